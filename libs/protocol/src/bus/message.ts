@@ -1,0 +1,117 @@
+import type { ErrorName } from '../errors.js';
+
+/** What one tick of a gateway read for one lane. Body lines: one per send, in order, sessions after one another. */
+export interface SendBatch {
+  gateway: string;
+  lane: number;
+  sessions: SessionBatch[];
+}
+
+/** The one unanswered batch of a session on a lane. Said again, word for word, until it is answered. */
+export interface SessionBatch {
+  /** The session's number, unique in its gateway. */
+  session: number;
+  /** Numbers the session's batches on this lane: an answer to an older one is passed over. */
+  batch: number;
+  user: string;
+  device: string;
+  sends: Send[];
+}
+
+/** One message (or group creation) on its way in. Its body is the sender's part of the delivery, as JSON text. */
+export interface Send {
+  conversation: string;
+  clientID: string;
+  /** Stands for the content when the client id is used again. */
+  hash: string;
+  /** The other user of a pair. */
+  to?: string;
+  group?: string;
+  /** Present in a `createGroup`: the members, the sender not among them. */
+  members?: string[];
+}
+
+export interface ReceiptBatch {
+  lane: number;
+  answers: SessionAnswer[];
+}
+
+export interface SessionAnswer {
+  session: number;
+  batch: number;
+  receipts: SendReceipt[];
+}
+
+/** In the order of the sends. */
+export type SendReceipt = StoredReceipt | RefusedReceipt;
+export interface StoredReceipt {
+  position: number;
+  seq: number;
+  serverTime: number;
+}
+export interface RefusedReceipt {
+  error: ErrorName;
+  reason: string;
+}
+export const isStored = (receipt: SendReceipt): receipt is StoredReceipt => 'position' in receipt;
+
+/** An event of a lane, without its body. */
+export interface LaneEvent {
+  position: number;
+  conversation: string;
+  seq: number;
+  serverTime: number;
+  user: string;
+  device: string;
+  /** The two users of a pair; one when it is the user's own. Absent for a group. */
+  pair?: string[];
+  /** Present in the event that makes a group: all its members. */
+  members?: string[];
+}
+
+/** The committed events of one transaction: runs of positions without holes. Body lines: one delivery text per event. */
+export interface NewsHead {
+  runs: NewsRun[];
+}
+export interface NewsRun {
+  lane: number;
+  epoch: number;
+  events: LaneEvent[];
+}
+
+/** The events of a lane from `from` on, at most `limit` of them and MAX_BUS_BYTES. */
+export interface LogRangeRequest {
+  op: 'range';
+  lane: number;
+  from: number;
+  limit: number;
+}
+/** The bodies of these events; as many of them, from the first on, as fit MAX_BUS_BYTES. */
+export interface LogGetRequest {
+  op: 'get';
+  places: [lane: number, position: number][];
+}
+/** Body lines: one delivery text per event (`range`) or per place (`get`; an empty line where there is none). */
+export interface LogReply {
+  error?: ErrorName;
+  /** `range`: the events. */
+  events?: LaneEvent[];
+  /** `range`: the lane's head when it was read. */
+  head?: number;
+  /** `get`: how many of the places were answered. */
+  count?: number;
+}
+
+export interface HistoryRequest {
+  user: string;
+  conversation: string;
+  /** The other user of a pair. */
+  to?: string;
+  beforeSeq?: number;
+  afterSeq?: number;
+  limit: number;
+}
+export interface HistoryReply {
+  error?: ErrorName;
+  hasMore: boolean;
+}

@@ -1,0 +1,77 @@
+import type { ErrorName } from '../errors.js';
+
+/** A device logs in through a gateway. */
+export interface OpenRequest {
+  gateway: string;
+  session: number;
+  user: string;
+  device: string;
+  deviceType: string;
+  version: number;
+}
+
+export interface OpenReply {
+  error?: ErrorName;
+  /** Grows at each login of the device; older ones are refused. */
+  epoch: number;
+  /** Everything up to this `inboxSeq` is receipted by this device. */
+  cursor: number;
+  head: number;
+  waiting: number;
+  generation: string;
+}
+
+/** Sessions a gateway holds, told to a new owner and every 30 s. Answered by `attached` and `kick`. */
+export interface AttachBatch {
+  gateway: string;
+  sessions: { session: number; user: string; device: string; epoch: number }[];
+}
+
+export interface CloseBatch {
+  gateway: string;
+  sessions: { session: number; user: string; device: string; epoch: number }[];
+}
+
+/** Entries of a user's inbox from `from` on, as far as they fit `limit` and MAX_BUS_BYTES. */
+export interface FetchRequest {
+  session: number;
+  user: string;
+  device: string;
+  epoch: number;
+  from: number;
+  limit: number;
+  maxBytes: number;
+}
+
+/**
+ * Body lines: one delivery per entry that concerns the device. `entries` has all of them, ascending: `[inboxSeq, line]`, −1 where the
+ * entry is void for this device. Everything from `from` to `upTo` is covered.
+ */
+export interface FetchReply {
+  error?: ErrorName;
+  entries: [inboxSeq: number, line: number][];
+  upTo: number;
+  head: number;
+}
+
+/** The contiguous cursors of some sessions; said again until confirmed. */
+export interface CursorBatch {
+  gateway: string;
+  cursors: { session: number; user: string; device: string; epoch: number; cursor: number }[];
+}
+
+/** One message per commit and gateway, numbered per sender: a hole makes the gateway re-sync its sessions. */
+export interface GatewayNews {
+  /** The offline instance that speaks, and the number of this message in its talk with this gateway; a tick repeats the last. */
+  from: string;
+  n: number;
+  tick?: true;
+  /** Live entries: `[session, inboxSeq, line]`, line −1 where the entry is void for that device. */
+  deliver?: [session: number, inboxSeq: number, line: number][];
+  /** Cursors that are stored now: `[session, cursor]`. */
+  confirm?: [session: number, cursor: number][];
+  /** Sessions that are over: another login of the device took their place. */
+  kick?: number[];
+  /** Answers to attach: `[session, cursor, head]`. */
+  attached?: [session: number, cursor: number, head: number][];
+}

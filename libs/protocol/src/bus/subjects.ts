@@ -1,0 +1,59 @@
+/**
+ * Every subject of the bus, with what travels on it. No subject is written anywhere else. Ids in subjects are made by the
+ * server (numbers, instance ids); nothing a user chose ever becomes part of one.
+ */
+export const subjects = {
+  /** Gateway → the lane's owner: {@link SendBatch}. */
+  send: (lane: number) => `hz.send.${lane}`,
+  /** Message → one gateway, after the commit: {@link ReceiptBatch}. */
+  receipts: (gateway: string) => `hz.receipts.${gateway}`,
+  /** Message → every offline instance, after the commit: {@link NewsHead} with a body per event. */
+  news: 'hz.news',
+  /** Lane owners → everyone: {@link LaneNews} of a service at takeover, and each second after a change. */
+  lanes: (service: LaneService) => `hz.lanes.${service}`,
+  /** Anyone → any message instance (request): {@link LogRangeRequest} or {@link LogGetRequest}, answered {@link LogReply}. */
+  log: 'hz.log',
+  /** Gateway → any message instance (request): {@link HistoryRequest}, answered {@link HistoryReply} with a delivery per line. */
+  history: 'hz.history',
+  /** Gateway → the inbox lane's owner (request): {@link OpenRequest}, answered {@link OpenReply}. */
+  open: (inboxLane: number) => `hz.session.open.${inboxLane}`,
+  /** Gateway → the inbox lane's owner: {@link AttachBatch}; answered on the gateway's subject. */
+  attach: (inboxLane: number) => `hz.session.attach.${inboxLane}`,
+  /** Gateway → the inbox lane's owner: {@link CloseBatch}. */
+  close: (inboxLane: number) => `hz.session.close.${inboxLane}`,
+  /** Gateway → the inbox lane's owner (request): {@link FetchRequest}, answered {@link FetchReply} with a delivery per line. */
+  fetch: (inboxLane: number) => `hz.fetch.${inboxLane}`,
+  /** Gateway → the inbox lane's owner: {@link CursorBatch}. */
+  cursor: (inboxLane: number) => `hz.cursor.${inboxLane}`,
+  /** Offline → one gateway: {@link GatewayNews} with the deliveries it refers to. */
+  gateway: (gateway: string) => `hz.gateway.${gateway}`,
+} as const;
+
+export type LaneService = 'message' | 'offline';
+
+/** Control-plane commands, served by Nest's `@MessagePattern`. */
+export const commands = {
+  /** {@link EnsureUserCommand} → `{}`: the user exists from now on. */
+  ensureUser: 'message.users.ensure',
+  /** {@link MembersCommand} → {@link MembersReply}. */
+  membersAsOf: 'message.members.as-of',
+} as const;
+
+export interface EnsureUserCommand {
+  user: string;
+}
+export interface MembersCommand {
+  conversation: string;
+  /** The members that an event at this position of the conversation's lane concerns. */
+  position: number;
+}
+export interface MembersReply {
+  users: string[];
+}
+
+/** An owner speaks of its lanes. `taken` is true when it has just taken them over: send again what it left unanswered. */
+export interface LaneNews {
+  owner: string;
+  taken: boolean;
+  lanes: { lane: number; epoch: number; head: number }[];
+}

@@ -1,0 +1,87 @@
+import { ProtocolError } from '../errors.js';
+import { parseObject } from './json.js';
+
+const LF = 0x0a;
+const CR = 0x0d;
+
+/**
+ * Bytes in, objects out: UTF-8 JSON objects, each ended by LF (CRLF is tolerated, empty lines are passed over). Holds at
+ * most one unfinished line of at most `limit` bytes. The first bad line throws; the connection is then over, so a decoder
+ * that has thrown throws again.
+ */
+export class JsonLinesDecoder {
+  private parts: Uint8Array[] = [];
+  private held = 0;
+  private failed: ProtocolError | undefined;
+
+  /** @param limit the most bytes of one frame, its line end not counted; may be changed between frames */
+  constructor(public limit: number) {}
+
+  /** Bytes of a line that has begun and not ended; a frame that stays partial too long is closed by its owner. */
+  get heldBytes(): number {
+    return this.held;
+  }
+
+  /**
+   * Takes bytes in and gives each whole frame to `onFrame`, in order, before the next is looked at: so a login can raise
+   * `limit` for what follows in the same bytes. `onFrame` returning false stops; the rest of the bytes is dropped.
+   * @throws ProtocolError `frameTooLarge`, `badFrame`, `tooDeep`, `badText`, `badField`
+   */
+  push(bytes: Uint8Array, onFrame: (frame: Record<string, unknown>, size: number) => boolean | void): void {
+    if (this.failed) throw this.failed;
+    try {
+      let start = 0;
+      for (let end = bytes.indexOf(LF); end !== -1; end = bytes.indexOf(LF, start)) {
+        const line = this.finish(bytes.subarray(start, end));
+        start = end + 1;
+        if (line.length > 0 && onFrame(parseObject(line), line.length) === false) return;
+      }
+      this.hold(bytes.subarray(start));
+    } catch (error) {
+      if (error instanceof ProtocolError) this.failed = error;
+      this.parts = [];
+      this.held = 0;
+      throw error;
+    }
+  }
+
+  private finish(tail: Uint8Array): Uint8Array {
+    this.check(this.held + tail.length - (tail.at(-1) === CR ? 1 : 0));
+    let line = tail;
+    if (this.held > 0) {
+      line = concatenate([...this.parts, tail], this.held + tail.length);
+      this.parts = [];
+      this.held = 0;
+    }
+    if (line.at(-1) === CR) line = line.subarray(0, -1);
+    this.check(line.length);
+    return line;
+  }
+
+  private hold(rest: Uint8Array): void {
+    if (rest.length === 0) return;
+    // One byte more than the limit: it may be the CR of a CRLF.
+    if (this.held + rest.length > this.limit + 1) this.check(this.held + rest.length);
+    // A copy, because the bytes may be a view into a larger buffer that would be kept alive for one slow line.
+    this.parts.push(rest.slice());
+    this.held += rest.length;
+    if (this.parts.length > 64) this.parts = [concatenate(this.parts, this.held)];
+  }
+
+  private check(size: number): void {
+    if (size > this.limit) throw new ProtocolError('frameTooLarge', `a frame is larger than ${this.limit} bytes`);
+  }
+}
+
+function concatenate(parts: Uint8Array[], size: number): Uint8Array {
+  const whole = new Uint8Array(size);
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
+}
+
+/** One frame as a line. `json` is JSON text without line breaks, as `JSON.stringify` makes it. */
+export const encodeJsonLine = (json: string): string => `${json}\n`;

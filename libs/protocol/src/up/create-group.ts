@@ -1,0 +1,15 @@
+import Type, { type Static } from 'typebox';
+import { ClientId, Id, SendTime } from '../schema.js';
+
+/**
+ * Makes a group of the sender and `memberUserIDs`; every member gets a tip with `seq` 1. Answered like a message, with
+ * `groupID`. The group follows from (sender, `clientMsgID`): sent again it names the same group.
+ */
+export const CreateGroup = Type.Object({
+  messageType: Type.Literal('createGroup'),
+  clientMsgID: ClientId,
+  sendTime: Type.Optional(SendTime),
+  groupName: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
+  memberUserIDs: Type.Array(Id, { minItems: 1, maxItems: 500 }),
+});
+export type CreateGroup = Static<typeof CreateGroup>;

@@ -1,0 +1,17 @@
+import Type, { type Static } from 'typebox';
+import { Id } from '../schema.js';
+
+/**
+ * The first frame of a connection. The guide's client sends no `messageType`, `token` or `deviceID`: a first frame with
+ * `versionCode` and `fromUserID` is a login all the same. Answered by `loginReceipt`.
+ */
+export const Login = Type.Object({
+  messageType: Type.Optional(Type.Literal('login')),
+  fromUserID: Id,
+  versionCode: Type.Integer({ minimum: 0, maximum: 1_000_000 }),
+  /** A JWT whose `sub` is `fromUserID`. */
+  token: Type.Optional(Type.String({ maxLength: 3072 })),
+  deviceID: Type.Optional(Id),
+  deviceType: Type.Optional(Type.String({ maxLength: 32 })),
+});
+export type Login = Static<typeof Login>;

@@ -1,0 +1,10 @@
+/**
+ * The client protocol's version, as `versionCode` in the login. A test pins the hash of the wire schema to it.
+ *
+ * 1 — the guide's published client: no receipts, cannot read a JSON array, heartbeat each second.
+ * 2 — receipts, offline batches as JSON arrays, clientMsgID, groups, history.
+ */
+export const PROTOCOL_VERSION = 2;
+
+/** The oldest version that is served; below it a login is answered with `upgradeRequired`. */
+export const OLDEST_VERSION = 1;
