@@ -56,4 +56,6 @@ export interface LaneNews {
   owner: string;
   taken: boolean;
   lanes: { lane: number; epoch: number; head: number }[];
+  /** Lanes just given back: free to take at once. */
+  released?: number[];
 }

@@ -1,0 +1,265 @@
+import { subjects, type LaneNews, type LaneService } from '@huizhi/protocol';
+import type pg from 'pg';
+import type { Bus } from '../bus/bus.js';
+import type { DedicatedConnection } from '../database/dedicated-connection.js';
+import type { Logger } from '../log/logger.js';
+import { assertLanes } from './lane-count.js';
+import { LaneSql, type HeldLane, type LaneMove } from './lane-sql.js';
+
+/**
+ * Why an instance stops being a lane's owner. `database`: it cannot know any more what is committed; it still listens, and
+ * takes the lane again (with a higher epoch) as soon as the database answers. `taken`: another instance is the owner.
+ * `released`: given up in order, after everything queued was finished.
+ */
+export type LossReason = 'database' | 'taken' | 'released';
+
+/** The compare-and-set found another epoch or head: this instance is not the owner. Nothing was written. */
+export class LaneLostError extends Error {
+  override readonly name = 'LaneLostError';
+
+  constructor(readonly lanes: number[]) {
+    super(`no longer the owner of lanes ${lanes.join(', ')}`);
+  }
+}
+
+export interface LaneKeeperOptions {
+  service: LaneService;
+  /** The PostgreSQL schema with the tables of {@link createLaneTables}. */
+  schema: string;
+  lanes: number;
+  instance: string;
+  /** The connection the owner writes through: ticks and transactions take turns on it and never wait for each other's locks. */
+  connection: DedicatedConnection;
+  bus: Bus;
+  log: Logger;
+  /** How long a silent owner keeps its lanes. */
+  leaseMs?: number;
+  tickMs?: number;
+  /** Loads what the lanes need; they count as held once it resolves. A rejection gives them back. */
+  onTaken(lanes: HeldLane[]): Promise<void>;
+  /** Forget these lanes' memory and say nothing to anyone. */
+  onLost(lanes: number[], reason: LossReason): void;
+  /** Finish what is queued for these lanes and take nothing new. Bounded by the lease: who is slower is overtaken. */
+  onReleasing(lanes: number[]): Promise<void>;
+}
+
+/** A head is announced each tick for this many ticks after a change: one lost announcement hides nothing for long. */
+const ANNOUNCE_TICKS = 5;
+/** Every so many ticks all heads are announced. */
+const ANNOUNCE_ALL_TICKS = 15;
+
+/**
+ * Which lanes this instance owns. One mechanism for conversations (message) and inboxes (offline).
+ *
+ * A lane is a row `owner, epoch, lease_until, head`. Who finds a lease expired takes the lane by one conditional update
+ * that raises `epoch`; who stops releases it at once; live instances share fairly. None of that is needed for safety:
+ * every transaction of an owner contains {@link advance}, which fails unless epoch and head are the ones it knows. So
+ * there are no holes in positions and no two writers, however long an owner was frozen or cut off.
+ */
+export class LaneKeeper {
+  private readonly sql: LaneSql;
+  private readonly leaseMs: number;
+  private readonly tickMs: number;
+  private readonly owned = new Map<number, HeldLane>();
+  private readonly loading = new Map<number, HeldLane>();
+  private readonly suspended = new Set<number>();
+  private readonly releasing = new Set<number>();
+  private readonly changed = new Map<number, number>();
+  private ticks = 0;
+  private timer: NodeJS.Timeout | undefined;
+  private ticking: Promise<void> | undefined;
+  private nudged = false;
+  private stopping = false;
+  private lastFailure: string | undefined = 'not started';
+
+  constructor(private readonly options: LaneKeeperOptions) {
+    this.leaseMs = options.leaseMs ?? 3000;
+    this.tickMs = options.tickMs ?? this.leaseMs / 3;
+    this.sql = new LaneSql(options.schema, options.instance, this.leaseMs);
+  }
+
+  /** @throws LaneCountError when the data has another number of lanes */
+  async start(): Promise<void> {
+    const { bus, service, connection, schema, lanes } = this.options;
+    await connection.exclusive((client) => assertLanes(client, schema, lanes));
+    bus.subscribe(subjects.lanes(service), (payload) => this.hear(payload));
+    bus.onReconnect(() => this.announce([...this.owned.values()], false));
+    await this.tick();
+    this.schedule();
+  }
+
+  /** The lane, if this instance owns it and has loaded it. */
+  held(lane: number): HeldLane | undefined {
+    return this.owned.get(lane);
+  }
+
+  heldLanes(): IterableIterator<HeldLane> {
+    return this.owned.values();
+  }
+
+  /** True while the lane is being given up: finish what is queued, take nothing new. */
+  isReleasing(lane: number): boolean {
+    return this.releasing.has(lane);
+  }
+
+  /** `ok`, or why lanes are not being kept. */
+  status(): string {
+    return this.lastFailure ?? 'ok';
+  }
+
+  /**
+   * Part of every transaction of an owner.
+   * @throws LaneLostError before anything else of the transaction can become visible
+   */
+  async advance(client: pg.ClientBase, moves: LaneMove[]): Promise<void> {
+    if (moves.length === 0) return;
+    const moved = await this.sql.advance(client, moves);
+    if (moved.size < moves.length) throw new LaneLostError(moves.map((move) => move.lane).filter((lane) => !moved.has(lane)));
+  }
+
+  /** After the commit: the heads are these now. */
+  committed(moves: LaneMove[]): void {
+    for (const { lane, epoch, to } of moves) {
+      const held = this.owned.get(lane);
+      if (held?.epoch !== epoch) continue;
+      held.head = to;
+      this.changed.set(lane, ANNOUNCE_TICKS);
+    }
+  }
+
+  /** This instance cannot know these lanes' state any more. They are taken again, if still free, within a tick. */
+  forget(lanes: number[], reason: 'database' | 'taken'): void {
+    const lost = lanes.filter((lane) => this.owned.delete(lane));
+    if (lost.length === 0) return;
+    for (const lane of lost) {
+      this.changed.delete(lane);
+      this.releasing.delete(lane);
+      if (reason === 'database') this.suspended.add(lane);
+    }
+    this.options.log.warn('lanes.lost', { lanes: lost, reason });
+    this.options.onLost(lost, reason);
+    this.nudge();
+  }
+
+  /** Finishes what is queued, gives all lanes back at once, and tells the others. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    clearTimeout(this.timer);
+    await this.ticking;
+    await this.release([...this.owned.keys()]).catch((error: unknown) => {
+      this.options.log.warn('lanes.release-failed', { error });
+    });
+    await this.options.connection.exclusive((client) => this.sql.leave(client)).catch(() => undefined);
+  }
+
+  private schedule(): void {
+    if (this.stopping) return;
+    // Jitter, so that instances started together do not go on ticking together.
+    const delay = this.nudged ? 20 + Math.random() * 30 : this.tickMs * (0.8 + Math.random() * 0.4);
+    this.nudged = false;
+    this.timer = setTimeout(() => {
+      this.ticking = this.tick().finally(() => this.schedule());
+    }, delay);
+  }
+
+  private nudge(): void {
+    if (this.nudged || this.stopping || !this.timer) return;
+    this.nudged = true;
+    if (this.ticking) return;
+    clearTimeout(this.timer);
+    this.schedule();
+  }
+
+  private async tick(): Promise<void> {
+    try {
+      const { surplus, taken } = await this.share();
+      this.lastFailure = undefined;
+      await this.load(taken);
+      this.announceChanges();
+      if (surplus.length > 0) await this.release(surplus);
+    } catch (error) {
+      this.lastFailure = `lanes cannot be kept: ${(error as Error).message}`;
+      this.options.log.warn('lanes.tick-failed', { error });
+    } finally {
+      this.ticking = undefined;
+    }
+  }
+
+  /** Renews what is held, takes what is free up to a fair share, says what is beyond it. */
+  private async share(): Promise<{ surplus: number[]; taken: HeldLane[] }> {
+    const { connection, lanes } = this.options;
+    const { renewed, asked, live, taken } = await connection.transaction(async (client) => {
+      const asked = [...this.owned.values()];
+      const live = await this.sql.liveInstances(client);
+      const renewed = await this.sql.renew(client, asked);
+      const want = Math.ceil(lanes / live) - renewed.size;
+      const taken = want > 0 ? await this.sql.take(client, want, [...renewed]) : [];
+      return { renewed, asked, live, taken };
+    });
+    this.forget(
+      asked.filter((one) => !renewed.has(one.lane) && this.owned.get(one.lane) === one).map((one) => one.lane),
+      'taken',
+    );
+    this.settleSuspended(taken);
+    const surplus = renewed.size - Math.ceil(lanes / live);
+    return { surplus: surplus > 0 ? [...renewed].sort((a, b) => b - a).slice(0, surplus) : [], taken };
+  }
+
+  /** A lane lost with the database and not free to take again has another owner now. */
+  private settleSuspended(taken: HeldLane[]): void {
+    for (const { lane } of taken) this.suspended.delete(lane);
+    const gone = [...this.suspended];
+    this.suspended.clear();
+    if (gone.length > 0) this.options.onLost(gone, 'taken');
+  }
+
+  private async load(taken: HeldLane[]): Promise<void> {
+    if (taken.length === 0) return;
+    await this.options.onTaken(taken);
+    for (const one of taken) this.owned.set(one.lane, one);
+    this.options.log.info('lanes.taken', { lanes: taken.map((one) => one.lane) });
+    this.announce(taken, true);
+  }
+
+  private async release(lanes: number[]): Promise<void> {
+    if (lanes.length === 0) return;
+    for (const lane of lanes) this.releasing.add(lane);
+    try {
+      await this.options.onReleasing(lanes);
+      const still = lanes.map((lane) => this.owned.get(lane)).filter((one) => one !== undefined);
+      await this.options.connection.exclusive((client) => this.sql.release(client, still));
+      for (const { lane } of still) this.owned.delete(lane);
+      this.options.onLost(
+        still.map((one) => one.lane),
+        'released',
+      );
+      this.options.log.info('lanes.released', { lanes: still.map((one) => one.lane) });
+      this.say({ owner: this.options.instance, taken: false, lanes: [], released: still.map((one) => one.lane) });
+    } finally {
+      for (const lane of lanes) this.releasing.delete(lane);
+    }
+  }
+
+  private hear(payload: Uint8Array): void {
+    const news = JSON.parse(new TextDecoder().decode(payload)) as LaneNews;
+    if (news.owner !== this.options.instance && news.released) this.nudge();
+  }
+
+  private announceChanges(): void {
+    const all = ++this.ticks % ANNOUNCE_ALL_TICKS === 0;
+    const lanes = [...this.owned.values()].filter((one) => all || this.changed.has(one.lane));
+    for (const [lane, left] of this.changed) {
+      if (left > 1) this.changed.set(lane, left - 1);
+      else this.changed.delete(lane);
+    }
+    this.announce(lanes, false);
+  }
+
+  private announce(lanes: HeldLane[], taken: boolean): void {
+    if (lanes.length > 0) this.say({ owner: this.options.instance, taken, lanes });
+  }
+
+  private say(news: LaneNews): void {
+    this.options.bus.publish(subjects.lanes(this.options.service), JSON.stringify(news));
+  }
+}

@@ -1,0 +1,128 @@
+import type pg from 'pg';
+
+/** A lane this instance owns: its fencing epoch and the number of its last committed position. */
+export interface HeldLane {
+  readonly lane: number;
+  readonly epoch: number;
+  head: number;
+}
+
+/** One lane's step in a transaction of its owner: from the head it knows to the head it writes. */
+export interface LaneMove {
+  lane: number;
+  epoch: number;
+  from: number;
+  to: number;
+}
+
+/** The tables of lane ownership; part of a service's first migration. */
+export const createLaneTables = (schema: string): string[] => [
+  // fillfactor: each commit rewrites its lanes' rows; with room in the page they stay there (HOT) and need no vacuum to be found.
+  `create table ${schema}.lane (
+     lane int primary key,
+     owner text,
+     epoch bigint not null default 0,
+     lease_until timestamptz not null default '-infinity',
+     head bigint not null default 0
+   ) with (fillfactor = 10)`,
+  `create table ${schema}.instance (instance text primary key, seen_until timestamptz not null)`,
+];
+
+/** The statements of lane ownership. All times are the database's: no instance's clock decides anything. */
+export class LaneSql {
+  constructor(
+    private readonly schema: string,
+    private readonly instance: string,
+    private readonly leaseMs: number,
+  ) {}
+
+  /** Says that this instance lives, and counts those that do. */
+  async liveInstances(client: pg.ClientBase): Promise<number> {
+    await client.query({
+      name: 'lane-instance-seen',
+      text: `insert into ${this.schema}.instance (instance, seen_until) values ($1, now() + $2 * interval '1 ms')
+             on conflict (instance) do update set seen_until = excluded.seen_until`,
+      values: [this.instance, this.leaseMs],
+    });
+    const { rows } = await client.query<{ live: number }>({
+      name: 'lane-instances-live',
+      text: `select count(*)::int as live from ${this.schema}.instance where seen_until > now()`,
+    });
+    return rows[0]?.live ?? 1;
+  }
+
+  /** Extends the leases of these lanes; the ones not returned have another owner by now. */
+  async renew(client: pg.ClientBase, lanes: Iterable<HeldLane>): Promise<Set<number>> {
+    const { lane, epoch } = columns(lanes);
+    const { rows } = await client.query<{ lane: number }>({
+      name: 'lane-renew',
+      text: `update ${this.schema}.lane l set lease_until = now() + $3 * interval '1 ms'
+               from unnest($1::int[], $2::bigint[]) as mine (lane, epoch)
+              where l.lane = mine.lane and l.epoch = mine.epoch
+          returning l.lane`,
+      values: [lane, epoch, this.leaseMs],
+    });
+    return new Set(rows.map((row) => row.lane));
+  }
+
+  /**
+   * Takes up to `want` lanes whose lease has run out, or that this instance owned and has forgotten. Raising the epoch
+   * shuts out whoever still believes to own them. `skip locked`: two takers never wait for each other.
+   */
+  async take(client: pg.ClientBase, want: number, except: number[]): Promise<HeldLane[]> {
+    const { rows } = await client.query<HeldLane>({
+      name: 'lane-take',
+      text: `update ${this.schema}.lane set owner = $1, epoch = epoch + 1, lease_until = now() + $2 * interval '1 ms'
+              where lane in (select lane from ${this.schema}.lane
+                              where (lease_until < now() or owner = $1) and lane <> all($4::int[])
+                              order by lane limit $3 for update skip locked)
+          returning lane, epoch::float8 as epoch, head::float8 as head`,
+      values: [this.instance, this.leaseMs, want, except],
+    });
+    return rows;
+  }
+
+  async release(client: pg.ClientBase, lanes: Iterable<HeldLane>): Promise<void> {
+    const { lane, epoch } = columns(lanes);
+    await client.query({
+      name: 'lane-release',
+      text: `update ${this.schema}.lane l set owner = null, lease_until = '-infinity'
+               from unnest($1::int[], $2::bigint[]) as mine (lane, epoch)
+              where l.lane = mine.lane and l.epoch = mine.epoch`,
+      values: [lane, epoch],
+    });
+  }
+
+  async leave(client: pg.ClientBase): Promise<void> {
+    await client.query(`delete from ${this.schema}.instance where instance = $1 or seen_until < now() - interval '1 hour'`, [
+      this.instance,
+    ]);
+  }
+
+  /**
+   * The compare-and-set on which everything rests: moves heads only where epoch and head are what the owner believes.
+   * @returns the lanes that moved; one too few and the transaction must roll back
+   */
+  async advance(client: pg.ClientBase, moves: LaneMove[]): Promise<Set<number>> {
+    const { rows } = await client.query<{ lane: number }>({
+      name: 'lane-advance',
+      text: `update ${this.schema}.lane l set head = move.new_head, lease_until = now() + $5 * interval '1 ms'
+               from unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[]) as move (lane, epoch, old_head, new_head)
+              where l.lane = move.lane and l.epoch = move.epoch and l.head = move.old_head
+          returning l.lane`,
+      values: [
+        moves.map((move) => move.lane),
+        moves.map((move) => move.epoch),
+        moves.map((move) => move.from),
+        moves.map((move) => move.to),
+        this.leaseMs,
+      ],
+    });
+    return new Set(rows.map((row) => row.lane));
+  }
+}
+
+function columns(lanes: Iterable<HeldLane>): { lane: number[]; epoch: number[] } {
+  const held = [...lanes];
+  return { lane: held.map((one) => one.lane), epoch: held.map((one) => one.epoch) };
+}
