@@ -20,7 +20,9 @@ async function countLanes(client: pg.ClientBase, schema: string): Promise<number
 /** Creates lanes 0 … lanes−1 where there are none yet; part of the migration command. @throws LaneCountError */
 export async function ensureLanes(client: pg.ClientBase, schema: string, lanes: number): Promise<void> {
   if ((await countLanes(client, schema)) === 0) {
-    await client.query(`insert into ${schema}.lane (lane) select generate_series(0, $1 - 1) on conflict do nothing`, [lanes]);
+    await client.query(`insert into ${schema}.lane (lane) select generate_series(0, $1 - 1) on conflict do nothing`, [
+      lanes,
+    ]);
   }
   await assertLanes(client, schema, lanes);
 }

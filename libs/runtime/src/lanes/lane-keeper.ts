@@ -61,7 +61,6 @@ export class LaneKeeper {
   private readonly leaseMs: number;
   private readonly tickMs: number;
   private readonly owned = new Map<number, HeldLane>();
-  private readonly loading = new Map<number, HeldLane>();
   private readonly suspended = new Set<number>();
   private readonly releasing = new Set<number>();
   private readonly changed = new Map<number, number>();
@@ -114,7 +113,8 @@ export class LaneKeeper {
   async advance(client: pg.ClientBase, moves: LaneMove[]): Promise<void> {
     if (moves.length === 0) return;
     const moved = await this.sql.advance(client, moves);
-    if (moved.size < moves.length) throw new LaneLostError(moves.map((move) => move.lane).filter((lane) => !moved.has(lane)));
+    if (moved.size < moves.length)
+      throw new LaneLostError(moves.map((move) => move.lane).filter((lane) => !moved.has(lane)));
   }
 
   /** After the commit: the heads are these now. */

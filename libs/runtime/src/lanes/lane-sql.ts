@@ -94,9 +94,10 @@ export class LaneSql {
   }
 
   async leave(client: pg.ClientBase): Promise<void> {
-    await client.query(`delete from ${this.schema}.instance where instance = $1 or seen_until < now() - interval '1 hour'`, [
-      this.instance,
-    ]);
+    await client.query(
+      `delete from ${this.schema}.instance where instance = $1 or seen_until < now() - interval '1 hour'`,
+      [this.instance],
+    );
   }
 
   /**

@@ -1,0 +1,3 @@
+import { commonVariables, defineConfig } from '@huizhi/runtime';
+
+export const mediaConfig = defineConfig(commonVariables('media'));

@@ -1,0 +1,3 @@
+import { commonVariables, defineConfig } from '@huizhi/runtime';
+
+export const pushConfig = defineConfig(commonVariables('push'));

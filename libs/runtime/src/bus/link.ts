@@ -1,0 +1,119 @@
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { Backoff, pause } from '../backoff.js';
+import { withTimeout } from '../deferred.js';
+import type { Logger } from '../log/logger.js';
+import { connections } from './metrics.js';
+
+export interface LinkOptions {
+  /** One server, or several with commas. */
+  readonly url: string;
+  /** Shown in the server's monitoring. */
+  readonly name: string;
+  readonly log: Logger;
+}
+
+/**
+ * Keeps one NATS connection for ever: from the first attempt, which may be long before the server exists, until {@link close}.
+ * The client library reconnects by itself and takes its subscriptions along; when it gives up nevertheless, a new client is made.
+ */
+export class Link {
+  /** The connection while it is up. */
+  private live: NatsConnection | undefined;
+  private client: NatsConnection | undefined;
+  private readonly stopped = new AbortController();
+  private readonly running: Promise<void>;
+
+  /**
+   * @param opened called with each new client, before anybody is told that it is up: subscribe there.
+   * @param changed called with true and false as the connection comes and goes.
+   */
+  constructor(
+    private readonly options: LinkOptions,
+    private readonly opened: (client: NatsConnection) => void,
+    private readonly changed: (up: boolean) => void,
+  ) {
+    this.running = this.run();
+  }
+
+  get connection(): NatsConnection | undefined {
+    return this.live;
+  }
+
+  /** Handlers finish, what was published is sent, then the connection is closed; at most `boundMs` milliseconds. */
+  async close(boundMs: number): Promise<void> {
+    this.stopped.abort();
+    const client = this.client;
+    if (client && !client.isClosed()) {
+      const end = this.live ? client.drain() : client.close();
+      await withTimeout(end, boundMs, 'draining the bus').catch(() => client.close());
+    }
+    await this.running;
+  }
+
+  private async run(): Promise<void> {
+    const backoff = new Backoff(200, 2_000);
+    while (!this.stopped.signal.aborted) {
+      const client = await this.open();
+      if (!client) {
+        await pause(backoff.next(), this.stopped.signal);
+        continue;
+      }
+      backoff.reset();
+      await this.watch(client);
+    }
+  }
+
+  private async open(): Promise<NatsConnection | undefined> {
+    try {
+      return await connect({
+        servers: this.options.url.split(','),
+        name: this.options.name,
+        noAsyncTraces: true,
+        timeout: 3_000,
+        // A half-open link is noticed after at most pingInterval × (maxPingOut + 1).
+        pingInterval: 2_000,
+        maxPingOut: 2,
+        maxReconnectAttempts: -1,
+        reconnectTimeWait: 100,
+        reconnectJitter: 150,
+        reconnectJitterTLS: 150,
+        // Wrong credentials may be mended on the server's side; giving up would need a restart of ours.
+        ignoreAuthErrorAbort: true,
+      });
+    } catch (error) {
+      this.options.log.warn('bus.unreachable', { error });
+      return undefined;
+    }
+  }
+
+  /** From open to closed for good. */
+  private async watch(client: NatsConnection): Promise<void> {
+    this.client = client;
+    if (this.stopped.signal.aborted) return client.close();
+    this.opened(client);
+    this.up(client);
+    for await (const status of client.status()) {
+      if (status.type === 'disconnect') this.down(client);
+      else if (status.type === 'reconnect') this.up(client);
+      else if (status.type === 'staleConnection') this.options.log.warn('bus.stale');
+      else if (status.type === 'error') this.options.log.warn('bus.error', { error: status.error });
+    }
+    await client.closed();
+    this.down(client);
+    this.client = undefined;
+  }
+
+  private up(client: NatsConnection): void {
+    connections.inc();
+    this.live = client;
+    this.options.log.info('bus.connected', { server: client.getServer() });
+    this.changed(true);
+  }
+
+  private down(client: NatsConnection): void {
+    if (this.live !== client) return;
+    this.live = undefined;
+    if (!this.stopped.signal.aborted) this.options.log.warn('bus.disconnected');
+    this.changed(false);
+  }
+}

@@ -1,0 +1,60 @@
+import { randomBytes } from 'node:crypto';
+import type { Variables } from './config.js';
+import { choiceSetting, integerSetting, textSetting, urlSetting } from './settings.js';
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** What every service reads. `HTTP_PORT` serves health, metrics and, outside production, failpoints. */
+export interface CommonConfig {
+  NODE_ENV: 'production' | 'development' | 'test';
+  LOG_LEVEL: LogLevel;
+  LOG_FORMAT: 'json';
+  NATS_URL: string;
+  HTTP_HOST: string;
+  HTTP_PORT: number;
+  INSTANCE_ID: string;
+  FAILPOINTS: string;
+}
+
+/** Spread it first in a service's own `defineConfig({ ...commonVariables('message'), … })`. */
+export function commonVariables(service: string): Variables<CommonConfig> {
+  return {
+    NODE_ENV: {
+      schema: choiceSetting(['production', 'development', 'test']),
+      default: 'development',
+      doc: '`production` refuses failpoints, open authentication and default secrets.',
+    },
+    LOG_LEVEL: { schema: choiceSetting(LOG_LEVELS), default: 'info', doc: 'The least level that is logged.' },
+    LOG_FORMAT: {
+      schema: choiceSetting(['json']),
+      default: 'json',
+      doc: 'One JSON object per line on standard output.',
+    },
+    NATS_URL: {
+      schema: urlSetting(['nats', 'tls'], true),
+      doc: 'Where the bus is, like nats://127.0.0.1:4222; several servers with commas. May hold credentials.',
+      secret: true,
+    },
+    HTTP_HOST: {
+      schema: textSetting(255, /^[^\s/]+$/, 'a host name or address'),
+      default: '127.0.0.1',
+      doc: 'The address of the health and metrics server.',
+    },
+    HTTP_PORT: {
+      schema: integerSetting(0, 65_535),
+      doc: 'The port of the health and metrics server; 0 takes a free one.',
+    },
+    INSTANCE_ID: {
+      schema: textSetting(64, /^[A-Za-z0-9_-]+$/, 'letters, digits, - and _'),
+      default: () => `${service}-${randomBytes(4).toString('hex')}`,
+      defaultDoc: `\`${service}-\` and 8 random hex digits`,
+      doc: 'Names this process on the bus and as the owner of lanes. Two living processes must never share it.',
+    },
+    FAILPOINTS: {
+      schema: textSetting(4_000),
+      default: '',
+      doc: 'Failures to inject, `name=action@N,…`; only outside production.',
+    },
+  };
+}

@@ -1,0 +1,28 @@
+import { defaultOf, entries, type ConfigDefinition } from './config.js';
+
+/** The configuration as it may be logged or shown: secrets are replaced, whether they came from outside or not. */
+export function redactedConfig<Values extends object>(
+  definition: ConfigDefinition<Values>,
+  config: Readonly<Values>,
+): Record<string, unknown> {
+  const values = config as Record<string, unknown>;
+  return Object.fromEntries(entries(definition).map(([name, v]) => [name, v.secret ? '[secret]' : values[name]]));
+}
+
+/** The variables as a Markdown table, in the order of their declaration: the generated documentation is made of it. */
+export function configTable<Values extends object>(definition: ConfigDefinition<Values>): string {
+  const rows = entries(definition).map(([name, variable]) => {
+    const value = 'default' in variable ? (variable.defaultDoc ?? shown(defaultOf(variable))) : '**required**';
+    const doc = variable.secret ? `${variable.doc} Secret.` : variable.doc;
+    return `| \`${name}\` | ${cell(value)} | ${cell(doc)} |`;
+  });
+  return ['| variable | default | meaning |', '|---|---|---|', ...rows, ''].join('\n');
+}
+
+function shown(value: unknown): string {
+  return value === undefined || value === '' ? 'empty' : `\`${String(value)}\``;
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+}

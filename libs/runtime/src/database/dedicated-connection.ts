@@ -1,0 +1,184 @@
+import type pg from 'pg';
+import { Backoff, pause } from '../backoff.js';
+import { CommitUnknownError, ConnectionLostError, RolledBackError } from './errors.js';
+import { destroySocket, hotClient, type HotClientOptions } from './hot-client.js';
+
+/** One bound for the queue of works; beyond it the caller is told at once. */
+const MAX_WAITING = 10_000;
+
+export interface DedicatedConnectionOptions extends HotClientOptions {
+  /** Told when the connection comes and goes, for the health page. */
+  readonly onStatus?: (connected: boolean, error?: Error) => void;
+}
+
+/**
+ * One connection to PostgreSQL, used by one work at a time, in the order in which they asked.
+ *
+ * Connects when first needed and again after a loss, with back-off: while that lasts, works are refused at once with
+ * {@link ConnectionLostError} rather than queued, so that a dead database costs no memory and callers decide themselves.
+ */
+export class DedicatedConnection {
+  private client: pg.Client | undefined;
+  private tail: Promise<unknown> = Promise.resolve();
+  private waiting = 0;
+  private retryAt = 0;
+  private lastFailure: Error | undefined;
+  private closed = false;
+  private readonly backoff = new Backoff(100, 2_000);
+
+  constructor(private readonly options: DedicatedConnectionOptions) {}
+
+  /** False before the first use, while reconnecting and after {@link close}. */
+  get connected(): boolean {
+    return this.client !== undefined;
+  }
+
+  /**
+   * Runs `work` alone on the connection. Named prepared statements are pg's `{ name, text, values }`.
+   * The client belongs to `work` until its promise settles and must not be kept.
+   * @throws ConnectionLostError if there is no connection or it broke meanwhile; else what `work` throws.
+   */
+  exclusive<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+    if (this.closed) return Promise.reject(new ConnectionLostError('the connection is closed'));
+    if (this.waiting >= MAX_WAITING) {
+      return Promise.reject(new ConnectionLostError(`${MAX_WAITING} works are waiting for the database already`));
+    }
+    this.waiting += 1;
+    const outcome = this.tail.then(() => this.run(work));
+    this.tail = outcome.then(ignore, ignore);
+    return outcome;
+  }
+
+  /**
+   * Runs `work` between BEGIN and COMMIT. When `work` throws, the transaction is rolled back and the error passed on.
+   * @throws CommitUnknownError if COMMIT was sent and its outcome is not known; every other error means: rolled back for certain.
+   */
+  transaction<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+    return this.exclusive(async (client) => {
+      await client.query('begin');
+      let result: T;
+      try {
+        result = await work(client);
+      } catch (error) {
+        await this.rollback(client);
+        throw error;
+      }
+      await this.commit(client);
+      return result;
+    });
+  }
+
+  /** Lets the works that wait finish, then closes. Later works are refused. */
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.tail;
+    const client = this.client;
+    this.client = undefined;
+    await client?.end().catch(ignore);
+  }
+
+  /** Waits, trying again for ever, until there is a connection; ends early when the signal is aborted. */
+  async whenConnected(signal?: AbortSignal): Promise<void> {
+    while (!signal?.aborted && !this.closed) {
+      const up = await this.exclusive(() => Promise.resolve(true)).catch(() => false);
+      if (up) return;
+      await pause(Math.max(10, this.retryAt - Date.now()), signal);
+    }
+  }
+
+  private async run<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+    this.waiting -= 1;
+    const client = this.client ?? (await this.connect());
+    try {
+      return await work(client);
+    } catch (error) {
+      // The server says FATAL before it hangs up: the connection is gone though its socket is not yet.
+      if (isFatal(error)) this.lost(client, error);
+      if (this.client === client || error instanceof CommitUnknownError) throw error;
+      throw new ConnectionLostError('the connection to the database broke', { cause: error });
+    } finally {
+      this.refuseOpenTransaction(client);
+    }
+  }
+
+  /** A transaction left open would swallow the next work's statements and lose them. */
+  private refuseOpenTransaction(client: pg.Client): void {
+    const status = client.getTransactionStatus();
+    if (status === 'I' || status === null) return;
+    this.lost(client, new Error('a work left its transaction open'));
+  }
+
+  private async connect(): Promise<pg.Client> {
+    const wait = this.retryAt - Date.now();
+    if (wait > 0) throw new ConnectionLostError('the database is not reachable', { cause: this.lastFailure });
+
+    const client = hotClient(this.options);
+    // Without a listener an idle connection's end would end the process.
+    client.on('error', (error) => this.lost(client, error));
+    client.on('end', () => this.lost(client, new Error('the database ended the connection')));
+    try {
+      await client.connect();
+    } catch (error) {
+      destroySocket(client);
+      this.failed(error instanceof Error ? error : new Error(String(error)));
+      throw new ConnectionLostError('the database is not reachable', { cause: error });
+    }
+    this.client = client;
+    this.backoff.reset();
+    this.retryAt = 0;
+    this.options.onStatus?.(true);
+    return client;
+  }
+
+  private failed(error: Error): void {
+    this.lastFailure = error;
+    this.retryAt = Date.now() + this.backoff.next();
+    this.options.onStatus?.(false, error);
+  }
+
+  private lost(client: pg.Client, error: Error): void {
+    if (this.client !== client) return;
+    this.client = undefined;
+    this.options.onStatus?.(false, error);
+    destroySocket(client);
+  }
+
+  private async rollback(client: pg.Client): Promise<void> {
+    if (this.client !== client) return;
+    try {
+      await client.query('rollback');
+    } catch (error) {
+      // In what state the session is now, nobody knows: without it the server rolls back.
+      this.lost(client, error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  private async commit(client: pg.Client): Promise<void> {
+    if (this.client !== client) throw new ConnectionLostError('the connection broke before COMMIT');
+    let answer: pg.QueryResult;
+    try {
+      answer = await client.query('commit');
+    } catch (error) {
+      if (isRefusal(error)) throw error;
+      this.lost(client, error instanceof Error ? error : new Error(String(error)));
+      throw new CommitUnknownError('COMMIT was sent, its outcome is unknown', { cause: error });
+    }
+    if (answer.command === 'ROLLBACK') throw new RolledBackError('the transaction had failed: COMMIT rolled it back');
+  }
+}
+
+/**
+ * The server answered COMMIT with an error that proves the rollback: a deferred constraint, a serialization failure.
+ * Class 57 (shutdown, cancelled) and FATAL may come after the commit became durable, so they prove nothing.
+ */
+function isRefusal(error: unknown): boolean {
+  const { severity, code } = (error ?? {}) as { severity?: unknown; code?: unknown };
+  return severity === 'ERROR' && typeof code === 'string' && !code.startsWith('57');
+}
+
+function isFatal(error: unknown): error is Error {
+  const { severity } = (error ?? {}) as { severity?: unknown };
+  return severity === 'FATAL' || severity === 'PANIC';
+}
+
+function ignore(): void {}

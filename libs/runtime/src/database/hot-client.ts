@@ -1,0 +1,79 @@
+import pg from 'pg';
+import { UnsafeIntegerError } from './errors.js';
+
+export interface HotClientOptions {
+  readonly url: string;
+  /** The service's schema: the only one on the search path. */
+  readonly schema: string;
+  readonly applicationName: string;
+  /** After this the server ends a statement, milliseconds. Default 4,000: before we give up on the connection. */
+  readonly statementTimeoutMs?: number;
+  /** After this without an answer the connection counts as lost, milliseconds. Default 5,000. */
+  readonly queryTimeoutMs?: number;
+  /** For making a connection, milliseconds. Default 3,000. */
+  readonly connectTimeoutMs?: number;
+}
+
+const INT8 = 20;
+const INT8_ARRAY = 1016;
+
+/** Numbers instead of text for bigint and its arrays; beyond 2^53 an error, never a rounded number. */
+const types: pg.CustomTypesConfig = {
+  getTypeParser: (oid: number, format?: 'text' | 'binary') => {
+    if (oid === INT8 && format !== 'binary') return safeInteger;
+    if (oid === INT8_ARRAY && format !== 'binary') return safeIntegers;
+    return pg.types.getTypeParser(oid, format as 'text') as unknown;
+  },
+} as pg.CustomTypesConfig;
+
+export function safeInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new UnsafeIntegerError(`${text} is beyond 2^53`);
+  return value;
+}
+
+function safeIntegers(text: string): (number | null)[] {
+  const inner = text.slice(1, -1);
+  return inner === '' ? [] : inner.split(',').map((item) => (item === 'NULL' ? null : safeInteger(item)));
+}
+
+/**
+ * One pg client for the hot path. A statement that is not answered in time breaks the connection, because the next answer on it
+ * would be the wrong one; every query in flight then rejects.
+ */
+export function hotClient(options: HotClientOptions): pg.Client {
+  const { queryTimeoutMs = 5_000, statementTimeoutMs = 4_000, connectTimeoutMs = 3_000 } = options;
+  const client = new pg.Client({
+    connectionString: options.url,
+    application_name: options.applicationName,
+    options: `-c search_path=${options.schema}`,
+    statement_timeout: statementTimeoutMs,
+    connectionTimeoutMillis: connectTimeoutMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 5_000,
+    types,
+  });
+  guardQueries(client, queryTimeoutMs);
+  return client;
+}
+
+/** pg's own `query_timeout` leaves the connection in use with an answer still to come: not good enough. */
+function guardQueries(client: pg.Client, timeoutMs: number): void {
+  const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+  const guarded = (...args: unknown[]): unknown => {
+    const outcome = query(...args);
+    if (!(outcome instanceof Promise)) return outcome;
+    const timer = setTimeout(
+      () => destroySocket(client, new Error(`no answer from the database in ${timeoutMs} ms`)),
+      timeoutMs,
+    );
+    return outcome.finally(() => clearTimeout(timer));
+  };
+  client.query = guarded as typeof client.query;
+}
+
+/** Ends the connection at once, whatever it is doing. */
+export function destroySocket(client: pg.Client, reason?: Error): void {
+  const { connection } = client as unknown as { connection: { stream: { destroy(error?: Error): void } } };
+  connection.stream.destroy(reason);
+}

@@ -1,0 +1,84 @@
+import pg from 'pg';
+import { DataSource } from 'typeorm';
+import { Backoff, pause } from '../backoff.js';
+import { MigrationLockError, PendingMigrationsError } from './errors.js';
+import { MIGRATIONS_TABLE, checkedSchema, dataSourceOptions, type DatabaseOptions } from './options.js';
+
+/** The first half of the advisory key, "hz": the keys are per database, so other programs' locks must not meet ours. */
+const LOCK_CLASS = 0x687a;
+
+export interface MigrationOptions extends DatabaseOptions {
+  /** How long another process may hold the lock, milliseconds. Default 120,000. */
+  readonly lockTimeoutMs?: number;
+}
+
+/**
+ * Brings the schema up to date, creating it if missing; returns the names of what was run.
+ * Safe when many processes do it at once. The lock is polled: a blocking advisory lock is a transaction that waits, which
+ * `create index concurrently` waits for in turn.
+ * @throws MigrationLockError
+ */
+export async function runMigrations(options: MigrationOptions): Promise<string[]> {
+  const schema = checkedSchema(options.schema);
+  const lock = new pg.Client({
+    connectionString: options.url,
+    application_name: `${options.applicationName} migrations`,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 3_000,
+    keepAlive: true,
+  });
+  lock.on('error', () => undefined);
+  await lock.connect();
+  try {
+    await takeLock(lock, schema, options.lockTimeoutMs ?? 120_000);
+    await lock.query(`create schema if not exists ${schema}`);
+    return await migrate(options);
+  } finally {
+    // The lock goes with its session.
+    await lock.end();
+  }
+}
+
+/**
+ * Reads only, so that a service can run with rights to its rows alone.
+ * @throws PendingMigrationsError naming what is missing and the command to run.
+ */
+export async function assertMigrated(dataSource: DataSource): Promise<void> {
+  const { schema } = dataSource.options as { schema?: string };
+  const table = `${schema ?? 'public'}.${MIGRATIONS_TABLE}`;
+  const [found] = await dataSource.query<{ found: boolean }[]>('select to_regclass($1) is not null as found', [table]);
+  const applied = found?.found ? await dataSource.query<{ name: string }[]>(`select name from ${table}`) : [];
+  const names = new Set(applied.map((row) => row.name));
+  const pending = dataSource.migrations.map((m) => m.name ?? m.constructor.name).filter((name) => !names.has(name));
+  if (pending.length > 0) {
+    throw new PendingMigrationsError(
+      `schema ${schema ?? 'public'} lacks ${pending.join(', ')}: run "hz migrate" with the same database URLs, then start again`,
+    );
+  }
+}
+
+async function takeLock(lock: pg.Client, schema: string, timeoutMs: number): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  const backoff = new Backoff(20, 500);
+  for (;;) {
+    const { rows } = await lock.query<{ taken: boolean }>('select pg_try_advisory_lock($1, hashtext($2)) as taken', [
+      LOCK_CLASS,
+      schema,
+    ]);
+    if (rows[0]?.taken) return;
+    if (Date.now() >= deadline) {
+      throw new MigrationLockError(`another process migrates schema ${schema} for more than ${timeoutMs} ms`);
+    }
+    await pause(backoff.next());
+  }
+}
+
+async function migrate(options: MigrationOptions): Promise<string[]> {
+  // Building an index takes the time it takes.
+  const dataSource = new DataSource(dataSourceOptions({ ...options, poolSize: 1, statementTimeoutMs: 0 }));
+  await dataSource.initialize();
+  try {
+    return (await dataSource.runMigrations()).map((migration) => migration.name);
+  } finally {
+    await dataSource.destroy();
+  }
+}

@@ -1,0 +1,140 @@
+import { FailpointSpecError, parseFailpoints, type FailpointSpec } from './spec.js';
+
+/**
+ * Failpoints: named places in the code at which a test or an operator makes the process crash, fail, wait or stop for good.
+ *
+ * They exist so that "what if it dies right here" is a test and not an opinion. One set per process. In production they are never
+ * enabled, and then a failpoint is one comparison.
+ */
+
+/** Thrown by a failpoint armed with `error`. */
+export class FailpointError extends Error {
+  override readonly name = 'FailpointError';
+  readonly code = 'failpoint';
+}
+
+interface Point {
+  hits: number;
+  fired: number;
+  armed: (FailpointSpec & { seen: number }) | undefined;
+}
+
+export interface FailpointStatus {
+  readonly name: string;
+  /** How often the place was passed since failpoints were enabled. */
+  readonly hits: number;
+  readonly fired: number;
+  /** As it was armed; empty if it is not. */
+  readonly armed: string;
+}
+
+const points = new Map<string, Point>();
+const done = Promise.resolve();
+let enabled = false;
+
+/** Makes names known; at the top of the module that has them. Declaring twice is harmless. */
+export function declareFailpoints(...names: string[]): void {
+  for (const name of names) if (!points.has(name)) points.set(name, { hits: 0, fired: 0, armed: undefined });
+}
+
+/** Switches counting and arming on; the service's start does it outside production. */
+export function enableFailpoints(): void {
+  enabled = true;
+}
+
+/** Disarms all, forgets the counts and switches off. */
+export function resetFailpoints(): void {
+  enabled = false;
+  for (const point of points.values()) Object.assign(point, { hits: 0, fired: 0, armed: undefined });
+}
+
+/**
+ * Arms what `text` says (see `parseFailpoints`), all or nothing; others stay as they are.
+ * @throws FailpointSpecError for a syntax error or an undeclared name: a typo would be a test that tests nothing.
+ */
+export function armFailpoints(text: string): void {
+  if (!enabled) throw new FailpointSpecError('failpoints are not enabled in this process');
+  const specs = parseFailpoints(text);
+  const unknown = specs.filter((spec) => !points.has(spec.name)).map((spec) => spec.name);
+  if (unknown.length > 0) {
+    throw new FailpointSpecError(
+      `unknown failpoint ${unknown.join(', ')}; known: ${[...points.keys()].sort().join(', ')}`,
+    );
+  }
+  for (const spec of specs) Object.assign(points.get(spec.name) as Point, { armed: { ...spec, seen: 0 } });
+}
+
+/** Without a name, all. */
+export function disarmFailpoints(name?: string): void {
+  for (const [known, point] of points) if (name === undefined || name === known) point.armed = undefined;
+}
+
+export function failpointStatus(): FailpointStatus[] {
+  return [...points].map(([name, { hits, fired, armed }]) => ({
+    name,
+    hits,
+    fired,
+    armed: armed ? written(armed) : '',
+  }));
+}
+
+/**
+ * Passes a failpoint in synchronous code. `delay` and `hang` block the whole process, as a stopped machine would.
+ * @throws FailpointError when armed with `error`.
+ */
+export function failpoint(name: string): void {
+  if (!enabled) return;
+  const action = pass(name);
+  if (!action) return;
+  if (action.kind === 'delay') block(action.ms);
+  else if (action.kind === 'hang') block(Infinity);
+  else fail(name, action.kind);
+}
+
+/**
+ * Passes a failpoint in asynchronous code. `delay` and `hang` hold up only the caller.
+ * @throws FailpointError (as a rejection) when armed with `error`.
+ */
+export function failpointAsync(name: string): Promise<void> {
+  return enabled ? passAsync(name) : done;
+}
+
+async function passAsync(name: string): Promise<void> {
+  const action = pass(name);
+  if (!action) return;
+  if (action.kind === 'delay') await new Promise((resolve) => setTimeout(resolve, action.ms));
+  else if (action.kind === 'hang') await new Promise<never>(() => undefined);
+  else fail(name, action.kind);
+}
+
+/** Counts the hit; the action if it fires. */
+function pass(name: string): FailpointSpec['action'] | undefined {
+  const point = points.get(name);
+  if (!point)
+    throw new FailpointSpecError(`failpoint "${name}" is passed but not declared: add it to declareFailpoints`);
+  point.hits += 1;
+  const { armed } = point;
+  if (!armed) return undefined;
+  armed.seen += 1;
+  if (armed.seen < armed.fromHit || armed.seen >= armed.fromHit + armed.times) return undefined;
+  point.fired += 1;
+  return armed.action;
+}
+
+function fail(name: string, kind: 'crash' | 'error' | 'hang'): never {
+  // SIGKILL, not exit: nothing may be flushed, released or said.
+  if (kind === 'crash') {
+    process.kill(process.pid, 'SIGKILL');
+    block(Infinity);
+  }
+  throw new FailpointError(`failpoint ${name}`);
+}
+
+function block(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+function written({ name, action, fromHit, times }: FailpointSpec): string {
+  const what = action.kind === 'delay' ? `delay:${action.ms}` : action.kind;
+  return `${name}=${what}${fromHit > 1 ? `@${fromHit}` : ''}${times === Infinity ? '' : `x${times}`}`;
+}

@@ -1,0 +1,16 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { FailpointsController } from './failpoints.controller.js';
+import { HealthController } from './health.controller.js';
+import { Health } from './health.js';
+
+/** The operator's side of a service: probes, metrics and, outside production, failpoints. */
+@Module({})
+export class HealthModule {
+  static register(health: Health, options: { readonly failpoints: boolean }): DynamicModule {
+    return {
+      module: HealthModule,
+      controllers: options.failpoints ? [HealthController, FailpointsController] : [HealthController],
+      providers: [{ provide: Health, useValue: health }],
+    };
+  }
+}

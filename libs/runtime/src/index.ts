@@ -1,0 +1,90 @@
+/** The public face of the runtime: the only barrel of this library. */
+export { Backoff, pause } from './backoff.js';
+export { deferred, TimeoutError, withTimeout, type Deferred } from './deferred.js';
+export { assertAllHandled, UnhandledSubjectsError } from './handled.js';
+
+export { environment, type Environment } from './config/environment.js';
+export {
+  ConfigError,
+  defineConfig,
+  readConfig,
+  type ConfigDefinition,
+  type ConfigOf,
+  type ConfigProblem,
+  type Variable,
+  type Variables,
+} from './config/config.js';
+export { configTable, redactedConfig } from './config/describe.js';
+export { commonVariables, LOG_LEVELS, type CommonConfig, type LogLevel } from './config/common.js';
+export {
+  booleanSetting,
+  choiceSetting,
+  durationSetting,
+  integerSetting,
+  textSetting,
+  urlSetting,
+  type Setting,
+} from './config/settings.js';
+
+export { createLogger, silentLogger, type Logger } from './log/logger.js';
+export { NestLogger } from './log/nest-logger.js';
+export { loggable } from './log/redact.js';
+
+export {
+  collectProcessMetrics,
+  counter,
+  gauge,
+  histogram,
+  metricsRegistry,
+  SECONDS_BUCKETS,
+  type Labels,
+  type LabelValues,
+} from './metrics/metrics.js';
+
+export { Bus, MAX_BUS_PAYLOAD, type BusHandler, type BusOptions, type BusSubscription } from './bus/bus.js';
+export {
+  BusDisconnectedError,
+  BusNoRespondersError,
+  BusOverloadedError,
+  BusPayloadTooLargeError,
+  BusRequestError,
+  BusTimeoutError,
+} from './bus/errors.js';
+
+export { connectControl } from './control/control-server.js';
+export { ControlClient, type ControlRequestOptions } from './control/control-client.js';
+export { ControlError } from './control/control-error.js';
+
+export { dataSourceOptions, type DatabaseOptions } from './database/options.js';
+export { assertMigrated, runMigrations, type MigrationOptions } from './database/migrations.js';
+export { DedicatedConnection, type DedicatedConnectionOptions } from './database/dedicated-connection.js';
+export {
+  CommitUnknownError,
+  ConnectionLostError,
+  MigrationLockError,
+  PendingMigrationsError,
+  RolledBackError,
+  UnsafeIntegerError,
+} from './database/errors.js';
+
+export {
+  armFailpoints,
+  declareFailpoints,
+  disarmFailpoints,
+  enableFailpoints,
+  failpoint,
+  failpointAsync,
+  FailpointError,
+  failpointStatus,
+  resetFailpoints,
+  type FailpointStatus,
+} from './failpoints/failpoints.js';
+export { FailpointSpecError, parseFailpoints } from './failpoints/spec.js';
+
+export { Health, type DependencyCheck, type Readiness } from './health/health.js';
+export { HealthModule } from './health/health.module.js';
+export { Shutdown, SHUTDOWN_PHASES, type ShutdownPhase } from './shutdown/shutdown.js';
+
+export { runService, type ServiceOptions } from './service/run-service.js';
+export { RuntimeModule, type Runtime } from './service/runtime.module.js';
+export { CONFIG_TOKEN, InjectConfig, InjectLogger, LOGGER_TOKEN } from './service/tokens.js';

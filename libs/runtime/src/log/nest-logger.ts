@@ -1,0 +1,42 @@
+import type { LoggerService } from '@nestjs/common';
+import type { Logger } from './logger.js';
+
+/** Nest's own lines in our format. Its `log` lines (routes, modules) are start-up noise and go to debug. */
+export class NestLogger implements LoggerService {
+  constructor(private readonly logger: Logger) {}
+
+  log(message: unknown, ...rest: unknown[]): void {
+    this.logger.debug('nest', fields(message, rest));
+  }
+
+  debug(message: unknown, ...rest: unknown[]): void {
+    this.logger.debug('nest', fields(message, rest));
+  }
+
+  verbose(message: unknown, ...rest: unknown[]): void {
+    this.logger.debug('nest', fields(message, rest));
+  }
+
+  warn(message: unknown, ...rest: unknown[]): void {
+    this.logger.warn('nest', fields(message, rest));
+  }
+
+  error(message: unknown, ...rest: unknown[]): void {
+    this.logger.error('nest', fields(message, rest));
+  }
+
+  fatal(message: unknown, ...rest: unknown[]): void {
+    this.logger.error('nest', fields(message, rest));
+  }
+}
+
+/** Nest passes the context last, and a stack before it for errors. */
+function fields(message: unknown, rest: readonly unknown[]): Record<string, unknown> {
+  const context = rest.at(-1);
+  const stack = rest.length > 1 ? rest[0] : undefined;
+  return {
+    ...(message instanceof Error ? { error: message } : { message }),
+    ...(typeof context === 'string' ? { context } : {}),
+    ...(typeof stack === 'string' ? { stack } : {}),
+  };
+}

@@ -1,0 +1,55 @@
+import type { INestApplication } from '@nestjs/common';
+import type { Health } from '../health/health.js';
+import type { Logger } from '../log/logger.js';
+import type { Shutdown } from '../shutdown/shutdown.js';
+
+/** Crash-only: after an error that nobody caught the memory is not to be trusted; the database is, so start anew from it. */
+export function exitOnFatalErrors(log: Logger): void {
+  const end = (event: string) => (error: unknown) => {
+    log.error(event, { error });
+    process.exit(1);
+  };
+  process.on('uncaughtException', end('process.uncaught-exception'));
+  process.on('unhandledRejection', end('process.unhandled-rejection'));
+}
+
+interface Ending {
+  readonly app: INestApplication;
+  readonly health: Health;
+  readonly shutdown: Shutdown;
+  readonly log: Logger;
+  readonly boundMs: number;
+}
+
+/** SIGTERM and SIGINT begin the orderly end; a second one changes nothing. */
+export function stopOnSignals(ending: Ending): void {
+  let begun = false;
+  const begin = (signal: NodeJS.Signals): void => {
+    if (begun) return;
+    begun = true;
+    void stop(ending, signal);
+  };
+  process.on('SIGTERM', begin);
+  process.on('SIGINT', begin);
+}
+
+/**
+ * Not ready, the phases, Nest's own end; then the process ends by itself because nothing holds it any more.
+ * What still holds it when the bound is over is logged, and the process exits with 1.
+ */
+async function stop({ app, health, shutdown, log, boundMs }: Ending, signal: NodeJS.Signals): Promise<void> {
+  log.info('service.stopping', { signal });
+  health.withdraw('stopping');
+  const started = Date.now();
+  // Unreferenced: it fires only if something else keeps the process alive.
+  setTimeout(() => giveUp(log, 'resources', process.getActiveResourcesInfo()), boundMs + 500).unref();
+  const hanging = await shutdown.run(boundMs);
+  if (hanging.length > 0) giveUp(log, 'hooks', hanging);
+  await app.close();
+  log.info('service.stopped', { ms: Date.now() - started });
+}
+
+function giveUp(log: Logger, what: string, hanging: readonly string[]): never {
+  log.error('service.stop-overdue', { what, hanging });
+  process.exit(1);
+}

@@ -1,0 +1,141 @@
+import 'reflect-metadata';
+import type { DynamicModule, INestApplication, Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { Bus } from '../bus/bus.js';
+import type { CommonConfig } from '../config/common.js';
+import { ConfigError, readConfig, type ConfigDefinition } from '../config/config.js';
+import { redactedConfig } from '../config/describe.js';
+import { environment } from '../config/environment.js';
+import { ControlClient } from '../control/control-client.js';
+import { connectControl } from '../control/control-server.js';
+import { armFailpoints, enableFailpoints } from '../failpoints/failpoints.js';
+import { Health } from '../health/health.js';
+import { HealthModule } from '../health/health.module.js';
+import { NestLogger } from '../log/nest-logger.js';
+import { createLogger } from '../log/logger.js';
+import { collectProcessMetrics } from '../metrics/metrics.js';
+import { Shutdown } from '../shutdown/shutdown.js';
+import { exitOnFatalErrors, stopOnSignals } from './process-end.js';
+import { RuntimeModule, type Runtime } from './runtime.module.js';
+
+type AppModule = Type | DynamicModule;
+
+export interface ServiceOptions<Config extends CommonConfig> {
+  /** The service's word: `gateway`, `message`, … */
+  readonly name: string;
+  /** Begins with `commonVariables(name)`. */
+  readonly config: ConfigDefinition<Config>;
+  /** The app's module, or a function of the runtime that gives it. */
+  readonly module: AppModule | ((runtime: Runtime<Config>) => AppModule | Promise<AppModule>);
+  /** Whether it answers control-plane requests. */
+  readonly control?: boolean;
+  /** For the whole way from the signal to the end of the process, milliseconds. Default 10,000. */
+  readonly shutdownBoundMs?: number;
+}
+
+/**
+ * Starts a service and returns once it listens; from then on the process lives until SIGTERM or SIGINT.
+ *
+ * It becomes ready when its dependencies are: a missing bus or database keeps it alive and not ready, for ever if need be.
+ * Anything wrong in the configuration or while wiring ends the process with code 1 and the reason on standard error.
+ */
+export async function runService<Config extends CommonConfig>(options: ServiceOptions<Config>): Promise<void> {
+  try {
+    await start(options);
+  } catch (error) {
+    process.stderr.write(`${options.name}: ${error instanceof ConfigError ? error.message : describe(error)}\n`);
+    process.exit(1);
+  }
+}
+
+async function start<Config extends CommonConfig>(options: ServiceOptions<Config>): Promise<void> {
+  const runtime = createRuntime(options);
+  const { config, log, health, shutdown } = runtime;
+  exitOnFatalErrors(log);
+  collectProcessMetrics();
+  prepareFailpoints(config);
+  log.info('service.starting', { config: redactedConfig(options.config, config) });
+
+  const app = await createApp(options, runtime);
+  if (options.control) connectControl(app, config.NATS_URL, options.name, shutdown.signal);
+  stopOnSignals({ app, health, shutdown, log, boundMs: options.shutdownBoundMs ?? 10_000 });
+  await app.listen(config.HTTP_PORT, config.HTTP_HOST);
+  if (options.control) startControl(app, runtime);
+  health.open();
+  log.info('service.started', { http: await app.getUrl() });
+}
+
+function createRuntime<Config extends CommonConfig>(options: ServiceOptions<Config>): Runtime<Config> {
+  const config = readConfig(options.config, environment());
+  const log = createLogger(options.name, config.INSTANCE_ID, config.LOG_LEVEL);
+  const bus = Bus.connect({ url: config.NATS_URL, name: config.INSTANCE_ID, log });
+  const health = new Health();
+  health.dependency('bus', () => (bus.connected ? 'ok' : 'not connected to NATS'));
+  const control = new ControlClient(config.NATS_URL, config.INSTANCE_ID);
+  const shutdown = new Shutdown(log);
+  shutdown.on('bus', 'bus', () => bus.drain());
+  shutdown.on('bus', 'control client', () => control.close());
+  return { name: options.name, config, log, bus, control, health, shutdown };
+}
+
+async function createApp<Config extends CommonConfig>(
+  options: ServiceOptions<Config>,
+  runtime: Runtime<Config>,
+): Promise<INestApplication> {
+  const { module: given } = options;
+  const appModule = isModule(given) ? given : await given(runtime);
+  const root: DynamicModule = {
+    module: ServiceRoot,
+    imports: [
+      RuntimeModule.register(runtime),
+      HealthModule.register(runtime.health, { failpoints: runtime.config.NODE_ENV !== 'production' }),
+      appModule,
+    ],
+  };
+  return NestFactory.create(root, {
+    logger: new NestLogger(runtime.log),
+    abortOnError: false,
+    forceCloseConnections: true,
+  });
+}
+
+/** The root that holds the runtime and the app's own module. */
+class ServiceRoot {}
+
+/** Without a bus it waits, so it is not awaited; the service is not ready until then. */
+function startControl(app: INestApplication, { health, log, shutdown }: Runtime): void {
+  let state = 'not listening yet';
+  shutdown.on('edge', 'control', () => closeControl(app));
+  health.dependency('control', () => state);
+  app.startAllMicroservices().then(
+    () => (state = 'ok'),
+    (error: unknown) => {
+      state = 'failed to start';
+      if (!shutdown.signal.aborted) log.error('control.failed', { error });
+    },
+  );
+}
+
+async function closeControl(app: INestApplication): Promise<void> {
+  await Promise.all(app.getMicroservices().map((microservice) => microservice.close()));
+}
+
+function prepareFailpoints(config: CommonConfig): void {
+  if (config.NODE_ENV === 'production') {
+    if (config.FAILPOINTS === '') return;
+    throw new ConfigError([{ variable: 'FAILPOINTS', problem: 'must be empty in production' }]);
+  }
+  enableFailpoints();
+  armFailpoints(config.FAILPOINTS);
+}
+
+function isModule(given: unknown): given is AppModule {
+  return (
+    typeof given === 'object' ||
+    (typeof given === 'function' && /^class\b/.test(Function.prototype.toString.call(given)))
+  );
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
