@@ -24,20 +24,21 @@ export interface Send {
   clientID: string;
   /** Stands for the content when the client id is used again. */
   hash: string;
-  /** The other user of a pair. */
+  /** The other user of a pair; the sender itself for its notes. */
   to?: string;
   group?: string;
   /** Present in a `createGroup`: the members, the sender not among them. */
   members?: string[];
 }
 
+/** What one commit decided for one gateway's sessions, whatever their lanes. */
 export interface ReceiptBatch {
-  lane: number;
   answers: SessionAnswer[];
 }
 
 export interface SessionAnswer {
   session: number;
+  lane: number;
   batch: number;
   receipts: SendReceipt[];
 }
