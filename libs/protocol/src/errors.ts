@@ -13,8 +13,16 @@ export const errorTable = {
   frameTooLarge: { code: 1001, temporary: false, meaning: 'The frame is larger than the limit told at login.' },
   tooDeep: { code: 1002, temporary: false, meaning: 'JSON nested deeper than 16 levels.' },
   badText: { code: 1003, temporary: false, meaning: 'A string holds NUL or half of a surrogate pair.' },
-  badField: { code: 1004, temporary: false, meaning: 'A field is missing, of the wrong type, out of range or reserved.' },
-  unsupported: { code: 1005, temporary: false, meaning: 'This server does not know this message type or content kind.' },
+  badField: {
+    code: 1004,
+    temporary: false,
+    meaning: 'A field is missing, of the wrong type, out of range or reserved.',
+  },
+  unsupported: {
+    code: 1005,
+    temporary: false,
+    meaning: 'This server does not know this message type or content kind.',
+  },
   loginRequired: { code: 1100, temporary: false, meaning: 'The first frame of a connection is a login.' },
   badToken: { code: 1101, temporary: false, meaning: 'The token is missing, malformed, forged or not for this user.' },
   tokenExpired: { code: 1102, temporary: false, meaning: 'The token has expired: fetch a new one and log in again.' },
@@ -22,7 +30,11 @@ export const errorTable = {
   conflict: { code: 1200, temporary: false, meaning: 'This clientMsgID was used before with other content.' },
   notAllowed: { code: 1201, temporary: false, meaning: 'The target does not exist or is not yours to write to.' },
   unknown: { code: 2000, temporary: true, meaning: 'The outcome is not known: send again with the same clientMsgID.' },
-  unavailable: { code: 2001, temporary: true, meaning: 'The service cannot answer just now: send again with the same clientMsgID.' },
+  unavailable: {
+    code: 2001,
+    temporary: true,
+    meaning: 'The service cannot answer just now: send again with the same clientMsgID.',
+  },
   resendInOrder: {
     code: 2002,
     temporary: true,

@@ -3,14 +3,17 @@ import { sha256 } from './sha256.js';
 /** Lanes per service; `messageID` leaves ten bits for the lane. */
 export const MAX_LANES = 1024;
 
-/** `position × 1024 + lane` must stay a safe integer: 2^53 / 1024 positions per lane. */
-const MAX_POSITION = Math.floor(Number.MAX_SAFE_INTEGER / MAX_LANES) - 1;
+/** `position × 1024 + lane` must stay a safe integer: positions 1 … 2^43 − 1 in lanes 0 … 1023. */
+const MAX_POSITION = Math.floor(Number.MAX_SAFE_INTEGER / MAX_LANES);
 
 const ID_PATTERN = /^[1-9][0-9]{0,15}$/;
 
+const isWithin = (n: number, first: number, last: number): boolean => Number.isInteger(n) && n >= first && n <= last;
+
 /** The decimal `messageID` of the event at `position` (1, 2, 3 …) of `lane`. */
 export function messageIdOf(lane: number, position: number): string {
-  if (position > MAX_POSITION) throw new RangeError(`position ${position} is beyond what a messageID can hold`);
+  const holds = isWithin(position, 1, MAX_POSITION) && isWithin(lane, 0, MAX_LANES - 1);
+  if (!holds) throw new RangeError(`position ${position} of lane ${lane} is not what a messageID can hold`);
   return String(position * MAX_LANES + lane);
 }
 
@@ -23,7 +26,8 @@ export function placeOf(messageID: string): { lane: number; position: number } |
 }
 
 /** Unambiguous for any parts: each is preceded by its length in UTF-16 units. */
-const joined = (kind: string, parts: string[]): string => kind + parts.map((part) => `:${part.length}:${part}`).join('');
+const joined = (kind: string, parts: string[]): string =>
+  kind + parts.map((part) => `:${part.length}:${part}`).join('');
 
 const hashed = (prefix: string, text: string): string => prefix + sha256(text).subarray(0, 16).toString('base64url');
 
@@ -36,10 +40,13 @@ export const groupConversation = (groupID: string): string => `g_${groupID}`;
 
 /**
  * A group's id follows from who creates it with which client id, so that a repeated `createGroup` names the same group
- * and its conversation, hence its lane, is known before anything is stored.
+ * and its conversation, hence its lane, is known before anything is stored. Hexadecimal, because it must be an id as
+ * clients may send it: base64url begins with `-` or `_` once in 32.
  */
 export function groupIdOf(creator: string, clientMsgID: string): string {
-  return sha256(joined('group', [creator, clientMsgID])).subarray(0, 12).toString('base64url');
+  return sha256(joined('group', [creator, clientMsgID]))
+    .subarray(0, 12)
+    .toString('hex');
 }
 
 /** FNV-1a over UTF-16 units. Written in the protocol because gateways and services must agree on it for ever. */

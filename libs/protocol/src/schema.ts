@@ -37,7 +37,9 @@ function tighten(value: unknown, as: Loose): unknown {
  * stored or relayed), tightens types, checks.
  * @throws ProtocolError `badField` that names the field and what is wrong with it, never its value.
  */
-export function frameReader<T extends TProperties>(schema: TObject<T>): (raw: Record<string, unknown>) => Static<TObject<T>> {
+export function frameReader<T extends TProperties>(
+  schema: TObject<T>,
+): (raw: Record<string, unknown>) => Static<TObject<T>> {
   const fields = Object.entries(schema.properties).map(([name, property]) => [name, looseness(property)] as const);
   const validator = Compile(schema);
   return (raw) => {

@@ -8,7 +8,14 @@ import { Login } from './up/login.js';
 import { Receipt } from './up/receipt.js';
 
 /** Everything a client may send. With `down.ts` this is the whole client protocol on two pages. */
-export const upSchemas = { login: Login, normal: Chat, createGroup: CreateGroup, receipt: Receipt, history: History, beat: Heartbeat };
+export const upSchemas = {
+  login: Login,
+  normal: Chat,
+  createGroup: CreateGroup,
+  receipt: Receipt,
+  history: History,
+  beat: Heartbeat,
+};
 
 export type Up =
   | { type: 'login'; frame: Login }
@@ -34,7 +41,8 @@ export function readUp(raw: Record<string, unknown>, first: boolean): Up {
   switch (raw.messageType) {
     case undefined:
     case null:
-      if (first && raw.versionCode !== undefined && raw.fromUserID !== undefined) return { type: 'login', frame: readLogin(raw) };
+      if (first && raw.versionCode !== undefined && raw.fromUserID !== undefined)
+        return { type: 'login', frame: readLogin(raw) };
       if (raw.beatID !== undefined) return { type: 'beat', frame: readHeartbeat(raw) };
       throw new ProtocolError('badField', 'messageType: is missing');
     case 'login':

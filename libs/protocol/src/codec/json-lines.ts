@@ -4,15 +4,20 @@ import { parseObject } from './json.js';
 const LF = 0x0a;
 const CR = 0x0d;
 
+/** Empty lines in a row that are passed over; they cost time and no frame rate counts them. */
+export const MAX_EMPTY_LINES = 1000;
+
 /**
  * Bytes in, objects out: UTF-8 JSON objects, each ended by LF (CRLF is tolerated, empty lines are passed over). Holds at
- * most one unfinished line of at most `limit` bytes. The first bad line throws; the connection is then over, so a decoder
- * that has thrown throws again.
+ * most one unfinished line of at most `limit` bytes, and the CR that may follow it. The first bad line throws; the
+ * connection is then over, so a decoder that has thrown throws again.
  */
 export class JsonLinesDecoder {
   private parts: Uint8Array[] = [];
   private held = 0;
-  private failed: ProtocolError | undefined;
+  private emptyLines = 0;
+  private stopped = false;
+  private failure: { error: unknown } | undefined;
 
   /** @param limit the most bytes of one frame, its line end not counted; may be changed between frames */
   constructor(public limit: number) {}
@@ -24,34 +29,46 @@ export class JsonLinesDecoder {
 
   /**
    * Takes bytes in and gives each whole frame to `onFrame`, in order, before the next is looked at: so a login can raise
-   * `limit` for what follows in the same bytes. `onFrame` returning false stops; the rest of the bytes is dropped.
-   * @throws ProtocolError `frameTooLarge`, `badFrame`, `tooDeep`, `badText`, `badField`
+   * `limit` for what follows in the same bytes. `onFrame` returning false ends it: the rest of the bytes is dropped, and
+   * whatever comes later too.
+   * @throws ProtocolError `frameTooLarge`, `badFrame`, `tooDeep`, `badText`, `badField`; and what `onFrame` throws
    */
   push(bytes: Uint8Array, onFrame: (frame: Record<string, unknown>, size: number) => boolean | void): void {
-    if (this.failed) throw this.failed;
+    if (this.failure) throw this.failure.error;
+    if (this.stopped) return;
     try {
       let start = 0;
       for (let end = bytes.indexOf(LF); end !== -1; end = bytes.indexOf(LF, start)) {
         const line = this.finish(bytes.subarray(start, end));
         start = end + 1;
-        if (line.length > 0 && onFrame(parseObject(line), line.length) === false) return;
+        if (line.length === 0) this.countEmptyLine();
+        else if (this.frame(line, onFrame) === false) return;
       }
       this.hold(bytes.subarray(start));
     } catch (error) {
-      if (error instanceof ProtocolError) this.failed = error;
-      this.parts = [];
-      this.held = 0;
+      this.failure = { error };
+      this.forget();
       throw error;
     }
   }
 
+  private frame(line: Uint8Array, onFrame: (frame: Record<string, unknown>, size: number) => boolean | void): boolean {
+    this.emptyLines = 0;
+    this.stopped = onFrame(parseObject(line), line.length) === false;
+    return !this.stopped;
+  }
+
+  private countEmptyLine(): void {
+    if (++this.emptyLines > MAX_EMPTY_LINES) throw new ProtocolError('badFrame', 'too many empty lines');
+  }
+
   private finish(tail: Uint8Array): Uint8Array {
-    this.check(this.held + tail.length - (tail.at(-1) === CR ? 1 : 0));
     let line = tail;
     if (this.held > 0) {
+      // Checked before the copy, with one byte of grace: it may be the CR of a CRLF.
+      this.check(this.held + tail.length - 1);
       line = concatenate([...this.parts, tail], this.held + tail.length);
-      this.parts = [];
-      this.held = 0;
+      this.forget();
     }
     if (line.at(-1) === CR) line = line.subarray(0, -1);
     this.check(line.length);
@@ -60,12 +77,17 @@ export class JsonLinesDecoder {
 
   private hold(rest: Uint8Array): void {
     if (rest.length === 0) return;
-    // One byte more than the limit: it may be the CR of a CRLF.
-    if (this.held + rest.length > this.limit + 1) this.check(this.held + rest.length);
-    // A copy, because the bytes may be a view into a larger buffer that would be kept alive for one slow line.
-    this.parts.push(rest.slice());
+    this.check(this.held + rest.length - 1);
+    // A copy: the bytes may be a view into a larger buffer that would be kept alive for one slow line, or is used again.
+    // `slice` would not do, a Buffer's is a view.
+    this.parts.push(Uint8Array.from(rest));
     this.held += rest.length;
     if (this.parts.length > 64) this.parts = [concatenate(this.parts, this.held)];
+  }
+
+  private forget(): void {
+    this.parts = [];
+    this.held = 0;
   }
 
   private check(size: number): void {
