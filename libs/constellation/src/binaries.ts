@@ -1,0 +1,73 @@
+import { accessSync, constants, readdirSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+/** Absolute paths; `null` for what is not installed. The three PostgreSQL ones are of one version. */
+export interface Binaries {
+  postgres: string | null;
+  initdb: string | null;
+  pgCtl: string | null;
+  natsServer: string | null;
+  openssl: string | null;
+}
+
+/** What to install for each, as Debian names it; used in errors. */
+const PACKAGES: Record<keyof Binaries, string> = {
+  postgres: 'postgresql',
+  initdb: 'postgresql',
+  pgCtl: 'postgresql',
+  natsServer: 'nats-server',
+  openssl: 'openssl',
+};
+
+/** Looks in PATH and where Debian keeps servers: /usr/lib/postgresql/<newest>/bin and /usr/sbin. Starts nothing. */
+export function findBinaries(): Binaries {
+  const path = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+  const system = [...path, '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin'];
+  // Debian's own folders come first: its PATH holds only clients, and all three programs must be of one version.
+  const postgresFolder = [...debianPostgresFolders(), ...path, '/usr/local/pgsql/bin'].find(
+    (folder) => isExecutable(join(folder, 'postgres')) && isExecutable(join(folder, 'initdb')),
+  );
+  return {
+    postgres: postgresFolder ? join(postgresFolder, 'postgres') : null,
+    initdb: postgresFolder ? join(postgresFolder, 'initdb') : null,
+    pgCtl: postgresFolder ? firstExecutable([postgresFolder], 'pg_ctl') : null,
+    natsServer: firstExecutable(system, 'nats-server'),
+    openssl: firstExecutable(system, 'openssl'),
+  };
+}
+
+/** The path of one program; throws an error that says what to install. */
+export function requireBinary(name: keyof Binaries): string {
+  const path = findBinaries()[name];
+  if (path === null) {
+    throw new Error(`${name} is not installed. Run \`npm run setup\`, or install the package "${PACKAGES[name]}"`);
+  }
+  return path;
+}
+
+function debianPostgresFolders(): string[] {
+  const base = '/usr/lib/postgresql';
+  let versions: string[];
+  try {
+    versions = readdirSync(base);
+  } catch {
+    return [];
+  }
+  return versions
+    .filter((version) => /^\d+$/.test(version))
+    .sort((a, b) => Number(b) - Number(a))
+    .map((version) => join(base, version, 'bin'));
+}
+
+function firstExecutable(folders: string[], name: string): string | null {
+  return folders.map((folder) => join(folder, name)).find(isExecutable) ?? null;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,359 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { certificateFor, type Certificate } from './certificate.js';
+import { createSchemas, dropDatabase, type SchemaUrls } from './database.js';
+import { DataLock } from './lock.js';
+import { Nats } from './nats.js';
+import {
+  SCHEMAS,
+  SERVICES,
+  type ConstellationOptions,
+  type GatewayAddress,
+  type Link,
+  type Schema,
+  type ServiceName,
+} from './options.js';
+import { freePort } from './ports.js';
+import { Postgres } from './postgres.js';
+import { migrate, Service } from './service.js';
+import { randomSecret, readState, writeState } from './state.js';
+import { TcpProxy } from './tcp-proxy.js';
+import { testDatabaseName } from './test-database.js';
+import { signToken } from './token.js';
+
+/** What a data folder keeps from one start to the next; 0600. */
+interface State {
+  database: string;
+  passwords: Record<Schema, string>;
+  jwtSecret: string;
+  /** By label; taken again when free, so that bookmarks and shell histories stay right. */
+  ports: Record<string, { http: number; client?: number }>;
+}
+
+/** The whole system as real processes: servers, schemas, migrations, services. The order of things is in `#boot`. */
+export class Constellation {
+  readonly dataDir: string;
+  postgres: Postgres | undefined;
+  nats: Nats | undefined;
+  #state: State;
+  #natsUrl = '';
+  #databaseUrls: Partial<SchemaUrls<Schema>> = {};
+  #certificate: Certificate | undefined;
+  #services: Service[] = [];
+  #proxies = new Map<string, TcpProxy>();
+  #undo: { what: string; run: () => Promise<unknown> }[] = [];
+  #stopped: Promise<void> | undefined;
+  #crashListener: ((name: string, report: string) => void) | undefined;
+
+  /** Resolves when every service is ready. On failure everything started is stopped before it rejects. */
+  static async start(options: ConstellationOptions = {}): Promise<Constellation> {
+    const constellation = new Constellation(options);
+    try {
+      await constellation.#boot();
+    } catch (error) {
+      await constellation.stop().catch(() => undefined);
+      throw error;
+    }
+    return constellation;
+  }
+
+  private constructor(private readonly options: ConstellationOptions) {
+    this.dataDir = options.dataDir ? resolve(options.dataDir) : temporaryFolder();
+    if (!options.dataDir) {
+      this.#undo.push({
+        what: 'removing files',
+        run: async () => rmSync(this.dataDir, { recursive: true, force: true }),
+      });
+    }
+    const lock = DataLock.acquire(this.dataDir);
+    this.#undo.push({ what: 'unlocking', run: async () => lock.release() });
+    this.#state = readState<State>(this.#stateFile) ?? {
+      database: 'huizhi',
+      passwords: { message: randomSecret(), offline: randomSecret() },
+      jwtSecret: randomSecret(),
+      ports: {},
+    };
+    writeState(this.#stateFile, this.#state);
+  }
+
+  gateway(i = 0): Service {
+    return this.service('gateway', i);
+  }
+
+  message(i = 0): Service {
+    return this.service('message', i);
+  }
+
+  offline(i = 0): Service {
+    return this.service('offline', i);
+  }
+
+  /** Throws when there are not that many. */
+  service(name: ServiceName, i = 0): Service {
+    const found = this.instances(name)[i];
+    if (!found) throw new Error(`there is no ${name} number ${i}: ask for it in \`instances\``);
+    return found;
+  }
+
+  instances(name: ServiceName): Service[] {
+    return this.#services.filter((service) => service.name === name);
+  }
+
+  /** Of the first gateway, through its proxy if it has one. */
+  get address(): GatewayAddress {
+    return this.addressOf(0);
+  }
+
+  addressOf(i: number): GatewayAddress {
+    const gateway = this.gateway(i);
+    const tls = gateway.env['TLS'] !== 'off';
+    const direct = { host: '127.0.0.1', port: Number(gateway.env['GATEWAY_PORT']) };
+    const { host, port } = this.#proxies.get(`gateway.client#${i}`) ?? direct;
+    return { host, port, ca: tls ? (this.#certificate?.ca ?? '') : '' };
+  }
+
+  get certificateFile(): string | undefined {
+    return this.#certificate?.certFile;
+  }
+
+  /** A token the gateways accept. `expiresIn`: "2h", "30d" (default) or seconds, negative for an expired one. */
+  token(userID: string, options: { expiresIn?: string | number } = {}): Promise<string> {
+    return signToken(this.#state.jwtSecret, userID, options.expiresIn);
+  }
+
+  /** The URL of a schema, as the role of its service: for tests that look into the tables. */
+  databaseUrl(schema: Schema): string {
+    const url = this.#databaseUrls[schema];
+    if (!url) throw new Error(`there is no schema ${schema}`);
+    return url;
+  }
+
+  get natsUrl(): string {
+    return this.#natsUrl;
+  }
+
+  /** The proxy of instance `i` on that way. Throws when `throughProxy` did not ask for it. */
+  proxy(link: Link, i = 0): TcpProxy {
+    const proxy = this.#proxies.get(`${link}#${i}`);
+    if (!proxy) throw new Error(`no proxy on ${link} of instance ${i}: start with throughProxy: ['${link}']`);
+    return proxy;
+  }
+
+  /** One more instance, ready. `env` is its own, over that of its service. */
+  async add(name: ServiceName, env: Record<string, string> = {}): Promise<Service> {
+    const service = await this.#launch(name, env);
+    await service.waitReady(this.options.readyMs);
+    return service;
+  }
+
+  /** Calls back when a process ends that nobody asked to; `report` holds its last log lines. */
+  onCrash(listener: (name: string, report: string) => void): void {
+    this.#crashListener = listener;
+  }
+
+  /**
+   * Stops what this constellation started, last started first, by pid; a database in somebody else's server is dropped.
+   * Every step is tried; rejects with all failures. Safe to call twice.
+   */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#undoAll();
+    return this.#stopped;
+  }
+
+  async #undoAll(): Promise<void> {
+    const errors: unknown[] = [];
+    // What the lock and the files protect must be gone before them: strictly in reverse order.
+    for (const { what, run } of this.#undo.reverse()) {
+      await run().catch((error: unknown) => errors.push(new Error(`${what} failed`, { cause: error })));
+    }
+    if (errors.length > 0) throw new AggregateError(errors, 'the constellation did not stop cleanly');
+  }
+
+  async #boot(): Promise<void> {
+    await Promise.all([this.#startDatabase(), this.#startNats()]);
+    const withTables = SCHEMAS.filter((schema) => this.#count(schema) > 0);
+    this.#print('migrating the schemas');
+    await Promise.all(withTables.map((schema) => migrate(schema, this.#environment(schema))));
+    if (this.#environment('gateway')['TLS'] !== 'off') {
+      this.#certificate = await certificateFor(join(this.dataDir, 'tls'));
+    }
+    const wanted = SERVICES.flatMap((name) => Array.from({ length: this.#count(name) }, () => name));
+    this.#print(`starting ${wanted.join(', ')}`);
+    for (const name of wanted) await this.#launch(name);
+    await Promise.all(this.#services.map((service) => service.waitReady(this.options.readyMs)));
+  }
+
+  async #startDatabase(): Promise<void> {
+    const given = this.options.databaseUrls ?? {};
+    this.#databaseUrls = { ...given };
+    const missing = SCHEMAS.filter((schema) => !given[schema]);
+    if (missing.length === 0) return;
+    const { admin, own } = await this.#server();
+    // Two constellations may share a server that is not their own.
+    const database = own ? this.#state.database : testDatabaseName();
+    const passwords = Object.fromEntries(missing.map((schema) => [schema, this.#state.passwords[schema]]));
+    if (!own) {
+      this.#undo.push({ what: `dropping ${database}`, run: () => dropDatabase(admin, database, missing) });
+    }
+    Object.assign(this.#databaseUrls, await createSchemas(admin, database, passwords));
+  }
+
+  async #server(): Promise<{ admin: string; own: boolean }> {
+    const asked = this.options.postgres ?? process.env['HZ_TEST_POSTGRES_URL'] ?? 'own';
+    if (typeof asked === 'object') {
+      this.postgres = asked;
+      return { admin: asked.url('postgres'), own: false };
+    }
+    if (asked !== 'own') return { admin: asked, own: false };
+    this.#print('starting PostgreSQL');
+    const postgres = await Postgres.start({
+      dataDir: join(this.dataDir, 'postgres'),
+      note: (text) => this.#print(text),
+    });
+    this.postgres = postgres;
+    this.#undo.push({ what: 'stopping PostgreSQL', run: () => postgres.stop() });
+    postgres.onCrash(() => this.#crashed('PostgreSQL', postgres.logs.slice(-30).join('\n')));
+    return { admin: postgres.url('postgres'), own: true };
+  }
+
+  async #startNats(): Promise<void> {
+    const asked = this.options.nats;
+    if (typeof asked === 'string') {
+      this.#natsUrl = asked;
+      return;
+    }
+    if (asked) {
+      this.nats = asked;
+      this.#natsUrl = asked.url();
+      return;
+    }
+    this.#print('starting NATS');
+    const nats = await Nats.start({ dataDir: join(this.dataDir, 'nats') });
+    this.nats = nats;
+    this.#natsUrl = nats.url();
+    this.#undo.push({ what: 'stopping NATS', run: () => nats.stop() });
+    nats.onCrash(() => this.#crashed('NATS', nats.logs.slice(-30).join('\n')));
+  }
+
+  async #launch(name: ServiceName, extra: Record<string, string> = {}): Promise<Service> {
+    const index = this.instances(name).length;
+    const label = `${name}-${index + 1}`;
+    const ports = await this.#ports(name, label);
+    const ways = await this.#throughProxies(name, index, ports.client);
+    const env = {
+      HTTP_PORT: String(ports.http),
+      ...(ports.client === undefined ? {} : { GATEWAY_PORT: String(ports.client) }),
+      ...this.#environment(name, ways),
+      ...extra,
+    };
+    const files = join(this.dataDir, 'services', label);
+    const service = new Service({ name, label, env, logFile: `${files}.log`, pidFile: `${files}.pid` });
+    service.onCrash(() => this.#crashed(label, service.describe('ended unexpectedly')));
+    await service.launch();
+    this.#services.push(service);
+    this.#undo.push({ what: `stopping ${label}`, run: () => service.stop() });
+    return service;
+  }
+
+  async #ports(name: ServiceName, label: string): Promise<{ http: number; client?: number }> {
+    const before = this.#state.ports[label];
+    const http = await freePort(before?.http);
+    const client = name === 'gateway' ? await freePort(before?.client) : undefined;
+    const ports = client === undefined ? { http } : { http, client };
+    this.#state.ports[label] = ports;
+    writeState(this.#stateFile, this.#state);
+    return ports;
+  }
+
+  /** Starts the proxies asked for and answers which addresses the service gets instead of the real ones. */
+  async #throughProxies(name: ServiceName, index: number, clientPort: number | undefined): Promise<Ways> {
+    const asked = this.options.throughProxy ?? [];
+    const ways: Ways = {};
+    const open = async (link: Link, target: { host: string; port: number }): Promise<TcpProxy> => {
+      const proxy = await TcpProxy.start({ target });
+      this.#proxies.set(`${link}#${index}`, proxy);
+      this.#undo.push({ what: `stopping the proxy on ${link}`, run: () => proxy.stop() });
+      return proxy;
+    };
+    if (asked.includes(`${name}.nats`)) {
+      ways.nats = await open(`${name}.nats`, addressIn(this.#natsUrl, 4222));
+    }
+    const schema = SCHEMAS.find((each) => each === name);
+    if (schema && asked.includes(`${schema}.postgres`)) {
+      ways.postgres = await open(`${schema}.postgres`, addressIn(this.databaseUrl(schema), 5432));
+    }
+    if (clientPort !== undefined && asked.includes('gateway.client')) {
+      await open('gateway.client', { host: '127.0.0.1', port: clientPort });
+    }
+    return ways;
+  }
+
+  /** What a service (or its migration) reads, ports aside. */
+  #environment(name: ServiceName, ways: Ways = {}): Record<string, string> {
+    const schema = SCHEMAS.find((each) => each === name);
+    const gateway = {
+      GATEWAY_HOST: '127.0.0.1',
+      TLS: 'on',
+      TLS_CERT_FILE: this.#certificate?.certFile ?? '',
+      TLS_KEY_FILE: this.#certificate?.keyFile ?? '',
+      AUTH: 'jwt',
+      JWT_SECRET: this.#state.jwtSecret,
+    };
+    return {
+      NODE_ENV: 'test',
+      LOG_LEVEL: 'info',
+      HTTP_HOST: '127.0.0.1',
+      NATS_URL: redirected(this.#natsUrl, ways.nats),
+      ...(schema
+        ? { [`${schema.toUpperCase()}_DATABASE_URL`]: redirected(this.databaseUrl(schema), ways.postgres) }
+        : {}),
+      ...(name === 'gateway' ? gateway : {}),
+      ...this.options.env?.all,
+      ...this.options.env?.[name],
+    };
+  }
+
+  #count(name: ServiceName): number {
+    const core = name === 'gateway' || name === 'message' || name === 'offline';
+    return this.options.instances?.[name] ?? (core ? 1 : 0);
+  }
+
+  #crashed(name: string, report: string): void {
+    this.#crashListener?.(name, report);
+  }
+
+  #print(line: string): void {
+    this.options.print?.(line);
+  }
+
+  get #stateFile(): string {
+    return join(this.dataDir, 'state.json');
+  }
+}
+
+/** Addresses of proxies in place of servers. */
+interface Ways {
+  nats?: TcpProxy;
+  postgres?: TcpProxy;
+}
+
+/** PostgreSQL's user must be able to pass through the folder when we are root; the files in it are closed to others. */
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'huizhi-'));
+  chmodSync(folder, 0o711);
+  return folder;
+}
+
+function addressIn(href: string, defaultPort: number): { host: string; port: number } {
+  const url = new URL(href);
+  return { host: url.hostname, port: Number(url.port || defaultPort) };
+}
+
+function redirected(href: string, proxy: TcpProxy | undefined): string {
+  if (!proxy) return href;
+  const url = new URL(href);
+  url.hostname = proxy.host;
+  url.port = String(proxy.port);
+  return url.href;
+}

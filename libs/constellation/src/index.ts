@@ -1,0 +1,15 @@
+export { findBinaries, requireBinary, type Binaries } from './binaries.js';
+export { certificateFor, type Certificate } from './certificate.js';
+export { Constellation } from './constellation.js';
+export type { ConstellationOptions, GatewayAddress, Link, ServiceName } from './options.js';
+export { createSchemas, dropDatabase, type SchemaUrls } from './database.js';
+export { DataFolderInUseError, DataLock } from './lock.js';
+export { Nats, type NatsOptions } from './nats.js';
+export { freePort } from './ports.js';
+export { Postgres, type PostgresOptions } from './postgres.js';
+export { projectRoot } from './project-root.js';
+export type { Exit } from './process.js';
+export { Service, type ServiceOptions } from './service.js';
+export { signToken } from './token.js';
+export { TcpProxy, type ResponseMatch, type TcpProxyOptions } from './tcp-proxy.js';
+export { makeTestDatabase, type TestDatabase } from './test-database.js';

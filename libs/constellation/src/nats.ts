@@ -1,0 +1,147 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { join } from 'node:path';
+import { requireBinary } from './binaries.js';
+import { eventually } from './eventually.js';
+import { freePort } from './ports.js';
+import { ManagedProcess, type Exit } from './process.js';
+import { randomSecret, readState, writeState } from './state.js';
+
+export interface NatsOptions {
+  /** For the configuration file and the credentials; core NATS keeps nothing else. */
+  dataDir: string;
+  /** Default: the one of the last start in this folder if it is free, otherwise a free one. */
+  port?: number;
+}
+
+interface NatsState {
+  port: number;
+  user: string;
+  password: string;
+}
+
+const START_MS = 10_000;
+const STOP_MS = 5_000;
+
+/** A nats-server of our own on 127.0.0.1, with credentials and the 1 MiB message limit the services are written for. */
+export class Nats {
+  readonly host = '127.0.0.1';
+  #process: ManagedProcess | undefined;
+  #crashListener: ((exit: Exit) => void) | undefined;
+
+  private constructor(
+    private readonly dataDir: string,
+    private readonly state: NatsState,
+  ) {}
+
+  /** Resolves when it accepts connections. Rejects when nats-server is not installed or does not start within 10 s. */
+  static async start(options: NatsOptions): Promise<Nats> {
+    mkdirSync(options.dataDir, { recursive: true, mode: 0o711 });
+    const stateFile = join(options.dataDir, 'state.json');
+    const saved = readState<NatsState>(stateFile);
+    const state = {
+      port: options.port ?? (await freePort(saved?.port)),
+      user: saved?.user ?? 'huizhi',
+      password: saved?.password ?? randomSecret(),
+    };
+    writeState(stateFile, state);
+    const nats = new Nats(options.dataDir, state);
+    await nats.#launch();
+    return nats;
+  }
+
+  get port(): number {
+    return this.state.port;
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.running ? this.#process.pid : undefined;
+  }
+
+  get logs(): readonly string[] {
+    return this.#process?.logs ?? [];
+  }
+
+  /** With credentials; `through` gives the address of a proxy instead. */
+  url(through?: { host: string; port: number }): string {
+    const { host, port } = through ?? this;
+    return `nats://${this.state.user}:${this.state.password}@${host}:${port}`;
+  }
+
+  onCrash(listener: (exit: Exit) => void): void {
+    this.#crashListener = listener;
+    this.#process?.onCrash(listener);
+  }
+
+  async stop(): Promise<void> {
+    await this.#process?.stop('SIGTERM', STOP_MS);
+  }
+
+  async kill9(): Promise<void> {
+    await this.#process?.kill9();
+  }
+
+  freeze(): void {
+    this.#process?.freeze();
+  }
+
+  resume(): void {
+    this.#process?.resume();
+  }
+
+  /** On the same port with the same credentials; stops it first if it runs. What it held is gone: it is core NATS. */
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.#launch();
+  }
+
+  async #launch(): Promise<void> {
+    const { port, user, password } = this.state;
+    const config = join(this.dataDir, 'nats.conf');
+    writeFileSync(
+      config,
+      [
+        `listen: "${this.host}:${port}"`,
+        `max_payload: ${1024 * 1024}`,
+        `authorization { user: "${user}", password: "${password}" }`,
+        '',
+      ].join('\n'),
+      { mode: 0o600 },
+    );
+    const server = await ManagedProcess.spawn({
+      name: 'nats-server',
+      command: requireBinary('natsServer'),
+      args: ['--config', config],
+      env: {},
+      pidFile: join(this.dataDir, 'pid'),
+      logFile: join(this.dataDir, 'nats.log'),
+    });
+    this.#process = server;
+    if (this.#crashListener) server.onCrash(this.#crashListener);
+    try {
+      await eventually('nats-server', START_MS, async () => {
+        if (!server.running) return true;
+        return greets(this.host, port);
+      });
+    } catch (cause) {
+      await server.kill9();
+      throw new Error(server.describe(`accepted no connection on port ${port} within ${START_MS} ms`), { cause });
+    }
+    if (!server.running) throw new Error(server.describe('did not start'));
+  }
+}
+
+/** A NATS server speaks first: `INFO {…}`. */
+function greets(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection({ host, port, timeout: 1_000 });
+    const done = (answer: boolean): void => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.once('data', (data) => done(data.toString('latin1').startsWith('INFO')));
+    socket.once('error', () => done(false));
+    socket.once('timeout', () => done(false));
+    socket.once('close', () => done(false));
+  });
+}

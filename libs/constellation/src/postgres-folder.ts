@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto';
+import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+
+/** Who PostgreSQL runs as and where its files may be. */
+export interface PostgresFolder {
+  /** Writable by us; the cluster's own folder is made inside it. */
+  home: string;
+  /** Set when we are root: PostgreSQL refuses to run as root. */
+  user: { name: string; uid: number; gid: number } | undefined;
+  /** Set when the files are not where they were asked for; says why. */
+  note: string | undefined;
+}
+
+/**
+ * As an ordinary user: `dataDir` itself. As root: `dataDir` if the `postgres` user (else `nobody`) can reach it, otherwise
+ * a folder under the system's temporary one, named by a hash of the path so that the next start finds it again.
+ */
+export function postgresFolder(dataDir: string): PostgresFolder {
+  const home = resolve(dataDir);
+  mkdirSync(home, { recursive: true, mode: 0o711 });
+  if (process.getuid?.() !== 0) return { home, user: undefined, note: undefined };
+  const user = systemUser('postgres') ?? systemUser('nobody');
+  if (!user)
+    throw new Error('PostgreSQL does not run as root, and there is neither a user postgres nor nobody: add one');
+  const barrier = firstUnreachable(home, user);
+  if (barrier === undefined) return { home, user, note: undefined };
+  const key = createHash('sha256').update(home).digest('hex').slice(0, 16);
+  const substitute = join(tmpdir(), `huizhi-${key}`);
+  makePrivate(substitute);
+  return {
+    home: substitute,
+    user,
+    note: `the user ${user.name}, as whom PostgreSQL runs, cannot enter ${barrier}: its files are in ${substitute}`,
+  };
+}
+
+/** An empty folder PostgreSQL accepts: its own user's, closed to others. */
+export function makeClusterFolder(path: string, user: PostgresFolder['user']): void {
+  mkdirSync(path, { mode: 0o700 });
+  if (user) chownSync(path, user.uid, user.gid);
+}
+
+function systemUser(name: string): PostgresFolder['user'] {
+  const line = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .find((each) => each.startsWith(`${name}:`));
+  const [, , uid, gid] = line?.split(':') ?? [];
+  return uid && gid ? { name, uid: Number(uid), gid: Number(gid) } : undefined;
+}
+
+function firstUnreachable(folder: string, user: { uid: number; gid: number }): string | undefined {
+  const chain: string[] = [];
+  for (let path = folder; path !== dirname(path); path = dirname(path)) chain.unshift(path);
+  return chain.find((path) => {
+    const { mode, uid, gid } = statSync(path);
+    const bit = uid === user.uid ? 0o100 : gid === user.gid ? 0o010 : 0o001;
+    return (mode & bit) === 0;
+  });
+}
+
+/** The name is guessable and the temporary folder is everybody's: take only a real folder that is our own. */
+function makePrivate(path: string): void {
+  mkdirSync(path, { recursive: true, mode: 0o711 });
+  const stat = lstatSync(path);
+  if (!stat.isDirectory() || stat.uid !== process.getuid?.()) {
+    throw new Error(`${path} exists and is not a folder of this user: remove it`);
+  }
+  chmodSync(path, 0o711);
+}

@@ -1,0 +1,49 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+
+// A killed parent (SIGKILL, a CI time limit) cannot stop its children, and Node cannot ask the kernel to do it. So a
+// small shell holds the other end of a pipe: when we are gone it reads the end of file and ends whoever is still listed.
+// It runs only while there are children.
+const SCRIPT = `
+trap '' INT TERM HUP
+list=''
+while read -r verb pid signal; do
+  case "$verb" in
+    add) list="$list $signal:$pid" ;;
+    del) rest=''; for entry in $list; do [ "\${entry#*:}" = "$pid" ] || rest="$rest $entry"; done; list="$rest" ;;
+  esac
+done
+for entry in $list; do kill -"\${entry%%:*}" "\${entry#*:}" 2>/dev/null; done
+`;
+
+let shell: ChildProcess | undefined;
+const guarded = new Set<number>();
+
+/** From now on `pid` gets `signal` if this process ends without having called `unguard`. */
+export function guard(pid: number, signal: NodeJS.Signals): void {
+  guarded.add(pid);
+  tell(`add ${pid} ${signal.replace(/^SIG/, '')}`);
+}
+
+export function unguard(pid: number): void {
+  if (!guarded.delete(pid)) return;
+  tell(`del ${pid}`);
+  if (guarded.size === 0) {
+    shell?.stdin?.end();
+    shell = undefined;
+  }
+}
+
+function tell(line: string): void {
+  shell ??= startShell();
+  shell.stdin?.write(`${line}\n`);
+}
+
+function startShell(): ChildProcess {
+  const child = spawn('/bin/sh', ['-c', SCRIPT], { detached: true, stdio: ['pipe', 'ignore', 'ignore'], env: {} });
+  // It must neither keep us alive nor take us with it: without it only the clean-up after a crash is lost.
+  child.on('error', () => undefined);
+  child.stdin.on('error', () => undefined);
+  child.unref();
+  if ('unref' in child.stdin && typeof child.stdin.unref === 'function') child.stdin.unref();
+  return child;
+}

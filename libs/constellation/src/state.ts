@@ -1,0 +1,33 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+/** Random, safe in URLs, SQL literals and configuration files. 192 bits. */
+export function randomSecret(): string {
+  return randomBytes(24).toString('hex');
+}
+
+/** A JSON file only its owner can read, `undefined` when there is none. Throws when it is not JSON. */
+export function readState<T>(file: string): T | undefined {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+  try {
+    return JSON.parse(text) as T;
+  } catch (error) {
+    throw new Error(`${file} is not JSON; it holds the secrets of this data folder: restore it or remove the folder`, {
+      cause: error,
+    });
+  }
+}
+
+/** Replaces the file at once, so that a crash leaves either the old or the new one. */
+export function writeState(file: string, state: object): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const draft = `${file}.${process.pid}.tmp`;
+  writeFileSync(draft, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 });
+  renameSync(draft, file);
+}

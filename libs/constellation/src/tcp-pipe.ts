@@ -1,0 +1,79 @@
+import type { Socket } from 'node:net';
+
+export interface Rules {
+  latencyMs: number;
+  splitBytes: number;
+}
+
+/** What one direction may hold before its source is paused. */
+const HELD_BYTES = 1024 * 1024;
+
+/** One direction of a connection: chunks leave in order, late and in pieces as the rules say at that moment. */
+export class Pipe {
+  #queue: { chunk: Buffer | 'end'; due: number }[] = [];
+  #held = 0;
+  #timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
+
+  constructor(
+    private readonly to: Socket,
+    private readonly from: Socket,
+    private readonly rules: Rules,
+  ) {
+    to.on('drain', () => this.#resume());
+    to.once('close', () => (this.#queue = []));
+  }
+
+  push(chunk: Buffer): void {
+    if (this.#queue.length === 0 && this.rules.latencyMs === 0 && this.rules.splitBytes === 0) {
+      if (!this.to.write(chunk)) this.from.pause();
+      return;
+    }
+    this.#held += chunk.length;
+    if (this.#held > HELD_BYTES) this.from.pause();
+    this.#enqueue(chunk);
+  }
+
+  /** The source said FIN: pass it on after what is still held. */
+  end(): void {
+    if (this.#queue.length === 0) this.to.end();
+    else this.#enqueue('end');
+  }
+
+  #enqueue(chunk: Buffer | 'end'): void {
+    this.#queue.push({ chunk, due: performance.now() + this.rules.latencyMs });
+    if (this.#timer === undefined) this.#schedule();
+  }
+
+  #schedule(): void {
+    const next = this.#queue[0];
+    if (!next) return;
+    const wait = next.due - performance.now();
+    const flush = (): void => this.#flush();
+    this.#timer = wait > 0 ? setTimeout(flush, wait) : setImmediate(flush);
+  }
+
+  #flush(): void {
+    this.#timer = undefined;
+    const next = this.#queue[0];
+    if (!next || this.to.destroyed) return;
+    // A timer may fire a moment early.
+    if (next.due > performance.now()) return this.#schedule();
+    if (next.chunk === 'end') {
+      this.#queue.shift();
+      this.to.end();
+      return;
+    }
+    const size = this.rules.splitBytes > 0 ? this.rules.splitBytes : next.chunk.length;
+    const piece = next.chunk.subarray(0, size);
+    next.chunk = next.chunk.subarray(size);
+    if (next.chunk.length === 0) this.#queue.shift();
+    this.#held -= piece.length;
+    this.to.write(piece);
+    this.#resume();
+    this.#schedule();
+  }
+
+  #resume(): void {
+    if (this.#held <= HELD_BYTES && !this.to.writableNeedDrain) this.from.resume();
+  }
+}
