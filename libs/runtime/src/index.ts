@@ -88,3 +88,9 @@ export { Shutdown, SHUTDOWN_PHASES, type ShutdownPhase } from './shutdown/shutdo
 export { runService, type ServiceOptions } from './service/run-service.js';
 export { RuntimeModule, type Runtime } from './service/runtime.module.js';
 export { CONFIG_TOKEN, InjectConfig, InjectLogger, LOGGER_TOKEN } from './service/tokens.js';
+
+export { migrateService, type ServiceMigration } from './database/migrate-service.js';
+export { startWhenPossible, type StartContext } from './service/start-when-possible.js';
+export { assertLanes, ensureLanes, LaneCountError } from './lanes/lane-count.js';
+export { LaneKeeper, LaneLostError, type LaneKeeperOptions, type LossReason } from './lanes/lane-keeper.js';
+export { createLaneTables, type HeldLane, type LaneMove } from './lanes/lane-sql.js';

@@ -1,0 +1,18 @@
+import { dataSourceOptions, type DatabaseOptions } from '@huizhi/runtime';
+import type { DataSourceOptions } from 'typeorm';
+import type { MessageConfig } from './config.js';
+import { User } from './directory/user.entity.js';
+import { First1700000000000 } from './migrations/1700000000000-first.js';
+
+export const SCHEMA = 'message';
+
+export const databaseOptions = (url: string, instance: string): DatabaseOptions => ({
+  url,
+  schema: SCHEMA,
+  entities: [User],
+  migrations: [First1700000000000],
+  applicationName: instance,
+});
+
+export const dataSource = (config: MessageConfig): DataSourceOptions =>
+  dataSourceOptions(databaseOptions(config.MESSAGE_DATABASE_URL, config.INSTANCE_ID));

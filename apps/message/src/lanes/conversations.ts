@@ -1,0 +1,117 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { subjects, type SendReceipt } from '@huizhi/protocol';
+import type { Bus, BusSubscription, HeldLane, LaneKeeper, Logger, LossReason } from '@huizhi/runtime';
+import { Intake } from './intake.js';
+import type { LaneWriter } from './lane-writer.js';
+import { commitSeconds, commitSends } from './metrics.js';
+import type { Outlet } from './outlet.js';
+import type { Work } from './work.js';
+
+const MAX_SENDS_PER_COMMIT = 500;
+
+const UNAVAILABLE: SendReceipt = { error: 'unavailable', reason: 'the message service cannot take this just now' };
+
+/**
+ * The way of a send through this service: from its lane's subject into the intake, from there with everything else that
+ * waits into one transaction, then out as receipts and news. One loop for all lanes of the instance.
+ */
+export class Conversations {
+  private readonly intake = new Intake();
+  private readonly subscriptions = new Map<number, BusSubscription>();
+  /** Lanes lost with the database: still listened to, so that senders hear `unavailable` at once. */
+  private readonly suspended = new Set<number>();
+  private running = false;
+  /** The lanes of the transaction under way, and its end. */
+  private busy: ReadonlySet<number> = new Set();
+  private turnEnd: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly bus: Bus,
+    readonly keeper: LaneKeeper,
+    private readonly writer: LaneWriter,
+    private readonly outlet: Outlet,
+    private readonly log: Logger,
+    /** Between the starts of two transactions under load, milliseconds; after idle none. */
+    private readonly paceMs: number,
+  ) {}
+
+  /** Sends that wait for a transaction. */
+  get waiting(): number {
+    return this.intake.size;
+  }
+
+  take(lanes: readonly HeldLane[]): void {
+    for (const { lane } of lanes) {
+      this.suspended.delete(lane);
+      if (this.subscriptions.has(lane)) continue;
+      this.subscriptions.set(
+        lane,
+        this.bus.subscribe(subjects.send(lane), (payload) => this.accept(payload)),
+      );
+    }
+  }
+
+  lose(lanes: readonly number[], reason: LossReason): void {
+    this.writer.forget(lanes);
+    for (const lane of lanes) {
+      if (reason === 'database') this.suspended.add(lane);
+      else this.leave(lane);
+    }
+  }
+
+  /** Takes nothing new for these lanes and resolves when what waited is answered. */
+  async finish(lanes: readonly number[]): Promise<void> {
+    for (const lane of lanes) this.leave(lane);
+    const wanted = new Set(lanes);
+    while (this.intake.waitsFor(wanted) || lanes.some((lane) => this.busy.has(lane))) await this.turnEnd;
+  }
+
+  private leave(lane: number): void {
+    this.suspended.delete(lane);
+    this.subscriptions.get(lane)?.unsubscribe();
+    this.subscriptions.delete(lane);
+  }
+
+  private accept(payload: Uint8Array): void {
+    const overflow = this.intake.accept(payload);
+    if (overflow.length > 0) this.outlet.refuse(overflow, UNAVAILABLE);
+    if (this.running || this.intake.size === 0) return;
+    this.running = true;
+    void this.run();
+  }
+
+  private async run(): Promise<void> {
+    // What arrives in this turn of the event loop belongs to the first transaction.
+    this.turnEnd = new Promise((resolve) => setImmediate(resolve));
+    await this.turnEnd;
+    while (this.intake.size > 0) {
+      const started = performance.now();
+      const works = this.intake.take(MAX_SENDS_PER_COMMIT);
+      this.busy = new Set(works.map((work) => work.lane));
+      this.turnEnd = this.turn(works);
+      await this.turnEnd;
+      this.busy = new Set();
+      const left = this.paceMs - (performance.now() - started);
+      if (left > 0.5 && this.intake.size > 0) await wait(left);
+      // Without this turn a fast database would leave no room for what only now arrives.
+      else await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.running = false;
+  }
+
+  private async turn(works: Work[]): Promise<void> {
+    const stranded = works.filter((work) => this.suspended.has(work.lane) && !this.keeper.held(work.lane));
+    this.outlet.refuse(stranded, UNAVAILABLE);
+    const items = works.filter((work) => !stranded.includes(work)).flatMap((work) => work.items);
+    if (items.length === 0) return;
+    const stop = commitSeconds.startTimer();
+    try {
+      await this.outlet.tell(works, await this.writer.store(items));
+    } catch (error) {
+      // Nothing is said: the gateways ask again.
+      this.log.error('commit.turn-failed', { error });
+    }
+    stop();
+    commitSends.observe(items.length);
+  }
+}

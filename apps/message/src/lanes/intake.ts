@@ -1,0 +1,64 @@
+import { decodeLines, type SendBatch } from '@huizhi/protocol';
+import { Work } from './work.js';
+
+const MAX_SENDS = 20_000;
+const MAX_BYTES = 64 * 1024 * 1024;
+
+/** What waits while the last transaction runs. Bounded in sends and bytes. */
+export class Intake {
+  private waiting: Work[] = [];
+  private readonly keys = new Set<string>();
+  private sends = 0;
+  private bytes = 0;
+
+  get size(): number {
+    return this.sends;
+  }
+
+  /**
+   * Queues what a gateway sent. A batch that waits already is passed over: gateways repeat themselves.
+   * @returns the batches there was no room for
+   */
+  accept(payload: Uint8Array): Work[] {
+    const { head, bodies } = decodeLines<SendBatch>(payload);
+    const refused: Work[] = [];
+    const full = this.sends >= MAX_SENDS || this.bytes >= MAX_BYTES;
+    let next = 0;
+    for (const batch of head.sessions) {
+      const work = new Work(head.gateway, head.lane, batch, bodies.slice(next, (next += batch.sends.length)));
+      if (this.keys.has(work.key)) continue;
+      if (full) refused.push(work);
+      else this.push(work);
+    }
+    return refused;
+  }
+
+  /** Takes whole batches, oldest first: at least one, then as many as fit `most` sends. */
+  take(most: number): Work[] {
+    let count = 0;
+    let sends = 0;
+    for (const work of this.waiting) {
+      if (count > 0 && sends + work.items.length > most) break;
+      count++;
+      sends += work.items.length;
+    }
+    const taken = this.waiting.splice(0, count);
+    for (const work of taken) {
+      this.keys.delete(work.key);
+      this.sends -= work.items.length;
+      this.bytes -= work.size;
+    }
+    return taken;
+  }
+
+  waitsFor(lanes: ReadonlySet<number>): boolean {
+    return this.waiting.some((work) => lanes.has(work.lane));
+  }
+
+  private push(work: Work): void {
+    this.waiting.push(work);
+    this.keys.add(work.key);
+    this.sends += work.items.length;
+    this.bytes += work.size;
+  }
+}

@@ -1,0 +1,214 @@
+import type { SendReceipt } from '@huizhi/protocol';
+import {
+  CommitUnknownError,
+  failpointAsync,
+  LaneLostError,
+  type DedicatedConnection,
+  type LaneKeeper,
+  type Logger,
+} from '@huizhi/runtime';
+import type pg from 'pg';
+import { insertEvents, insertGroup } from '../sql/append.js';
+import { findHeads, findMembers, findStored, findUsers } from '../sql/look-up.js';
+import { keyText, LaneMemory, type ConversationState } from './lane-memory.js';
+import { keyOf, planOf, type Plan } from './plan.js';
+import type { Item } from './work.js';
+
+/** What became of some items: decided (maybe committed), or nothing may be said of them. */
+export type Outcome =
+  { kind: 'committed'; plan: Plan } | { kind: 'refused'; items: Item[]; receipt: SendReceipt } | { kind: 'silent'; items: Item[] };
+
+/** A stored client id was met while inserting: what is known was incomplete, decide again. */
+class DuplicateMetError extends Error {
+  override readonly name = 'DuplicateMetError';
+}
+
+const UNAVAILABLE = { error: 'unavailable', reason: 'the message store cannot be written just now' } as const;
+const POISON = { error: 'badField', reason: 'the message store does not take this content' } as const;
+
+/** SQLSTATE classes that are the row's own fault: data exceptions, program limits. */
+const POISON_CLASSES = new Set(['22', '54']);
+/** Integrity violations: the memory and the table disagree, so the memory is wrong. */
+const CONTRADICTION_CLASS = '23';
+
+const MAX_USERS = 100_000;
+
+/**
+ * Decides and stores: one transaction for everything that waits in all lanes of this instance. Holds the lanes' memory.
+ * After any doubt about what is committed the lane is forgotten and read again; nothing is said until then.
+ */
+export class LaneWriter {
+  private readonly memories = new Map<number, LaneMemory>();
+  /** Users that exist. Never the ones that do not: they may by the next send. */
+  private readonly users = new Set<string>();
+
+  constructor(
+    private readonly connection: DedicatedConnection,
+    private readonly keeper: LaneKeeper,
+    private readonly log: Logger,
+  ) {}
+
+  forget(lanes: readonly number[]): void {
+    for (const lane of lanes) this.memories.delete(lane);
+  }
+
+  /** Stores the items, in order. A batch that fails for its content is halved until the poison stands alone. */
+  async store(items: readonly Item[]): Promise<Outcome[]> {
+    const held = items.filter((item) => this.keeper.held(item.work.lane));
+    const silent: Outcome = { kind: 'silent', items: items.filter((item) => !this.keeper.held(item.work.lane)) };
+    if (held.length === 0) return [silent];
+    try {
+      return [silent, { kind: 'committed', plan: await this.commit(held) }];
+    } catch (error) {
+      return [silent, ...(await this.recover(held, error))];
+    }
+  }
+
+  private async recover(items: readonly Item[], error: unknown): Promise<Outcome[]> {
+    const lanes = [...new Set(items.map((item) => item.work.lane))];
+    if (error instanceof LaneLostError) {
+      this.keeper.forget(error.lanes, 'taken');
+      return this.store(items);
+    }
+    if (error instanceof CommitUnknownError) {
+      this.log.warn('commit.unknown', { lanes, error });
+      this.keeper.forget(lanes, 'database');
+      return [{ kind: 'silent', items: [...items] }];
+    }
+    if (stateClass(error) === CONTRADICTION_CLASS) {
+      this.log.error('commit.contradiction', { lanes, error });
+      this.keeper.forget(lanes, 'database');
+      return [{ kind: 'silent', items: [...items] }];
+    }
+    if (!POISON_CLASSES.has(stateClass(error))) {
+      this.log.warn('commit.failed', { lanes, error });
+      return [{ kind: 'refused', items: [...items], receipt: UNAVAILABLE }];
+    }
+    if (items.length === 1) {
+      this.log.warn('commit.poison', { lanes, error });
+      return [{ kind: 'refused', items: [...items], receipt: POISON }];
+    }
+    const middle = items.length >> 1;
+    return [...(await this.store(items.slice(0, middle))), ...(await this.store(items.slice(middle)))];
+  }
+
+  /** @throws what recover() tells apart */
+  private async commit(items: readonly Item[]): Promise<Plan> {
+    for (let attempt = 0; attempt < 4; attempt++) {
+      await this.learn(items, attempt > 0);
+      try {
+        return await this.attempt(items);
+      } catch (error) {
+        if (!(error instanceof DuplicateMetError)) throw error;
+      }
+    }
+    throw new Error('client ids keep changing under this transaction');
+  }
+
+  private async attempt(items: readonly Item[]): Promise<Plan> {
+    const plan = this.plan(items);
+    if (plan.moves.length === 0) return plan;
+    await this.connection.transaction(async (client) => {
+      await this.keeper.advance(client, plan.moves);
+      if (plan.refused.length > 0 && (await this.lookUp(client, plan.refused))) throw new DuplicateMetError();
+      if (plan.rows.length > 0 && (await insertEvents(client, plan.rows)) < plan.rows.length) throw new DuplicateMetError();
+      for (const group of plan.groups) await insertGroup(client, group);
+      await failpointAsync('message.before-commit');
+    });
+    this.apply(plan);
+    await failpointAsync('message.after-commit');
+    return plan;
+  }
+
+  private plan(items: readonly Item[]): Plan {
+    return planOf(items, {
+      lane: (lane) => this.heldLane(lane),
+      conversation: (lane, conversation) => this.known(lane, conversation),
+      stored: (lane, key) => this.memory(lane).stored.get(key),
+      userExists: (user) => this.users.has(user),
+      now: Date.now(),
+    });
+  }
+
+  /** Reads what the memory lacks for deciding these items. */
+  private async learn(items: readonly Item[], duplicates: boolean): Promise<void> {
+    if (this.users.size > MAX_USERS) this.users.clear();
+    const lanes = new Map<string, number>();
+    const groups: string[] = [];
+    const users = new Set<string>();
+    for (const { work, send } of items) {
+      if (!lanes.has(send.conversation) && !this.memory(work.lane).conversations.get(send.conversation)) {
+        lanes.set(send.conversation, work.lane);
+        if (send.group !== undefined) groups.push(send.conversation);
+      }
+      for (const user of send.members ?? (send.to === undefined ? [] : [send.to])) {
+        if (!this.users.has(user)) users.add(user);
+      }
+    }
+    if (lanes.size === 0 && users.size === 0 && !duplicates) return;
+    await this.connection.exclusive(async (client) => {
+      if (duplicates) await this.lookUp(client, items);
+      if (users.size > 0) for (const user of await findUsers(client, [...users])) this.users.add(user);
+      if (lanes.size > 0) await this.meetConversations(client, lanes, groups);
+    });
+  }
+
+  private async meetConversations(client: pg.ClientBase, lanes: Map<string, number>, groups: string[]): Promise<void> {
+    const heads = await findHeads(client, [...lanes.keys()]);
+    const members = new Map<string, Set<string>>(groups.map((group) => [group, new Set()]));
+    if (groups.length > 0) {
+      for (const { conversation, user } of await findMembers(client, groups)) members.get(conversation)?.add(user);
+    }
+    const known = new Map(heads.map((head) => [head.conversation, head]));
+    for (const [conversation, lane] of lanes) {
+      const { seq, serverTime } = known.get(conversation) ?? NEW;
+      const group = members.get(conversation);
+      this.memory(lane).conversations.set(conversation, { seq, serverTime, ...(group && { members: group }) });
+    }
+  }
+
+  /** Remembers which of these are stored already. True if there are any that were not known. */
+  private async lookUp(client: pg.ClientBase, items: readonly Item[]): Promise<boolean> {
+    const lanes = new Map(items.map((item) => [item.send.conversation, item.work.lane]));
+    const found = await findStored(client, items.map(keyOf));
+    for (const one of found) {
+      const lane = lanes.get(one.conversation);
+      if (lane !== undefined) this.memory(lane).stored.set(keyText(one), one);
+    }
+    return found.length > 0;
+  }
+
+  private known(lane: number, conversation: string): ConversationState {
+    const state = this.memory(lane).conversations.get(conversation);
+    if (!state) throw new Error('a conversation was planned for that was not read');
+    return state;
+  }
+
+  private apply(plan: Plan): void {
+    this.keeper.committed(plan.moves);
+    for (const { lane, conversation, state } of plan.conversations) {
+      this.memory(lane).conversations.set(conversation, state);
+    }
+    for (const row of plan.rows) this.memory(row.lane).stored.set(keyText(row), row);
+  }
+
+  private heldLane(lane: number): { lane: number; epoch: number; head: number } {
+    const held = this.keeper.held(lane);
+    if (!held) throw new LaneLostError([lane]);
+    return held;
+  }
+
+  private memory(lane: number): LaneMemory {
+    let memory = this.memories.get(lane);
+    if (!memory) this.memories.set(lane, (memory = new LaneMemory()));
+    return memory;
+  }
+}
+
+const NEW: ConversationState = { seq: 0, serverTime: 0 };
+
+/** The two digits that say what kind of error the server reported; empty for anything else. */
+function stateClass(error: unknown): string {
+  const { code, severity } = error as { code?: unknown; severity?: unknown };
+  return severity === 'ERROR' && typeof code === 'string' ? code.slice(0, 2) : '';
+}

@@ -1,0 +1,124 @@
+import {
+  deliveryText,
+  encodeLines,
+  MAX_BUS_BYTES,
+  subjects,
+  type LaneEvent,
+  type NewsHead,
+  type NewsRun,
+  type ReceiptBatch,
+  type SendReceipt,
+  type SessionAnswer,
+} from '@huizhi/protocol';
+import { failpointAsync, type Bus, type LaneKeeper } from '@huizhi/runtime';
+import type { EventRow } from '../sql/append.js';
+import type { Outcome } from './lane-writer.js';
+import { sendsSettled } from './metrics.js';
+import type { Plan } from './plan.js';
+import type { Work } from './work.js';
+
+/** Answers per bus message: a batch answers far below the bus's limit. */
+const MAX_ANSWERS = 2000;
+
+/** Roughly what an event's head costs beside its body, bytes. */
+const EVENT_OVERHEAD = 300;
+
+/** Says what was decided: receipts to gateways, news to the offline service. Only ever called after the commit. */
+export class Outlet {
+  constructor(
+    private readonly bus: Bus,
+    private readonly keeper: LaneKeeper,
+  ) {}
+
+  /** Receipts first, one message per gateway; then the news. */
+  async tell(works: readonly Work[], outcomes: readonly Outcome[]): Promise<void> {
+    for (const outcome of outcomes) settle(outcome);
+    this.answer(works);
+    await failpointAsync('message.after-receipts');
+    for (const outcome of outcomes) if (outcome.kind === 'committed') this.tellNews(outcome.plan);
+  }
+
+  refuse(works: readonly Work[], receipt: SendReceipt): void {
+    for (const work of works) for (const item of work.items) work.settle(item, receipt);
+    this.answer(works);
+  }
+
+  private answer(works: readonly Work[]): void {
+    const gateways = new Map<string, SessionAnswer[]>();
+    for (const work of works) {
+      const answer = work.answer();
+      if (!answer) continue;
+      const answers = gateways.get(work.gateway);
+      if (answers) answers.push(answer);
+      else gateways.set(work.gateway, [answer]);
+    }
+    for (const [gateway, answers] of gateways) {
+      for (let from = 0; from < answers.length; from += MAX_ANSWERS) {
+        const batch: ReceiptBatch = { answers: answers.slice(from, from + MAX_ANSWERS) };
+        this.bus.publish(subjects.receipts(gateway), JSON.stringify(batch));
+      }
+    }
+  }
+
+  private tellNews(plan: Plan): void {
+    const members = new Map(plan.groups.map((group) => [group.conversation, group.members]));
+    let news = new NewsMessage();
+    for (const row of [...plan.rows].sort((a, b) => a.lane - b.lane || a.position - b.position)) {
+      const epoch = this.keeper.held(row.lane)?.epoch ?? 0;
+      if (news.add(row, epoch, row.makesGroup ? members.get(row.conversation) : undefined)) continue;
+      this.bus.publish(subjects.news, news.encode());
+      news = new NewsMessage();
+      news.add(row, epoch, row.makesGroup ? members.get(row.conversation) : undefined);
+    }
+    if (plan.rows.length > 0) this.bus.publish(subjects.news, news.encode());
+  }
+}
+
+/** One bus message of news while it is put together. */
+class NewsMessage {
+  private readonly runs: NewsRun[] = [];
+  private readonly bodies: string[] = [];
+  private bytes = 0;
+
+  /** False when there is no room left; the first event always has room. */
+  add(row: EventRow, epoch: number, members: string[] | undefined): boolean {
+    const delivery = deliveryText(row, row.body);
+    const cost = Buffer.byteLength(delivery) + EVENT_OVERHEAD + (members?.length ?? 0) * 70;
+    if (this.bytes > 0 && this.bytes + cost > MAX_BUS_BYTES) return false;
+    this.bytes += cost;
+    this.bodies.push(delivery);
+    const last = this.runs.at(-1);
+    const event = eventOf(row, members);
+    if (last?.lane === row.lane) last.events.push(event);
+    else this.runs.push({ lane: row.lane, epoch, events: [event] });
+    return true;
+  }
+
+  encode(): string {
+    const head: NewsHead = { runs: this.runs };
+    return encodeLines(head, this.bodies);
+  }
+}
+
+function eventOf(row: EventRow, members: string[] | undefined): LaneEvent {
+  const { position, conversation, seq, serverTime, user, device, peer } = row;
+  const pair = peer === null ? undefined : peer === user ? [user] : [user, peer];
+  return { position, conversation, seq, serverTime, user, device, ...(pair && { pair }), ...(members && { members }) };
+}
+
+function settle(outcome: Outcome): void {
+  switch (outcome.kind) {
+    case 'committed':
+      for (const { item, receipt } of outcome.plan.settled) {
+        item.work.settle(item, receipt);
+        sendsSettled.inc({ result: 'error' in receipt ? 'refused' : 'stored' });
+      }
+      return;
+    case 'refused':
+      for (const item of outcome.items) item.work.settle(item, outcome.receipt);
+      sendsSettled.inc({ result: 'refused' }, outcome.items.length);
+      return;
+    case 'silent':
+      sendsSettled.inc({ result: 'silent' }, outcome.items.length);
+  }
+}

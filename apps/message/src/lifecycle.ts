@@ -1,0 +1,45 @@
+import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { assertMigrated, Health, InjectLogger, startWhenPossible, Shutdown, type Logger } from '@huizhi/runtime';
+import { DataSource } from 'typeorm';
+import { Conversations } from './lanes/conversations.js';
+import { HistoryReader } from './reads/history-reader.js';
+import { LogReader } from './reads/log-reader.js';
+import { Readers } from './reads/readers.js';
+import { WriterConnection } from './writer-connection.js';
+
+/** In which order the service begins and ends. */
+@Injectable()
+export class Lifecycle implements OnApplicationBootstrap {
+  constructor(
+    private readonly database: DataSource,
+    private readonly connection: WriterConnection,
+    private readonly readers: Readers,
+    private readonly conversations: Conversations,
+    private readonly logReader: LogReader,
+    private readonly historyReader: HistoryReader,
+    private readonly health: Health,
+    private readonly shutdown: Shutdown,
+    @InjectLogger() private readonly log: Logger,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    const { keeper } = this.conversations;
+    this.health.dependency('lanes', () => keeper.status());
+    this.shutdown.on('work', 'lanes', () => keeper.stop());
+    this.shutdown.on('database', 'connections', () => this.close());
+    void startWhenPossible('database', { log: this.log, health: this.health, signal: this.shutdown.signal }, () => this.start());
+  }
+
+  private async start(): Promise<void> {
+    if (!this.database.isInitialized) await this.database.initialize();
+    await assertMigrated(this.database);
+    await this.conversations.keeper.start();
+    this.logReader.listen();
+    this.historyReader.listen();
+  }
+
+  private async close(): Promise<void> {
+    await Promise.all([this.connection.close(), this.readers.close()]);
+    if (this.database.isInitialized) await this.database.destroy();
+  }
+}

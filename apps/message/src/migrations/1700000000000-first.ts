@@ -1,0 +1,58 @@
+import { createLaneTables } from '@huizhi/runtime';
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+/** Lanes, the lane log, groups with membership in position intervals, users. */
+export class First1700000000000 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    for (const statement of [...createLaneTables('message'), ...tables]) await runner.query(statement);
+  }
+
+  async down(): Promise<void> {
+    throw new Error('there is nothing before the first migration');
+  }
+}
+
+const tables = [
+  `create table message.meta (generation text not null)`,
+  `insert into message.meta (generation) values (gen_random_uuid()::text)`,
+
+  `create table message.users (
+     user_id text primary key,
+     created_at timestamptz not null default now()
+   )`,
+
+  // The lane log. peer: the other user of a pair, null in a group. body: the sender's part of a delivery, JSON text.
+  `create table message.event (
+     lane smallint not null,
+     position bigint not null,
+     conversation_id text not null,
+     seq bigint not null,
+     server_time bigint not null,
+     user_id text not null,
+     device_id text not null,
+     client_id text not null,
+     hash text not null,
+     peer text,
+     makes_group boolean not null,
+     body text not null,
+     primary key (lane, position)
+   )`,
+  `create unique index event_conversation_seq on message.event (conversation_id, seq)`,
+  // For ever, not for a while: this key is what makes a resend the same message.
+  `create unique index event_client_id on message.event (conversation_id, user_id, client_id)`,
+
+  `create table message.conversation (
+     conversation_id text primary key,
+     group_id text not null,
+     created_by text not null,
+     created_position bigint not null
+   )`,
+  // A member from from_position on, until before to_position. The conversation's lane numbers both.
+  `create table message.member (
+     conversation_id text not null,
+     user_id text not null,
+     from_position bigint not null,
+     to_position bigint,
+     primary key (conversation_id, user_id, from_position)
+   )`,
+];

@@ -1,0 +1,13 @@
+import type { DedicatedConnection } from '@huizhi/runtime';
+
+/** Connections for reading, apart from the writer's, so that a long backlog delays no receipt and history no backlog. */
+export class Readers {
+  constructor(
+    readonly log: DedicatedConnection,
+    readonly history: DedicatedConnection,
+  ) {}
+
+  async close(): Promise<void> {
+    await Promise.all([this.log.close(), this.history.close()]);
+  }
+}

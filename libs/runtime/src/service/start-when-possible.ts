@@ -1,0 +1,36 @@
+import { Backoff, pause } from '../backoff.js';
+import { PendingMigrationsError } from '../database/errors.js';
+import type { Health } from '../health/health.js';
+import { LaneCountError } from '../lanes/lane-count.js';
+import type { Logger } from '../log/logger.js';
+
+export interface StartContext {
+  log: Logger;
+  health: Health;
+  /** Aborted when the process ends. */
+  signal: AbortSignal;
+}
+
+/**
+ * Begins what needs a server that may not be there yet: tries until it succeeds, with back-off, while the process answers
+ * `/livez` and says on `/readyz` what it waits for. What waiting cannot mend (a schema too old, another number of lanes)
+ * is thrown, which ends the process with its reason.
+ */
+export async function startWhenPossible(name: string, context: StartContext, start: () => Promise<void>): Promise<void> {
+  const { log, health, signal } = context;
+  let state = 'not started yet';
+  health.dependency(name, () => state);
+  const backoff = new Backoff(100, 3_000);
+  while (!signal.aborted) {
+    try {
+      await start();
+      state = 'ok';
+      return;
+    } catch (error) {
+      if (error instanceof PendingMigrationsError || error instanceof LaneCountError) throw error;
+      state = `cannot start: ${(error as Error).message}`;
+      log.warn('service.waiting', { for: name, error });
+    }
+    await pause(backoff.next());
+  }
+}
