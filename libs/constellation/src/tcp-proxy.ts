@@ -97,7 +97,10 @@ export class TcpProxy {
   }
 
   async #listen(port: number): Promise<void> {
-    const server = createServer({ noDelay: true, pauseOnConnect: true }, (client) => this.#accept(client));
+    // Half-open allowed: an end is passed on as an end, and the other direction goes on.
+    const server = createServer({ noDelay: true, pauseOnConnect: true, allowHalfOpen: true }, (client) =>
+      this.#accept(client),
+    );
     server.listen({ port, host: this.host });
     await once(server, 'listening');
     this.#server = server;
@@ -115,7 +118,9 @@ export class TcpProxy {
   }
 
   #accept(client: Socket): void {
-    const target = this.#swallowing ? undefined : createConnection({ ...this.target, noDelay: true });
+    const target = this.#swallowing
+      ? undefined
+      : createConnection({ ...this.target, noDelay: true, allowHalfOpen: true });
     const link = new Link(client, target, this.#rules, {
       swallowing: () => this.#swallowing,
       caught: (chunk, tails) => this.#springTrap(chunk, tails),

@@ -1,0 +1,104 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually } from './eventually.js';
+import { identityOf, isAlive, type ProcessIdentity } from './pid-file.js';
+import { ManagedProcess, type Exit } from './process.js';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'huizhi-process-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function node(script: string, more: { pidFile?: string } = {}): Promise<ManagedProcess> {
+  return ManagedProcess.spawn({ name: 'probe', command: process.execPath, args: ['-e', script], env: {}, ...more });
+}
+
+const IDLE = 'console.log("up"); setInterval(() => {}, 1000);';
+const STUBBORN = `process.on("SIGTERM", () => console.log("no")); ${IDLE}`;
+
+async function isUp(probe: ManagedProcess): Promise<ManagedProcess> {
+  await eventually('the first line', 5_000, () => probe.logs.includes('up'));
+  return probe;
+}
+
+describe('ManagedProcess', () => {
+  it('stops on SIGTERM', async () => {
+    const probe = await isUp(await node(IDLE));
+    expect(await probe.stop('SIGTERM', 5_000)).toEqual({ exit: { code: null, signal: 'SIGTERM' }, forced: false });
+    expect(probe.running).toBe(false);
+  });
+
+  it('forces what does not stop, and what is frozen', async () => {
+    const stubborn = await isUp(await node(STUBBORN));
+    expect(await stubborn.stop('SIGTERM', 200)).toEqual({ exit: { code: null, signal: 'SIGKILL' }, forced: true });
+    const frozen = await isUp(await node(IDLE));
+    frozen.freeze();
+    expect(await frozen.stop('SIGTERM', 5_000)).toMatchObject({ forced: false });
+  });
+
+  it('tells of an end nobody asked for, with the last lines', async () => {
+    const probe = await node('console.error("the reason"); setTimeout(() => process.exit(3), 50)');
+    const crash = await new Promise<Exit>((resolve) => probe.onCrash(resolve));
+    expect(crash).toEqual({ code: 3, signal: null });
+    expect(probe.describe('died')).toBe('probe died (exit code 3, signal null). Its last log lines:\nthe reason');
+  });
+
+  it('keeps a bounded number of lines', async () => {
+    const probe = await node('for (let i = 0; i < 5000; i++) console.log(i)');
+    await probe.exited;
+    expect(probe.logs.length).toBe(2_000);
+    expect(probe.logs.at(-1)).toBe('4999');
+  });
+
+  it('ends the one of the pid file first', async () => {
+    const pidFile = join(folder, 'pid');
+    const first = await isUp(await node(IDLE, { pidFile }));
+    const second = await isUp(await node(IDLE, { pidFile }));
+    expect(await first.exited).toEqual({ code: null, signal: 'SIGKILL' });
+    await second.kill9();
+  });
+
+  it('rejects when the program is missing', async () => {
+    const missing = ManagedProcess.spawn({ name: 'ghost', command: '/no/such/program', args: [], env: {} });
+    await expect(missing).rejects.toThrow('cannot start ghost');
+  });
+
+  it('does not outlive a killed parent', async () => {
+    const parent = join(folder, 'parent.mjs');
+    const compiled = join(folder, 'run.mjs');
+    // The parent is plain Node, which does not know TypeScript: it does with the shell what reaper.ts does.
+    writeFileSync(compiled, 'setInterval(() => {}, 1000)');
+    writeFileSync(
+      parent,
+      `import { guard } from ${JSON.stringify(await reaperAsJs())};
+       import { spawn } from 'node:child_process';
+       const child = spawn(process.execPath, [${JSON.stringify(compiled)}], { detached: true, stdio: 'ignore' });
+       guard(child.pid, 'SIGKILL');
+       console.log(child.pid);
+       setInterval(() => {}, 1000);`,
+    );
+    const running = spawn(process.execPath, [parent], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const pid = await new Promise<number>((resolve) =>
+      running.stdout.once('data', (data: Buffer) => resolve(Number(data))),
+    );
+    const child = identityOf(pid) as ProcessIdentity;
+    expect(isAlive(child)).toBe(true);
+    running.kill('SIGKILL');
+    await eventually('the orphan to end', 5_000, () => !isAlive(child));
+  }, 20_000);
+});
+
+async function reaperAsJs(): Promise<string> {
+  const { transformFile } = await import('@swc/core');
+  const { code } = await transformFile(join(import.meta.dirname, 'reaper.ts'), {
+    jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
+    module: { type: 'es6' },
+  });
+  const file = join(folder, 'reaper.mjs');
+  writeFileSync(file, code);
+  return file;
+}

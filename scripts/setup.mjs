@@ -1,0 +1,163 @@
+// Everything a checkout needs before it runs: packages, servers, a build. Does only what is missing.
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { cli, root, run, step, UserError } from './run.mjs';
+
+const MIN_NODE = [20, 19];
+const MIN_POSTGRES = 14;
+const INSTALL_STAMP = join(root, 'node_modules', '.huizhi-installed');
+const BUILD_STAMP = join(root, 'dist', '.built');
+
+export async function setup() {
+  checkNode();
+  await installPackages();
+  await installServers();
+  await build();
+}
+
+function checkNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major > MIN_NODE[0] || (major === MIN_NODE[0] && minor >= MIN_NODE[1])) return;
+  throw new UserError(
+    `Node ${MIN_NODE.join('.')} or newer is needed; this is ${process.version}. Install it from https://nodejs.org`,
+  );
+}
+
+async function installPackages() {
+  const wanted = newest([join(root, 'package.json'), join(root, 'package-lock.json')]);
+  if (modified(INSTALL_STAMP) >= wanted) return;
+  // Not `npm ci`: with npm 11 it can reject a lock file that lists other platforms' packages.
+  const args = ['install', '--no-audit', '--no-fund', '--ignore-scripts'];
+  await step('installing npm packages', 'npm', args, {
+    fix: 'Is the npm registry reachable? Try `npm install` by hand.',
+  });
+  writeFileSync(INSTALL_STAMP, '');
+}
+
+async function installServers() {
+  const missing = missingServers();
+  if (missing.length === 0) return;
+  const packages = [...new Set(missing.map((each) => each.debian))];
+  const list = missing.map(
+    (each) => `  - ${each.what} (Debian and Ubuntu: ${each.debian}; macOS: brew install ${each.brew})`,
+  );
+  const byHand = `Missing:\n${list.join('\n')}\nInstall them, or see docs/operations.md for servers of your own, and start again.`;
+  const apt = find('apt-get');
+  if (!apt) throw new UserError(byHand);
+  const sudo = await rootPrefix();
+  if (!sudo)
+    throw new UserError(`${byHand}\n\n  sudo apt-get install -y --no-install-recommends ${packages.join(' ')}`);
+
+  const fix = `Install by hand: apt-get install ${packages.join(' ')}`;
+  const [command, ...prefix] = [...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', apt];
+  await step('updating the package lists', command, [...prefix, 'update', '-qq'], { fix });
+  // Debian would create and start a cluster; we run one of our own, on a port of our own.
+  if (packages.includes('postgresql')) await keepDebianFromCreatingACluster(sudo);
+  const args = [...prefix, 'install', '-y', '--no-install-recommends', ...packages];
+  await step(`installing ${packages.join(', ')}`, command, args, { fix });
+  const still = missingServers();
+  if (still.length > 0)
+    throw new UserError(`${still.map((each) => each.what).join(', ')} still missing after the installation. ${fix}`);
+}
+
+function missingServers() {
+  const env = process.env;
+  const wanted = [
+    {
+      what: `PostgreSQL ${MIN_POSTGRES} or newer (server programs)`,
+      ...{ debian: 'postgresql', brew: 'postgresql@16' },
+      needed: !(env.MESSAGE_DATABASE_URL && env.OFFLINE_DATABASE_URL),
+      found: () => postgresFolder() !== undefined,
+    },
+    {
+      what: 'nats-server',
+      debian: 'nats-server',
+      brew: 'nats-server',
+      needed: !env.NATS_URL,
+      found: () => find('nats-server'),
+    },
+    { what: 'openssl', debian: 'openssl', brew: 'openssl', needed: true, found: () => find('openssl') },
+  ];
+  return wanted.filter(({ needed, found }) => needed && !found());
+}
+
+function postgresFolder() {
+  const base = '/usr/lib/postgresql';
+  const versions = existsSync(base) ? readdirSync(base).filter((name) => Number(name) >= MIN_POSTGRES) : [];
+  const folders = [...versions.map((name) => join(base, name, 'bin')), ...searchPath(), '/usr/local/pgsql/bin'];
+  return folders.find((folder) => isExecutable(join(folder, 'postgres')) && isExecutable(join(folder, 'initdb')));
+}
+
+async function keepDebianFromCreatingACluster(sudo) {
+  const file = '/etc/postgresql-common/createcluster.conf';
+  if (existsSync(file)) return;
+  const script = `mkdir -p /etc/postgresql-common && echo 'create_main_cluster = false' > ${file}`;
+  const [command, ...args] = [...sudo, 'sh', '-c', script];
+  // Only a convenience: a default cluster on port 5432 does not disturb us.
+  await run(command, args, { quiet: true });
+}
+
+/** How to become root: nothing when we are, `sudo -n` when it asks no password, otherwise undefined. */
+async function rootPrefix() {
+  if (process.getuid?.() === 0) return [];
+  if (!find('sudo')) return undefined;
+  const { code } = await run('sudo', ['-n', 'true'], { quiet: true });
+  return code === 0 ? ['sudo', '-n'] : undefined;
+}
+
+async function build() {
+  const sources = ['apps', 'libs', 'package.json', 'tsconfig.json', 'nest-cli.json'].map((name) => join(root, name));
+  if (modified(BUILD_STAMP) >= newest(sources)) return;
+  const started = new Date();
+  await step('building', 'npm', ['run', '--silent', 'build'], { fix: 'Mend the errors above and start again.' });
+  mkdirSync(join(root, 'dist'), { recursive: true });
+  // As of the beginning: what was saved during the build is not in it.
+  writeFileSync(BUILD_STAMP, `${started.toISOString()}\n`);
+  utimesSync(BUILD_STAMP, started, started);
+}
+
+function searchPath() {
+  return [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/usr/bin'].filter(Boolean);
+}
+
+function find(name) {
+  return searchPath()
+    .map((folder) => join(folder, name))
+    .find(isExecutable);
+}
+
+function isExecutable(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function modified(path) {
+  return existsSync(path) ? statSync(path).mtimeMs : 0;
+}
+
+/** The latest change of files and of everything in folders; a folder's own time tells of removed files. */
+function newest(paths) {
+  let latest = 0;
+  for (const path of paths.filter((each) => existsSync(each))) {
+    latest = Math.max(latest, statSync(path).mtimeMs);
+    if (statSync(path).isDirectory())
+      latest = Math.max(latest, newest(readdirSync(path).map((name) => join(path, name))));
+  }
+  return latest;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await cli(setup);

@@ -1,0 +1,48 @@
+// All tests, on real servers: one PostgreSQL for the run, then jest. Arguments go to jest. The last line is the count.
+import { mkdtempSync, chmodSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { cli, root, run } from './run.mjs';
+import { setup } from './setup.mjs';
+
+await cli(async () => {
+  // The servers of the tests are always our own, whatever the shell names.
+  for (const name of ['MESSAGE_DATABASE_URL', 'OFFLINE_DATABASE_URL', 'NATS_URL']) delete process.env[name];
+  await setup();
+  const folder = mkdtempSync(join(tmpdir(), 'huizhi-test-'));
+  // PostgreSQL runs as another user when we are root.
+  chmodSync(folder, 0o711);
+  const { Postgres } = await import(pathToFileURL(join(root, 'dist/libs/constellation/src/index.js')).href);
+  let postgres;
+  try {
+    postgres = await Postgres.start({ dataDir: join(folder, 'postgres'), note: (text) => console.log(text) });
+    return await jest(join(folder, 'result.json'), postgres.url('postgres'));
+  } finally {
+    await postgres?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+async function jest(resultFile, postgresUrl) {
+  const args = process.argv.slice(2);
+  const workers = args.some((arg) => /^(-i|-w|--runInBand|--maxWorkers)/.test(arg)) ? [] : ['--maxWorkers=2'];
+  const { code } = await run(
+    process.execPath,
+    [
+      ...['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'],
+      ...[...workers, '--json', `--outputFile=${resultFile}`, ...args],
+    ],
+    { env: { ...process.env, HZ_TEST_POSTGRES_URL: postgresUrl } },
+  );
+  const count = counts(resultFile);
+  console.log(`${count.passed} passed, ${count.failed} failed`);
+  return code !== 0 ? code : count.failed > 0 ? 1 : 0;
+}
+
+/** A test file that cannot even be loaded counts as one failed test. */
+function counts(resultFile) {
+  if (!existsSync(resultFile)) return { passed: 0, failed: 1 };
+  const result = JSON.parse(readFileSync(resultFile, 'utf8'));
+  return { passed: result.numPassedTests, failed: result.numFailedTests + result.numRuntimeErrorTestSuites };
+}
