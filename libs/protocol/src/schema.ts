@@ -32,6 +32,11 @@ function tighten(value: unknown, as: Loose): unknown {
   return value;
 }
 
+/** A field that is there: the object's own, and not null, which is the same as absent. */
+export function own(raw: Record<string, unknown>, name: string): unknown {
+  return Object.hasOwn(raw, name) ? (raw[name] ?? undefined) : undefined;
+}
+
 /**
  * A reader of one kind of frame: keeps the fields the schema names, drops all others (a client's local fields are never
  * stored or relayed), tightens types, checks.
@@ -41,14 +46,17 @@ export function frameReader<T extends TProperties>(
   schema: TObject<T>,
 ): (raw: Record<string, unknown>) => Static<TObject<T>> {
   const fields = Object.entries(schema.properties).map(([name, property]) => [name, looseness(property)] as const);
+  const required = (schema.required ?? []) as readonly string[];
   const validator = Compile(schema);
   return (raw) => {
     const frame: Record<string, unknown> = {};
     for (const [name, as] of fields) {
-      const value = raw[name];
-      if (value !== undefined && value !== null) frame[name] = tighten(value, as);
+      const value = own(raw, name);
+      if (value !== undefined) frame[name] = tighten(value, as);
     }
     if (validator.Check(frame)) return frame;
+    const missing = required.find((name) => !Object.hasOwn(frame, name));
+    if (missing !== undefined) throw new ProtocolError('badField', `${missing}: is missing`);
     const first = validator.Errors(frame)[0];
     const where = first?.instancePath.slice(1) || 'frame';
     throw new ProtocolError('badField', `${where}: ${first?.message ?? 'is not valid'}`);

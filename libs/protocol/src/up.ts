@@ -1,5 +1,5 @@
 import { ProtocolError } from './errors.js';
-import { frameReader } from './schema.js';
+import { frameReader, own } from './schema.js';
 import { Chat, RESERVED_KINDS } from './up/chat.js';
 import { CreateGroup } from './up/create-group.js';
 import { Heartbeat } from './up/heartbeat.js';
@@ -38,12 +38,11 @@ const readHeartbeat = frameReader(Heartbeat);
  * @throws ProtocolError `badField` or `unsupported`
  */
 export function readUp(raw: Record<string, unknown>, first: boolean): Up {
-  switch (raw.messageType) {
+  switch (own(raw, 'messageType')) {
     case undefined:
-    case null:
-      if (first && raw.versionCode !== undefined && raw.fromUserID !== undefined)
+      if (first && own(raw, 'versionCode') !== undefined && own(raw, 'fromUserID') !== undefined)
         return { type: 'login', frame: readLogin(raw) };
-      if (raw.beatID !== undefined) return { type: 'beat', frame: readHeartbeat(raw) };
+      if (own(raw, 'beatID') !== undefined) return { type: 'beat', frame: readHeartbeat(raw) };
       throw new ProtocolError('badField', 'messageType: is missing');
     case 'login':
       return { type: 'login', frame: readLogin(raw) };

@@ -80,7 +80,7 @@ export class JsonLinesDecoder {
     this.check(this.held + rest.length - 1);
     // A copy: the bytes may be a view into a larger buffer that would be kept alive for one slow line, or is used again.
     // `slice` would not do, a Buffer's is a view.
-    this.parts.push(Uint8Array.from(rest));
+    this.parts.push(new Uint8Array(rest));
     this.held += rest.length;
     if (this.parts.length > 64) this.parts = [concatenate(this.parts, this.held)];
   }

@@ -1,0 +1,129 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from '@jest/globals';
+import Type, { type TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { JsonLinesDecoder } from './codec/json-lines.js';
+import { downSchemas } from './down.js';
+import { ProtocolError } from './errors.js';
+import { contentHash, groupIdOf, inboxLaneOf, laneOf, messageIdOf, pairConversation, placeOf } from './ids.js';
+import { readUp, upSchemas } from './up.js';
+
+/** The golden vectors of `libs/protocol/fixtures`: plain JSON, so that clients in other languages can run them too. */
+const fixture = (name: string): unknown =>
+  JSON.parse(readFileSync(new URL(`../fixtures/${name}`, import.meta.url), 'utf8'));
+const rowsOf = <T>(name: string): T[] => (fixture(name) as { rows: T[] }).rows;
+
+type Frame = Record<string, unknown>;
+interface Lines {
+  name: string;
+  limit: number;
+  utf8?: string;
+  base64?: string;
+  frames: Frame[];
+  error?: string;
+}
+
+const bytesOf = (row: Lines) =>
+  row.base64 === undefined ? Buffer.from(row.utf8 ?? '') : Buffer.from(row.base64, 'base64');
+
+function decode(chunks: Uint8Array[], limit: number): { frames: Frame[]; error?: string } {
+  const decoder = new JsonLinesDecoder(limit);
+  const frames: Frame[] = [];
+  try {
+    for (const chunk of chunks) decoder.push(chunk, (frame) => void frames.push(frame));
+  } catch (error) {
+    return { frames, error: (error as ProtocolError).error };
+  }
+  return { frames };
+}
+
+test.each([...rowsOf<Lines>('json-lines-valid.json'), ...rowsOf<Lines>('json-lines-invalid.json')])(
+  'JSON lines: $name',
+  (row) => {
+    const bytes = bytesOf(row);
+    const expected = row.error === undefined ? { frames: row.frames } : { frames: row.frames, error: row.error };
+    for (let at = 0; at <= bytes.length; at++) {
+      expect(decode([bytes.subarray(0, at), bytes.subarray(at)], row.limit)).toEqual(expected);
+    }
+    expect(
+      decode(
+        Array.from(bytes, (byte) => Uint8Array.of(byte)),
+        row.limit,
+      ),
+    ).toEqual(expected);
+  },
+);
+
+interface UpRow {
+  name: string;
+  first: boolean;
+  raw: Frame;
+  type?: string;
+  frame?: Frame;
+  error?: string;
+  field?: string;
+}
+
+function refusalOf(read: () => unknown): ProtocolError | undefined {
+  try {
+    read();
+  } catch (error) {
+    if (error instanceof ProtocolError) return error;
+    throw error;
+  }
+  return undefined;
+}
+
+test.each(rowsOf<UpRow>('frames-up.json'))(
+  'what a client sends: $name',
+  ({ raw, first, type, frame, error, field }) => {
+    const read = () => readUp(raw, first);
+    if (error === undefined) {
+      expect(read()).toEqual({ type, frame });
+      return;
+    }
+    const refusal = refusalOf(read);
+    expect([refusal?.error, refusal?.message.split(': ')[0]]).toEqual([error, field]);
+  },
+);
+
+test('there is a vector for every frame a client may send', () => {
+  const rows = rowsOf<UpRow>('frames-up.json');
+  for (const kind of Object.keys(upSchemas)) expect(rows.some(({ type }) => type === kind)).toBe(true);
+});
+
+const checks = new Map<string, TSchema>([...Object.entries(downSchemas), ['batch', Type.Array(downSchemas.normal)]]);
+
+test.each(rowsOf<{ name: string; schema: string; frame: unknown }>('frames-down.json'))(
+  'what the server sends: $name',
+  ({ schema, frame }) => expect(Compile(checks.get(schema) ?? Type.Never()).Errors(frame)).toEqual([]),
+);
+
+test('there is a vector for every frame the server sends', () => {
+  const covered = rowsOf<{ schema: string }>('frames-down.json').map(({ schema }) => schema);
+  expect([...new Set(covered)].sort()).toEqual([...checks.keys()].sort());
+});
+
+interface Ids {
+  pair: [one: string, other: string, conversation: string][];
+  group: [creator: string, clientMsgID: string, groupID: string][];
+  lane: [text: string, lanes: number, lane: number][];
+  messageID: [lane: number, position: number, id: string][];
+  notMessageID: string[];
+  contentHash: [text: string, hash: string][];
+}
+
+test('ids are for ever: they are stored, and other parts of the system reckon them too', () => {
+  const ids = fixture('ids.json') as Ids;
+  for (const [one, other, conversation] of ids.pair) expect(pairConversation(one, other)).toBe(conversation);
+  for (const [creator, clientMsgID, groupID] of ids.group) expect(groupIdOf(creator, clientMsgID)).toBe(groupID);
+  for (const [text, lanes, lane] of ids.lane) {
+    expect([laneOf(text, lanes), inboxLaneOf(text, lanes)]).toEqual([lane, lane]);
+  }
+  for (const [lane, position, id] of ids.messageID) {
+    expect(messageIdOf(lane, position)).toBe(id);
+    expect(placeOf(id)).toEqual({ lane, position });
+  }
+  for (const text of ids.notMessageID) expect(placeOf(text)).toBeUndefined();
+  for (const [text, hash] of ids.contentHash) expect(contentHash(text)).toBe(hash);
+});

@@ -1,0 +1,81 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { ProtocolError } from './errors.js';
+import { readUp, targetOf, upSchemas } from './up.js';
+
+const chat = {
+  messageType: 'normal',
+  chatType: 'userChat',
+  contenType: 'text',
+  toUserID: 'bob',
+  content: { text: 'hi' },
+};
+
+// What each frame may hold and what is refused is in `fixtures/frames-up.json`; here is what a table cannot say.
+
+test('only own fields of a frame count', () => {
+  const inherits = Object.assign(
+    Object.create({ toUserID: 'mallory', sendTime: '1' }) as Record<string, unknown>,
+    chat,
+  );
+  expect(readUp(inherits, false).frame).toEqual(chat);
+  const { toUserID: _, ...without } = chat;
+  expect(() => readUp(Object.assign(Object.create({ toUserID: 'mallory' }) as object, without), false)).toThrow(
+    /^toUserID/,
+  );
+});
+
+test('a refusal names the field and never its value', () => {
+  const secret = 'SECRET SECRET';
+  const base: Record<string, unknown>[] = [
+    { ...chat },
+    { messageType: 'login', fromUserID: 'alice', versionCode: 2, token: 'x' },
+    { messageType: 'createGroup', clientMsgID: 'c', memberUserIDs: ['bob'] },
+    { messageType: 'receipt', messageID: '1024' },
+    { messageType: 'history', requestID: 'r', chatType: 'userChat', toUserID: 'bob' },
+  ];
+  for (const frame of base) {
+    for (const field of Object.keys(frame)) {
+      for (const value of [secret, [secret], { [secret]: secret }, secret.repeat(500)]) {
+        try {
+          readUp({ ...frame, [field]: value }, false);
+        } catch (error) {
+          expect(error).toBeInstanceOf(ProtocolError);
+          expect((error as Error).message).not.toContain('SECRET');
+        }
+      }
+    }
+  }
+});
+
+test('whatever the object, it is read or refused, and nothing but the fields of the schema comes through', () => {
+  const value = fc.oneof(
+    fc.jsonValue(),
+    fc.constantFrom('alice', 'bob', 'userChat', 'groupChat', 'text', '1024', { text: 'x' }),
+  );
+  const names = [...new Set(Object.values(upSchemas).flatMap((schema) => Object.keys(schema.properties)))];
+  const name = fc.oneof(
+    fc.constantFrom(...names),
+    fc.constantFrom('constructor', 'toString', 'fromUserID', 'seq'),
+    fc.string(),
+  );
+  const type = fc.constantFrom(...Object.keys(upSchemas), undefined, null, 'constructor');
+  fc.assert(
+    fc.property(fc.dictionary(name, value), type, fc.boolean(), (fields, messageType, first) => {
+      try {
+        const up = readUp({ ...fields, messageType }, first);
+        const known = Object.keys(upSchemas[up.type].properties);
+        for (const field of Object.keys(up.frame)) expect(known).toContain(field);
+      } catch (error) {
+        expect(error).toBeInstanceOf(ProtocolError);
+      }
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('says whom a frame is about', () => {
+  expect(targetOf({ chatType: 'userChat', toUserID: 'bob', groupID: 'g' })).toBe('bob');
+  expect(targetOf({ chatType: 'groupChat', toUserID: 'bob', groupID: 'g' })).toBe('g');
+  expect(() => targetOf({ chatType: 'groupChat', toUserID: 'bob' })).toThrow(ProtocolError);
+});

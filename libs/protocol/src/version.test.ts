@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from '@jest/globals';
+import { closeTable } from './closes.js';
+import { downSchemas } from './down.js';
+import { errorTable } from './errors.js';
+import { sha256 } from './sha256.js';
+import { upSchemas } from './up.js';
+import { OLDEST_VERSION, PROTOCOL_VERSION } from './version.js';
+
+/** The wire of each version: what a client of that version was promised. */
+const WIRE: Record<number, string> = {
+  2: '0bd0879a99b01bf24ffbaca3fd6b1b6015cf2171bfd0c7a85105c48518f76661',
+};
+
+/** JSON with the names of every object in order, so that only a change of meaning changes the text. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const fields = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${fields.map(([name, field]) => `${JSON.stringify(name)}:${canonical(field)}`).join(',')}}`;
+}
+
+test('the wire is the one of this version', () => {
+  const wire = canonical(JSON.parse(JSON.stringify({ upSchemas, downSchemas, errorTable, closeTable })));
+  const hash = sha256(wire).toString('hex');
+  if (hash === WIRE[PROTOCOL_VERSION]) return;
+  throw new Error(
+    `The wire has changed. It is now ${hash}, version ${PROTOCOL_VERSION} was pinned to ${WIRE[PROTOCOL_VERSION] ?? 'nothing'}.\n` +
+      'If clients of this version may pass the change over (a new optional field, a new row in a table), pin the new hash here.\n' +
+      'If not, raise PROTOCOL_VERSION in version.ts, add its line of history there, and pin its hash here; keep serving the old one.\n' +
+      'Either way: `npm run build && npm run docs`, the vectors in libs/protocol/fixtures, and the prose of docs/protocol.md.',
+  );
+});
+
+test('every version has its line of history', () => {
+  const source = readFileSync(new URL('version.ts', import.meta.url), 'utf8');
+  for (let version = 1; version <= PROTOCOL_VERSION; version++)
+    expect(source).toMatch(new RegExp(`^ \\* ${version} — .+`, 'm'));
+  expect(OLDEST_VERSION).toBeLessThanOrEqual(PROTOCOL_VERSION);
+});
