@@ -95,12 +95,22 @@ export class Link {
     for await (const status of client.status()) {
       if (status.type === 'disconnect') this.down(client);
       else if (status.type === 'reconnect') this.up(client);
-      else if (status.type === 'staleConnection') this.options.log.warn('bus.stale');
+      else if (status.type === 'staleConnection') this.abandon(client);
       else if (status.type === 'error') this.options.log.warn('bus.error', { error: status.error });
     }
     await client.closed();
     this.down(client);
     this.client = undefined;
+  }
+
+  /**
+   * The server answers no pings. The library would first wait until the socket has taken what is written, which a server that
+   * reads nothing never lets happen; closing waits for nothing, and the next client is made at once.
+   */
+  private abandon(client: NatsConnection): void {
+    this.options.log.warn('bus.stale');
+    this.down(client);
+    client.close().catch((error: unknown) => this.options.log.warn('bus.close-failed', { error }));
   }
 
   private up(client: NatsConnection): void {

@@ -1,7 +1,11 @@
 import type pg from 'pg';
 import { Backoff, pause } from '../backoff.js';
 import { CommitUnknownError, ConnectionLostError, RolledBackError } from './errors.js';
+import { declareFailpoints, failpoint } from '../failpoints/failpoints.js';
 import { destroySocket, hotClient, type HotClientOptions } from './hot-client.js';
+
+// Fired after COMMIT was carried out: for the caller it is as if the answer had been lost on the way.
+declareFailpoints('database.commit-answer-lost');
 
 /** One bound for the queue of works; beyond it the caller is told at once. */
 const MAX_WAITING = 10_000;
@@ -158,6 +162,7 @@ export class DedicatedConnection {
     let answer: pg.QueryResult;
     try {
       answer = await client.query('commit');
+      failpoint('database.commit-answer-lost');
     } catch (error) {
       if (isRefusal(error)) throw error;
       this.lost(client, error instanceof Error ? error : new Error(String(error)));

@@ -30,7 +30,7 @@ export async function runMigrations(options: MigrationOptions): Promise<string[]
   await lock.connect();
   try {
     await takeLock(lock, schema, options.lockTimeoutMs ?? 120_000);
-    await lock.query(`create schema if not exists ${schema}`);
+    await createSchema(lock, schema);
     return await migrate(options);
   } finally {
     // The lock goes with its session.
@@ -51,9 +51,15 @@ export async function assertMigrated(dataSource: DataSource): Promise<void> {
   const pending = dataSource.migrations.map((m) => m.name ?? m.constructor.name).filter((name) => !names.has(name));
   if (pending.length > 0) {
     throw new PendingMigrationsError(
-      `schema ${schema ?? 'public'} lacks ${pending.join(', ')}: run "hz migrate" with the same database URLs, then start again`,
+      `schema ${schema ?? 'public'} lacks ${pending.join(', ')}: run "node dist/apps/${schema}/src/migrate.js" with the same database URL, then start again`,
     );
   }
+}
+
+/** `create schema if not exists` asks for the right to create even when it exists; a service's role has no such right. */
+async function createSchema(client: pg.Client, schema: string): Promise<void> {
+  const { rows } = await client.query<{ missing: boolean }>('select to_regnamespace($1) is null as missing', [schema]);
+  if (rows[0]?.missing) await client.query(`create schema ${schema}`);
 }
 
 async function takeLock(lock: pg.Client, schema: string, timeoutMs: number): Promise<void> {

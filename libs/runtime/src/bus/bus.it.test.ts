@@ -1,0 +1,260 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { silentLogger } from '../log/logger.js';
+import { metricsRegistry } from '../metrics/metrics.js';
+import { eventually } from '../testing/eventually.js';
+import { NatsProcess } from '../testing/nats-process.js';
+import { RecordingLog } from '../testing/recording-log.js';
+import { Bus, MAX_BUS_PAYLOAD, type BusOptions } from './bus.js';
+import { BusDisconnectedError, BusNoRespondersError, BusOverloadedError, BusTimeoutError } from './errors.js';
+
+let nats: NatsProcess;
+const open: Bus[] = [];
+let names = 0;
+
+beforeAll(async () => {
+  nats = await NatsProcess.create();
+});
+beforeEach(async () => {
+  await nats.kill();
+  await nats.start();
+});
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((bus) => bus.drain()));
+});
+afterAll(() => nats.kill());
+
+function newBus(options: Partial<BusOptions> = {}): Bus {
+  names += 1;
+  const bus = Bus.connect({ url: nats.url, name: `test-${names}`, log: silentLogger, ...options });
+  open.push(bus);
+  return bus;
+}
+
+async function readyBus(options: Partial<BusOptions> = {}): Promise<Bus> {
+  const bus = newBus(options);
+  await bus.ready();
+  return bus;
+}
+
+function collect(bus: Bus, subject: string, queue?: string): string[] {
+  const texts: string[] = [];
+  bus.subscribe(subject, (payload) => texts.push(Buffer.from(payload).toString()), queue ? { queue } : {});
+  return texts;
+}
+
+async function metric(name: string, labels: Record<string, string> = {}): Promise<number> {
+  const found = await metricsRegistry.getSingleMetric(name)?.get();
+  const matching = found?.values.filter((v) => Object.entries(labels).every(([k, x]) => v.labels[k] === x)) ?? [];
+  return matching.reduce((sum, value) => sum + value.value, 0);
+}
+
+/** Until a subscription of one connection is known to the server, others' messages miss it. */
+async function settled(...buses: Bus[]): Promise<void> {
+  for (const bus of buses) {
+    const subject = `test.settled.${(names += 1)}`;
+    const seen = collect(bus, subject);
+    await eventually(() => bus.publish(subject, '') && seen.length > 0, 'the server knows the subscriptions');
+  }
+}
+
+describe('publishing', () => {
+  test('arrives in order, as text and as bytes, with its subject', async () => {
+    const [a, b] = [await readyBus(), await readyBus()];
+    const seen: string[] = [];
+    b.subscribe('test.x.*', (payload, subject) => seen.push(`${subject} ${Buffer.from(payload).toString('latin1')}`));
+    await settled(b);
+    for (let i = 0; i < 1_000; i += 1) a.publish(`test.x.${i % 2}`, i % 2 ? `${i}` : Buffer.from(`${i}`));
+    await eventually(() => seen.length === 1_000, 'all arrived');
+    expect(seen).toEqual(Array.from({ length: 1_000 }, (_, i) => `test.x.${i % 2} ${i}`));
+  });
+
+  test('one member of a queue group gets each payload', async () => {
+    const [a, b, c] = [await readyBus(), await readyBus(), await readyBus()];
+    const [seenB, seenC] = [collect(b, 'test.q', 'group'), collect(c, 'test.q', 'group')];
+    await settled(b, c);
+    for (let i = 0; i < 200; i += 1) a.publish('test.q', `${i}`);
+    await eventually(() => seenB.length + seenC.length === 200, 'each once');
+    expect(seenB.length).toBeGreaterThan(0);
+    expect(seenC.length).toBeGreaterThan(0);
+  });
+
+  test('exactly 1 MiB passes, a byte more throws', async () => {
+    const bus = await readyBus();
+    let size = 0;
+    bus.subscribe('test.big', (payload) => (size = payload.length));
+    bus.publish('test.big', Buffer.alloc(MAX_BUS_PAYLOAD));
+    await eventually(() => size === MAX_BUS_PAYLOAD, 'arrived');
+    expect(() => bus.publish('test.big', Buffer.alloc(MAX_BUS_PAYLOAD + 1))).toThrow('split the payload');
+    expect(() => bus.publish('test.big', '回'.repeat(MAX_BUS_PAYLOAD / 2))).toThrow('split the payload');
+  });
+
+  test('a handler that throws or rejects is counted and logged once a second, and the next payload is handled', async () => {
+    const log = new RecordingLog();
+    const bus = await readyBus({ log });
+    const before = await metric('hz_bus_handler_errors_total');
+    let calls = 0;
+    bus.subscribe('test.throws', () => {
+      calls += 1;
+      throw new Error('boom');
+    });
+    bus.subscribe('test.rejects', (() => Promise.reject(new Error('boom'))) as () => void);
+    for (let i = 0; i < 10; i += 1) bus.publish('test.throws', '');
+    bus.publish('test.rejects', '');
+    await eventually(async () => (await metric('hz_bus_handler_errors_total')) - before === 11, 'all failed');
+    expect(calls).toBe(10);
+    expect(log.events('error')).toEqual(['bus.handler-failed']);
+  });
+
+  test('nothing comes after unsubscribing', async () => {
+    const bus = await readyBus();
+    let count = 0;
+    const subscription = bus.subscribe('test.u', () => (count += 1));
+    bus.publish('test.u', '');
+    await eventually(() => count === 1, 'the first');
+    subscription.unsubscribe();
+    bus.publish('test.u', '');
+    await settled(bus);
+    expect(count).toBe(1);
+  });
+});
+
+describe('requests', () => {
+  test('are answered, each by its own answer', async () => {
+    const [a, b] = [await readyBus(), await readyBus()];
+    b.subscribe('test.echo', (payload, _subject, reply) => b.respond(reply ?? '', payload));
+    await settled(b);
+    const replies = await Promise.all(
+      Array.from({ length: 500 }, (_, i) => a.request('test.echo', `${i}`, { timeoutMs: 5_000 })),
+    );
+    expect(replies.map((reply) => Buffer.from(reply).toString())).toEqual(replies.map((_, i) => `${i}`));
+  });
+
+  test('time out when nobody answers, and a late answer goes nowhere', async () => {
+    const [a, b] = [await readyBus(), await readyBus()];
+    const pending: string[] = [];
+    b.subscribe('test.silent', (_payload, _subject, reply) => void pending.push(reply ?? ''));
+    await settled(b);
+    await expect(a.request('test.silent', '', { timeoutMs: 50 })).rejects.toThrow(BusTimeoutError);
+    b.respond(pending[0] ?? '', 'late');
+    await settled(b, a);
+  });
+
+  test('fail at once when nobody listens or nothing is connected', async () => {
+    const bus = await readyBus();
+    await expect(bus.request('test.nobody', '', { timeoutMs: 5_000 })).rejects.toThrow(BusNoRespondersError);
+    await nats.kill();
+    await eventually(() => !bus.connected, 'noticed');
+    await expect(bus.request('test.nobody', '', { timeoutMs: 5_000 })).rejects.toThrow(BusDisconnectedError);
+  });
+
+  test('are bounded in number', async () => {
+    const bus = await readyBus({ maxOutstandingRequests: 3 });
+    bus.subscribe('test.silent', () => undefined);
+    const waiting = Array.from({ length: 3 }, () => bus.request('test.silent', '', { timeoutMs: 200 }));
+    await expect(bus.request('test.silent', '', { timeoutMs: 200 })).rejects.toThrow(BusOverloadedError);
+    expect((await Promise.allSettled(waiting)).map((w) => w.status)).toEqual(['rejected', 'rejected', 'rejected']);
+    await expect(bus.request('test.silent', '', { timeoutMs: 20 })).rejects.toThrow(BusTimeoutError);
+  });
+
+  test('end when the bus is drained', async () => {
+    const bus = await readyBus();
+    bus.subscribe('test.silent', () => undefined);
+    const waiting = bus.request('test.silent', '', { timeoutMs: 60_000 });
+    waiting.catch(() => undefined);
+    await bus.drain();
+    await expect(waiting).rejects.toThrow(BusTimeoutError);
+  });
+});
+
+describe('when the server dies', () => {
+  test('subscriptions and requests work again after kill -9 and a restart, three times over', async () => {
+    const [a, b] = [await readyBus(), await readyBus()];
+    const seen = collect(b, 'test.k');
+    b.subscribe('test.echo', (payload, _subject, reply) => b.respond(reply ?? '', payload));
+    const ups: number[] = [];
+    b.onReconnect(() => ups.push(1));
+    for (let round = 1; round <= 3; round += 1) {
+      await nats.kill();
+      await eventually(() => !a.connected && !b.connected, 'both noticed');
+      await nats.start();
+      await eventually(() => a.connected && b.connected, 'both are back');
+      await settled(b);
+      a.publish('test.k', `${round}`);
+      await eventually(() => seen.length === round, 'the subscription lives');
+      expect(Buffer.from(await a.request('test.echo', 'x', { timeoutMs: 2_000 })).toString()).toBe('x');
+      expect(ups).toHaveLength(round);
+    }
+  });
+
+  test('a bus made before the server exists connects when it comes, subscriptions included', async () => {
+    await nats.kill();
+    const bus = newBus();
+    const seen = collect(bus, 'test.early');
+    expect(bus.publish('test.early', 'lost')).toBe(false);
+    await expect(bus.ready(300)).rejects.toThrow('connecting to the bus');
+    let announced = 0;
+    bus.onReconnect(() => {
+      announced += 1;
+      bus.publish('test.early', 'announced');
+    });
+    await nats.start();
+    await bus.ready();
+    await eventually(() => seen.length === 1, 'heard itself');
+    expect(seen).toEqual(['announced']);
+    expect(announced).toBe(1);
+  });
+
+  test('publishing meanwhile throws nothing, keeps nothing in memory and is counted', async () => {
+    const bus = await readyBus();
+    const seen = collect(bus, 'test.drop');
+    await settled(bus);
+    await nats.kill();
+    await eventually(() => !bus.connected, 'noticed');
+    const before = await metric('hz_bus_dropped_total', { reason: 'disconnected' });
+    const memory = process.memoryUsage().arrayBuffers;
+    for (let i = 0; i < 500; i += 1) expect(bus.publish('test.drop', Buffer.alloc(MAX_BUS_PAYLOAD))).toBe(false);
+    expect(process.memoryUsage().arrayBuffers - memory).toBeLessThan(600 * MAX_BUS_PAYLOAD);
+    expect((await metric('hz_bus_dropped_total', { reason: 'disconnected' })) - before).toBe(500);
+    await nats.start();
+    await bus.ready();
+    await settled(bus);
+    expect(seen).toEqual([]);
+  });
+
+  test('a frozen server is noticed within seconds, and what is published towards it is bounded', async () => {
+    const bus = await readyBus({ maxOutboundBytes: 4 * MAX_BUS_PAYLOAD });
+    const payload = Buffer.alloc(MAX_BUS_PAYLOAD / 2);
+    nats.freeze();
+    const frozen = performance.now();
+    const sent = Array.from({ length: 100 }, () => bus.publish('test.stall', payload)).filter(Boolean).length;
+    expect(sent).toBeLessThanOrEqual(11);
+    expect(sent).toBeGreaterThanOrEqual(8);
+    await eventually(() => !bus.connected, 'the half-open link is noticed');
+    expect(performance.now() - frozen).toBeLessThan(8_000);
+    nats.thaw();
+    await bus.ready();
+    await eventually(() => bus.publish('test.stall', payload), 'it sends again');
+  }, 20_000);
+
+  test('draining while there is no server ends quickly and nothing stays behind', async () => {
+    const bus = await readyBus();
+    await nats.kill();
+    await eventually(() => !bus.connected, 'noticed');
+    const begun = performance.now();
+    await bus.drain();
+    expect(performance.now() - begun).toBeLessThan(2_500);
+    await nats.start();
+    const early = newBus({ url: 'nats://127.0.0.1:1' });
+    await early.drain();
+    expect(early.connected).toBe(false);
+  });
+});
+
+test('draining lets what was published leave', async () => {
+  const [a, b] = [await readyBus(), await readyBus()];
+  const seen = collect(b, 'test.last');
+  await settled(b);
+  for (let i = 0; i < 1_000; i += 1) a.publish('test.last', `${i}`);
+  await a.drain();
+  await eventually(() => seen.length === 1_000, 'all left');
+});

@@ -1,0 +1,108 @@
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { Controller, Module, type INestApplication } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { MessagePattern, RpcException } from '@nestjs/microservices';
+import { eventually } from '../testing/eventually.js';
+import { NatsProcess } from '../testing/nats-process.js';
+import { ControlClient } from './control-client.js';
+import { connectControl } from './control-server.js';
+
+const calls: string[] = [];
+
+@Controller()
+class ThingsController {
+  @MessagePattern('test.double')
+  double(data: { n: number }): { n: number } {
+    calls.push('double');
+    return { n: data.n * 2 };
+  }
+
+  @MessagePattern('test.refuse')
+  refuse(): never {
+    calls.push('refuse');
+    throw new RpcException({ code: 'not_friends', message: 'they are strangers' });
+  }
+
+  @MessagePattern('test.break')
+  break(): never {
+    calls.push('break');
+    throw new Error('a secret detail');
+  }
+
+  @MessagePattern('test.slow')
+  async slow(): Promise<string> {
+    calls.push('slow');
+    return new Promise(() => undefined);
+  }
+}
+
+@Module({ controllers: [ThingsController] })
+class ThingsModule {}
+
+let nats: NatsProcess;
+let app: INestApplication;
+let client: ControlClient;
+const stopping = new AbortController();
+
+beforeAll(async () => {
+  nats = await NatsProcess.started();
+  app = await NestFactory.create(ThingsModule, { logger: false, abortOnError: false });
+  connectControl(app, nats.url, 'things', stopping.signal);
+  await app.init();
+  await app.startAllMicroservices();
+  client = new ControlClient(nats.url, 'test');
+});
+afterEach(() => void calls.splice(0));
+afterAll(async () => {
+  await client.close();
+  await app.close();
+  await nats.kill();
+});
+
+test('a command is answered', async () => {
+  expect(await client.request<{ n: number }>('test.double', { n: 21 })).toEqual({ n: 42 });
+});
+
+test('an answered error keeps its code and is not tried again', async () => {
+  await expect(client.request('test.refuse', {})).rejects.toMatchObject({ code: 'not_friends' });
+  expect(calls).toEqual(['refuse']);
+});
+
+test('an unexpected exception is "internal" and tells nothing', async () => {
+  await expect(client.request('test.break', {})).rejects.toMatchObject({ code: 'internal' });
+  await expect(client.request('test.break', {})).rejects.not.toThrow('secret');
+});
+
+test('no answer in time: tried again, then "timeout"', async () => {
+  await expect(client.request('test.slow', {}, { timeoutMs: 100 })).rejects.toMatchObject({ code: 'timeout' });
+  expect(calls).toEqual(['slow', 'slow']);
+});
+
+test('nobody there is "unavailable", at once', async () => {
+  const begun = performance.now();
+  await expect(client.request('test.nobody', {})).rejects.toMatchObject({ code: 'unavailable' });
+  expect(performance.now() - begun).toBeLessThan(1_500);
+});
+
+test('both sides come back after kill -9 of the server', async () => {
+  await nats.kill();
+  await expect(client.request('test.double', { n: 1 }, { timeoutMs: 300 })).rejects.toMatchObject({
+    name: 'ControlError',
+  });
+  await nats.start();
+  const works = (): Promise<boolean> =>
+    client.request('test.double', { n: 1 }, { timeoutMs: 300, attempts: 1 }).then(
+      () => true,
+      () => false,
+    );
+  await eventually(works, 'answered again');
+});
+
+test('a client made without a server works once there is one', async () => {
+  await nats.kill();
+  const early = new ControlClient(nats.url, 'early');
+  await expect(early.request('test.double', { n: 1 }, { attempts: 1 })).rejects.toMatchObject({ code: 'unavailable' });
+  await nats.start();
+  await eventually(() => early.request('test.double', { n: 1 }).then(Boolean, () => false), 'answered');
+  await early.close();
+});

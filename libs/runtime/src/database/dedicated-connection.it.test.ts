@@ -1,0 +1,313 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
+import { once } from 'node:events';
+import type pg from 'pg';
+import { deferred } from '../deferred.js';
+import { eventually } from '../testing/eventually.js';
+import { TestSchema } from '../testing/test-schema.js';
+import { DedicatedConnection, type DedicatedConnectionOptions } from './dedicated-connection.js';
+import { CommitUnknownError, ConnectionLostError, RolledBackError, UnsafeIntegerError } from './errors.js';
+
+let schema: TestSchema;
+const open: DedicatedConnection[] = [];
+let names = 0;
+
+beforeAll(async () => {
+  schema = await TestSchema.create();
+  await schema.client.query(
+    'create table note (id bigint primary key, unless int unique deferrable initially deferred)',
+  );
+});
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((connection) => connection.close()));
+  await schema.client.query('truncate note');
+});
+afterAll(() => schema.drop());
+
+function connection(options: Partial<DedicatedConnectionOptions> = {}): DedicatedConnection & { app: string } {
+  names += 1;
+  const app = `${schema.name}-${names}`;
+  const made = new DedicatedConnection({ url: schema.url, schema: schema.name, applicationName: app, ...options });
+  open.push(made);
+  return Object.assign(made, { app });
+}
+
+async function ids(): Promise<string[]> {
+  const { rows } = await schema.client.query<{ id: string }>('select id from note order by id');
+  return rows.map((row) => row.id);
+}
+
+const insert = (id: number) => (client: pg.Client) => client.query('insert into note (id) values ($1)', [id]);
+
+describe('exclusive', () => {
+  test('runs one work at a time, in the order in which they asked', async () => {
+    const db = connection();
+    const order: string[] = [];
+    await Promise.all(
+      [1, 2, 3].map((n) =>
+        db.exclusive(async (client) => {
+          order.push(`begin ${n}`);
+          await client.query('select pg_sleep(0.01)');
+          order.push(`end ${n}`);
+        }),
+      ),
+    );
+    expect(order).toEqual(['begin 1', 'end 1', 'begin 2', 'end 2', 'begin 3', 'end 3']);
+  });
+
+  test('sees only its schema, names itself, bounds statements', async () => {
+    const db = connection({ statementTimeoutMs: 50 });
+    const { rows } = await db.exclusive((client) =>
+      client.query(`select current_setting('search_path') as path, current_setting('application_name') as app`),
+    );
+    expect(rows).toEqual([{ path: schema.name, app: db.app }]);
+    await expect(db.exclusive((client) => client.query('select pg_sleep(5)'))).rejects.toMatchObject({ code: '57014' });
+    expect(db.connected).toBe(true);
+  });
+
+  test('reads bigint as number and refuses to round', async () => {
+    const db = connection();
+    const read = (sql: string): Promise<unknown> => db.exclusive(async (client) => (await client.query(sql)).rows[0]);
+    expect(
+      await read(`select 9007199254740991::bigint as a, '{1,null,-3}'::bigint[] as b, '{}'::bigint[] as c`),
+    ).toEqual({
+      a: Number.MAX_SAFE_INTEGER,
+      b: [1, null, -3],
+      c: [],
+    });
+    await expect(read('select 9007199254740993::bigint as a')).rejects.toThrow(UnsafeIntegerError);
+    expect(await read('select 1::bigint as a')).toEqual({ a: 1 });
+  });
+
+  test('a failing work leaves the connection good for the next', async () => {
+    const db = connection();
+    await expect(db.exclusive((client) => client.query('select nonsense'))).rejects.toMatchObject({ code: '42703' });
+    const pid = (client: pg.Client) => client.query('select pg_backend_pid() as pid');
+    const [one, two] = [await db.exclusive(pid), await db.exclusive(pid)];
+    expect(one.rows).toEqual(two.rows);
+  });
+
+  test('a transaction left open costs the connection, not the next work', async () => {
+    const db = connection();
+    await db.exclusive(async (client) => {
+      await client.query('begin');
+      await insert(1)(client);
+    });
+    await db.exclusive(insert(2));
+    await eventually(async () => (await ids()).join() === '2', 'the open transaction is gone');
+  });
+});
+
+describe('when the connection breaks', () => {
+  test('the work under way rejects, the next one has a new connection', async () => {
+    const statuses: boolean[] = [];
+    const db = connection({ onStatus: (up) => statuses.push(up) });
+    await db.exclusive((client) => client.query('select 1'));
+    const sleeping = db.exclusive((client) => client.query('select pg_sleep(3)'));
+    const outcome = expect(sleeping).rejects.toThrow(ConnectionLostError);
+    await eventually(async () => (await schema.terminate(db.app)) === 1, 'killed');
+    await outcome;
+    await db.exclusive(insert(1));
+    expect(await ids()).toEqual(['1']);
+    expect(statuses).toEqual([true, false, true]);
+  });
+
+  test('idle, nobody is hurt', async () => {
+    const db = connection();
+    await db.exclusive((client) => client.query('select 1'));
+    await schema.terminate(db.app);
+    await eventually(() => !db.connected, 'noticed');
+    await db.whenConnected();
+    expect(db.connected).toBe(true);
+  });
+
+  test('in the middle of a transaction it is rolled back for certain', async () => {
+    const db = connection();
+    const inserted = deferred();
+    const killed = deferred();
+    const outcome = db.transaction(async (client) => {
+      await insert(1)(client);
+      inserted.resolve();
+      await killed.promise;
+      await insert(2)(client);
+    });
+    const expected = expect(outcome).rejects.toThrow(ConnectionLostError);
+    await inserted.promise;
+    await schema.terminate(db.app);
+    await eventually(() => !db.connected, 'noticed');
+    killed.resolve();
+    await expected;
+    expect(await ids()).toEqual([]);
+  });
+
+  test('before COMMIT, though the work never noticed, it is lost and not unknown', async () => {
+    const db = connection();
+    const outcome = db.transaction(async (client) => {
+      await insert(1)(client);
+      await schema.terminate(db.app);
+      await eventually(() => !db.connected, 'noticed');
+    });
+    await expect(outcome).rejects.toThrow(ConnectionLostError);
+    expect(await ids()).toEqual([]);
+  });
+
+  test('an unreachable database refuses at once while backing off, and is found again', async () => {
+    const proxy = await Proxy.before(schema.url);
+    await proxy.close();
+    const db = connection({ url: proxy.url });
+    await expect(db.exclusive(insert(1))).rejects.toThrow(ConnectionLostError);
+    const controller = new AbortController();
+    const waiting = db.whenConnected(controller.signal);
+    await proxy.listen();
+    await waiting;
+    await db.exclusive(insert(1));
+    expect(await ids()).toEqual(['1']);
+    await db.close();
+    await proxy.close();
+  });
+
+  test('a database that swallows everything is given up after the query timeout', async () => {
+    const proxy = await Proxy.before(schema.url);
+    const db = connection({ url: proxy.url, queryTimeoutMs: 200 });
+    await db.exclusive((client) => client.query('select 1'));
+    proxy.swallow = true;
+    const begun = performance.now();
+    await expect(db.exclusive(insert(1))).rejects.toThrow(ConnectionLostError);
+    await expect(connection({ url: proxy.url, connectTimeoutMs: 200 }).exclusive(insert(1))).rejects.toThrow(
+      ConnectionLostError,
+    );
+    expect(performance.now() - begun).toBeLessThan(2_000);
+    proxy.swallow = false;
+    await db.whenConnected();
+    await db.close();
+    await proxy.close();
+  });
+});
+
+describe('transaction', () => {
+  test('commits and hands on the result', async () => {
+    const result = await connection().transaction(async (client) => (await insert(7)(client)).rowCount);
+    expect(result).toBe(1);
+    expect(await ids()).toEqual(['7']);
+  });
+
+  test('rolls back what throws, with its own error', async () => {
+    const db = connection();
+    const failing = db.transaction(async (client) => {
+      await insert(1)(client);
+      throw new RangeError('mine');
+    });
+    await expect(failing).rejects.toThrow(RangeError);
+    await db.transaction(insert(2));
+    expect(await ids()).toEqual(['2']);
+  });
+
+  test('a work that hides the failure of a statement is told that nothing was committed', async () => {
+    const hiding = connection().transaction(async (client) => {
+      await insert(1)(client);
+      await client.query('select nonsense').catch(() => undefined);
+    });
+    await expect(hiding).rejects.toThrow(RolledBackError);
+    expect(await ids()).toEqual([]);
+  });
+
+  test('a COMMIT that the server refuses is a plain error: rolled back', async () => {
+    const db = connection();
+    const refused = db.transaction((client) => client.query('insert into note values (1, 1), (2, 1)'));
+    await expect(refused).rejects.toMatchObject({ code: '23505' });
+    await db.transaction(insert(3));
+    expect(await ids()).toEqual(['3']);
+  });
+
+  test('a COMMIT that was sent and carried out but not answered is unknown', async () => {
+    const proxy = await Proxy.before(schema.url);
+    const db = connection({ url: proxy.url });
+    const outcome = db.transaction(async (client) => {
+      await insert(1)(client);
+      proxy.cutAnswers = true;
+    });
+    await expect(outcome).rejects.toThrow(CommitUnknownError);
+    proxy.cutAnswers = false;
+    await eventually(async () => (await ids()).join() === '1', 'it was durable after all');
+    await db.whenConnected();
+    await db.transaction(insert(2));
+    expect(await ids()).toEqual(['1', '2']);
+    await db.close();
+    await proxy.close();
+  });
+
+  test('a COMMIT that never arrived is unknown too', async () => {
+    const proxy = await Proxy.before(schema.url);
+    const db = connection({ url: proxy.url, queryTimeoutMs: 200 });
+    const outcome = db.transaction(async (client) => {
+      await insert(1)(client);
+      proxy.swallow = true;
+    });
+    await expect(outcome).rejects.toThrow(CommitUnknownError);
+    await proxy.close();
+    expect(await ids()).toEqual([]);
+  });
+});
+
+test('closing lets works that wait finish and refuses later ones', async () => {
+  const db = connection();
+  const works = [db.exclusive(insert(1)), db.exclusive(insert(2))];
+  await db.close();
+  await Promise.all(works);
+  await expect(db.exclusive(insert(3))).rejects.toThrow(ConnectionLostError);
+  expect(await ids()).toEqual(['1', '2']);
+});
+
+/** Between a client and PostgreSQL: can swallow what is sent, or cut the line instead of passing an answer on. */
+class Proxy {
+  swallow = false;
+  cutAnswers = false;
+  private server: Server | undefined;
+  private readonly sockets = new Set<Socket>();
+
+  private constructor(
+    private readonly target: URL,
+    private port: number,
+  ) {}
+
+  static async before(url: string): Promise<Proxy> {
+    const proxy = new Proxy(new URL(url), 0);
+    await proxy.listen();
+    return proxy;
+  }
+
+  get url(): string {
+    const url = new URL(this.target);
+    url.hostname = '127.0.0.1';
+    url.port = String(this.port);
+    return url.href;
+  }
+
+  async listen(): Promise<void> {
+    this.server = createServer((client) => this.pass(client)).listen(this.port, '127.0.0.1');
+    await once(this.server, 'listening');
+    this.port = (this.server.address() as AddressInfo).port;
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.sockets) socket.destroy();
+    this.server?.close();
+    if (this.server?.listening) await once(this.server, 'close');
+  }
+
+  private pass(client: Socket): void {
+    const upstream = connect(Number(this.target.port || 5432), this.target.hostname);
+    for (const socket of [client, upstream]) {
+      this.sockets.add(socket);
+      socket.on('error', () => undefined);
+      socket.on('close', () => this.sockets.delete(socket));
+    }
+    client.on('data', (data) => this.swallow || upstream.write(data));
+    upstream.on('data', (data) => {
+      if (this.cutAnswers) client.destroy();
+      else client.write(data);
+    });
+    client.on('close', () => upstream.destroy());
+    upstream.on('close', () => client.destroy());
+  }
+}

@@ -1,0 +1,81 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import pg from 'pg';
+import { DataSource, type MigrationInterface, type QueryRunner } from 'typeorm';
+import { TestSchema } from '../testing/test-schema.js';
+import { MigrationLockError, PendingMigrationsError } from './errors.js';
+import { assertMigrated, runMigrations } from './migrations.js';
+import { dataSourceOptions, type DatabaseOptions } from './options.js';
+
+class First1700000000000 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query('create table thing (id bigint primary key)');
+    await runner.query('select pg_sleep(0.05)');
+  }
+  async down(): Promise<void> {}
+}
+
+class Second1700000000001 implements MigrationInterface {
+  readonly transaction = false;
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query('create index concurrently thing_id on thing (id)');
+  }
+  async down(): Promise<void> {}
+}
+
+let schema: TestSchema;
+let options: DatabaseOptions;
+
+beforeAll(async () => {
+  schema = await TestSchema.create();
+  options = {
+    url: schema.url,
+    schema: `${schema.name}_m`,
+    migrations: [First1700000000000, Second1700000000001],
+    applicationName: schema.name,
+  };
+});
+afterAll(async () => {
+  await schema.client.query(`drop schema if exists ${options.schema} cascade`);
+  await schema.drop();
+});
+
+test('twenty at once: each migration runs once, the schema is made, nobody fails', async () => {
+  const all = await Promise.all(Array.from({ length: 20 }, () => runMigrations(options)));
+  expect(all.flat().sort()).toEqual(['First1700000000000', 'Second1700000000001']);
+  const { rows } = await schema.client.query(`select count(*)::int as n from ${options.schema}.migrations`);
+  expect(rows).toEqual([{ n: 2 }]);
+}, 60_000);
+
+test('a service refuses to start on an older schema and names the command', async () => {
+  class Third1700000000002 extends First1700000000000 {}
+  const migrations = [First1700000000000, Second1700000000001, Third1700000000002];
+  const source = await new DataSource(dataSourceOptions({ ...options, migrations })).initialize();
+  await expect(assertMigrated(source)).rejects.toThrow(PendingMigrationsError);
+  await expect(assertMigrated(source)).rejects.toThrow(/lacks Third1700000000002: run "hz migrate"/);
+  await source.destroy();
+});
+
+test('an up-to-date schema passes, a missing one does not and is not created by the check', async () => {
+  const source = await new DataSource(dataSourceOptions(options)).initialize();
+  await assertMigrated(source);
+  await source.destroy();
+
+  const missing = `${schema.name}_none`;
+  const other = await new DataSource(dataSourceOptions({ ...options, schema: missing })).initialize();
+  await expect(assertMigrated(other)).rejects.toThrow(PendingMigrationsError);
+  await other.destroy();
+  const { rows } = await schema.client.query('select to_regnamespace($1) as found', [missing]);
+  expect(rows).toEqual([{ found: null }]);
+});
+
+test('says so when another process keeps the lock', async () => {
+  const holder = new pg.Client({ connectionString: schema.url });
+  await holder.connect();
+  await holder.query('select pg_advisory_lock($1, hashtext($2))', [0x687a, options.schema]);
+  await expect(runMigrations({ ...options, lockTimeoutMs: 100 })).rejects.toThrow(MigrationLockError);
+  await holder.end();
+});
+
+test('a schema name that is no plain name is refused', () => {
+  expect(() => dataSourceOptions({ ...options, schema: 'a; drop table x' })).toThrow('cannot be a schema');
+});

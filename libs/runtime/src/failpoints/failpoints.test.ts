@@ -1,0 +1,103 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import {
+  armFailpoints,
+  declareFailpoints,
+  disarmFailpoints,
+  enableFailpoints,
+  failpoint,
+  failpointAsync,
+  failpointStatus,
+  resetFailpoints,
+} from './failpoints.js';
+import { parseFailpoints } from './spec.js';
+
+declareFailpoints('test.one', 'test.two');
+afterEach(() => resetFailpoints());
+
+/** Which of n hits threw, counted from 1. */
+function firing(n: number, name = 'test.one'): number[] {
+  return Array.from({ length: n }, (_, i) => i + 1).filter(() => {
+    try {
+      failpoint(name);
+      return false;
+    } catch {
+      return true;
+    }
+  });
+}
+
+describe('a failpoint', () => {
+  test('does nothing and counts nothing until failpoints are enabled', () => {
+    failpoint('test.undeclared');
+    failpoint('test.one');
+    expect(failpointStatus()).toContainEqual({ name: 'test.one', hits: 0, fired: 0, armed: '' });
+    expect(() => armFailpoints('test.one=error')).toThrow('not enabled');
+  });
+
+  test.each([
+    ['error', [1, 2, 3, 4, 5]],
+    ['error@2', [2]],
+    ['errorx2', [1, 2]],
+    ['error@3x2', [3, 4]],
+  ])('armed with %s fires at %j', (action, expected) => {
+    enableFailpoints();
+    armFailpoints(`test.one=${action}`);
+    expect(firing(5)).toEqual(expected);
+    expect(failpointStatus().find((p) => p.name === 'test.one')).toMatchObject({ hits: 5, fired: expected.length });
+  });
+
+  test('counts from its arming, so that a running process can be armed for the next hit', () => {
+    enableFailpoints();
+    firing(3);
+    armFailpoints('test.one=error@1');
+    expect(firing(2)).toEqual([1]);
+    expect(failpointStatus().find((p) => p.name === 'test.one')).toMatchObject({ hits: 5, fired: 1 });
+  });
+
+  test('leaves others alone, and goes away when disarmed', () => {
+    enableFailpoints();
+    armFailpoints('test.one=error, test.two=error');
+    disarmFailpoints('test.one');
+    expect(firing(1, 'test.one')).toEqual([]);
+    expect(firing(1, 'test.two')).toEqual([1]);
+  });
+
+  test('in asynchronous code waits or rejects', async () => {
+    enableFailpoints();
+    armFailpoints('test.one=delay:30x1,test.two=error');
+    const begun = performance.now();
+    await failpointAsync('test.one');
+    expect(performance.now() - begun).toBeGreaterThanOrEqual(25);
+    await failpointAsync('test.one');
+    await expect(failpointAsync('test.two')).rejects.toThrow('failpoint test.two');
+  });
+
+  test('passed but undeclared is an error wherever failpoints are enabled', () => {
+    enableFailpoints();
+    expect(() => failpoint('test.typo')).toThrow('not declared');
+  });
+});
+
+describe('arming', () => {
+  test('an unknown name is an error and arms nothing', () => {
+    enableFailpoints();
+    expect(() => armFailpoints('test.one=error,test.typo=error')).toThrow('unknown failpoint test.typo');
+    expect(firing(1)).toEqual([]);
+  });
+
+  test.each([
+    'test.one',
+    'test.one=',
+    'test.one=explode',
+    'test.one=delay',
+    'test.one=error@0',
+    'test.one=errorx0',
+    '=error',
+  ])('refuses %s', (text) => {
+    expect(() => parseFailpoints(text)).toThrow('is no failpoint');
+  });
+
+  test('nothing is fine', () => {
+    expect(parseFailpoints('')).toEqual([]);
+  });
+});

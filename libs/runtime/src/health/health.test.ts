@@ -1,0 +1,28 @@
+import { expect, test } from '@jest/globals';
+import { Health } from './health.js';
+
+test('is ready when it was opened and every dependency is well', () => {
+  const health = new Health();
+  let bus = 'not connected';
+  health.dependency('bus', () => bus);
+  health.dependency('database', () => 'ok');
+  expect(health.readiness().dependencies).toEqual({
+    bus: { ok: false, reason: 'not connected' },
+    database: { ok: true },
+    service: { ok: false, reason: 'starting' },
+  });
+  health.open();
+  bus = 'ok';
+  expect(health.readiness()).toEqual({ status: 'ready', dependencies: { bus: { ok: true }, database: { ok: true } } });
+  health.withdraw('stopping');
+  expect(health.readiness().status).toBe('not-ready');
+});
+
+test('a check that throws is a reason, not a crash', () => {
+  const health = new Health();
+  health.open();
+  health.dependency('odd', () => {
+    throw new Error('boom');
+  });
+  expect(health.readiness().dependencies['odd']).toEqual({ ok: false, reason: 'the check failed: boom' });
+});

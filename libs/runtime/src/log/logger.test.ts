@@ -1,0 +1,79 @@
+import { expect, test } from '@jest/globals';
+import type { LogLevel } from '../config/common.js';
+import { createLogger, type Logger } from './logger.js';
+import { NestLogger } from './nest-logger.js';
+
+function capture(level: LogLevel = 'info'): { log: Logger; lines: () => Record<string, unknown>[]; raw: () => string } {
+  let raw = '';
+  const log = createLogger('message', 'message-1', level, { write: (line) => void (raw += line) });
+  const lines = (): Record<string, unknown>[] =>
+    raw
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  return { log, lines, raw: () => raw };
+}
+
+test('writes one JSON object per line with service, instance and event', () => {
+  const { log, lines } = capture();
+  log.info('lane.taken', { lane: 3 });
+  log.debug('lane.detail');
+  log.error('lane.lost', { lane: 4 });
+  expect(lines()).toEqual([
+    expect.objectContaining({ level: 'info', service: 'message', instance: 'message-1', event: 'lane.taken', lane: 3 }),
+    expect.objectContaining({ level: 'error', event: 'lane.lost', lane: 4 }),
+  ]);
+});
+
+test('lets nothing of a message or a credential through, at any depth', () => {
+  const { log, raw } = capture();
+  const hidden = {
+    content: { text: 'hunter2' },
+    frame: 'hunter2',
+    Authorization: 'Bearer hunter2',
+    accessToken: 'hunter2',
+  };
+  log.error('x', {
+    ...hidden,
+    deep: { a: { b: [{ ...hidden }] } },
+    tooDeep: { a: { b: { c: { d: { e: { f: 'hunter2' } } } } } },
+    bytes: Buffer.from('hunter2'),
+    map: new Map([['k', { body: 'hunter2' }]]),
+    url: 'connect to postgres://root:hunter2@db:5432/x failed',
+  });
+  expect(raw()).not.toContain('hunter2');
+  expect(raw()).toContain('postgres://root:***@db');
+});
+
+test('of an error it keeps name, code, message, stack and cause, and nothing it carries', () => {
+  const { log, lines, raw } = capture();
+  const cause = Object.assign(new Error('inner'), { code: '23505', detail: 'Key (x)=(hunter2)' });
+  const error = Object.assign(new Error('outer', { cause }), { parameters: ['hunter2'], query: 'insert hunter2' });
+  log.error('x', { error });
+  expect(lines()[0]?.['error']).toMatchObject({
+    name: 'Error',
+    message: 'outer',
+    cause: { code: '23505', message: 'inner' },
+  });
+  expect(raw()).not.toContain('hunter2');
+});
+
+test('survives cycles, cuts long values', () => {
+  const { log, raw } = capture();
+  const cycle: Record<string, unknown> = {};
+  cycle['self'] = cycle;
+  log.info('x', { cycle, many: Array.from({ length: 10_000 }, (_, i) => i), long: 'a'.repeat(1_000_000) });
+  expect(raw().length).toBeLessThan(4_000);
+});
+
+test("Nest's own lines come in the same shape, its chatter at debug", () => {
+  const { log, lines } = capture('info');
+  const nest = new NestLogger(log);
+  nest.log('Mapped {/livez, GET} route', 'RouterExplorer');
+  nest.warn('careful', 'SomeContext');
+  nest.error('broken', 'at somewhere', 'SomeContext');
+  expect(lines()).toEqual([
+    expect.objectContaining({ level: 'warn', event: 'nest', message: 'careful', context: 'SomeContext' }),
+    expect.objectContaining({ level: 'error', message: 'broken', stack: 'at somewhere', context: 'SomeContext' }),
+  ]);
+});

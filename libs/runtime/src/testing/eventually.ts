@@ -1,0 +1,14 @@
+import { pause } from '../backoff.js';
+
+/** Waits until the condition holds, looking every 10 ms. @throws after `boundMs` milliseconds, naming what did not happen. */
+export async function eventually(
+  condition: () => boolean | Promise<boolean>,
+  what: string,
+  boundMs = 10_000,
+): Promise<void> {
+  const deadline = Date.now() + boundMs;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`did not happen in ${boundMs} ms: ${what}`);
+    await pause(10);
+  }
+}

@@ -1,0 +1,19 @@
+import type { Logger } from '../log/logger.js';
+
+/** Keeps what was logged, for tests that look at it. */
+export class RecordingLog implements Logger {
+  readonly lines: { level: string; event: string; fields: Readonly<Record<string, unknown>> }[] = [];
+
+  debug = this.recorder('debug');
+  info = this.recorder('info');
+  warn = this.recorder('warn');
+  error = this.recorder('error');
+
+  events(level: string): string[] {
+    return this.lines.filter((line) => line.level === level).map((line) => line.event);
+  }
+
+  private recorder(level: string): Logger['info'] {
+    return (event, fields = {}) => this.lines.push({ level, event, fields });
+  }
+}

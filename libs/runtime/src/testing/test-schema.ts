@@ -1,0 +1,36 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { environment } from '../config/environment.js';
+
+/** A schema of its own for one test file on the PostgreSQL of `HZ_TEST_POSTGRES_URL`, and a client beside the tested one. */
+export class TestSchema {
+  private constructor(
+    readonly url: string,
+    readonly name: string,
+    readonly client: pg.Client,
+  ) {}
+
+  static async create(): Promise<TestSchema> {
+    const url = environment()['HZ_TEST_POSTGRES_URL'];
+    if (!url) throw new Error('set HZ_TEST_POSTGRES_URL to a superuser URL of a PostgreSQL for tests');
+    const name = `t_${randomBytes(6).toString('hex')}`;
+    const client = new pg.Client({ connectionString: url, options: `-c search_path=${name}` });
+    await client.connect();
+    await client.query(`create schema ${name}`);
+    return new TestSchema(url, name, client);
+  }
+
+  async drop(): Promise<void> {
+    await this.client.query(`drop schema if exists ${this.name} cascade`);
+    await this.client.end();
+  }
+
+  /** Ends all sessions of that application name; the number of them. */
+  async terminate(applicationName: string): Promise<number> {
+    const { rows } = await this.client.query<{ n: string }>(
+      'select count(pg_terminate_backend(pid)) as n from pg_stat_activity where application_name = $1',
+      [applicationName],
+    );
+    return Number(rows[0]?.n);
+  }
+}
