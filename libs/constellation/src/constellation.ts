@@ -147,7 +147,7 @@ export class Constellation {
     return service;
   }
 
-  /** Calls back when a process ends that nobody asked to; `report` holds its last log lines. */
+  /** Calls back when a process ends that nobody asked to; `report` says which, with its last log lines. */
   onCrash(listener: (name: string, report: string) => void): void {
     this.#crashListener = listener;
   }
@@ -171,17 +171,28 @@ export class Constellation {
   }
 
   async #boot(): Promise<void> {
-    await Promise.all([this.#startDatabase(), this.#startNats()]);
+    const { signal } = this.options;
+    await this.#startServers();
+    signal?.throwIfAborted();
     const withTables = SCHEMAS.filter((schema) => this.#count(schema) > 0);
     this.#print('migrating the schemas');
     await Promise.all(withTables.map((schema) => migrate(schema, this.#environment(schema))));
     if (this.#environment('gateway')['TLS'] !== 'off') {
       this.#certificate = await certificateFor(join(this.dataDir, 'tls'));
     }
+    signal?.throwIfAborted();
     const wanted = SERVICES.flatMap((name) => Array.from({ length: this.#count(name) }, () => name));
     this.#print(`starting ${wanted.join(', ')}`);
     for (const name of wanted) await this.#launch(name);
-    await Promise.all(this.#services.map((service) => service.waitReady(this.options.readyMs)));
+    const ready = Promise.all(this.#services.map((service) => service.waitReady(this.options.readyMs)));
+    await (signal ? Promise.race([ready, aborted(signal)]) : ready);
+    signal?.throwIfAborted();
+  }
+
+  async #startServers(): Promise<void> {
+    // Both to their end even if one fails: what starts after a failed start is over would never be stopped.
+    const outcomes = await Promise.allSettled([this.#startDatabase(), this.#startNats()]);
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   }
 
   async #startDatabase(): Promise<void> {
@@ -213,7 +224,7 @@ export class Constellation {
     });
     this.postgres = postgres;
     this.#undo.push({ what: 'stopping PostgreSQL', run: () => postgres.stop() });
-    postgres.onCrash(() => this.#crashed('PostgreSQL', postgres.logs.slice(-30).join('\n')));
+    postgres.onCrash(() => this.#crashed('PostgreSQL', serverReport('PostgreSQL', postgres.logs)));
     return { admin: postgres.url('postgres'), own: true };
   }
 
@@ -233,7 +244,7 @@ export class Constellation {
     this.nats = nats;
     this.#natsUrl = nats.url();
     this.#undo.push({ what: 'stopping NATS', run: () => nats.stop() });
-    nats.onCrash(() => this.#crashed('NATS', nats.logs.slice(-30).join('\n')));
+    nats.onCrash(() => this.#crashed('NATS', serverReport('NATS', nats.logs)));
   }
 
   async #launch(name: ServiceName, extra: Record<string, string> = {}): Promise<Service> {
@@ -343,6 +354,17 @@ function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'huizhi-'));
   chmodSync(folder, 0o711);
   return folder;
+}
+
+function serverReport(name: string, logs: readonly string[]): string {
+  return `${name} ended unexpectedly. Its last log lines:\n${logs.slice(-30).join('\n')}`;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }
 
 function addressIn(href: string, defaultPort: number): { host: string; port: number } {

@@ -31,6 +31,8 @@ export interface ConstellationOptions {
   throughProxy?: readonly Link[];
   /** How long each service may take to be ready. Default 30 s. */
   readyMs?: number;
+  /** Gives up a start under way: what runs already is stopped, and `start` rejects with the signal's reason. */
+  signal?: AbortSignal;
   /** Progress, one line per step. */
   print?: (line: string) => void;
 }

@@ -1,0 +1,96 @@
+import { Constellation, DataFolderInUseError, projectRoot } from '@huizhi/constellation';
+import { Command } from 'commander';
+import { join } from 'node:path';
+import { runDemo } from '../demo/run-demo.js';
+import { banner } from '../up/banner.js';
+import { settingsFromEnvironment } from '../up/settings.config.js';
+import { stopSignal } from '../up/stop-signal.js';
+
+interface UpOptions {
+  data: string;
+  demo: boolean;
+}
+
+/** `hz up`: the whole system on this machine. Exit code 0 after Ctrl-C, or after `--demo` without a failed step. */
+export function upCommand(): Command {
+  return new Command('up')
+    .description('start everything on this machine, show a conversation, and stay until Ctrl-C')
+    .option('--data <folder>', 'where data, certificate, secrets and logs are kept', join(projectRoot(), '.data'))
+    .option('--demo', 'stop after the conversation', false)
+    .action(async (options: UpOptions) => {
+      process.exitCode = await up(options, print);
+    });
+}
+
+async function up(options: UpOptions, say: (line: string) => void): Promise<number> {
+  const stop = stopSignal(() => say('Stopping …'));
+  const started = performance.now();
+  let running: Constellation;
+  try {
+    running = await Constellation.start({
+      ...settingsFromEnvironment(),
+      dataDir: options.data,
+      instances: { gateway: 1, message: 1, offline: 1, media: 1, push: 1 },
+      signal: stop.signal,
+      print: (line) => say(`==> ${line} (${((performance.now() - started) / 1000).toFixed(1)} s)`),
+    });
+  } catch (error) {
+    stop.dispose();
+    if (stop.signal.aborted) return options.demo ? 130 : 0;
+    say(
+      error instanceof DataFolderInUseError ? `\nHuizhi is running already: ${error.message}.` : `\n${messages(error)}`,
+    );
+    return 1;
+  }
+  let code = await whileUp(running, options, stop.signal, say).catch((error: unknown) => {
+    say(`\n${messages(error)}`);
+    return 1;
+  });
+  await running.stop().catch((error: unknown) => {
+    say(`\n${messages(error)}`);
+    code = 1;
+  });
+  stop.dispose();
+  say('Stopped.');
+  return code;
+}
+
+/** The conversation, then (without `--demo`) until a signal or the death of a part. */
+async function whileUp(
+  running: Constellation,
+  options: UpOptions,
+  signal: AbortSignal,
+  say: (line: string) => void,
+): Promise<number> {
+  const dead = new Promise<'dead'>((resolve) => {
+    running.onCrash((_name, report) => {
+      say(`\n${report}\n`);
+      resolve('dead');
+    });
+  });
+  const asked = new Promise<'asked'>((resolve) => {
+    if (signal.aborted) resolve('asked');
+    signal.addEventListener('abort', () => resolve('asked'), { once: true });
+  });
+  say('==> everything is ready; a conversation:\n');
+  const demo = runDemo({ ...running.address, token: (userID) => running.token(userID) }, say);
+  // When the race below is decided without it, its failure is only the echo of that.
+  demo.catch(() => undefined);
+  const outcome = await Promise.race([demo, dead, asked]);
+  if (outcome === 'asked') return options.demo ? 130 : 0;
+  if (outcome === 'dead') return 1;
+  if (options.demo) return outcome.failed === 0 ? 0 : 1;
+  say(await banner(running));
+  return (await Promise.race([dead, asked])) === 'asked' ? 0 : 1;
+}
+
+/** An error with its causes, one a line: the reason is often in the cause. */
+function messages(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(messages).join('\n');
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : `${error.message}\n  because: ${messages(error.cause)}`;
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

@@ -1,0 +1,49 @@
+import type { Constellation } from '@huizhi/constellation';
+
+const SAMPLE_USERS = ['alice', 'bob'];
+const TOKEN_LIFE = '7d';
+
+/** What a developer needs once everything runs: addresses, users to try, what to do next. */
+export async function banner(running: Constellation): Promise<string> {
+  const { host, port, ca } = running.address;
+  const certificate = running.certificateFile;
+  const tls = ca !== '' && certificate !== undefined;
+  const services = ['gateway', 'message', 'offline', 'media', 'push'] as const;
+  const health = services
+    .flatMap((name) => running.instances(name))
+    .map((each) => `${each.label}: ${each.baseUrl}/readyz`);
+  const users = await Promise.all(
+    SAMPLE_USERS.map(async (user) => ({ user, token: await running.token(user, { expiresIn: TOKEN_LIFE }) })),
+  );
+  const first = users[0];
+  const login = {
+    messageType: 'login',
+    fromUserID: first?.user,
+    versionCode: 2,
+    deviceID: 'terminal',
+    token: first?.token,
+  };
+  const connect = tls
+    ? `openssl s_client -quiet -connect ${host}:${port} -CAfile ${certificate}`
+    : `nc ${host} ${port}`;
+  return [
+    '',
+    `Huizhi is up${tls ? '' : ' (without TLS)'}. Ctrl-C stops it.`,
+    '',
+    `  gateway      ${host}:${port}`,
+    ...(tls ? [`  certificate  ${certificate}`] : []),
+    `  data         ${running.dataDir}`,
+    ...health.map((line, i) => `  ${i === 0 ? 'health     ' : '           '}  ${line}`),
+    '',
+    `Sample users (tokens are good for ${TOKEN_LIFE}):`,
+    ...users.map(({ user, token }) => `  ${user}  ${token}`),
+    '',
+    'Try:',
+    `  ${connect}`,
+    '  and paste, as one line:',
+    `  ${JSON.stringify(login)}`,
+    '',
+    'Next: docs/protocol.md tells what to send; `npm test` runs the tests, `npm run bench` measures.',
+    '',
+  ].join('\n');
+}
