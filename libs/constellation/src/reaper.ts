@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { Socket } from 'node:net';
 
 // A killed parent (SIGKILL, a CI time limit) cannot stop its children, and Node cannot ask the kernel to do it. So a
 // small shell holds the other end of a pipe: when we are gone it reads the end of file and ends whoever is still listed.
@@ -44,6 +45,6 @@ function startShell(): ChildProcess {
   child.on('error', () => undefined);
   child.stdin.on('error', () => undefined);
   child.unref();
-  if ('unref' in child.stdin && typeof child.stdin.unref === 'function') child.stdin.unref();
+  if (child.stdin instanceof Socket) child.stdin.unref();
   return child;
 }

@@ -20,7 +20,7 @@ async function query(url: string, sql: string): Promise<unknown[]> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    return (await client.query(sql)).rows;
+    return (await client.query<Record<string, unknown>>(sql)).rows;
   } finally {
     await client.end();
   }
@@ -41,7 +41,7 @@ describe('Postgres', () => {
     const settings = ['fsync', 'synchronous_commit', 'listen_addresses', 'max_connections'];
     const rows = await query(
       postgres.url('postgres'),
-      `select current_setting(s) v from unnest('{${settings}}'::text[]) s`,
+      `select current_setting(s) v from unnest('{${settings.join(',')}}'::text[]) s`,
     );
     expect(rows).toEqual(['on', 'on', '127.0.0.1', '200'].map((v) => ({ v })));
     const stateFile = join(folder, 'postgres', 'state.json');

@@ -1,0 +1,146 @@
+import importX from 'eslint-plugin-import-x';
+import tseslint from 'typescript-eslint';
+
+// Which way imports may point (docs/architecture): a list names what a folder may NOT import.
+const OURS = ['protocol', 'runtime', 'client', 'constellation'];
+const allow = (...names) => OURS.filter((name) => !names.includes(name));
+
+/** Aliases that are closed here, and relative paths that leave the app or library by the back door. */
+const arrows = (allowed, why) => ({
+  'no-restricted-imports': [
+    'error',
+    {
+      patterns: [
+        ...allow(...allowed).map((name) => ({ group: [`@huizhi/${name}`, `@huizhi/${name}/*`], message: why })),
+        {
+          group: OURS.map((name) => `@huizhi/${name}/*`),
+          message: 'Import a library by its name: its index is what it offers.',
+        },
+        {
+          regex:
+            '^(\\.\\./)+(apps|libs)/|^(\\.\\./)+(gateway|message|offline|media|push|cli|protocol|runtime|client|constellation)/src/',
+          message: 'No relative way into another app or library: use @huizhi/<library>; never app to app.',
+        },
+      ],
+    },
+  ],
+});
+
+const IO = [
+  'child_process',
+  'dgram',
+  'dns',
+  'fs',
+  'fs/promises',
+  'http',
+  'http2',
+  'https',
+  'net',
+  'tls',
+  'worker_threads',
+].flatMap((name) => [name, `node:${name}`]);
+
+const noEnv = {
+  'no-restricted-properties': [
+    'error',
+    {
+      object: 'process',
+      property: 'env',
+      message: 'The environment is read in *config*.ts only: take a typed config.',
+    },
+  ],
+};
+
+export default tseslint.config(
+  { ignores: ['dist/', 'node_modules/', '.data/', 'coverage/', 'docs/generated/', 'bench/results/'] },
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.recommendedTypeChecked],
+    plugins: { 'import-x': importX },
+    languageOptions: { parserOptions: { project: './tsconfig.json', tsconfigRootDir: import.meta.dirname } },
+    settings: {
+      'import-x/extensions': ['.ts'],
+      'import-x/parsers': { '@typescript-eslint/parser': ['.ts'] },
+      'import-x/resolver-next': [
+        importX.createNodeResolver({ extensions: ['.ts'], extensionAlias: { '.js': ['.ts', '.js'] } }),
+      ],
+    },
+    rules: {
+      '@typescript-eslint/no-explicit-any': 'error',
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/no-misused-promises': 'error',
+      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      // An interface wants a promise where an implementation has nothing to wait for.
+      '@typescript-eslint/require-await': 'off',
+      'import-x/no-cycle': ['error', { ignoreExternal: true }],
+      'max-lines': ['error', { max: 400 }],
+      'no-console': 'error',
+      eqeqeq: 'error',
+      ...noEnv,
+    },
+  },
+  // Arrows: apps -> runtime -> protocol; cli, test and bench -> client, constellation, protocol.
+  {
+    files: ['apps/{gateway,message,offline,media,push}/**/*.ts'],
+    rules: arrows(['runtime', 'protocol'], 'A service imports runtime and protocol only.'),
+  },
+  {
+    files: ['apps/cli/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts'],
+    rules: arrows(
+      ['client', 'constellation', 'protocol'],
+      'Tools and tests see the system from outside: client, constellation, protocol.',
+    ),
+  },
+  {
+    files: ['libs/runtime/**/*.ts', 'libs/client/**/*.ts'],
+    rules: arrows(['protocol'], 'This library imports protocol only.'),
+  },
+  { files: ['libs/constellation/**/*.ts'], rules: arrows([], 'This library imports nothing of ours.') },
+  {
+    files: ['libs/protocol/src/**/*.ts'],
+    ignores: ['**/*.test.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          paths: IO.map((name) => ({ name, message: 'protocol is pure: bytes in, messages out, no I/O.' })),
+          patterns: [{ group: ['@huizhi/*', '@nestjs/*'], message: 'protocol imports nothing of ours, and no Nest.' }],
+        },
+      ],
+    },
+  },
+  // A service's tests boot what they need.
+  {
+    files: [
+      'apps/**/*.test.ts',
+      'apps/**/testing/**/*.ts',
+      'libs/{runtime,client}/**/*.test.ts',
+      'libs/{runtime,client}/**/testing/**/*.ts',
+    ],
+    rules: arrows(OURS, ''),
+  },
+  {
+    files: [
+      '**/*config*.ts',
+      '**/config/**/*.ts',
+      '**/*.test.ts',
+      '**/testing/**/*.ts',
+      'libs/constellation/**/*.ts',
+      'test/**/*.ts',
+      'bench/**/*.ts',
+    ],
+    rules: { 'no-restricted-properties': 'off' },
+  },
+  { files: ['apps/cli/**/*.ts', 'bench/**/*.ts'], rules: { 'no-console': 'off' } },
+  {
+    files: ['**/*.test.ts'],
+    rules: {
+      // What a test builds is often looser than what the code accepts: that is what it tests.
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-argument': 'off',
+      '@typescript-eslint/unbound-method': 'off',
+    },
+  },
+);
