@@ -6,6 +6,8 @@ import { ProtocolError } from './errors.js';
 export const Id = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._@:+-]{0,63}$' });
 /** Ids a client makes up for one message. */
 export const ClientId = Type.String({ pattern: '^[\\x21-\\x7e]{1,64}$' });
+/** What a message's content is: `text`, `picture` … */
+export const Kind = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$' });
 /** A decimal `messageID`. */
 export const MessageId = Type.String({ pattern: '^[1-9][0-9]{0,15}$' });
 /** A client's own time stamp: echoed, never interpreted. */

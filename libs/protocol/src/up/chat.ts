@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox';
-import { ClientId, Content, Id, SendTime } from '../schema.js';
+import { ClientId, Content, Id, Kind, SendTime } from '../schema.js';
 
 /**
  * A message to a user (`userChat`, `toUserID`) or a group (`groupChat`, `groupID`). Answered by `normalReceipt`,
@@ -8,7 +8,7 @@ import { ClientId, Content, Id, SendTime } from '../schema.js';
 export const Chat = Type.Object({
   messageType: Type.Literal('normal'),
   chatType: Type.Union([Type.Literal('userChat'), Type.Literal('groupChat')]),
-  contenType: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$' }),
+  contenType: Kind,
   toUserID: Type.Optional(Id),
   groupID: Type.Optional(Id),
   clientMsgID: Type.Optional(ClientId),

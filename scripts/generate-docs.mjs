@@ -1,0 +1,150 @@
+// Regenerates the marked regions of the documents from the built code; `--check` only says whether they are up to date.
+//
+//   <!-- generated:errors -->  …replaced…  <!-- /generated -->
+//
+// `generated:config <service>` is the table of a service's variables.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import * as prettier from 'prettier';
+
+const root = join(import.meta.dirname, '..');
+const DOCUMENTS = ['docs/protocol.md', 'docs/operations.md'];
+const REGION = /(<!-- generated:([^>]+?) -->\n)[^]*?(<!-- \/generated -->)/g;
+
+const built = (path) => {
+  const file = join(root, 'dist', path);
+  if (!existsSync(file)) throw new Error(`${path} is not built: run \`npm run build\` first`);
+  return import(pathToFileURL(file).href);
+};
+
+const cell = (text) => String(text).replaceAll('|', '\\|').replaceAll('\n', ' ');
+const table = (head, rows) =>
+  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.map(cell).join(' | ')} |`).join('\n');
+const code = (text) => `\`${text}\``;
+
+const errors = ({ errorTable }) =>
+  table(
+    ['code', 'name', 'temporary', 'meaning'],
+    Object.entries(errorTable).map(([name, row]) => [row.code, code(name), row.temporary ? 'yes' : 'no', row.meaning]),
+  );
+
+const closes = ({ closeTable, mayReconnect }) =>
+  table(
+    ['code', 'name', 'reconnect', 'meaning'],
+    Object.entries(closeTable).map(([name, row]) => [row.code, code(name), mayReconnect(row.code) ? 'yes' : 'no', row.meaning]),
+  );
+
+const patterns = ({ Id, ClientId, MessageId, Kind }) => ({
+  [Id.pattern]: 'id',
+  [ClientId.pattern]: 'client id',
+  [MessageId.pattern]: 'message id',
+  [Kind.pattern]: 'kind',
+});
+
+const types = (names) =>
+  table(
+    ['type', 'a string that matches'],
+    Object.entries(names).map(([pattern, name]) => [name, code(pattern)]),
+  );
+
+/** How many, as words: "1–64 characters", "at most 500 items", "0 … 10". */
+function range(unit, least, most) {
+  if (least && most) return `${least}–${most} ${unit}`;
+  if (most !== undefined) return `at most ${most} ${unit}`;
+  return least ? `at least ${least} ${unit}` : '';
+}
+
+const withRange = (what, text) => (text ? `${what}, ${text}` : what);
+
+function typeName(schema, names) {
+  if (schema.const !== undefined) return code(JSON.stringify(schema.const));
+  if (schema.anyOf) return schema.anyOf.map((one) => typeName(one, names)).join(' or ');
+  if (schema.type === 'string') {
+    return schema.pattern
+      ? (names[schema.pattern] ?? `string matching ${code(schema.pattern)}`)
+      : withRange('string', range('characters', schema.minLength, schema.maxLength));
+  }
+  if (schema.type === 'integer') {
+    const { minimum, maximum } = schema;
+    if (minimum === 0 && maximum === Number.MAX_SAFE_INTEGER) return 'count';
+    return maximum === undefined ? 'integer' : `integer, ${minimum} … ${maximum}`;
+  }
+  if (schema.type === 'array') {
+    const items = schema.items.properties?.messageType ? code('normal') + ' frames' : typeName(schema.items, names);
+    return withRange(`array of ${items}`, range('items', schema.minItems, schema.maxItems));
+  }
+  return schema.type;
+}
+
+/** A row per field; the fields of an object inside follow it, named with a dot. */
+const rowsOf = (schema, names, prefix = '') =>
+  Object.entries(schema.properties).flatMap(([name, field]) => [
+    [code(prefix + name), typeName(field, names), schema.required?.includes(name) ? 'yes' : 'no'],
+    ...(field.properties ? rowsOf(field, names, `${prefix}${name}.`) : []),
+  ]);
+
+const fields = (schema, names) => table(['field', 'type', 'required'], rowsOf(schema, names));
+
+async function configOf(service) {
+  const [{ configTable }, exports] = await Promise.all([
+    built('libs/runtime/src/index.js'),
+    built(`apps/${service}/src/config.js`),
+  ]);
+  const definition = exports[`${service}Config`];
+  if (!definition) throw new Error(`apps/${service}/src/config.ts exports no ${service}Config`);
+  return configTable(definition);
+}
+
+async function contentOf(region, protocol, names) {
+  const [kind, argument] = region.split(' ');
+  if (kind === 'errors') return errors(protocol);
+  if (kind === 'closes') return closes(protocol);
+  if (kind === 'types') return types(names);
+  if (kind === 'up' && protocol.upSchemas[argument]) return fields(protocol.upSchemas[argument], names);
+  if (kind === 'down' && protocol.downSchemas[argument]) return fields(protocol.downSchemas[argument], names);
+  if (kind === 'config') return configOf(argument);
+  throw new Error(`nothing generates the region "${region}"`);
+}
+
+async function regenerated(path, text, protocol, names) {
+  let result = text;
+  for (const [whole, start, region, end] of text.matchAll(REGION)) {
+    const content = await contentOf(region, protocol, names);
+    result = result.replace(whole, () => `${start}\n${content}\n\n${end}`);
+  }
+  const options = await prettier.resolveConfig(path);
+  return prettier.format(result, { ...options, parser: 'markdown' });
+}
+
+/** Every frame has its table, so that a new one cannot be forgotten. */
+function missingFrames(text, { upSchemas, downSchemas }) {
+  const expected = [...Object.keys(upSchemas).map((name) => `up ${name}`), ...Object.keys(downSchemas).map((name) => `down ${name}`)];
+  return expected.filter((region) => !text.includes(`<!-- generated:${region} -->`));
+}
+
+async function main() {
+  const check = process.argv.includes('--check');
+  const protocol = await built('libs/protocol/src/index.js');
+  const names = patterns(await built('libs/protocol/src/schema.js'));
+  const stale = [];
+  for (const document of DOCUMENTS) {
+    const path = join(root, document);
+    if (!existsSync(path)) continue;
+    const text = readFileSync(path, 'utf8');
+    const missing = document === 'docs/protocol.md' ? missingFrames(text, protocol) : [];
+    if (missing.length > 0) throw new Error(`${document} has no region for: ${missing.join(', ')}`);
+    const result = await regenerated(path, text, protocol, names);
+    if (result === text) continue;
+    stale.push(document);
+    if (!check) writeFileSync(path, result);
+  }
+  if (stale.length === 0) console.log('The documents are up to date.');
+  else if (!check) console.log(`Regenerated: ${stale.join(', ')}`);
+  else throw new Error(`not up to date: ${stale.join(', ')}. Run \`npm run build && npm run docs\` and commit the result.`);
+}
+
+await main().catch((error) => {
+  console.error(`docs: ${error.message}`);
+  process.exitCode = 1;
+});
