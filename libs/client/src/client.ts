@@ -1,0 +1,287 @@
+import { closeTable, parseObject, ProtocolError, type Delivery, type Down, type LoginReceipt } from '@huizhi/protocol';
+import type { ClientEvents, ClientState } from './client-events.js';
+import { defaultTransport } from './default-transport.js';
+import { ClientClosedError, SendRefusedError } from './errors.js';
+import { Emitter } from './events.js';
+import { HistoryRequests, type HistoryPage, type HistoryQuery } from './history.js';
+import { Inbox, type InboxFrame } from './inbox.js';
+import { contentDigest } from './content-hash.js';
+import { MemoryStore } from './memory-store.js';
+import type { Observed } from './observer.js';
+import { toSettings, type ClientOptions, type Settings } from './options.js';
+import { Outbox } from './outbox.js';
+import type { Sending } from './outgoing.js';
+import { Receipts } from './receipts.js';
+import { Reconnector } from './reconnector.js';
+import { seen } from './seen.js';
+import type { Session, SessionEnd } from './session.js';
+import type { Store } from './store.js';
+import { laneOfTarget, routeOf, type SendOptions, type Target } from './target.js';
+
+const DEFAULT_LIMITS = { frameBytes: 65_536, framesPerSecond: 50, unansweredSends: 16, window: 500, batchEntries: 200 };
+
+const utf8 = new TextEncoder();
+
+/**
+ * One device of one user. Sends until receipted, stores before it receipts, tells every message once and in order, and
+ * stays connected until it is closed, kicked or refused. Create as many as there are devices.
+ */
+export class HuizhiClient {
+  private readonly settings: Settings;
+  private readonly events: Emitter<ClientEvents>;
+  private readonly store: Store;
+  private readonly outbox: Outbox;
+  private readonly inbox: Inbox;
+  private readonly receipts: Receipts;
+  private readonly pages: HistoryRequests;
+  private readonly link: Reconnector;
+  private limits = DEFAULT_LIMITS;
+  private connection = 0;
+  private confirmedUpTo = 0;
+
+  constructor(private readonly options: ClientOptions) {
+    this.settings = toSettings(options);
+    this.store = options.store ?? new MemoryStore();
+    this.events = new Emitter<ClientEvents>((error, event) => {
+      if (event !== 'error') this.events.emit('error', asError(error));
+    });
+    this.outbox = new Outbox(this.settings, (event) => this.observe(event));
+    this.pages = new HistoryRequests(this.settings);
+    this.receipts = new Receipts(this.settings.timings, (receipt) => {
+      const { messageType: _, ...said } = receipt;
+      this.observe({ ev: 'receipted', connection: this.connection, ...said });
+      this.session?.send(receipt);
+    });
+    this.inbox = new Inbox(this.store, this.settings.bounds.inbox, {
+      onStored: (frame, fresh) => this.stored(frame, fresh),
+      onOwed: (inboxSeq) => this.receipts.owe(inboxSeq),
+      onOwedById: (messageID) => this.receipts.oweById(messageID),
+      onBroken: (reason, error) => {
+        this.events.emit('error', error ?? new Error(reason));
+        this.session?.drop('inboxBroken', reason);
+      },
+    });
+    this.link = new Reconnector(this.settings, options.transport ?? defaultTransport(options.address), {
+      onState: (state) => this.events.emit('state', state),
+      onOnline: (receipt) => this.online(receipt),
+      onFrame: (frame) => this.read(frame),
+      onHead: (head) => this.events.emit('head', head),
+      onEnd: (end, wasOnline, reconnect) => this.ended(end, wasOnline, reconnect),
+    });
+  }
+
+  get state(): ClientState {
+    return this.link.state;
+  }
+
+  /** Unsettled sends. */
+  get pending(): number {
+    return this.outbox.size;
+  }
+
+  /** @returns a function that ends the subscription */
+  on<K extends keyof ClientEvents>(event: K, listener: (...args: ClientEvents[K]) => void): () => void {
+    return this.events.on(event, listener);
+  }
+
+  /**
+   * Connects, and from then on stays connected. Resolves at the first login; calling it while connected resolves at once.
+   * Rejects with LoginRefusedError, ClientClosedError, or RequestTimeoutError after `timeoutMs`, after which the client
+   * goes on trying until it is closed.
+   */
+  connect({ timeoutMs = 30_000 }: { timeoutMs?: number } = {}): Promise<void> {
+    return this.link.connect(timeoutMs);
+  }
+
+  /**
+   * Says the receipts that are owed, then ends the connection. Unsettled sends reject with SendUnknownError. Resolves when
+   * the socket is closed. A store call under way may still tell its messages afterwards.
+   */
+  async close(): Promise<void> {
+    this.receipts.flush();
+    this.abandon('it was closed');
+    await this.link.close();
+  }
+
+  /** The device knows that it has no network: ends the connection and waits for {@link networkBack}. */
+  networkLost(): void {
+    this.link.networkLost();
+  }
+
+  /** The network is back: connects at once. */
+  networkBack(): void {
+    this.link.networkBack();
+  }
+
+  /**
+   * Sends now, or as soon as there is a connection, and again until there is an answer.
+   * @throws OutboxFullError, ClientIdInUseError, ClientClosedError
+   */
+  send(target: Target, content: Record<string, unknown>, options: SendOptions = {}): Sending {
+    const { contenType = 'text', clientMsgID = newID(), sendTime = String(Date.now()), atToUserIDs } = options;
+    const lane = laneOfTarget(target);
+    const frame = {
+      messageType: 'normal',
+      ...routeOf(target),
+      contenType,
+      clientMsgID,
+      sendTime,
+      atToUserIDs,
+      content,
+    };
+    const hash = this.options.observer ? contentDigest(contenType, content) : '';
+    return this.submit(clientMsgID, lane, frame, hash);
+  }
+
+  /** A text message; see {@link send}. */
+  sendText(target: Target, text: string, options: SendOptions = {}): Sending {
+    return this.send(target, { text }, options);
+  }
+
+  /** A group of this user and `members`; its id is in the receipt's `groupID`. Sent like a message. */
+  createGroup(
+    members: string[],
+    groupName?: string,
+    { clientMsgID = newID() }: { clientMsgID?: string } = {},
+  ): Sending {
+    const frame = { messageType: 'createGroup', clientMsgID, groupName, memberUserIDs: members };
+    return this.submit(clientMsgID, `new:${clientMsgID}`, frame, '');
+  }
+
+  /** A page of a conversation; see the protocol's `History`. Owes no receipts and tells no `message` events. */
+  history(target: Target, query: HistoryQuery = {}): Promise<HistoryPage> {
+    if (this.state === 'closed') return Promise.reject(new ClientClosedError('connect it first'));
+    return this.pages.ask(routeOf(target), query);
+  }
+
+  private get session(): Session | undefined {
+    return this.link.session;
+  }
+
+  private submit(clientMsgID: string, lane: string, frame: object, hash: string): Sending {
+    if (this.state === 'closed') throw new ClientClosedError('connect it first');
+    const json = JSON.stringify(frame);
+    const error = refusal(json, this.limits.frameBytes);
+    if (error) {
+      const receipt = Promise.reject(error);
+      receipt.catch(() => undefined);
+      return { clientMsgID, receipt };
+    }
+    this.observe({ ev: 'invoke', clientMsgID, target: lane, hash });
+    return { clientMsgID, receipt: this.outbox.add(clientMsgID, lane, json).receipt };
+  }
+
+  private online(receipt: LoginReceipt): void {
+    const { limits = DEFAULT_LIMITS, inboxSeq: cursor = 0, head = 0, generation = '' } = receipt;
+    this.limits = limits;
+    this.connection++;
+    this.observe({ ev: 'connected', connection: this.connection, cursor, head, window: limits.window, generation });
+    this.receipts.open(cursor);
+    this.inbox.begin(cursor, () => this.checkGeneration(generation));
+    this.events.emit('login', receipt);
+    this.confirmed(cursor);
+    const session = this.session;
+    if (!session) return;
+    this.pages.online((frame) => session.send(frame));
+    this.outbox.online(
+      { sendText: (json) => session.sendText(json), restart: (reason) => session.drop('sendsUnanswered', reason) },
+      limits,
+    );
+  }
+
+  private async checkGeneration(generation: string): Promise<void> {
+    const held = await this.store.generation();
+    if (held === generation) return;
+    await this.store.reset(generation);
+    if (held === undefined) return;
+    this.confirmedUpTo = 0;
+    this.events.emit('resync', generation);
+  }
+
+  private read(frame: Down): void {
+    if (Array.isArray(frame)) return this.deliver(frame, true);
+    if (!('messageType' in frame)) return;
+    switch (frame.messageType) {
+      case 'normal':
+        return this.deliver([frame], false);
+      case 'normalReceipt':
+        return this.outbox.stored(frame);
+      case 'invalidReceipt':
+        return this.outbox.refused(frame);
+      case 'receiptConfirm':
+        this.receipts.confirm(frame.inboxSeq);
+        this.inbox.confirmed(frame.inboxSeq);
+        return this.confirmed(frame.inboxSeq);
+      case 'historyReceipt':
+        return this.pages.answered(frame);
+      case 'error':
+        if (frame.requestID !== undefined) return this.pages.refused(frame.requestID, frame);
+        if (frame.clientMsgID !== undefined) return this.outbox.refused(frame);
+        this.events.emit('error', new Error(`the server reports ${frame.name} (${frame.code}): ${frame.reason}`));
+    }
+  }
+
+  private deliver(entries: Delivery[], batch: boolean): void {
+    if (this.options.observer) {
+      for (const entry of entries) {
+        const { inboxSeq = 0, prevInboxSeq: previous = inboxSeq - 1 } = entry;
+        const via = batch ? 'batch' : 'live';
+        this.observe({ ev: 'received', connection: this.connection, via, inboxSeq, previous, ...seen(entry) });
+      }
+    }
+    this.inbox.take(entries, batch);
+  }
+
+  private stored(frame: InboxFrame, fresh: Delivery[]): void {
+    if (frame.batch) this.events.emit('batch', { entries: frame.entries, fresh });
+    for (const message of fresh) this.events.emit('message', message);
+  }
+
+  private confirmed(inboxSeq: number): void {
+    this.observe({ ev: 'confirmed', connection: this.connection, inboxSeq });
+    if (inboxSeq <= this.confirmedUpTo) return;
+    this.confirmedUpTo = inboxSeq;
+    this.events.emit('confirmed', inboxSeq);
+  }
+
+  private ended(end: SessionEnd, wasOnline: boolean, reconnect: boolean): void {
+    this.outbox.offline();
+    this.pages.offline();
+    this.receipts.close();
+    this.inbox.end();
+    if (wasOnline) this.observe({ ev: 'closed', connection: this.connection, code: end.code, name: end.name });
+    if (end.error) this.events.emit('error', end.error);
+    this.events.emit('closed', end.code, end.name, reconnect);
+    if (end.code === closeTable.kicked.code) this.events.emit('kicked');
+    if (!reconnect && !end.reconnect) this.abandon(end.name);
+  }
+
+  private abandon(why: string): void {
+    this.outbox.abandon(why);
+    this.pages.close(why);
+  }
+
+  private observe(event: Observed): void {
+    try {
+      this.options.observer?.(event);
+    } catch {
+      // An observer watches; it has no say.
+    }
+  }
+}
+
+/** What the server would end the connection for, found before it is sent. */
+function refusal(json: string, frameBytes: number): SendRefusedError | undefined {
+  const bytes = utf8.encode(json);
+  try {
+    if (bytes.length > frameBytes) throw new ProtocolError('frameTooLarge', `larger than ${frameBytes} bytes`);
+    parseObject(bytes);
+    return undefined;
+  } catch (error) {
+    if (error instanceof ProtocolError) return new SendRefusedError(error.code, error.error, error.message);
+    throw error;
+  }
+}
+
+const newID = (): string => globalThis.crypto.randomUUID();
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

@@ -1,0 +1,94 @@
+/** The server refused the message for good: it is not stored and will not be. `code` and `name` are of the error table. */
+export class SendRefusedError extends Error {
+  override readonly name = 'SendRefusedError';
+
+  constructor(
+    readonly code: number,
+    /** The row of the error table, for example `conflict`. */
+    readonly error: string,
+    readonly reason: string,
+  ) {
+    super(`the message was refused: ${error} (${code}): ${reason}`);
+  }
+}
+
+/**
+ * The deadline passed, or the client was closed, before the server answered. The message may be stored: only a resend
+ * with the same `clientMsgID`, or the history, tells.
+ */
+export class SendUnknownError extends Error {
+  override readonly name = 'SendUnknownError';
+
+  constructor(
+    readonly clientMsgID: string,
+    /** True when it was never written to a connection: then it is certainly not stored. */
+    readonly neverSent: boolean,
+    why: string,
+  ) {
+    super(`the outcome of ${clientMsgID} is ${neverSent ? 'that it was never sent' : 'not known'}: ${why}`);
+  }
+}
+
+/** The outbox holds as many unsettled messages as it may; wait for receipts, then send again. */
+export class OutboxFullError extends Error {
+  override readonly name = 'OutboxFullError';
+
+  constructor(readonly limit: number) {
+    super(`the outbox holds ${limit} unsettled messages already`);
+  }
+}
+
+/** The same `clientMsgID` is still unsettled in the outbox with another target or content. */
+export class ClientIdInUseError extends Error {
+  override readonly name = 'ClientIdInUseError';
+
+  constructor(readonly clientMsgID: string) {
+    super(`${clientMsgID} belongs to another message that is not settled yet`);
+  }
+}
+
+/** The login was refused and trying again would not help; `code` and `error` are of the error or close table. */
+export class LoginRefusedError extends Error {
+  override readonly name = 'LoginRefusedError';
+
+  constructor(
+    readonly code: number,
+    readonly error: string,
+    readonly reason: string,
+    /** Where to get a newer client, when that is the reason. */
+    readonly upgradeURL?: string,
+  ) {
+    super(`the login was refused: ${error} (${code}): ${reason}`);
+  }
+}
+
+/** The connection is over and the client does not reconnect by itself. */
+export class ClientClosedError extends Error {
+  override readonly name = 'ClientClosedError';
+
+  constructor(readonly why: string) {
+    super(`the client is closed: ${why}`);
+  }
+}
+
+/** A request (history, connect) was not answered in time; it changed nothing and can be repeated. */
+export class RequestTimeoutError extends Error {
+  override readonly name = 'RequestTimeoutError';
+
+  constructor(what: string, ms: number) {
+    super(`${what}: no answer within ${ms} ms`);
+  }
+}
+
+/** The server refused a request (not a message), or too many were waiting. */
+export class RequestRefusedError extends Error {
+  override readonly name = 'RequestRefusedError';
+
+  constructor(
+    readonly code: number,
+    readonly error: string,
+    readonly reason: string,
+  ) {
+    super(`refused: ${error} (${code}): ${reason}`);
+  }
+}

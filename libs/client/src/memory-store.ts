@@ -1,0 +1,49 @@
+import type { Delivery } from '@huizhi/protocol';
+import type { Store } from './store.js';
+
+const DEFAULT_KEPT = 10_000;
+
+/**
+ * Remembers `messageID`s, not messages: with it the application's own listeners are what keeps a message. Ids beyond
+ * `kept` are forgotten oldest first; the server's window is far smaller, so what may come again is remembered.
+ */
+export class MemoryStore implements Store {
+  private readonly ids = new Set<string>();
+  private current: string | undefined;
+  private confirmed = 0;
+
+  constructor(private readonly kept = DEFAULT_KEPT) {}
+
+  /** The highest confirmed `inboxSeq`. */
+  get cursor(): number {
+    return this.confirmed;
+  }
+
+  saveMessages(deliveries: readonly Delivery[]): Delivery[] {
+    const fresh: Delivery[] = [];
+    for (const delivery of deliveries) {
+      if (this.ids.has(delivery.messageID)) continue;
+      this.ids.add(delivery.messageID);
+      fresh.push(delivery);
+    }
+    for (const id of this.ids) {
+      if (this.ids.size <= this.kept) break;
+      this.ids.delete(id);
+    }
+    return fresh;
+  }
+
+  saveCursor(inboxSeq: number): void {
+    this.confirmed = Math.max(this.confirmed, inboxSeq);
+  }
+
+  generation(): string | undefined {
+    return this.current;
+  }
+
+  reset(generation: string): void {
+    this.current = generation;
+    this.confirmed = 0;
+    this.ids.clear();
+  }
+}

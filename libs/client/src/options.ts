@@ -1,0 +1,97 @@
+import { PROTOCOL_VERSION } from '@huizhi/protocol';
+import type { BackoffRange } from './backoff.js';
+import type { Observer } from './observer.js';
+import type { Store } from './store.js';
+import type { Address, Transport } from './transport.js';
+
+export interface ClientOptions {
+  /** Where the server is; only the transport looks at it. */
+  address: Address;
+  user: string;
+  /** Tells this user's devices apart; must be the same at every start of the same device. */
+  deviceID: string;
+  deviceType?: string;
+  /** Default: the protocol version this SDK speaks. */
+  versionCode?: number;
+  /** Asked at each login, so that an expired token can be replaced. */
+  token: () => Promise<string> | string;
+  /** Default: a {@link file://./memory-store.ts MemoryStore}, which forgets everything with the process. */
+  store?: Store;
+  /** Default: JSON lines over TLS. */
+  transport?: Transport;
+  /** Told everything that happened, for the history checker. Must be quick; what it throws is swallowed. */
+  observer?: Observer;
+  timings?: Partial<Timings>;
+  bounds?: Partial<Bounds>;
+}
+
+/** All in milliseconds. */
+export interface Timings {
+  /** From the first byte of the TCP handshake to the verified certificate. Default 10 s. */
+  connectMs: number;
+  /** From the connection, over the token callback, to the loginReceipt. Default 10 s. */
+  loginMs: number;
+  reconnect: BackoffRange;
+  /** A connection that lasted this long starts the back-off afresh. Default 10 s. */
+  stableMs: number;
+  /** A send unanswered for this long is sent again, from then on in order. Default 10 s. */
+  answerMs: number;
+  /** Back-off after a temporary error, per conversation. */
+  resend: BackoffRange;
+  /** After this a send's promise rejects with SendUnknownError; 0: never. Default 60 s. */
+  deadlineMs: number;
+  /** Receipts are collected for this long. Default 20 ms. */
+  receiptMs: number;
+  /** A receipt that is not confirmed is said again after this. Default 3 s. */
+  confirmMs: number;
+  /** For each history page. Default 10 s. */
+  historyMs: number;
+  /** Overrides the heartbeat interval told at login; for tests. */
+  heartbeatMs?: number;
+}
+
+export interface Bounds {
+  /** Unsettled sends. Default 1000. */
+  outbox: number;
+  /** Deliveries received and not yet in the store; reaching it reconnects. Default 5000. */
+  inbox: number;
+  /** History requests waiting for an answer. Default 64. */
+  requests: number;
+}
+
+const defaultTimings: Timings = {
+  connectMs: 10_000,
+  loginMs: 10_000,
+  reconnect: { baseMs: 500, maxMs: 30_000 },
+  stableMs: 10_000,
+  answerMs: 10_000,
+  resend: { baseMs: 200, maxMs: 5_000 },
+  deadlineMs: 60_000,
+  receiptMs: 20,
+  confirmMs: 3_000,
+  historyMs: 10_000,
+};
+
+const defaultBounds: Bounds = { outbox: 1000, inbox: 5000, requests: 64 };
+
+export interface Settings {
+  readonly user: string;
+  readonly deviceID: string;
+  readonly deviceType: string;
+  readonly versionCode: number;
+  readonly token: () => Promise<string> | string;
+  readonly timings: Readonly<Timings>;
+  readonly bounds: Readonly<Bounds>;
+}
+
+export function toSettings(options: ClientOptions): Settings {
+  return Object.freeze({
+    user: options.user,
+    deviceID: options.deviceID,
+    deviceType: options.deviceType ?? 'sdk',
+    versionCode: options.versionCode ?? PROTOCOL_VERSION,
+    token: options.token,
+    timings: Object.freeze({ ...defaultTimings, ...options.timings }),
+    bounds: Object.freeze({ ...defaultBounds, ...options.bounds }),
+  });
+}

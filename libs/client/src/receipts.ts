@@ -1,0 +1,82 @@
+import type { Receipt } from '@huizhi/protocol';
+import type { Settings } from './options.js';
+
+const MAX_IDS = 1000;
+
+/**
+ * The receipts a session owes. Entries are stored in `inboxSeq` order, so one cumulative `upTo` says it all; only what came
+ * without an `inboxSeq` is receipted by id. Collected for `receiptMs`, said again each `confirmMs` until confirmed.
+ */
+export class Receipts {
+  private upTo = 0;
+  private said = 0;
+  private confirmed = 0;
+  private again = false;
+  private ids = new Set<string>();
+  private collect: ReturnType<typeof setTimeout> | undefined;
+  private repeat: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    private readonly timings: Settings['timings'],
+    private readonly send: (receipt: Receipt) => void,
+  ) {}
+
+  /** A new session, whose cursor the server has just told. */
+  open(cursor: number): void {
+    this.close();
+    this.upTo = this.said = this.confirmed = cursor;
+  }
+
+  /** Everything up to here is in the store. Saying it a second time sends it a second time. */
+  owe(inboxSeq: number): void {
+    if (inboxSeq <= this.said) this.again = true;
+    this.upTo = Math.max(this.upTo, inboxSeq);
+    this.schedule();
+  }
+
+  oweById(messageID: string): void {
+    this.ids.add(messageID);
+    if (this.ids.size >= MAX_IDS) this.flush();
+    else this.schedule();
+  }
+
+  confirm(inboxSeq: number): void {
+    this.confirmed = Math.max(this.confirmed, inboxSeq);
+    if (this.confirmed < this.said) return;
+    clearTimeout(this.repeat);
+    this.repeat = undefined;
+  }
+
+  /** Says at once what is owed. */
+  flush(): void {
+    clearTimeout(this.collect);
+    this.collect = undefined;
+    const receipt: Receipt = { messageType: 'receipt' };
+    if (this.upTo > this.said || this.again) receipt.upTo = this.upTo;
+    if (this.ids.size > 0) receipt.messageIDs = [...this.ids];
+    this.again = false;
+    this.ids.clear();
+    if (receipt.upTo === undefined && receipt.messageIDs === undefined) return;
+    this.said = this.upTo;
+    this.send(receipt);
+    if (this.confirmed < this.said) this.repeat ??= setTimeout(() => this.remind(), this.timings.confirmMs);
+  }
+
+  close(): void {
+    clearTimeout(this.collect);
+    clearTimeout(this.repeat);
+    this.collect = this.repeat = undefined;
+    this.again = false;
+    this.ids.clear();
+  }
+
+  private schedule(): void {
+    this.collect ??= setTimeout(() => this.flush(), this.timings.receiptMs);
+  }
+
+  private remind(): void {
+    this.repeat = undefined;
+    this.again = true;
+    this.flush();
+  }
+}

@@ -1,0 +1,149 @@
+import type { Down, LoginReceipt } from '@huizhi/protocol';
+import { fullJitter } from './backoff.js';
+import type { ClientState } from './client-events.js';
+import { ClientClosedError, LoginRefusedError, RequestTimeoutError } from './errors.js';
+import type { Settings } from './options.js';
+import { Session, type SessionEnd } from './session.js';
+import type { Transport } from './transport.js';
+
+export interface LinkHandlers {
+  onState(state: ClientState): void;
+  onOnline(receipt: LoginReceipt): void;
+  onFrame(frame: Down): void;
+  onHead(inboxSeq: number): void;
+  /** A connection ended. */
+  onEnd(end: SessionEnd, wasOnline: boolean, reconnect: boolean): void;
+}
+
+/** Keeps one session alive: makes the next one, after a back-off, when the last has ended for a reason that allows it. */
+export class Reconnector {
+  session: Session | undefined;
+  state: ClientState = 'offline';
+  private wanted = false;
+  private network = true;
+  private attempt = 0;
+  private onlineSince: number | undefined;
+  /** An expired token is replaced once; a second refusal in a row is final. */
+  private freshTokenTried = false;
+  private retry: ReturnType<typeof setTimeout> | undefined;
+  private waiters = new Set<{ resolve(): void; reject(error: Error): void }>();
+  private closers: (() => void)[] = [];
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly transport: Transport,
+    private readonly handlers: LinkHandlers,
+  ) {}
+
+  connect(timeoutMs: number): Promise<void> {
+    if (this.state === 'online') return Promise.resolve();
+    const promise = new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => settle(() => reject(new RequestTimeoutError('connect', timeoutMs))), timeoutMs);
+      const settle = (how: () => void): void => {
+        clearTimeout(timer);
+        this.waiters.delete(waiter);
+        how();
+      };
+      const waiter = {
+        resolve: () => settle(resolve),
+        reject: (error: Error) => settle(() => reject(error)),
+      };
+      this.waiters.add(waiter);
+    });
+    if (!this.wanted) {
+      this.wanted = true;
+      this.attempt = 0;
+      this.freshTokenTried = false;
+      if (!this.session) this.setState('offline');
+    }
+    this.start();
+    return promise;
+  }
+
+  /** Resolves when the socket is closed. */
+  close(): Promise<void> {
+    this.wanted = false;
+    clearTimeout(this.retry);
+    this.retry = undefined;
+    for (const waiter of [...this.waiters]) waiter.reject(new ClientClosedError('it was closed'));
+    if (!this.session) {
+      this.setState('closed');
+      return Promise.resolve();
+    }
+    const { session } = this;
+    return new Promise((resolve) => {
+      this.closers.push(resolve);
+      session.finish('closed');
+    });
+  }
+
+  networkLost(): void {
+    this.network = false;
+    clearTimeout(this.retry);
+    this.retry = undefined;
+    this.session?.drop('networkLost', 'the device has no network');
+  }
+
+  networkBack(): void {
+    this.network = true;
+    this.attempt = 0;
+    clearTimeout(this.retry);
+    this.retry = undefined;
+    this.start();
+  }
+
+  private start(): void {
+    if (!this.wanted || !this.network || this.session || this.retry) return;
+    this.onlineSince = undefined;
+    const session = new Session(this.settings, this.transport, {
+      onLoggingIn: () => this.setState('loggingIn'),
+      onOnline: (receipt) => {
+        this.onlineSince = Date.now();
+        this.freshTokenTried = false;
+        this.handlers.onOnline(receipt);
+        if (this.session !== session) return;
+        this.setState('online');
+        for (const waiter of [...this.waiters]) waiter.resolve();
+      },
+      onFrame: (frame) => this.handlers.onFrame(frame),
+      onHead: (inboxSeq) => this.handlers.onHead(inboxSeq),
+      onEnd: (end) => this.ended(end),
+    });
+    this.session = session;
+    this.setState('connecting');
+  }
+
+  private ended(end: SessionEnd): void {
+    const { onlineSince } = this;
+    this.session = undefined;
+    if (onlineSince !== undefined && Date.now() - onlineSince >= this.settings.timings.stableMs) this.attempt = 0;
+    const expired = end.name === 'tokenExpired' && !this.freshTokenTried;
+    if (expired) this.freshTokenTried = true;
+    const mayTry = end.reconnect || expired;
+    const reconnect = this.wanted && mayTry;
+    if (!mayTry) this.wanted = false;
+    // Before the events, so that a listener which calls connect() finds things as they are.
+    this.state = reconnect ? 'offline' : 'closed';
+    if (reconnect && this.network) {
+      const delay = fullJitter(this.settings.timings.reconnect, this.attempt++);
+      this.retry = setTimeout(() => {
+        this.retry = undefined;
+        this.start();
+      }, delay);
+    }
+    this.handlers.onEnd(mayTry ? { ...end, reconnect: true } : end, onlineSince !== undefined, reconnect);
+    this.handlers.onState(this.state);
+    if (!reconnect) {
+      const { code, name, reason, upgradeURL } = end;
+      const error = code === 0 ? new ClientClosedError(name) : new LoginRefusedError(code, name, reason, upgradeURL);
+      for (const waiter of [...this.waiters]) waiter.reject(error);
+    }
+    for (const closer of this.closers.splice(0)) closer();
+  }
+
+  private setState(state: ClientState): void {
+    if (this.state === state) return;
+    this.state = state;
+    this.handlers.onState(state);
+  }
+}

@@ -1,0 +1,175 @@
+import type { CloseFrame, Down, ErrorFrame, LoginReceipt } from '@huizhi/protocol';
+import type { Settings } from './options.js';
+import type { Connection, Transport } from './transport.js';
+
+/** Why a connection ended. `code` 0: without a close frame from the server. */
+export interface SessionEnd {
+  code: number;
+  name: string;
+  reason: string;
+  /** Whether trying again can help. */
+  reconnect: boolean;
+  error?: Error;
+  upgradeURL?: string;
+}
+
+export interface SessionHandlers {
+  onLoggingIn(): void;
+  onOnline(receipt: LoginReceipt): void;
+  /** Everything but login, heartbeat and close. Only while online. */
+  onFrame(frame: Down): void;
+  /** The inbox's head, as a heartbeat's answer told it. */
+  onHead(inboxSeq: number): void;
+  /** Once, and last. */
+  onEnd(end: SessionEnd): void;
+}
+
+const MISSED_BEATS = 3;
+/** Codes of the error table from here on are temporary. */
+const TEMPORARY_FROM = 2000;
+
+/** One connection: dial, log in, heartbeat, end. It never comes back; the client makes the next one. */
+export class Session {
+  private readonly connection: Connection;
+  private phase: 'connecting' | 'loggingIn' | 'online' | 'over' = 'connecting';
+  private deadline: ReturnType<typeof setTimeout> | undefined;
+  private beats: ReturnType<typeof setInterval> | undefined;
+  private silentBeats = 0;
+  private beatID = 0;
+  private end: SessionEnd | undefined;
+
+  constructor(
+    private readonly settings: Settings,
+    transport: Transport,
+    private readonly handlers: SessionHandlers,
+  ) {
+    this.deadline = setTimeout(() => this.drop('connectTimeout', 'no connection in time'), settings.timings.connectMs);
+    this.connection = transport({
+      onOpen: () => void this.logIn(),
+      onFrame: (frame) => this.guarded(frame as Down),
+      onClose: (error) => this.over(error),
+    });
+  }
+
+  send(frame: object): void {
+    this.sendText(JSON.stringify(frame));
+  }
+
+  /** @param json text of one frame */
+  sendText(json: string): void {
+    if (this.phase === 'online') this.connection.send(json);
+  }
+
+  /** Ends in order: what was sent is written first. */
+  finish(name: string): void {
+    this.end ??= { code: 0, name, reason: 'closed by this client', reconnect: false };
+    this.connection.end();
+  }
+
+  /** Ends at once; `onEnd` follows. */
+  drop(name: string, reason: string, reconnect = true): void {
+    this.end ??= { code: 0, name, reason, reconnect };
+    this.connection.destroy();
+  }
+
+  private async logIn(): Promise<void> {
+    if (this.phase !== 'connecting') return;
+    this.phase = 'loggingIn';
+    clearTimeout(this.deadline);
+    this.deadline = setTimeout(() => this.drop('loginTimeout', 'no login in time'), this.settings.timings.loginMs);
+    this.handlers.onLoggingIn();
+    const { user, deviceID, deviceType, versionCode } = this.settings;
+    try {
+      const token = await this.settings.token();
+      // The phase may have changed while the token was fetched.
+      if ((this.phase as string) !== 'loggingIn') return;
+      this.connection.send(
+        JSON.stringify({ messageType: 'login', fromUserID: user, deviceID, deviceType, versionCode, token }),
+      );
+    } catch (error) {
+      this.end ??= {
+        code: 0,
+        name: 'tokenFailed',
+        reason: 'the token callback failed',
+        reconnect: true,
+        error: asError(error),
+      };
+      this.connection.destroy();
+    }
+  }
+
+  /** A frame that is not what it claims to be costs this connection, never the process. */
+  private guarded(frame: Down): void {
+    try {
+      this.read(frame);
+    } catch (error) {
+      this.end ??= {
+        code: 0,
+        name: 'badFrame',
+        reason: 'a frame could not be read',
+        reconnect: true,
+        error: asError(error),
+      };
+      this.connection.destroy();
+    }
+  }
+
+  private read(frame: Down): void {
+    this.silentBeats = 0;
+    if (Array.isArray(frame) || !('messageType' in frame)) {
+      if (!Array.isArray(frame) && 'beatID' in frame) this.handlers.onHead(frame.inboxSeq);
+      else this.deliver(frame);
+    } else if (frame.messageType === 'loginReceipt') this.answered(frame);
+    else if (frame.messageType === 'close') this.refused(frame);
+    else this.deliver(frame);
+  }
+
+  private deliver(frame: Down): void {
+    if (this.phase === 'online') return this.handlers.onFrame(frame);
+    if (!Array.isArray(frame) && 'messageType' in frame && frame.messageType === 'error') this.refused(frame);
+  }
+
+  private answered(receipt: LoginReceipt): void {
+    if (this.phase !== 'loggingIn') return;
+    if (receipt.code !== 0) return this.refused(receipt);
+    this.phase = 'online';
+    clearTimeout(this.deadline);
+    const interval = this.settings.timings.heartbeatMs ?? (receipt.heartbeat ?? 20) * 1000;
+    this.beats = setInterval(() => this.beat(), interval);
+    this.handlers.onOnline(receipt);
+  }
+
+  /** Notes why the server ends the connection, which it does next. */
+  private refused(frame: LoginReceipt | CloseFrame | ErrorFrame): void {
+    const reconnect = frame.messageType === 'close' ? frame.reconnect : frame.code >= TEMPORARY_FROM;
+    // A loginReceipt says more than the close after it.
+    this.end ??= {
+      code: frame.code,
+      name: frame.name ?? 'refused',
+      reason: frame.reason ?? '',
+      reconnect,
+      upgradeURL: frame.messageType === 'loginReceipt' ? frame.upgradeURL : undefined,
+    };
+    this.connection.end();
+  }
+
+  private beat(): void {
+    // Anything heard counts as life; a beat that finds silence since three beats gives up.
+    if (++this.silentBeats > MISSED_BEATS) return this.drop('heartbeatMissed', 'nothing was heard from the server');
+    this.connection.send(JSON.stringify({ beatID: String(++this.beatID) }));
+  }
+
+  private over(error: Error | undefined): void {
+    if (this.phase === 'over') return;
+    const was = this.phase;
+    this.phase = 'over';
+    clearTimeout(this.deadline);
+    clearInterval(this.beats);
+    const name = was === 'connecting' ? 'connectFailed' : 'connectionLost';
+    this.handlers.onEnd(
+      this.end ?? { code: 0, name, reason: error?.message ?? 'the server ended it', reconnect: true, error },
+    );
+  }
+}
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
