@@ -4,7 +4,7 @@ import { metricsRegistry } from '../metrics/metrics.js';
 import { eventually } from '../testing/eventually.js';
 import { NatsProcess } from '../testing/nats-process.js';
 import { RecordingLog } from '../testing/recording-log.js';
-import { Bus, MAX_BUS_PAYLOAD, type BusOptions } from './bus.js';
+import { Bus, MAX_BUS_PAYLOAD, type BusHandler, type BusOptions } from './bus.js';
 import { BusDisconnectedError, BusNoRespondersError, BusOverloadedError, BusTimeoutError } from './errors.js';
 
 let nats: NatsProcess;
@@ -97,7 +97,8 @@ describe('publishing', () => {
       calls += 1;
       throw new Error('boom');
     });
-    bus.subscribe('test.rejects', (() => Promise.reject(new Error('boom'))) as () => void);
+    const rejecting: unknown = () => Promise.reject(new Error('boom'));
+    bus.subscribe('test.rejects', rejecting as BusHandler);
     for (let i = 0; i < 10; i += 1) bus.publish('test.throws', '');
     bus.publish('test.rejects', '');
     await eventually(async () => (await metric('hz_bus_handler_errors_total')) - before === 11, 'all failed');

@@ -94,5 +94,5 @@ export function defaultOf(variable: Variable<unknown>): unknown {
 }
 
 export function entries<Values extends object>(definition: ConfigDefinition<Values>): [string, Variable<unknown>][] {
-  return Object.entries(definition.variables) as [string, Variable<unknown>][];
+  return Object.entries<Variable<unknown>>(definition.variables as Record<string, Variable<unknown>>);
 }

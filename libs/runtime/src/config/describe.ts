@@ -20,7 +20,9 @@ export function configTable<Values extends object>(definition: ConfigDefinition<
 }
 
 function shown(value: unknown): string {
-  return value === undefined || value === '' ? 'empty' : `\`${String(value)}\``;
+  return value === undefined || value === ''
+    ? 'empty'
+    : `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``;
 }
 
 function cell(text: string): string {

@@ -67,7 +67,8 @@ describe('exclusive', () => {
 
   test('reads bigint as number and refuses to round', async () => {
     const db = connection();
-    const read = (sql: string): Promise<unknown> => db.exclusive(async (client) => (await client.query(sql)).rows[0]);
+    const read = (sql: string): Promise<unknown> =>
+      db.exclusive(async (client) => (await client.query<pg.QueryResultRow>(sql)).rows[0]);
     expect(
       await read(`select 9007199254740991::bigint as a, '{1,null,-3}'::bigint[] as b, '{}'::bigint[] as c`),
     ).toEqual({
@@ -110,6 +111,15 @@ describe('when the connection breaks', () => {
     await db.exclusive(insert(1));
     expect(await ids()).toEqual(['1']);
     expect(statuses).toEqual([true, false, true]);
+  });
+
+  test('a named statement is prepared again on the new connection', async () => {
+    const db = connection();
+    const named = (client: pg.Client) => client.query({ name: 'one', text: 'select $1::int as n', values: [1] });
+    await db.exclusive(named);
+    await schema.terminate(db.app);
+    await eventually(() => !db.connected, 'noticed');
+    expect((await db.exclusive(named)).rows).toEqual([{ n: 1 }]);
   });
 
   test('idle, nobody is hurt', async () => {

@@ -22,9 +22,9 @@ const types: pg.CustomTypesConfig = {
   getTypeParser: (oid: number, format?: 'text' | 'binary') => {
     if (oid === INT8 && format !== 'binary') return safeInteger;
     if (oid === INT8_ARRAY && format !== 'binary') return safeIntegers;
-    return pg.types.getTypeParser(oid, format as 'text') as unknown;
+    return pg.types.getTypeParser(oid, format) as unknown;
   },
-} as pg.CustomTypesConfig;
+};
 
 export function safeInteger(text: string): number {
   const value = Number(text);

@@ -31,7 +31,7 @@ export function dataSourceOptions(options: DatabaseOptions): PostgresDataSourceO
     url: options.url,
     schema,
     entities: options.entities ?? [],
-    migrations: (options.migrations ?? []) as NonNullable<PostgresDataSourceOptions['migrations']>,
+    migrations: options.migrations ?? [],
     migrationsTableName: MIGRATIONS_TABLE,
     migrationsTransactionMode: 'each',
     synchronize: false,

@@ -21,7 +21,7 @@ interface Description<L extends LabelValues> {
 /** Adds; asking again for the same name gives the same counter. */
 export function counter<const L extends LabelValues = Record<never, never>>(about: Description<L>): Counter<Name<L>> {
   const known = metricsRegistry.getSingleMetric(about.name);
-  if (known instanceof Counter) return known as Counter<Name<L>>;
+  if (known instanceof Counter) return known;
   return new Counter({ ...common(about), registers: [metricsRegistry] });
 }
 
@@ -31,7 +31,7 @@ export function gauge<const L extends LabelValues = Record<never, never>>(
   read?: () => number,
 ): Gauge<Name<L>> {
   const known = metricsRegistry.getSingleMetric(about.name);
-  if (known instanceof Gauge) return known as Gauge<Name<L>>;
+  if (known instanceof Gauge) return known;
   return new Gauge<Name<L>>({
     ...common(about),
     registers: [metricsRegistry],
@@ -56,7 +56,7 @@ export function histogram<const L extends LabelValues = Record<never, never>>(
   buckets: readonly number[] = SECONDS_BUCKETS,
 ): Histogram<Name<L>> {
   const known = metricsRegistry.getSingleMetric(about.name);
-  if (known instanceof Histogram) return known as Histogram<Name<L>>;
+  if (known instanceof Histogram) return known;
   return new Histogram({ ...common(about), buckets: [...buckets], registers: [metricsRegistry] });
 }
 

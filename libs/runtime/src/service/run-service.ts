@@ -126,7 +126,13 @@ function prepareFailpoints(config: CommonConfig): void {
     throw new ConfigError([{ variable: 'FAILPOINTS', problem: 'must be empty in production' }]);
   }
   enableFailpoints();
-  armFailpoints(config.FAILPOINTS);
+  try {
+    armFailpoints(config.FAILPOINTS);
+  } catch (error) {
+    throw new ConfigError([
+      { variable: 'FAILPOINTS', problem: error instanceof Error ? error.message : String(error) },
+    ]);
+  }
 }
 
 function isModule(given: unknown): given is AppModule {
