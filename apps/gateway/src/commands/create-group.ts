@@ -1,0 +1,38 @@
+import { contentHash, groupConversation, groupIdOf, laneOf, type CreateGroup } from '@huizhi/protocol';
+import { echoOf } from '../frames.js';
+import { pendingSend, type PendingSend } from '../sends/pending-send.js';
+import type { Session } from '../session/session.js';
+import type { Result } from './outcome.js';
+import { send } from './send.js';
+import type { Services } from './services.js';
+
+/** A group of the sender and some users. It begins with a tip, which is its first message. */
+export function createGroup(services: Services, session: Session, frame: CreateGroup): Result {
+  return send(services, session, groupSend(session, frame, services.config.MESSAGE_LANES));
+}
+
+export function groupSend({ identity }: Pick<Session, 'identity'>, frame: CreateGroup, lanes: number): PendingSend {
+  const { user } = identity;
+  const { clientMsgID, sendTime, groupName } = frame;
+  const group = groupIdOf(user, clientMsgID);
+  const conversation = groupConversation(group);
+  const members = [...new Set(frame.memberUserIDs)].filter((member) => member !== user);
+  const body = JSON.stringify({
+    messageType: 'normal',
+    fromUserID: user,
+    chatType: 'groupChat',
+    contenType: 'tip',
+    groupID: group,
+    groupName,
+    clientMsgID,
+    sendTime,
+    content: { text: `${user} created the group`, tip: 'groupCreated', memberUserIDs: [user, ...members] },
+  });
+  const hash = contentHash(JSON.stringify([groupName ?? '', ...members]));
+  return pendingSend(
+    laneOf(conversation, lanes),
+    { conversation, clientID: clientMsgID, hash, group, members },
+    body,
+    echoOf(frame),
+  );
+}

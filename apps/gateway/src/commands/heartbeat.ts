@@ -1,0 +1,9 @@
+import type { Heartbeat } from '@huizhi/protocol';
+import type { Session } from '../session/session.js';
+import { frame, type Result } from './outcome.js';
+import type { Services } from './services.js';
+
+/** Answered in kind, with the inbox's head: a device that is behind learns it here at the latest. */
+export function heartbeat(_: Services, session: Session, { beatID }: Heartbeat): Result {
+  return frame(`{"beatID":${JSON.stringify(beatID)},"inboxSeq":${session.inbox.head},"serverTime":"${Date.now()}"}`);
+}

@@ -1,0 +1,76 @@
+import { OLDEST_VERSION, ProtocolError, type Login, type LoginReceipt } from '@huizhi/protocol';
+import type { GatewayConfig } from '../config.js';
+import type { Connection } from '../connection/connection.js';
+import { loginRefused } from '../frames.js';
+import type { Opened } from '../login/session-opener.js';
+import { logins } from '../metrics.js';
+import type { Identity } from '../session/session.js';
+import type { Outcome, Result } from './outcome.js';
+import type { Services } from './services.js';
+
+const DEFAULT_DEVICE = 'default';
+
+/** The first frame: who it is, proved; then the session, from the owner of the user's inbox. */
+export function login(services: Services, connection: Connection, frame: Login): Result {
+  const { config, attempts } = services;
+  if (frame.versionCode < OLDEST_VERSION) {
+    logins.add('upgradeRequired');
+    const more = { upgradeRequired: true, upgradeURL: config.UPGRADE_URL };
+    const text = loginRefused('upgradeRequired', 'this version is no longer supported', more);
+    return { frames: [text], close: 'upgradeRequired' };
+  }
+  if (!attempts.take(connection.address, frame.fromUserID)) {
+    return { frames: [loginRefused('unavailable', 'too many logins: wait a little')], close: 'rateLimited' };
+  }
+  return open(services, connection, frame);
+}
+
+async function open(services: Services, connection: Connection, frame: Login): Promise<Outcome> {
+  const { authenticator, opener, config, isDraining } = services;
+  try {
+    await authenticator(frame.fromUserID, frame.token);
+    if (isDraining()) return { close: 'drain' };
+    const { session, reply } = await opener.open(identityOf(frame), connection);
+    logins.add('ok');
+    return { session, frames: [welcome(session.identity, { session, reply }, config)] };
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    logins.add(error.error);
+    const text = loginRefused(error.error, error.message);
+    return { frames: [text], close: error.error === 'unavailable' ? 'unavailable' : 'loginFailed' };
+  }
+}
+
+const identityOf = ({ fromUserID, deviceID, deviceType, versionCode }: Login): Identity => ({
+  user: fromUserID,
+  device: deviceID ?? DEFAULT_DEVICE,
+  deviceType,
+  version: versionCode,
+});
+
+function welcome({ user, device, version }: Identity, { session, reply }: Opened, config: GatewayConfig): string {
+  const receipt: LoginReceipt = {
+    messageType: 'loginReceipt',
+    code: 0,
+    fromUserID: user,
+    deviceID: device,
+    heartbeat: heartbeatOf(version, config) / 1_000,
+    limits: {
+      frameBytes: config.FRAME_BYTES,
+      framesPerSecond: config.FRAMES_PER_SECOND,
+      unansweredSends: config.UNANSWERED_SENDS,
+      window: config.WINDOW,
+      batchEntries: config.BATCH_ENTRIES,
+    },
+    inboxSeq: reply.cursor,
+    head: session.inbox.head,
+    waiting: reply.waiting,
+    generation: reply.generation,
+    serverTime: String(Date.now()),
+  };
+  return JSON.stringify(receipt);
+}
+
+/** Version 1 beats each second and cannot be told otherwise. */
+export const heartbeatOf = (version: number, config: Pick<GatewayConfig, 'HEARTBEAT' | 'HEARTBEAT_V1'>): number =>
+  version < 2 ? config.HEARTBEAT_V1 : config.HEARTBEAT;

@@ -1,0 +1,23 @@
+import type { Bus } from '@huizhi/runtime';
+import type { GatewayConfig } from '../config.js';
+import type { Cursors } from '../delivery/cursors.js';
+import type { Pump } from '../delivery/pump.js';
+import type { Attempts } from '../login/attempts.js';
+import type { Authenticator } from '../login/authenticator.js';
+import type { SessionOpener } from '../login/session-opener.js';
+import type { Outbox } from '../sends/outbox.js';
+
+/** What commands work with. */
+export interface Services {
+  readonly config: GatewayConfig;
+  readonly bus: Bus;
+  readonly attempts: Attempts;
+  readonly authenticator: Authenticator;
+  readonly opener: SessionOpener;
+  readonly outbox: Outbox;
+  readonly pump: Pump;
+  readonly cursors: Cursors;
+  readonly now: () => number;
+  /** The gateway is going away: what was sent is settled, nothing new is taken. */
+  readonly isDraining: () => boolean;
+}

@@ -1,0 +1,140 @@
+import {
+  choiceSetting,
+  commonVariables,
+  defineConfig,
+  durationSetting,
+  integerSetting,
+  textSetting,
+  urlSetting,
+  type CommonConfig,
+  type ConfigProblem,
+  type Variable,
+} from '@huizhi/runtime';
+import { MAX_LANES } from '@huizhi/protocol';
+
+const KIB = 1024;
+
+/** A duration from 1 ms to a day. */
+const time = (byDefault: string, doc: string): Variable<number> => {
+  const schema = durationSetting(1, 86_400_000);
+  return { schema, default: schema.parse(byDefault), defaultDoc: `\`${byDefault}\``, doc };
+};
+const count = (byDefault: number, min: number, max: number, doc: string): Variable<number> => ({
+  schema: integerSetting(min, max),
+  default: byDefault,
+  doc,
+});
+const choice = <const Choice extends string>(
+  choices: readonly Choice[],
+  byDefault: NoInfer<Choice>,
+  doc: string,
+): Variable<Choice> => ({
+  schema: choiceSetting(choices),
+  default: byDefault,
+  doc,
+});
+const text = (doc: string): Variable<string> => ({ schema: textSetting(1_000), default: '', doc });
+
+const variables = {
+  ...commonVariables('gateway'),
+
+  GATEWAY_HOST: { schema: textSetting(255), default: '127.0.0.1', doc: 'The address clients connect to.' },
+  GATEWAY_PORT: count(4433, 0, 65_535, 'The port clients connect to; 0 takes a free one.'),
+  TLS: choice(['on', 'off'], 'on', '`off` only behind something that ends TLS.'),
+  TLS_CERT_FILE: text('PEM file of the certificate chain; read again when it changes.'),
+  TLS_KEY_FILE: text('PEM file of the private key.'),
+  AUTH: choice(
+    ['jwt', 'open'],
+    'jwt',
+    '`jwt` asks for a token whose `sub` is the user; `open` believes everybody and is refused in production.',
+  ),
+  JWT_SECRET: {
+    schema: textSetting(1_000, /^(|.{32,})$/, 'at least 32 characters'),
+    default: '',
+    doc: 'The key of HS256 tokens, at least 32 characters. This or `JWKS_URL`.',
+    secret: true,
+  },
+  JWKS_URL: {
+    schema: urlSetting(['https', 'http']),
+    default: '',
+    doc: 'Where the public keys of tokens are. This or `JWT_SECRET`.',
+  },
+  UPGRADE_URL: text('Where clients that are too old are sent.'),
+  MESSAGE_LANES: count(32, 1, MAX_LANES, 'Lanes of the message service; must be what its database says.'),
+  OFFLINE_LANES: count(16, 1, MAX_LANES, 'Inbox lanes of the offline service; must be what its database says.'),
+
+  MAX_CONNECTIONS: count(50_000, 1, 1_000_000, 'Connections at a time; more are refused.'),
+  LOGIN_BYTES: count(4 * KIB, 256, 64 * KIB, 'The most bytes of a connection before its login has succeeded.'),
+  LOGIN_DEADLINE: time('10s', 'The time for TLS and the login frame.'),
+  LOGIN_BUDGET: time('8s', 'How long the services behind may take to open a session.'),
+  LOGIN_ATTEMPTS: count(20, 1, 10_000, 'Logins of a user from an address in a row; then one a second.'),
+  FRAME_BYTES: count(64 * KIB, KIB, 128 * KIB, 'The most bytes of a frame after the login.'),
+  FRAME_DEADLINE: time('10s', 'The time to finish a frame that has begun.'),
+  FRAMES_PER_SECOND: count(
+    100,
+    1,
+    100_000,
+    'Frames of a session per second, in bursts twice as many; receipts and heartbeats apart.',
+  ),
+  QUIET_FRAMES_PER_SECOND: count(
+    1_000,
+    1,
+    100_000,
+    'Receipts and heartbeats of a session per second, in bursts twice as many.',
+  ),
+  UNANSWERED_SENDS: count(200, 1, 100_000, 'Sends of a session that wait for their receipt.'),
+  UNANSWERED_BYTES: count(2 * KIB * KIB, 128 * KIB, 64 * KIB * KIB, 'The same in bytes.'),
+  WRITE_BUFFER_BYTES: count(
+    KIB * KIB,
+    128 * KIB,
+    64 * KIB * KIB,
+    'What may wait to be written to a connection; beyond that it is closed.',
+  ),
+  WRITE_STALL: time('30s', 'How long a connection may take nothing of what waits for it.'),
+  HEARTBEAT: time('20s', 'Between heartbeats; after three silent ones a connection is closed.'),
+  HEARTBEAT_V1: time('1s', 'The same for clients of version 1.'),
+  HEARTBEAT_LEAST: time('5s', 'No connection is closed for a shorter silence.'),
+  STALE_AFTER: time('60s', 'A gateway away longer than this from its event loop or the bus closes its sessions.'),
+  WINDOW: count(500, 1, 10_000, 'Entries delivered to a session and not receipted.'),
+  BATCH_ENTRIES: count(200, 1, 5_000, 'The most entries of an offline batch.'),
+  BATCH_BYTES: count(256 * KIB, KIB, 512 * KIB, 'The most bytes of an offline batch.'),
+  FETCH_TIMEOUT: time('2s', 'How long an offline batch may take to come.'),
+  REDELIVER_AFTER: time('10s', 'What is not receipted for so long is delivered again.'),
+  REDELIVER_AT_MOST: time('60s', 'Each time in a row after twice as long, at most this.'),
+  RECEIPT_OVERDUE: time('30s', 'A session whose window is full and that receipts nothing for so long is closed.'),
+  SEND_TIMEOUT: time('30s', 'How long a send may be unanswered before its sender is told `unknown`.'),
+  RESEND_AFTER: time('1s', 'What the message service does not answer is sent to it again.'),
+  RESEND_AT_MOST: time('3s', 'Each time after half as long again, at most this.'),
+  FENCE: time('10s', 'How long a conversation waits for an unsettled message to be sent again before it takes others.'),
+  CURSOR_FLUSH: time('20ms', 'How long receipts are gathered.'),
+  CURSOR_REPEAT: time('1s', 'A cursor that is not confirmed is said again.'),
+  CONFIRM_INTERVAL: time('100ms', 'Between two `receiptConfirm` to a session.'),
+  RECONCILE: time('30s', 'Between two comparisons of all sessions with their owners.'),
+  HISTORY_TIMEOUT: time('5s', 'How long a page of history may take.'),
+  DRAIN_TIMEOUT: time('5s', 'At the end: how long to wait for sends to be answered.'),
+} satisfies Record<string, Variable<unknown>>;
+
+export type GatewayConfig = Readonly<
+  CommonConfig & {
+    [Name in keyof typeof variables]: (typeof variables)[Name] extends Variable<infer Value> ? Value : never;
+  }
+>;
+
+export const gatewayConfig = defineConfig<GatewayConfig>(variables, check);
+
+function* check(config: GatewayConfig): Iterable<ConfigProblem> {
+  const { TLS, AUTH } = config;
+  if (TLS === 'on') {
+    if (config.TLS_CERT_FILE === '') yield { variable: 'TLS_CERT_FILE', problem: 'is required unless TLS=off' };
+    if (config.TLS_KEY_FILE === '') yield { variable: 'TLS_KEY_FILE', problem: 'is required unless TLS=off' };
+  }
+  if (AUTH === 'open' && config.NODE_ENV === 'production') {
+    yield { variable: 'AUTH', problem: 'must be jwt in production: "open" lets everybody be anybody' };
+  }
+  if (AUTH === 'jwt' && (config.JWT_SECRET === '') === (config.JWKS_URL === '')) {
+    yield { variable: 'JWT_SECRET', problem: 'give exactly one of JWT_SECRET and JWKS_URL' };
+  }
+  if (config.BATCH_BYTES * 2 > config.WRITE_BUFFER_BYTES) {
+    yield { variable: 'WRITE_BUFFER_BYTES', problem: 'must hold two batches of BATCH_BYTES' };
+  }
+}

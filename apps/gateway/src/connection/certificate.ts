@@ -1,0 +1,34 @@
+import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import type { SecureContextOptions, Server } from 'node:tls';
+import type { Logger } from '@huizhi/runtime';
+
+export interface CertificateFiles {
+  readonly TLS_CERT_FILE: string;
+  readonly TLS_KEY_FILE: string;
+}
+
+const LOOK_EVERY_MS = 10_000;
+
+export const readCertificate = ({ TLS_CERT_FILE, TLS_KEY_FILE }: CertificateFiles): SecureContextOptions => ({
+  cert: readFileSync(TLS_CERT_FILE),
+  key: readFileSync(TLS_KEY_FILE),
+  minVersion: 'TLSv1.2',
+});
+
+/** A renewed certificate is used for new connections; the open ones do not notice. Returns what ends the watch. */
+export function watchCertificate(files: CertificateFiles, server: Server, log: Logger): () => void {
+  const reload = (): void => {
+    try {
+      server.setSecureContext(readCertificate(files));
+      log.info('certificate.reloaded');
+    } catch (error) {
+      // Half-written, or a key that does not fit yet: the old pair stays until both files are there.
+      log.warn('certificate.not-reloaded', { error });
+    }
+  };
+  const paths = [files.TLS_CERT_FILE, files.TLS_KEY_FILE];
+  for (const path of paths) watchFile(path, { interval: LOOK_EVERY_MS, persistent: false }, reload);
+  return () => {
+    for (const path of paths) unwatchFile(path, reload);
+  };
+}

@@ -1,0 +1,274 @@
+import type { Socket } from 'node:net';
+import { ProtocolError, readUp, type CloseName, type ErrorName, type Up } from '@huizhi/protocol';
+import { heartbeatOf } from '../commands/login.js';
+import type { Outcome, Result } from '../commands/outcome.js';
+import { clientLeft, connectionClosed, connectionFailed } from '../events.js';
+import { closeFrame, echoOf, errorFrame, invalidReceipt, loginRefused } from '../frames.js';
+import { framesIn } from '../metrics.js';
+import type { Session } from '../session/session.js';
+import { TokenBucket } from '../time/token-bucket.js';
+import type { Timed } from '../time/wheel.js';
+import { codecFor, jsonLines, type Codec } from './codec.js';
+import type { Context } from './context.js';
+import { Writer } from './writer.js';
+
+/** Nothing said yet; login under way; logged in; on its way out. */
+export type ConnectionState = 'fresh' | 'opening' | 'open' | 'closing';
+
+type Raw = Record<string, unknown>;
+
+/** After the last frame the other side has this long to take it and hang up. */
+const LINGER_MS = 1_500;
+/** Heartbeats that may be missed. */
+const MISSED = 3;
+
+/** Errors that end the connection: what follows such bytes cannot be made out. */
+const FATAL: Partial<Record<ErrorName, CloseName>> = {
+  badFrame: 'badFrame',
+  tooDeep: 'badFrame',
+  badText: 'badFrame',
+  frameTooLarge: 'frameTooLarge',
+};
+
+/** One client connection: what state it is in, what is read from it, how long it may take. Writing is the writer's, meaning the commands'. */
+export class Connection implements Timed {
+  wheelAt = 0;
+  state: ConnectionState = 'fresh';
+  session: Session | undefined;
+  readonly address: string;
+  private readonly writer: Writer;
+  private codec: Codec | undefined;
+  /** Frames that came with the login, until it is decided. */
+  private early: Raw[] = [];
+  private bytesBeforeLogin = 0;
+  private rate: TokenBucket | undefined;
+  private quietRate: TokenBucket | undefined;
+  private readonly startedAt: number;
+  private heardAt: number;
+  /** Since when there is the beginning of a frame; 0 when there is none. */
+  private partialAt = 0;
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly context: Context,
+  ) {
+    const { config, endOfTurn, now, wheel } = context;
+    this.address = socket.remoteAddress ?? '';
+    this.startedAt = this.heardAt = now();
+    this.writer = new Writer(socket, config.WRITE_BUFFER_BYTES, endOfTurn, now, () => this.close('slowConsumer'));
+    socket.setNoDelay(true);
+    socket.on('data', this.read);
+    socket.on('drain', this.drained);
+    socket.on('end', this.hungUp);
+    socket.on('error', this.hungUp);
+    socket.on('close', this.gone);
+    wheel.arm(this, this.startedAt + config.LOGIN_DEADLINE);
+  }
+
+  /** More waits to be written than a client that keeps up would leave: no new deliveries until it has drained. */
+  get isCrowded(): boolean {
+    return this.writer.backlog > this.context.config.WRITE_BUFFER_BYTES / 4;
+  }
+
+  /** One frame, as JSON text. */
+  write(json: string): void {
+    if (this.state === 'closing') return;
+    this.writer.write(this.encode(json));
+    if (this.writer.blockedAt !== 0)
+      this.context.wheel.arm(this, this.writer.blockedAt + this.context.config.WRITE_STALL);
+  }
+
+  /** Says why and ends. What was written before is still sent, as far as the other side takes it. */
+  close(name: CloseName, reason?: string): void {
+    if (this.state === 'closing') return;
+    connectionClosed(this.context.log, name, this.session);
+    this.writer.end(this.encode(closeFrame(name, reason)));
+    this.leave();
+  }
+
+  due(now: number): number | undefined {
+    const { config } = this.context;
+    if (this.state === 'closing') {
+      this.socket.destroy();
+      return undefined;
+    }
+    if (this.state === 'opening') return now + config.LOGIN_DEADLINE;
+    const [at, name] = this.nearestDeadline();
+    if (now < at) return at;
+    this.close(name);
+    return undefined;
+  }
+
+  /** Whatever still waits when the process ends. */
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  private nearestDeadline(): [at: number, name: CloseName] {
+    const { config } = this.context;
+    if (!this.session) return [this.startedAt + config.LOGIN_DEADLINE, 'loginTimeout'];
+    const silence = Math.max(MISSED * heartbeatOf(this.session.identity.version, config), config.HEARTBEAT_LEAST);
+    const deadlines: [number, CloseName][] = [[this.heardAt + silence, 'heartbeatMissed']];
+    if (this.partialAt !== 0) deadlines.push([this.partialAt + config.FRAME_DEADLINE, 'frameTimeout']);
+    if (this.writer.blockedAt !== 0) deadlines.push([this.writer.blockedAt + config.WRITE_STALL, 'slowConsumer']);
+    return deadlines.reduce((nearest, other) => (other[0] < nearest[0] ? other : nearest));
+  }
+
+  private readonly read = (bytes: Buffer): void => {
+    this.context.checkPulse();
+    if (this.state === 'closing') return;
+    this.heardAt = this.context.now();
+    const { LOGIN_BYTES } = this.context.config;
+    if (this.state !== 'open') this.bytesBeforeLogin += bytes.length;
+    try {
+      this.codec ??= this.chosenCodec(bytes);
+      this.decode(this.codec, bytes);
+      if (this.isEarly() && this.bytesBeforeLogin > LOGIN_BYTES) {
+        throw new ProtocolError('frameTooLarge', `more than ${LOGIN_BYTES} bytes before the login has succeeded`);
+      }
+    } catch (error) {
+      this.fail(error);
+    }
+  };
+
+  private isEarly(): boolean {
+    return this.state === 'fresh' || this.state === 'opening';
+  }
+
+  private chosenCodec(bytes: Buffer): Codec {
+    const codec = codecFor(bytes[0] ?? 0, this.context.config.LOGIN_BYTES);
+    if (!codec) throw new ProtocolError('badFrame', 'the first byte is not the beginning of a frame');
+    return codec;
+  }
+
+  private decode({ decoder }: Codec, bytes: Buffer): void {
+    const begun = this.partialAt;
+    this.partialAt = 0;
+    decoder.push(bytes, this.take);
+    if (decoder.heldBytes === 0) return;
+    // A partial frame counts from its first byte: unless a frame was completed now it is still the one that had begun.
+    this.partialAt = begun !== 0 && decoder.heldBytes > bytes.length ? begun : this.heardAt;
+    this.context.wheel.arm(this, this.partialAt + this.context.config.FRAME_DEADLINE);
+  }
+
+  private readonly take = (raw: Raw): boolean => {
+    if (this.state === 'opening') this.early.push(raw);
+    else this.perform(raw);
+    return this.state !== 'closing';
+  };
+
+  private perform(raw: Raw): void {
+    if (!this.isWithinRate(raw)) return this.close('rateLimited');
+    let up: Up;
+    try {
+      up = readUp(raw, this.state === 'fresh');
+    } catch (error) {
+      return this.refuse(raw, error);
+    }
+    framesIn.add(up.type);
+    this.carryOut(this.context.perform(this, up));
+  }
+
+  private isWithinRate({ messageType }: Raw): boolean {
+    if (!this.rate || !this.quietRate) return true;
+    const isQuiet = messageType === 'receipt' || messageType === undefined || messageType === null;
+    return (isQuiet ? this.quietRate : this.rate).take(this.heardAt);
+  }
+
+  private carryOut(result: Result): void {
+    if (result === undefined) return;
+    if (!(result instanceof Promise)) return this.apply(result);
+    if (this.state === 'fresh') this.pause();
+    result.then(
+      (outcome) => outcome && this.apply(outcome),
+      (error: unknown) => this.fail(error),
+    );
+  }
+
+  private apply({ frames, close, session }: Outcome): void {
+    if (session && this.state === 'closing') return this.context.left(session);
+    if (frames) for (const text of frames) this.write(text);
+    if (close) this.close(close);
+    else if (session) this.open(session);
+  }
+
+  /** Nothing more is read until the login is decided: what comes stays in the socket. */
+  private pause(): void {
+    this.state = 'opening';
+    this.socket.pause();
+  }
+
+  private open(session: Session): void {
+    const { config, wheel, now, opened } = this.context;
+    this.state = 'open';
+    this.session = session;
+    this.heardAt = now();
+    this.rate = new TokenBucket(config.FRAMES_PER_SECOND, this.heardAt);
+    this.quietRate = new TokenBucket(config.QUIET_FRAMES_PER_SECOND, this.heardAt);
+    if (this.codec) this.codec.decoder.limit = config.FRAME_BYTES;
+    wheel.arm(this, this.nearestDeadline()[0]);
+    opened(session);
+    const { early } = this;
+    this.early = [];
+    for (const raw of early) if (this.take(raw) === false) return;
+    this.socket.resume();
+  }
+
+  /** A frame that is whole but wrong. A message is refused for good, so that nobody sends it again; the connection goes on. */
+  private refuse(raw: Raw, error: unknown): void {
+    framesIn.add('refused');
+    if (!(error instanceof ProtocolError) || FATAL[error.error]) return this.fail(error);
+    if (this.state === 'fresh') {
+      this.write(loginRefused(error.error, error.message));
+      return this.close('loginFailed');
+    }
+    const isSend = raw.messageType === 'normal' || raw.messageType === 'createGroup';
+    const isKnown = isSend && (raw.clientMsgID !== undefined || raw.sendTime !== undefined);
+    this.write((isKnown ? invalidReceipt : errorFrame)(error.error, error.message, echoOf(raw)));
+  }
+
+  /** Bytes that cannot be made out, or a mistake of ours: the end of this connection and of no other. */
+  private fail(error: unknown): void {
+    if (this.state === 'closing') return;
+    if (!(error instanceof ProtocolError)) {
+      connectionFailed(this.context.log, error);
+      return this.close('unavailable');
+    }
+    this.write(errorFrame(error.error, error.message));
+    this.close(FATAL[error.error] ?? 'badFrame');
+  }
+
+  private encode(json: string): string {
+    this.codec ??= jsonLines(this.context.config.LOGIN_BYTES);
+    return this.codec.encode(json);
+  }
+
+  private readonly drained = (): void => {
+    this.writer.drained();
+    if (this.session && this.state === 'open' && !this.isCrowded) this.context.drained(this.session);
+  };
+
+  /** The session ends now, the socket when the other side has hung up or the time to linger is over. */
+  private leave(): void {
+    const { wheel, now } = this.context;
+    this.state = 'closing';
+    this.early = [];
+    wheel.disarm(this);
+    wheel.arm(this, now() + LINGER_MS);
+    // What still comes is read and thrown away: unread bytes would turn the end into a reset that eats our last frame.
+    this.socket.resume();
+    if (this.session) this.context.left(this.session);
+  }
+
+  private readonly hungUp = (): void => {
+    if (this.state === 'closing') return;
+    clientLeft(this.context.log, this.session);
+    this.leave();
+  };
+
+  private readonly gone = (): void => {
+    this.hungUp();
+    this.context.wheel.disarm(this);
+    this.context.gone(this);
+  };
+}

@@ -1,0 +1,28 @@
+import type { Up } from '@huizhi/protocol';
+import type { Logger } from '@huizhi/runtime';
+import type { Result } from '../commands/outcome.js';
+import type { GatewayConfig } from '../config.js';
+import type { Session } from '../session/session.js';
+import type { EndOfTurn } from '../time/end-of-turn.js';
+import type { Wheel } from '../time/wheel.js';
+import type { Connection } from './connection.js';
+
+/** What a connection needs of the house it stands in. */
+export interface Context {
+  readonly config: GatewayConfig;
+  readonly log: Logger;
+  readonly wheel: Wheel;
+  readonly endOfTurn: EndOfTurn;
+  readonly now: () => number;
+  /** To be asked before any bytes are looked at: it closes sessions that this process was away from for too long. */
+  readonly checkPulse: () => void;
+  readonly perform: (connection: Connection, up: Up) => Result;
+  /** The connection has a session from now on. */
+  readonly opened: (session: Session) => void;
+  /** Its socket has room again. */
+  readonly drained: (session: Session) => void;
+  /** Its session is over. */
+  readonly left: (session: Session) => void;
+  /** Its socket is gone. */
+  readonly gone: (connection: Connection) => void;
+}

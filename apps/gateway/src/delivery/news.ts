@@ -1,0 +1,81 @@
+import { decodeLines, inboxText, messageIdIn, type GatewayNews } from '@huizhi/protocol';
+import { declareFailpoints, failpoint } from '@huizhi/runtime';
+import { deliveries, resyncs } from '../metrics.js';
+import type { Presence } from '../session/presence.js';
+import type { Session } from '../session/session.js';
+import type { Sessions } from '../session/sessions.js';
+import type { Cursors } from './cursors.js';
+import type { Pump } from './pump.js';
+import { Talk } from './talk.js';
+
+declareFailpoints('gateway.before-delivery-write');
+
+/** What the owners of inbox lanes say to this gateway: live entries, stored cursors, heads, sessions that are over. */
+export class News {
+  private readonly talk = new Talk();
+
+  constructor(
+    private readonly sessions: Sessions,
+    private readonly pump: Pump,
+    private readonly cursors: Cursors,
+    private readonly presence: Presence,
+    private readonly now: () => number,
+  ) {}
+
+  on(payload: Uint8Array): void {
+    const { head: news, bodies } = decodeLines<GatewayNews>(payload);
+    if (this.talk.hasHole(news.from, news.n, news.tick === true)) {
+      resyncs.add('hole');
+      this.presence.attachAll(0);
+    }
+    for (const number of news.kick ?? []) this.kick(number);
+    for (const [number, cursor, head] of news.attached ?? []) this.attached(number, cursor, head);
+    for (const [number, cursor] of news.confirm ?? []) this.confirm(number, cursor);
+    for (const [number, inboxSeq, line] of news.deliver ?? []) this.deliver(number, inboxSeq, bodies[line]);
+    // Last: what throws on the way leaves a hole, and the hole is mended.
+    this.talk.heard(news.from, news.n);
+  }
+
+  private kick(number: number): void {
+    const session = this.sessions.get(number);
+    if (session?.state === 'open') session.connection.close('kicked');
+  }
+
+  private attached(number: number, cursor: number, head: number): void {
+    const session = this.sessions.get(number);
+    if (session?.state !== 'open') return;
+    session.inbox.noteHead(head);
+    this.cursors.confirmed(session, cursor);
+    this.pump.start(session);
+  }
+
+  private confirm(number: number, cursor: number): void {
+    const session = this.sessions.get(number);
+    if (session?.state === 'open') this.cursors.confirmed(session, cursor);
+  }
+
+  /** @param delivery absent where the entry is void for this device */
+  private deliver(number: number, inboxSeq: number, delivery: string | undefined): void {
+    const session = this.sessions.get(number);
+    if (!session) return;
+    if (session.state !== 'open') return session.inbox.noteHead(inboxSeq);
+    const fate = session.inbox.live(inboxSeq);
+    if (fate === 'old') return;
+    if (fate === 'later' || session.connection.isCrowded) return this.pump.start(session);
+    this.write(session, inboxSeq, delivery);
+  }
+
+  private write(session: Session, inboxSeq: number, delivery: string | undefined): void {
+    const { inbox } = session;
+    const previous = inbox.previous;
+    if (delivery === undefined) {
+      inbox.take(undefined, this.now());
+      return this.cursors.moved(session);
+    }
+    failpoint('gateway.before-delivery-write');
+    if (!inbox.take(messageIdIn(delivery), this.now())) return;
+    session.connection.write(inboxText(delivery, inboxSeq, previous));
+    deliveries.add('live');
+    this.pump.watch(session);
+  }
+}

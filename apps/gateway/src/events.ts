@@ -1,0 +1,28 @@
+import type { CloseName } from '@huizhi/protocol';
+import type { Logger } from '@huizhi/runtime';
+import { closes } from './metrics.js';
+import type { Session } from './session/session.js';
+
+/** Business events: each is counted and logged here and nowhere else. None per message, none with anything of a body or token. */
+
+export function sessionOpened(log: Logger, { identity, number, epoch, inbox }: Session): void {
+  const { user, device, version } = identity;
+  log.info('session.opened', { session: number, user, device, version, epoch, waiting: inbox.head - inbox.cursor });
+}
+
+export function connectionClosed(log: Logger, name: CloseName, session: Session | undefined): void {
+  closes.add(name);
+  if (session) log.info('session.closed', { session: session.number, user: session.user, reason: name });
+  else log.debug('connection.closed', { reason: name });
+}
+
+/** The other side has hung up, or the network has. */
+export function clientLeft(log: Logger, session: Session | undefined): void {
+  closes.add('client');
+  if (session) log.info('session.left', { session: session.number, user: session.user });
+}
+
+/** A mistake of ours: it costs this connection and no other. */
+export function connectionFailed(log: Logger, error: unknown): void {
+  log.error('connection.failed', { error });
+}

@@ -1,0 +1,53 @@
+import {
+  closeTable,
+  errorTable,
+  type CloseName,
+  type ErrorName,
+  mayReconnect,
+  type LoginReceipt,
+} from '@huizhi/protocol';
+
+/** The only place that turns errors, closes and receipts into frames. */
+
+/** What a frame is about, as the tail of a JSON object: `,"clientMsgID":"…","sendTime":"…"`, or nothing. */
+export type Echo = string;
+
+export const echoOf = (fields: { clientMsgID?: unknown; sendTime?: unknown; requestID?: unknown }): Echo =>
+  tail('clientMsgID', fields.clientMsgID) + tail('sendTime', fields.sendTime) + tail('requestID', fields.requestID);
+
+function tail(name: string, value: unknown): string {
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return `,"${name}":"${value}"`;
+  return typeof value === 'string' && value.length <= 128 ? `,"${name}":${JSON.stringify(value)}` : '';
+}
+
+export function errorFrame(error: ErrorName, reason: string, about: Echo = ''): string {
+  const { code, temporary } = errorTable[error];
+  return `{"messageType":"error","code":${code},"name":"${error}","temporary":${temporary},"reason":${JSON.stringify(reason)}${about}}`;
+}
+
+export function invalidReceipt(error: ErrorName, reason: string, about: Echo): string {
+  const { code } = errorTable[error];
+  return `{"messageType":"invalidReceipt","code":${code},"name":"${error}","reason":${JSON.stringify(reason)}${about}}`;
+}
+
+/** A send that was not stored: for good, or as far as is known now. */
+export const refusal = (error: ErrorName, reason: string, about: Echo): string =>
+  errorTable[error].temporary ? errorFrame(error, reason, about) : invalidReceipt(error, reason, about);
+
+export function closeFrame(name: CloseName, reason: string = closeTable[name].meaning): string {
+  const { code } = closeTable[name];
+  return `{"messageType":"close","code":${code},"name":"${name}","reconnect":${mayReconnect(code)},"reason":${JSON.stringify(reason)}}`;
+}
+
+export function loginRefused(error: ErrorName, reason: string, more: Partial<LoginReceipt> = {}): string {
+  const receipt: LoginReceipt = {
+    messageType: 'loginReceipt',
+    code: errorTable[error].code,
+    name: error,
+    reason,
+    ...more,
+  };
+  return JSON.stringify(receipt);
+}
+
+export const receiptConfirm = (inboxSeq: number): string => `{"messageType":"receiptConfirm","inboxSeq":${inboxSeq}}`;

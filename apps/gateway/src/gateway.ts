@@ -1,0 +1,212 @@
+import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { subjects } from '@huizhi/protocol';
+import { gauge, type Bus, type ControlClient, type Logger } from '@huizhi/runtime';
+import { dispatch } from './commands/router.js';
+import type { Services } from './commands/services.js';
+import type { GatewayConfig } from './config.js';
+import { Connection } from './connection/connection.js';
+import type { Context } from './connection/context.js';
+import { ClientServer } from './connection/server.js';
+import { Cursors } from './delivery/cursors.js';
+import { News } from './delivery/news.js';
+import { Pump } from './delivery/pump.js';
+import { sessionOpened } from './events.js';
+import { Attempts } from './login/attempts.js';
+import { authenticatorFor } from './login/authenticator.js';
+import { KnownUsers } from './login/known-users.js';
+import { SessionOpener } from './login/session-opener.js';
+import { resyncs } from './metrics.js';
+import { Outbox } from './sends/outbox.js';
+import { onReceipts, settle } from './sends/receipts.js';
+import { Presence } from './session/presence.js';
+import type { Session } from './session/session.js';
+import { Sessions } from './session/sessions.js';
+import { EndOfTurn } from './time/end-of-turn.js';
+import { Pulse } from './time/pulse.js';
+import { Wheel } from './time/wheel.js';
+
+const STEP_MS = 100;
+
+export interface GatewayParts {
+  readonly config: GatewayConfig;
+  readonly bus: Bus;
+  readonly control: Pick<ControlClient, 'request'>;
+  readonly log: Logger;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now?: () => number;
+}
+
+/** All of a gateway, put together: connections on one side, the bus on the other. */
+export class Gateway {
+  /** Its name on the bus, another one at each start: answers to an earlier process must not find this one. */
+  readonly id: string;
+  private readonly config: GatewayConfig;
+  private readonly bus: Bus;
+  private readonly log: Logger;
+  private readonly now: () => number;
+  private readonly connections = new Set<Connection>();
+  private readonly wheel: Wheel;
+  private readonly pulse: Pulse;
+  private readonly sessions: Sessions;
+  private readonly presence: Presence;
+  private readonly outbox: Outbox;
+  private readonly cursors: Cursors;
+  private readonly pump: Pump;
+  private readonly news: News;
+  private readonly server: ClientServer;
+  private readonly context: Context;
+  private readonly timers: NodeJS.Timeout[] = [];
+  private readonly stops: (() => void)[] = [];
+  private draining = false;
+
+  constructor(parts: GatewayParts) {
+    const { config, bus, control, log } = parts;
+    const now = parts.now ?? ((): number => performance.now());
+    this.config = config;
+    this.bus = bus;
+    this.log = log;
+    this.now = now;
+    this.id = `${config.INSTANCE_ID}-${randomBytes(4).toString('hex')}`;
+    const failed = (error: unknown): void => log.error('gateway.failed', { error });
+    const endOfTurn = new EndOfTurn(failed);
+    this.wheel = new Wheel(now(), STEP_MS, 1_024, failed);
+    this.pulse = new Pulse(now(), config.STALE_AFTER);
+    this.sessions = new Sessions(this.wheel, (session) => this.sessionOver(session));
+    this.presence = new Presence(bus, this.id, this.sessions, endOfTurn);
+    this.outbox = new Outbox(bus, this.id, endOfTurn, this.wheel, now, settle);
+    this.cursors = new Cursors(bus, this.id, this.wheel, config, now, log);
+    this.pump = new Pump(bus, this.cursors, this.wheel, config, now);
+    this.news = new News(this.sessions, this.pump, this.cursors, this.presence, now);
+    const duties = [this.outbox, this.cursors, this.pump];
+    const opener = new SessionOpener(this.id, bus, control, this.sessions, new KnownUsers(), config, duties, now);
+    const services: Services = {
+      config,
+      bus,
+      now,
+      opener,
+      attempts: new Attempts(config.LOGIN_ATTEMPTS, now),
+      authenticator: authenticatorFor(config),
+      outbox: this.outbox,
+      pump: this.pump,
+      cursors: this.cursors,
+      isDraining: () => this.draining,
+    };
+    this.context = {
+      config,
+      log,
+      wheel: this.wheel,
+      endOfTurn,
+      now,
+      checkPulse: () => this.checkPulse(),
+      perform: (connection, up) => dispatch(services, connection, up),
+      opened: (session) => this.sessionOpened(session),
+      drained: (session) => this.pump.start(session),
+      left: (session) => this.sessions.remove(session),
+      gone: (connection) => this.connections.delete(connection),
+    };
+    this.server = new ClientServer(config, log, (socket) => this.accept(socket));
+  }
+
+  get port(): number {
+    return this.server.port;
+  }
+
+  get isListening(): boolean {
+    return this.server.isListening;
+  }
+
+  async start(): Promise<void> {
+    this.subscribe();
+    this.measure();
+    this.timers.push(
+      setInterval(() => this.tick(), STEP_MS),
+      setInterval(() => this.reconcile(), this.config.RECONCILE),
+    );
+    await this.server.listen();
+  }
+
+  /** Nobody new; what was sent is answered and what was receipted is stored, as far as the time allows; then everybody is told to go. */
+  async stop(): Promise<void> {
+    this.draining = true;
+    this.server.stop();
+    const until = this.now() + this.config.DRAIN_TIMEOUT;
+    for (const connection of this.connections) if (!connection.session?.sends.count) connection.close('drain');
+    while (this.outbox.waiting > 0 && this.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
+    this.cursors.flush();
+    for (const connection of this.connections) connection.close('drain');
+    while (this.connections.size > 0 && this.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
+    for (const connection of this.connections) connection.destroy();
+    this.presence.stop();
+    for (const timer of this.timers) clearInterval(timer);
+    for (const stop of this.stops) stop();
+  }
+
+  private subscribe(): void {
+    const { bus, id } = this;
+    const subscriptions = [
+      bus.subscribe(subjects.receipts(id), (payload) => onReceipts(payload, this.sessions, this.outbox, this.now())),
+      bus.subscribe(subjects.gateway(id), (payload) => this.news.on(payload)),
+      bus.subscribe(subjects.lanes('message'), (payload) => this.outbox.laneNews(payload)),
+      bus.subscribe(subjects.lanes('offline'), (payload) => this.inboxLaneNews(payload)),
+    ];
+    this.stops.push(...subscriptions.map((subscription) => () => subscription.unsubscribe()));
+    this.stops.push(bus.onStatus((connected) => this.busChanged(connected)));
+  }
+
+  private accept(socket: Socket): void {
+    this.connections.add(new Connection(socket, this.context));
+  }
+
+  private sessionOpened(session: Session): void {
+    sessionOpened(this.log, session);
+    this.pump.start(session);
+  }
+
+  private sessionOver(session: Session): void {
+    this.outbox.forget(session);
+    this.presence.closed(session);
+  }
+
+  private inboxLaneNews(payload: Uint8Array): void {
+    for (const lane of this.presence.laneNews(payload)) this.cursors.resend(this.sessions.ofLane(lane));
+  }
+
+  /** What was on its way when the bus went is gone: everything unsettled is said again, and heads are asked for. */
+  private busChanged(connected: boolean): void {
+    this.pulse.bus(connected, this.now());
+    if (!connected) return;
+    resyncs.add('bus');
+    this.outbox.resendAll();
+    this.cursors.resend(this.sessions.all());
+    this.presence.attachAll(500);
+  }
+
+  private reconcile(): void {
+    if (this.sessions.size === 0) return;
+    resyncs.add('reconcile');
+    this.presence.attachAll(2_000);
+  }
+
+  private tick(): void {
+    const now = this.now();
+    this.checkPulse();
+    this.wheel.advance(now);
+  }
+
+  /** Runs before any bytes are looked at, and at each tick: whichever comes first after a pause. */
+  private checkPulse(): void {
+    const now = this.now();
+    const stale = this.pulse.isStale(now);
+    this.pulse.turn(now);
+    if (!stale) return;
+    for (const session of [...this.sessions.all()]) session.connection.close('staleSession');
+  }
+
+  private measure(): void {
+    gauge({ name: 'hz_gateway_connections', help: 'Open connections' }, () => this.connections.size);
+    gauge({ name: 'hz_gateway_sessions', help: 'Open sessions' }, () => this.sessions.size);
+    gauge({ name: 'hz_gateway_unanswered_batches', help: 'Batches without an answer' }, () => this.outbox.waiting);
+    gauge({ name: 'hz_gateway_waiting_cursors', help: 'Cursors not sent yet' }, () => this.cursors.waiting);
+  }
+}

@@ -1,0 +1,52 @@
+import { ProtocolError } from '@huizhi/protocol';
+import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose';
+
+/** Says whether a token is this user's. @throws ProtocolError `badToken`, `tokenExpired`, `unavailable` */
+export type Authenticator = (user: string, token: string | undefined) => Promise<void>;
+
+export interface AuthSettings {
+  readonly AUTH: 'jwt' | 'open';
+  readonly JWT_SECRET: string;
+  readonly JWKS_URL: string;
+}
+
+/** With public keys only algorithms with public keys: else a public key could be used as a shared secret. */
+const ASYMMETRIC = [
+  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
+  ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
+];
+const REQUIRED = ['sub', 'exp'];
+
+export function authenticatorFor({ AUTH, JWT_SECRET, JWKS_URL }: AuthSettings): Authenticator {
+  if (AUTH === 'open') return async () => undefined;
+  if (JWKS_URL !== '') {
+    const keys = createRemoteJWKSet(new URL(JWKS_URL), { timeoutDuration: 3_000 });
+    return checking((token, options) => jwtVerify(token, keys, { ...options, algorithms: ASYMMETRIC }));
+  }
+  const secret = new TextEncoder().encode(JWT_SECRET);
+  return checking((token, options) => jwtVerify(token, secret, { ...options, algorithms: ['HS256'] }));
+}
+
+type Verify = (token: string, options: JWTVerifyOptions) => Promise<{ payload: JWTPayload }>;
+
+function checking(verify: Verify): Authenticator {
+  return async (user, token) => {
+    if (token === undefined) throw new ProtocolError('badToken', 'token: is missing');
+    let subject: string | undefined;
+    try {
+      ({ sub: subject } = (await verify(token, { requiredClaims: REQUIRED })).payload);
+    } catch (error) {
+      throw refusal(error);
+    }
+    if (subject !== user) throw new ProtocolError('badToken', 'token: is not for this user');
+  };
+}
+
+/** The library's own words may quote the token's claims; none of them leaves the server. */
+function refusal(error: unknown): ProtocolError {
+  if (error instanceof errors.JWTExpired) return new ProtocolError('tokenExpired', 'token: has expired');
+  const isKeySet = error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid;
+  const isVerdict = error instanceof errors.JOSEError && error.code !== errors.JOSEError.code;
+  if (isKeySet || !isVerdict) return new ProtocolError('unavailable', 'the keys cannot be read just now');
+  return new ProtocolError('badToken', 'token: is not valid');
+}

@@ -1,0 +1,101 @@
+import {
+  commands,
+  decodeLines,
+  errorTable,
+  inboxLaneOf,
+  ProtocolError,
+  subjects,
+  type EnsureUserCommand,
+  type OpenReply,
+  type OpenRequest,
+} from '@huizhi/protocol';
+import { Backoff, pause, type Bus, type ControlClient } from '@huizhi/runtime';
+import type { Connection } from '../connection/connection.js';
+import { Session, type Duty, type Identity, type SessionSettings } from '../session/session.js';
+import type { Sessions } from '../session/sessions.js';
+import type { KnownUsers } from './known-users.js';
+
+export interface OpenerSettings extends SessionSettings {
+  readonly OFFLINE_LANES: number;
+  readonly LOGIN_BUDGET: number;
+}
+
+export interface Opened {
+  readonly session: Session;
+  readonly reply: OpenReply;
+}
+
+/** For one request, milliseconds. */
+const ATTEMPT_MS = 1_000;
+
+/** Opens a session with the owner of the user's inbox lane. */
+export class SessionOpener {
+  private last = 0;
+
+  constructor(
+    private readonly gateway: string,
+    private readonly bus: Bus,
+    private readonly control: Pick<ControlClient, 'request'>,
+    private readonly sessions: Sessions,
+    private readonly known: KnownUsers,
+    private readonly settings: OpenerSettings,
+    private readonly duties: readonly Duty[],
+    private readonly now: () => number,
+  ) {}
+
+  /**
+   * Tries until the services behind answer or the time for a login is over.
+   * @throws ProtocolError `unavailable`, or what the owner says
+   */
+  async open(identity: Identity, connection: Connection): Promise<Opened> {
+    const until = this.now() + this.settings.LOGIN_BUDGET;
+    await this.retry(until, connection, () => this.ensureUser(identity.user));
+    return this.retry(until, connection, () => this.attempt(identity, connection));
+  }
+
+  private async ensureUser(user: string): Promise<void> {
+    if (this.known.has(user)) return;
+    const command: EnsureUserCommand = { user };
+    await this.control.request(commands.ensureUser, command, { timeoutMs: ATTEMPT_MS, attempts: 1 });
+    this.known.add(user);
+  }
+
+  /** With a number of its own: should an attempt have succeeded unheard, the next one kicks it and not itself. */
+  private async attempt(identity: Identity, connection: Connection): Promise<Opened> {
+    this.last += 1;
+    const { user, device, deviceType, version } = identity;
+    const inboxLane = inboxLaneOf(user, this.settings.OFFLINE_LANES);
+    const session = new Session(this.last, identity, inboxLane, connection, this.settings, this.duties);
+    const { gateway } = this;
+    const request: OpenRequest = { gateway, session: this.last, user, device, deviceType: deviceType ?? '', version };
+    this.sessions.add(session);
+    try {
+      const answer = await this.bus.request(subjects.open(inboxLane), JSON.stringify(request), {
+        timeoutMs: ATTEMPT_MS,
+      });
+      const reply = decodeLines<OpenReply>(answer).head;
+      if (reply.error) throw new ProtocolError(reply.error, 'the session could not be opened');
+      session.opened(reply.epoch, reply.cursor, reply.head);
+      return { session, reply };
+    } catch (error) {
+      this.sessions.remove(session);
+      throw error;
+    }
+  }
+
+  private async retry<T>(until: number, connection: Connection, attempt: () => Promise<T>): Promise<T> {
+    const backoff = new Backoff(100, 1_000);
+    for (;;) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (error instanceof ProtocolError && !errorTable[error.error].temporary) throw error;
+      }
+      const wait = backoff.next();
+      if (connection.state === 'closing' || this.now() + wait >= until) {
+        throw new ProtocolError('unavailable', 'the services behind this gateway do not answer just now');
+      }
+      await pause(wait);
+    }
+  }
+}

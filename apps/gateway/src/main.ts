@@ -1,0 +1,5 @@
+import { runService } from '@huizhi/runtime';
+import { gatewayConfig } from './config.js';
+import { GatewayModule } from './gateway.module.js';
+
+await runService({ name: 'gateway', config: gatewayConfig, module: GatewayModule.start });

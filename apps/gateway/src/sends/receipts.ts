@@ -1,0 +1,37 @@
+import { decodeLines, isStored, messageIdOf, type ReceiptBatch } from '@huizhi/protocol';
+import { refusal } from '../frames.js';
+import { receipts } from '../metrics.js';
+import type { Session } from '../session/session.js';
+import type { Sessions } from '../session/sessions.js';
+import type { Outbox } from './outbox.js';
+import type { Settled } from './session-sends.js';
+
+/** The message service has decided on batches of ours. */
+export function onReceipts(payload: Uint8Array, sessions: Sessions, outbox: Outbox, now: number): void {
+  for (const { session: number, lane, batch, receipts: answers } of decodeLines<ReceiptBatch>(payload).head.answers) {
+    const session = sessions.get(number);
+    const settled = session?.sends.answer(lane, batch, answers, now);
+    if (!session || !settled || settled.length === 0) continue;
+    settle(session, settled);
+    outbox.answered(session, lane);
+  }
+}
+
+/** Tells the sender. */
+export function settle(session: Session, settled: readonly Settled[]): void {
+  for (const one of settled) session.connection.write(receiptText(one));
+}
+
+function receiptText({ pending, receipt }: Settled): string {
+  const { lane, send, echo } = pending;
+  if (!isStored(receipt)) {
+    receipts.add(receipt.error);
+    return refusal(receipt.error, receipt.reason, echo);
+  }
+  receipts.add('stored');
+  const group = send.members ? `,"groupID":"${send.group}"` : '';
+  return (
+    `{"messageType":"normalReceipt","messageID":"${messageIdOf(lane, receipt.position)}",` +
+    `"conversationID":"${send.conversation}","seq":${receipt.seq},"serverTime":"${receipt.serverTime}"${group}${echo}}`
+  );
+}

@@ -1,0 +1,210 @@
+import { errorTable, isStored, type ErrorName, type RefusedReceipt, type SendReceipt } from '@huizhi/protocol';
+import type { PendingSend } from './pending-send.js';
+
+export interface SendTimings {
+  readonly SEND_TIMEOUT: number;
+  readonly RESEND_AFTER: number;
+  readonly RESEND_AT_MOST: number;
+  readonly FENCE: number;
+}
+
+/** The one unanswered batch of a lane. It is sent again as it is, so it is never changed. */
+export interface Batch {
+  readonly number: number;
+  readonly sends: readonly PendingSend[];
+  readonly bytes: number;
+  readonly takenAt: number;
+  sentAt: number;
+  wait: number;
+  /** To be sent (again) at the end of this turn. */
+  ready: boolean;
+}
+
+interface LaneQueue {
+  batches: number;
+  unanswered: Batch | undefined;
+  waiting: PendingSend[];
+}
+
+/** A send and what became of it. */
+export interface Settled {
+  readonly pending: PendingSend;
+  readonly receipt: SendReceipt;
+}
+
+interface Fence {
+  readonly clientID: string;
+  readonly until: number;
+}
+
+/** One session's share of a batch: far below what the bus carries, so that several fit into one message. */
+export const MAX_BATCH_BYTES = 256 * 1024;
+const MAX_FENCES = 200;
+const TIMED_OUT: RefusedReceipt = { error: 'unknown', reason: 'no answer in time' };
+const OVERTAKEN: RefusedReceipt = { error: 'unknown', reason: 'an earlier message is unsettled' };
+
+/**
+ * One session's sends, from the frame to the receipt.
+ *
+ * At most one batch per lane is unanswered; what comes meanwhile waits behind it. The batch is repeated word for word until it is
+ * answered: storing is idempotent, so loss and hand-over need no numbering and cannot swap two messages.
+ *
+ * When a send is answered temporarily, the client has to send it again; whatever came after it in the same conversation would overtake
+ * it. So that is answered in the same way, and for a while the conversation takes nothing but the first message refused: the fence.
+ */
+export class SessionSends {
+  private readonly lanes = new Map<number, LaneQueue>();
+  private readonly fences = new Map<string, Fence>();
+  /** Sends without an answer, and their bytes: both bounded by the session's limits. */
+  count = 0;
+  bytes = 0;
+
+  constructor(private readonly timings: SendTimings) {}
+
+  /** Queues it, or says why not. */
+  offer(pending: PendingSend, now: number): ErrorName | undefined {
+    const { conversation, clientID } = pending.send;
+    const fence = this.fences.get(conversation);
+    if (fence) {
+      if (clientID !== fence.clientID && now < fence.until) return 'resendInOrder';
+      this.fences.delete(conversation);
+    }
+    this.queue(pending.lane).waiting.push(pending);
+    this.count += 1;
+    this.bytes += pending.bytes;
+    return undefined;
+  }
+
+  /** The batch of this lane that is to be sent now, if there is one: a new one, or one that is due again. */
+  take(lane: number, now: number): Batch | undefined {
+    const queue = this.queue(lane);
+    if (!queue.unanswered && queue.waiting.length > 0) queue.unanswered = this.gather(queue, now);
+    const batch = queue.unanswered;
+    if (!batch?.ready) return undefined;
+    batch.ready = false;
+    batch.sentAt = now;
+    return batch;
+  }
+
+  /** Marks the unanswered batch of a lane to be sent again. False: there is none. */
+  again(lane: number): boolean {
+    const batch = this.lanes.get(lane)?.unanswered;
+    if (batch) batch.ready = true;
+    return batch !== undefined;
+  }
+
+  /** What an answer settles: nothing if it is not the one waited for. */
+  answer(lane: number, number: number, receipts: readonly SendReceipt[], now: number): Settled[] {
+    const queue = this.lanes.get(lane);
+    const batch = queue?.unanswered;
+    if (!queue || batch?.number !== number) return [];
+    queue.unanswered = undefined;
+    const settled: Settled[] = batch.sends.map((pending, i) => ({ pending, receipt: receipts[i] ?? TIMED_OUT }));
+    for (const { pending, receipt } of settled) {
+      if (!isStored(receipt) && errorTable[receipt.error].temporary)
+        this.refuseBehind(queue, pending, receipt, settled, now);
+    }
+    return this.leave(settled);
+  }
+
+  /** What has waited too long for an answer, with everything behind it. */
+  expire(now: number): Settled[] {
+    const settled: Settled[] = [];
+    for (const queue of this.lanes.values()) {
+      const batch = queue.unanswered;
+      if (!batch || now - batch.takenAt < this.timings.SEND_TIMEOUT) continue;
+      const behind = queue.waiting;
+      queue.unanswered = undefined;
+      queue.waiting = [];
+      for (const pending of [...batch.sends, ...behind]) {
+        this.raiseFence(pending, now);
+        settled.push({ pending, receipt: TIMED_OUT });
+      }
+    }
+    return this.leave(settled);
+  }
+
+  /** Marks the batches that are due again, waits longer for each next time, and names their lanes. */
+  repeat(now: number): number[] {
+    const lanes: number[] = [];
+    for (const [lane, { unanswered: batch }] of this.lanes) {
+      if (!batch || batch.ready || now - batch.sentAt < batch.wait) continue;
+      batch.wait = Math.min(batch.wait * 1.5, this.timings.RESEND_AT_MOST);
+      batch.ready = true;
+      lanes.push(lane);
+    }
+    return lanes;
+  }
+
+  /** When {@link repeat} or {@link expire} has something to do. */
+  nextDue(): number {
+    let next = Infinity;
+    for (const { unanswered: batch } of this.lanes.values()) {
+      if (batch) next = Math.min(next, batch.sentAt + batch.wait, batch.takenAt + this.timings.SEND_TIMEOUT);
+    }
+    return next;
+  }
+
+  private queue(lane: number): LaneQueue {
+    let queue = this.lanes.get(lane);
+    if (!queue) this.lanes.set(lane, (queue = { batches: 0, unanswered: undefined, waiting: [] }));
+    return queue;
+  }
+
+  private gather(queue: LaneQueue, now: number): Batch {
+    let bytes = 0;
+    let taken = 0;
+    for (const { bytes: more } of queue.waiting) {
+      if (taken > 0 && bytes + more > MAX_BATCH_BYTES) break;
+      bytes += more;
+      taken += 1;
+    }
+    queue.batches += 1;
+    const sends = queue.waiting.slice(0, taken);
+    queue.waiting = queue.waiting.slice(taken);
+    return {
+      number: queue.batches,
+      sends,
+      bytes,
+      takenAt: now,
+      sentAt: now,
+      wait: this.timings.RESEND_AFTER,
+      ready: true,
+    };
+  }
+
+  private refuseBehind(
+    queue: LaneQueue,
+    first: PendingSend,
+    receipt: RefusedReceipt,
+    settled: Settled[],
+    now: number,
+  ): void {
+    this.raiseFence(first, now);
+    const { conversation } = first.send;
+    if (!queue.waiting.some(({ send }) => send.conversation === conversation)) return;
+    const behind = { ...OVERTAKEN, error: receipt.error };
+    queue.waiting = queue.waiting.filter((pending) => {
+      if (pending.send.conversation !== conversation) return true;
+      settled.push({ pending, receipt: behind });
+      return false;
+    });
+  }
+
+  private raiseFence({ send }: PendingSend, now: number): void {
+    const standing = this.fences.get(send.conversation);
+    if (standing && now < standing.until) return;
+    this.fences.delete(send.conversation);
+    for (const oldest of this.fences.keys()) {
+      if (this.fences.size < MAX_FENCES) break;
+      this.fences.delete(oldest);
+    }
+    this.fences.set(send.conversation, { clientID: send.clientID, until: now + this.timings.FENCE });
+  }
+
+  private leave(settled: Settled[]): Settled[] {
+    this.count -= settled.length;
+    for (const { pending } of settled) this.bytes -= pending.bytes;
+    return settled;
+  }
+}

@@ -1,0 +1,74 @@
+import type { AttachBatch } from '@huizhi/protocol';
+import type { Connection } from '../connection/connection.js';
+import { Inbox, type InboxSettings } from '../delivery/inbox.js';
+import { SessionSends, type SendTimings } from '../sends/session-sends.js';
+import type { Timed } from '../time/wheel.js';
+
+/** Who is at the other end. From the login, never from a later frame. */
+export interface Identity {
+  readonly user: string;
+  readonly device: string;
+  readonly deviceType: string | undefined;
+  readonly version: number;
+}
+
+/** A session as the bus names it. */
+export type SessionName = AttachBatch['sessions'][number];
+
+/** A part of the gateway that has something to do for a session at a time. */
+export interface Duty {
+  /** Does what is due; when to ask again, Infinity for never. */
+  due(session: Session, now: number): number;
+}
+
+export type SessionSettings = InboxSettings & SendTimings;
+
+/** One login of one device. It is there before it is open: news of it may come sooner than the answer to its login. */
+export class Session implements Timed {
+  wheelAt = 0;
+  state: 'opening' | 'open' | 'over' = 'opening';
+  epoch = 0;
+  inbox: Inbox;
+  readonly sends: SessionSends;
+  /** A receipt came that no `receiptConfirm` has answered. */
+  owesConfirm = false;
+  confirmedAt = -Infinity;
+  cursorSent = 0;
+  cursorSentAt = 0;
+  /** History requests under way. */
+  histories = 0;
+
+  constructor(
+    readonly number: number,
+    readonly identity: Identity,
+    readonly inboxLane: number,
+    readonly connection: Connection,
+    private readonly settings: SessionSettings,
+    private readonly duties: readonly Duty[],
+  ) {
+    this.inbox = new Inbox(0, 0, settings);
+    this.sends = new SessionSends(settings);
+  }
+
+  get user(): string {
+    return this.identity.user;
+  }
+
+  get name(): SessionName {
+    return { session: this.number, user: this.identity.user, device: this.identity.device, epoch: this.epoch };
+  }
+
+  opened(epoch: number, cursor: number, head: number): void {
+    this.epoch = epoch;
+    this.inbox = new Inbox(cursor, Math.max(head, this.inbox.head), this.settings);
+    this.cursorSent = cursor;
+    this.state = 'open';
+  }
+
+  due(now: number): number | undefined {
+    if (this.state !== 'open') return undefined;
+    let next = Infinity;
+    for (const duty of this.duties) next = Math.min(next, duty.due(this, now));
+    return next === Infinity ? undefined : next;
+  }
+}
