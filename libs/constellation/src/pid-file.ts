@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { eventually } from './eventually.js';
 
 /**
@@ -33,7 +34,9 @@ export function isAlive(identity: ProcessIdentity): boolean {
 
 export function recordPid(file: string, pid: number): void {
   const identity = identityOf(pid);
-  if (identity) writeFileSync(file, formatIdentity(identity), { mode: 0o600 });
+  if (!identity) return;
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, formatIdentity(identity), { mode: 0o600 });
 }
 
 export function removePidFile(file: string): void {

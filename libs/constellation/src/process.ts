@@ -28,6 +28,7 @@ export interface ManagedProcessOptions {
 }
 
 const KEPT_LINES = 2_000;
+const LINE_LENGTH = 400;
 
 /**
  * One child process, known by its pid. It runs in a process group of its own: Ctrl-C in a terminal reaches only us,
@@ -138,10 +139,12 @@ export class ManagedProcess {
   }
 
   /** An error message with the last lines, for a process that did not do what was expected. */
-  describe(what: string, lines = 30): string {
+  describe(what: string, lines = 20): string {
     const end = this.exit ? ` (exit code ${this.exit.code}, signal ${this.exit.signal})` : '';
     const log =
-      this.#lines.length > 0 ? `Its last log lines:\n${this.#lines.slice(-lines).join('\n')}` : 'It logged nothing.';
+      this.#lines.length > 0
+        ? `Its last log lines:\n${this.#lines.slice(-lines).map(shortened).join('\n')}`
+        : 'It logged nothing.';
     return `${this.options.name} ${what}${end}. ${log}`;
   }
 
@@ -154,4 +157,9 @@ export class ManagedProcess {
     if (this.#lines.length > KEPT_LINES) this.#lines.shift();
     this.#logFile?.write(`${line}\n`);
   }
+}
+
+/** A stack trace in a log line would drown what an error message has to say; the log file has it all. */
+function shortened(line: string): string {
+  return line.length <= LINE_LENGTH ? line : `${line.slice(0, LINE_LENGTH)} …`;
 }
