@@ -161,14 +161,17 @@ export class HuizhiClient {
   private submit(clientMsgID: string, lane: string, frame: object, hash: string): Sending {
     if (this.state === 'closed') throw new ClientClosedError('connect it first');
     const json = JSON.stringify(frame);
-    const error = refusal(json, this.limits.frameBytes);
+    const bytes = utf8.encode(json);
+    const error = refusal(bytes, this.limits.frameBytes);
     if (error) {
       const receipt = Promise.reject(error);
       receipt.catch(() => undefined);
       return { clientMsgID, receipt };
     }
+    const entry = this.outbox.reserve(clientMsgID, lane, json, bytes.length);
     this.observe({ ev: 'invoke', clientMsgID, target: lane, hash });
-    return { clientMsgID, receipt: this.outbox.add(clientMsgID, lane, json).receipt };
+    this.outbox.pump();
+    return { clientMsgID, receipt: entry.receipt };
   }
 
   private online(receipt: LoginReceipt): void {
@@ -271,8 +274,7 @@ export class HuizhiClient {
 }
 
 /** What the server would end the connection for, found before it is sent. */
-function refusal(json: string, frameBytes: number): SendRefusedError | undefined {
-  const bytes = utf8.encode(json);
+function refusal(bytes: Uint8Array, frameBytes: number): SendRefusedError | undefined {
   try {
     if (bytes.length > frameBytes) throw new ProtocolError('frameTooLarge', `larger than ${frameBytes} bytes`);
     parseObject(bytes);

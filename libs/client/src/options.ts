@@ -34,7 +34,7 @@ export interface Timings {
   reconnect: BackoffRange;
   /** A connection that lasted this long starts the back-off afresh. Default 10 s. */
   stableMs: number;
-  /** A send unanswered for this long is sent again, from then on in order. Default 10 s. */
+  /** A send unanswered for this long is sent again. Default 35 s: within 30 s the server says at least `unknown`. */
   answerMs: number;
   /** Back-off after a temporary error, per conversation. */
   resend: BackoffRange;
@@ -64,8 +64,8 @@ const defaultTimings: Timings = {
   loginMs: 10_000,
   reconnect: { baseMs: 500, maxMs: 30_000 },
   stableMs: 10_000,
-  answerMs: 10_000,
-  resend: { baseMs: 200, maxMs: 5_000 },
+  answerMs: 35_000,
+  resend: { baseMs: 500, maxMs: 10_000 },
   deadlineMs: 60_000,
   receiptMs: 20,
   confirmMs: 3_000,

@@ -14,6 +14,8 @@ export interface Wire {
 }
 
 const SWEEP_MS = 250;
+/** Half of what a gateway allows a session; the limit in messages is told at login, this one is not. */
+const MAX_UNANSWERED_BYTES = 1024 * 1024;
 
 /**
  * Messages from `send` to their receipt. Within a conversation order is kept although sends are pipelined: after a
@@ -26,6 +28,7 @@ export class Outbox {
   private turn: OutLane[] = [];
   private wire: Wire | undefined;
   private unanswered = 0;
+  private unansweredBytes = 0;
   private unansweredLimit = 0;
   private readonly rate = new FrameRate();
   private sweeper: ReturnType<typeof setInterval> | undefined;
@@ -40,8 +43,12 @@ export class Outbox {
     return this.byId.size;
   }
 
-  /** @throws OutboxFullError, ClientIdInUseError */
-  add(clientMsgID: string, lane: string, json: string): Outgoing {
+  /**
+   * Takes a message in; it is written by the next {@link pump}.
+   * @param bytes of `json` in UTF-8
+   * @throws OutboxFullError, ClientIdInUseError
+   */
+  reserve(clientMsgID: string, lane: string, json: string, bytes: number): Outgoing {
     const same = this.byId.get(clientMsgID);
     if (same) {
       if (same.lane === lane && same.json === json) return same;
@@ -49,22 +56,21 @@ export class Outbox {
     }
     const { bounds, timings } = this.settings;
     if (this.byId.size >= bounds.outbox) throw new OutboxFullError(bounds.outbox);
-    const deadline = timings.deadlineMs === 0 ? Infinity : Date.now() + timings.deadlineMs;
-    const entry = new Outgoing(clientMsgID, lane, json, deadline);
+    const deadline = timings.deadlineMs === 0 ? Infinity : performance.now() + timings.deadlineMs;
+    const entry = new Outgoing(clientMsgID, lane, json, bytes, deadline);
     this.byId.set(clientMsgID, entry);
     this.laneFor(lane).entries.push(entry);
     this.sweeper ??= setInterval(() => this.sweep(), SWEEP_MS);
     this.queue(this.laneFor(lane));
-    this.pump();
     return entry;
   }
 
   /** A connection is logged in: everything unsettled is sent (again), in order. */
   online(wire: Wire, limits: { unansweredSends: number; framesPerSecond: number }): void {
     this.wire = wire;
-    this.unanswered = 0;
+    this.unanswered = this.unansweredBytes = 0;
     this.unansweredLimit = Math.max(1, limits.unansweredSends);
-    this.rate.reset(limits.framesPerSecond, Date.now());
+    this.rate.reset(limits.framesPerSecond, performance.now());
     for (const lane of this.lanes.values()) {
       this.unpause(lane);
       lane.next = 0;
@@ -115,7 +121,10 @@ export class Outbox {
   private answered(clientMsgID: string | undefined): Outgoing | undefined {
     this.unanswered = Math.max(0, this.unanswered - 1);
     const entry = clientMsgID === undefined ? undefined : this.byId.get(clientMsgID);
-    if (entry) entry.unanswered = Math.max(0, entry.unanswered - 1);
+    if (entry && entry.unanswered > 0) {
+      entry.unanswered--;
+      this.unansweredBytes -= entry.bytes;
+    }
     return entry;
   }
 
@@ -138,16 +147,21 @@ export class Outbox {
     }, delay);
   }
 
-  private pump(): void {
-    while (this.wire && this.turn.length > 0 && this.unanswered < this.unansweredLimit) {
+  /** Writes what there is room for. */
+  pump(): void {
+    while (this.wire && this.turn.length > 0 && this.hasRoom()) {
       const lane = this.turn[0] as OutLane;
-      if (lane.ready && !this.rate.take(Date.now())) return this.pumpLater();
+      if (lane.ready && !this.rate.take(performance.now())) return this.pumpLater();
       this.turn.shift();
       lane.queued = false;
       if (!lane.ready) continue;
       this.write(lane.entries[lane.next++] as Outgoing);
       this.queue(lane);
     }
+  }
+
+  private hasRoom(): boolean {
+    return this.unanswered < this.unansweredLimit && this.unansweredBytes < MAX_UNANSWERED_BYTES;
   }
 
   private pumpLater(): void {
@@ -161,15 +175,16 @@ export class Outbox {
     entry.inFlight = true;
     entry.everWritten = true;
     entry.unanswered++;
-    entry.writtenAt = Date.now();
+    entry.writtenAt = performance.now();
     this.unanswered++;
+    this.unansweredBytes += entry.bytes;
     this.wire?.sendText(entry.json);
   }
 
   private sweep(): void {
-    const now = Date.now();
+    const now = performance.now();
     for (const entry of [...this.byId.values()]) {
-      if (now >= entry.deadline) this.expire(entry);
+      if (now >= entry.deadline) this.giveUp(entry, 'its deadline passed');
       else if (this.wire && entry.inFlight && now - entry.writtenAt >= this.settings.timings.answerMs) {
         // A second silence: this connection takes sends and answers none.
         if (entry.unanswered > 1) return this.wire.restart('a message was sent twice and never answered');
@@ -179,17 +194,9 @@ export class Outbox {
       }
     }
     // Silence may have used up the room that only answers give back.
-    const silent = this.wire && this.turn.length > 0 && this.unanswered >= this.unansweredLimit;
+    const silent = this.wire && this.turn.length > 0 && !this.hasRoom();
     if (silent && ![...this.byId.values()].some((entry) => entry.inFlight)) this.wire?.restart('answers are missing');
     else this.pump();
-  }
-
-  private expire(entry: Outgoing): void {
-    const lane = this.laneFor(entry.lane);
-    // The server holds later ones back until this one is settled in this session; only a new session forgets that.
-    const blocks = entry.everWritten && lane.refusals > 0 && lane.entries.length > 1;
-    this.giveUp(entry, 'its deadline passed');
-    if (blocks) this.wire?.restart('an unsettled message was given up');
   }
 
   private giveUp(entry: Outgoing, why: string): void {
@@ -206,6 +213,8 @@ export class Outbox {
 
   private remove(entry: Outgoing): void {
     this.byId.delete(entry.clientMsgID);
+    this.unansweredBytes -= entry.bytes * entry.unanswered;
+    entry.unanswered = 0;
     const lane = this.laneFor(entry.lane);
     lane.remove(entry);
     if (lane.entries.length === 0) {

@@ -27,7 +27,9 @@ export class Outgoing {
     /** What is kept in order: `u:<user>`, `g:<group>`, or one of its own for a createGroup. */
     readonly lane: string,
     readonly json: string,
-    /** Milliseconds since 1970, or Infinity. */
+    /** Of `json` in UTF-8. */
+    readonly bytes: number,
+    /** On the clock of `performance.now()`, or Infinity. */
     readonly deadline: number,
   ) {
     this.receipt = new Promise((resolve, reject) => {

@@ -98,7 +98,7 @@ export class Reconnector {
     const session = new Session(this.settings, this.transport, {
       onLoggingIn: () => this.setState('loggingIn'),
       onOnline: (receipt) => {
-        this.onlineSince = Date.now();
+        this.onlineSince = performance.now();
         this.freshTokenTried = false;
         this.handlers.onOnline(receipt);
         if (this.session !== session) return;
@@ -116,7 +116,8 @@ export class Reconnector {
   private ended(end: SessionEnd): void {
     const { onlineSince } = this;
     this.session = undefined;
-    if (onlineSince !== undefined && Date.now() - onlineSince >= this.settings.timings.stableMs) this.attempt = 0;
+    if (onlineSince !== undefined && performance.now() - onlineSince >= this.settings.timings.stableMs)
+      this.attempt = 0;
     const expired = end.name === 'tokenExpired' && !this.freshTokenTried;
     if (expired) this.freshTokenTried = true;
     const mayTry = end.reconnect || expired;

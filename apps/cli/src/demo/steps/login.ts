@@ -1,0 +1,20 @@
+import { LoginRefusedError } from '@huizhi/client';
+import { claim, same, type Step } from '../stage.js';
+
+/** A valid token opens a session; another user's token does not. */
+export const login: Step = {
+  name: 'login',
+  async run(stage) {
+    const alice = await stage.device(stage.user('alice'), 'phone');
+    claim('the client is online', alice.client.state === 'online');
+    same('the user of the loginReceipt', alice.login?.fromUserID, alice.user);
+    claim('a heartbeat interval is told', (alice.login?.heartbeat ?? 0) > 0);
+    claim('limits are told', (alice.login?.limits?.unansweredSends ?? 0) > 0);
+    const outcome = await stage.device(stage.user('mallory'), 'phone', { token: () => alice.token() }).then(
+      () => 'let in',
+      (error: unknown) => error,
+    );
+    claim('a token of another user is refused', outcome instanceof LoginRefusedError);
+    same('the reason', outcome.error, 'badToken');
+  },
+};

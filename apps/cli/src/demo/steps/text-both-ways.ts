@@ -1,0 +1,20 @@
+import { claim, same, type Step } from '../stage.js';
+
+/** Two users write to each other; both see the same conversation. */
+export const textBothWays: Step = {
+  name: 'text-both-ways',
+  async run(stage) {
+    const alice = await stage.device(stage.user('alice'), 'phone');
+    const bob = await stage.device(stage.user('bob'), 'phone');
+    const hello = await alice.client.sendText({ user: bob.user }, '你好, Bob 👋').receipt;
+    await stage.until('the message at bob', () => bob.messages.length > 0);
+    const answer = await bob.client.sendText({ user: alice.user }, '你好, Alice').receipt;
+    await stage.until('the answer at alice', () => alice.messages.length > 0);
+    const [got, back] = [bob.messages[0], alice.messages[0]];
+    claim('both came', got !== undefined && back !== undefined);
+    same('what bob got', [got.fromUserID, got.content, got.seq], [alice.user, { text: '你好, Bob 👋' }, 1]);
+    same('what alice got', [back.fromUserID, back.content, back.seq], [bob.user, { text: '你好, Alice' }, 2]);
+    same('the ids', [got.messageID, back.messageID], [hello.messageID, answer.messageID]);
+    same('the conversation', [got.conversationID, back.conversationID], [hello.conversationID, hello.conversationID]);
+  },
+};

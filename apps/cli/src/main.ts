@@ -1,0 +1,16 @@
+#!/usr/bin/env node
+import { Command } from 'commander';
+import { benchCommand } from './commands/bench.js';
+import { chatCommand } from './commands/chat.js';
+import { checkCommand } from './commands/check.js';
+import { demoCommand } from './commands/demo.js';
+import { tokenCommand } from './commands/token.js';
+import { upCommand } from './commands/up.js';
+
+const program = new Command('hz').description(
+  'Huizhi: instant messaging in which every message is receipted both ways',
+);
+for (const command of [upCommand, demoCommand, chatCommand, tokenCommand, benchCommand, checkCommand]) {
+  program.addCommand(command());
+}
+await program.parseAsync();

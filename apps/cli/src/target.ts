@@ -1,0 +1,65 @@
+import { projectRoot, signToken } from '@huizhi/constellation';
+import type { Command } from 'commander';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { DemoTarget } from './demo/run-demo.js';
+
+/** What `hz up` keeps in its data folder, as far as other commands need it. */
+interface LocalState {
+  jwtSecret: string;
+  ports: Record<string, { client?: number } | undefined>;
+}
+
+export interface TargetOptions {
+  data: string;
+  host: string;
+  port?: string;
+  ca?: string;
+  tls: boolean;
+  tokenSecretFile?: string;
+}
+
+/** The options that say which system a command talks to: by default the one `hz up` runs here. */
+export function withTarget(command: Command): Command {
+  return command
+    .option('--data <folder>', 'data folder of a local `hz up`, for what is not given', join(projectRoot(), '.data'))
+    .option('--host <host>', 'address of the gateway', '127.0.0.1')
+    .option('--port <port>', 'port of the gateway (default: that of the local one)')
+    .option('--ca <file>', 'PEM file of the certificate to trust (default: the local one)')
+    .option('--no-tls', 'plain TCP')
+    .option('--token-secret-file <file>', 'file with the secret that signs tokens (default: the local one)');
+}
+
+/** @throws an error that names the missing file and the option to give instead */
+export function targetFrom(options: TargetOptions): DemoTarget {
+  const { data, host, tls } = options;
+  const port = options.port === undefined ? localPort(data) : Number(options.port);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new Error('--port: must be between 1 and 65535');
+  const ca = tls ? read(options.ca ?? join(data, 'tls', 'gateway-cert.pem'), '--ca') : '';
+  const secret = secretFrom(options);
+  return { host, port, ca, token: (userID) => signToken(secret, userID) };
+}
+
+/** The secret that signs tokens. @throws as above */
+export function secretFrom({ data, tokenSecretFile }: Pick<TargetOptions, 'data' | 'tokenSecretFile'>): string {
+  if (tokenSecretFile !== undefined) return read(tokenSecretFile, '--token-secret-file').trim();
+  return localState(data, '--token-secret-file').jwtSecret;
+}
+
+function localPort(data: string): number {
+  const port = localState(data, '--port').ports['gateway-1']?.client;
+  if (port === undefined) throw new Error(`no gateway has run in ${data} yet: start \`hz up\`, or give --port`);
+  return port;
+}
+
+function localState(data: string, option: string): LocalState {
+  return JSON.parse(read(join(data, 'state.json'), option)) as LocalState;
+}
+
+function read(file: string, option: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new Error(`cannot read ${file}: start \`hz up\` first, or give ${option}`, { cause });
+  }
+}
