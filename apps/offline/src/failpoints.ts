@@ -1,0 +1,18 @@
+import { CommitUnknownError, declareFailpoints, failpointAsync, FailpointError } from '@huizhi/runtime';
+
+declareFailpoints(
+  'offline.before-commit',
+  'offline.after-commit',
+  'offline.after-delivery',
+  'offline.commit-outcome-lost',
+);
+
+/** As if the answer to COMMIT had been lost: committed, and nobody here knows. */
+export async function loseCommitOutcome(): Promise<void> {
+  try {
+    await failpointAsync('offline.commit-outcome-lost');
+  } catch (error) {
+    if (!(error instanceof FailpointError)) throw error;
+    throw new CommitUnknownError('COMMIT was sent, its outcome is unknown', { cause: error });
+  }
+}

@@ -1,0 +1,129 @@
+import type { LaneEvent } from '@huizhi/protocol';
+import { Backoff, deferred, pause, type Deferred } from '@huizhi/runtime';
+import { repairs } from '../metrics.js';
+import type { Slots } from './slots.js';
+
+/** A range of a lane as the log has it. */
+export interface Range {
+  readonly events: readonly LaneEvent[];
+  readonly bodies: readonly string[];
+  /** The lane's head when it was read. */
+  readonly head: number;
+}
+export type ReadRange = (lane: number, from: number, limit: number) => Promise<Range>;
+
+export interface LaneRepairOptions {
+  readonly lane: number;
+  readonly slots: Slots;
+  readonly signal: AbortSignal;
+  readonly read: ReadRange;
+  /** The least position up to which some inbox lane has everything; undefined when nobody wants anything. */
+  lowest(): number | undefined;
+  roomy(): boolean;
+  take(events: readonly LaneEvent[], bodies: readonly string[]): void;
+}
+
+const LIMIT = 500;
+/** After so many answers that end before what was heard of, the log is believed: it is the authority. */
+const PATIENCE = 5;
+
+/** Reads what one message lane's news left out. One request at a time, as long as something is missing. */
+export class LaneRepair {
+  private known = 0;
+  private insisted = false;
+  private running: Promise<void> | undefined;
+  private room: Deferred<void> | undefined;
+
+  constructor(private readonly options: LaneRepairOptions) {}
+
+  /** The lane has events up to `head`. */
+  heard(head: number): void {
+    if (head > this.known) this.known = head;
+    this.begin();
+  }
+
+  /** Ask at least once, whatever is known. */
+  insist(): void {
+    this.insisted = true;
+    this.begin();
+  }
+
+  roomMade(): void {
+    if (this.room && this.options.roomy()) this.room.resolve();
+  }
+
+  get lag(): number {
+    const lowest = this.options.lowest();
+    return lowest === undefined ? 0 : Math.max(0, this.known - lowest);
+  }
+
+  ended(): Promise<void> {
+    this.room?.resolve();
+    return this.running ?? Promise.resolve();
+  }
+
+  private begin(): void {
+    if (this.running || !this.missing()) return;
+    this.running = this.run().finally(() => {
+      this.running = undefined;
+      // What was heard between the last look and now.
+      this.begin();
+    });
+  }
+
+  private missing(): boolean {
+    if (this.options.signal.aborted) return false;
+    const lowest = this.options.lowest();
+    return lowest !== undefined && (this.insisted || lowest < this.known);
+  }
+
+  private async run(): Promise<void> {
+    const { slots, signal } = this.options;
+    const backoff = new Backoff(50, 2_000);
+    let fruitless = 0;
+    while (this.missing()) {
+      await this.roomy();
+      const outcome = await slots.use(() => this.readOnce());
+      if (outcome === 'advanced') {
+        backoff.reset();
+        fruitless = 0;
+        continue;
+      }
+      if (outcome === 'short' && ++fruitless >= PATIENCE) this.known = this.options.lowest() ?? 0;
+      if (this.missing()) await pause(backoff.next(), signal);
+    }
+  }
+
+  /** `short`: the log ends before what was heard of, or just there. */
+  private async readOnce(): Promise<'advanced' | 'short' | 'failed'> {
+    const lowest = this.options.lowest();
+    if (lowest === undefined || !this.missing()) return 'short';
+    this.insisted = false;
+    try {
+      const range = await this.options.read(this.options.lane, lowest + 1, LIMIT);
+      if (this.options.signal.aborted) return 'failed';
+      if (!continues(range.events, lowest + 1)) throw new Error('the log answered another range');
+      repairs.inc({ outcome: 'read' });
+      if (range.head > this.known) this.known = range.head;
+      if (range.events.length === 0) return 'short';
+      this.options.take(range.events, range.bodies);
+      return 'advanced';
+    } catch {
+      // Without an answer nothing is known: ask again. The message service may be away for long, so no log line each time.
+      repairs.inc({ outcome: 'failed' });
+      this.insisted = true;
+      return 'failed';
+    }
+  }
+
+  private async roomy(): Promise<void> {
+    if (this.options.roomy()) return;
+    this.room = deferred();
+    await this.room.promise;
+    this.room = undefined;
+  }
+}
+
+function continues(events: readonly LaneEvent[], from: number): boolean {
+  return events.every((event, index) => event.position === from + index);
+}

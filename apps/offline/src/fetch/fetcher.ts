@@ -1,0 +1,120 @@
+import { encodeLines, type ErrorName, type FetchReply, type FetchRequest } from '@huizhi/protocol';
+import { withTimeout, type DedicatedConnection, type Logger } from '@huizhi/runtime';
+import type { User } from '../inbox/user.js';
+import { fetchedEntries, fetches } from '../metrics.js';
+import { readParts, type InboxRow } from '../sql/inbox.js';
+import type { GetBodies } from './log-client.js';
+import { pageOf, placesOf } from './page.js';
+
+/** The most entries of one answer, whatever is asked. */
+const MAX_ENTRIES = 1_000;
+/** The most bytes of bodies in one answer: the head line comes on top, and the bus takes 1 MiB. */
+const MAX_BYTES = 512 * 1024;
+/** How many may wait; beyond it the answer is `unavailable`. */
+const MAX_WAITING = 5_000;
+/** How many are read with one statement, and how many rounds may wait for bodies. */
+const ROUND = 64;
+const ROUNDS_AT_ONCE = 4;
+
+interface Waiting {
+  readonly user: User;
+  readonly request: FetchRequest;
+  readonly replyTo: string;
+}
+
+/**
+ * Answers fetches: rows from the database, bodies from the lane log, where recalled ones are blank. Reads on a connection of
+ * its own, so that a login storm does not delay commits; only up to the head in memory, which is committed.
+ */
+export class Fetcher {
+  private readonly waiting: Waiting[] = [];
+  private rounds = 0;
+
+  constructor(
+    private readonly connection: DedicatedConnection,
+    private readonly getBodies: GetBodies,
+    private readonly respond: (replyTo: string, payload: string) => void,
+    private readonly log: Logger,
+  ) {}
+
+  /** The user is in memory. */
+  take(user: User, request: FetchRequest, replyTo: string): void {
+    const device = user.devices.get(request.device);
+    if (device?.epoch !== request.epoch) return this.refuse(replyTo, 'notAllowed');
+    if (this.waiting.length >= MAX_WAITING) return this.refuse(replyTo, 'unavailable');
+    if (device.session) device.session.seenAt = Date.now();
+    this.waiting.push({ user, request, replyTo });
+    this.next();
+  }
+
+  refuse(replyTo: string, error: ErrorName): void {
+    fetches.inc({ outcome: error === 'unavailable' ? 'unavailable' : 'refused' });
+    const reply: FetchReply = { error, entries: [], upTo: 0, head: 0 };
+    this.respond(replyTo, JSON.stringify(reply));
+  }
+
+  get length(): number {
+    return this.waiting.length;
+  }
+
+  private next(): void {
+    if (this.rounds >= ROUNDS_AT_ONCE || this.waiting.length === 0) return;
+    this.rounds += 1;
+    // What else arrives in this turn of the event loop is read with the same statement.
+    setImmediate(() => {
+      const round = this.waiting.splice(0, ROUND);
+      void this.carryOut(round).finally(() => {
+        this.rounds -= 1;
+        this.next();
+      });
+    });
+  }
+
+  private async carryOut(round: readonly Waiting[]): Promise<void> {
+    const asked = round.map((one) => ({ ...one, to: one.user.head, limit: limitOf(one.request) }));
+    let parts: InboxRow[][] = [];
+    try {
+      parts = await this.connection.exclusive((client) =>
+        readParts(
+          client,
+          asked.map(({ user, request, to, limit }) => ({ user: user.id, from: request.from, to, limit })),
+        ),
+      );
+    } catch (error) {
+      this.log.warn('fetch.failed', { error });
+      for (const { replyTo } of asked) this.refuse(replyTo, 'unavailable');
+      return;
+    }
+    await Promise.all(asked.map((one, index) => this.answer(one, one.to, one.limit, parts[index] ?? [])));
+  }
+
+  private async answer(waiting: Waiting, to: number, limit: number, rows: readonly InboxRow[]): Promise<void> {
+    const { user, request, replyTo } = waiting;
+    const maxBytes = Math.min(MAX_BYTES, Math.max(1, request.maxBytes));
+    try {
+      const bodies = await withTimeout(
+        this.getBodies(placesOf(rows, request.device), maxBytes),
+        5_000,
+        'reading bodies',
+      );
+      const page = pageOf({
+        rows,
+        device: request.device,
+        bodies,
+        maxBytes,
+        from: request.from,
+        to,
+        full: rows.length >= limit,
+      });
+      const reply: FetchReply = { entries: page.entries, upTo: page.upTo, head: Math.max(user.head, to) };
+      this.respond(replyTo, encodeLines(reply, page.bodies));
+      fetches.inc({ outcome: 'answered' });
+      fetchedEntries.inc(page.entries.length);
+    } catch {
+      // The log is away or slow: the gateway asks again. The request's own metrics tell, a log line each would flood.
+      this.refuse(replyTo, 'unavailable');
+    }
+  }
+}
+
+const limitOf = ({ limit }: FetchRequest): number => Math.max(1, Math.min(MAX_ENTRIES, limit));

@@ -1,0 +1,77 @@
+import { deliveries, kicks } from '../metrics.js';
+import { Talk, type Line } from './talk.js';
+
+export type Send = (gateway: string, payload: string) => void;
+
+/** For how long after the last word a gateway is reminded of it, milliseconds. */
+const REMIND_MS = 60_000;
+/** After this silence the talk is forgotten, milliseconds. Should it begin anew, the gateway re-syncs. */
+const FORGET_MS = 600_000;
+
+/**
+ * What gateways are to be told, collected until {@link flush}: one numbered message per gateway then, whatever it holds.
+ * Numbers have no holes, so a gateway that misses one knows; a tick each second repeats the last.
+ */
+export class Outbox {
+  private readonly talks = new Map<string, Talk>();
+  private readonly spoken = new Set<Talk>();
+  private scheduled: NodeJS.Immediate | undefined;
+
+  constructor(
+    private readonly from: string,
+    private readonly send: Send,
+  ) {}
+
+  /** A new entry; without a line it is void for this session's device. */
+  deliver(gateway: string, session: number, inboxSeq: number, line: Line | undefined): void {
+    this.to(gateway).deliver(session, inboxSeq, line);
+    deliveries.inc();
+  }
+
+  confirm(gateway: string, session: number, cursor: number): void {
+    this.to(gateway).confirm(session, cursor);
+  }
+
+  kick(gateway: string, session: number): void {
+    this.to(gateway).kick(session);
+    kicks.inc();
+  }
+
+  attached(gateway: string, session: number, cursor: number, head: number): void {
+    this.to(gateway).attached(session, cursor, head);
+  }
+
+  flush(now = Date.now()): void {
+    clearImmediate(this.scheduled);
+    this.scheduled = undefined;
+    for (const talk of this.spoken) talk.flush(now);
+    this.spoken.clear();
+  }
+
+  /** For what is said outside a transaction: together with the rest of this turn of the event loop. */
+  flushSoon(): void {
+    this.scheduled ??= setImmediate(() => this.flush());
+  }
+
+  tick(now = Date.now()): void {
+    for (const [gateway, talk] of this.talks) {
+      const silence = now - talk.spokenAt;
+      if (silence > FORGET_MS) this.talks.delete(gateway);
+      else if (silence < REMIND_MS && !this.spoken.has(talk)) talk.tick();
+    }
+  }
+
+  stop(): void {
+    this.flush();
+  }
+
+  private to(gateway: string): Talk {
+    let talk = this.talks.get(gateway);
+    if (!talk) {
+      talk = new Talk(this.from, (payload) => this.send(gateway, payload));
+      this.talks.set(gateway, talk);
+    }
+    this.spoken.add(talk);
+    return talk;
+  }
+}

@@ -1,0 +1,81 @@
+import { encodeLines, MAX_BUS_BYTES, type GatewayNews } from '@huizhi/protocol';
+
+/** A body and its length. The object is its identity: each goes once into a message, however many sessions get it. */
+export interface Line {
+  readonly body: string;
+  readonly bytes: number;
+}
+
+/** Room for the head's fixed fields. */
+const BASE_BYTES = 256;
+/** The most that one entry can take in the head: three numbers, brackets, commas. */
+const ENTRY_BYTES = 52;
+
+/** The numbered messages to one gateway. */
+export class Talk {
+  spokenAt = Date.now();
+  private n = 0;
+  private news: Omit<GatewayNews, 'from' | 'n'> = {};
+  private lines = new Map<Line, number>();
+  private bytes = BASE_BYTES;
+  private empty = true;
+
+  constructor(
+    private readonly from: string,
+    private readonly send: (payload: string) => void,
+  ) {}
+
+  deliver(session: number, inboxSeq: number, line: Line | undefined): void {
+    const known = line === undefined || this.lines.has(line);
+    this.makeRoom(ENTRY_BYTES + (known ? 0 : line.bytes + 1));
+    (this.news.deliver ??= []).push([session, inboxSeq, line === undefined ? -1 : this.lineOf(line)]);
+  }
+
+  confirm(session: number, cursor: number): void {
+    this.makeRoom(ENTRY_BYTES);
+    (this.news.confirm ??= []).push([session, cursor]);
+  }
+
+  kick(session: number): void {
+    this.makeRoom(ENTRY_BYTES);
+    (this.news.kick ??= []).push(session);
+  }
+
+  attached(session: number, cursor: number, head: number): void {
+    this.makeRoom(ENTRY_BYTES);
+    (this.news.attached ??= []).push([session, cursor, head]);
+  }
+
+  flush(now: number): void {
+    if (this.empty) return;
+    const bodies = [...this.lines.keys()].map((line) => line.body);
+    const news: GatewayNews = { from: this.from, n: ++this.n, ...this.news };
+    this.spokenAt = now;
+    this.news = {};
+    this.lines = new Map();
+    this.bytes = BASE_BYTES;
+    this.empty = true;
+    this.send(encodeLines(news, bodies));
+  }
+
+  /** Repeats the last number: a gateway that lacks it knows then. */
+  tick(): void {
+    const news: GatewayNews = { from: this.from, n: this.n, tick: true };
+    this.send(JSON.stringify(news));
+  }
+
+  private makeRoom(bytes: number): void {
+    if (this.bytes + bytes > MAX_BUS_BYTES) this.flush(Date.now());
+    this.bytes += bytes;
+    this.empty = false;
+  }
+
+  private lineOf(line: Line): number {
+    let index = this.lines.get(line);
+    if (index === undefined) {
+      index = this.lines.size;
+      this.lines.set(line, index);
+    }
+    return index;
+  }
+}

@@ -1,0 +1,81 @@
+import type { Feed } from '../feed/feed.js';
+import type { LaneQueue } from '../feed/lane-queue.js';
+import type { Recipients } from '../recipients.js';
+import type { InboxLane, Opening } from './inbox-lane.js';
+import type { Batch, LaneWorks, Slice } from './plan.js';
+
+/** The most inbox rows of one transaction; a single event with more recipients goes alone. */
+export const MAX_ROWS = 5_000;
+/** The most events looked at for one transaction: most of them may concern nobody here. */
+const MAX_EVENTS = 10_000;
+const MAX_OPENINGS = 300;
+const MAX_CURSORS = 2_000;
+const MAX_CHECKS = 1_000;
+
+/** Takes up, without removing anything, what the next transaction shall do. */
+export function gather(lanes: Iterable<InboxLane>, feed: Feed, recipients: Recipients): Batch {
+  const works: LaneWorks[] = [];
+  for (const lane of lanes) if (lane.hasWork) works.push(worksOf(lane));
+  return { works, slices: slicesOf(feed, recipients) };
+}
+
+function worksOf(lane: InboxLane): LaneWorks {
+  return {
+    lane,
+    openings: openingsOf(lane),
+    cursors: [...first(lane.cursors.values(), MAX_CURSORS)],
+    checks: lane.checks.slice(0, MAX_CHECKS),
+  };
+}
+
+/** One login per user at a time: what the second finds depends on the first. */
+function openingsOf(lane: InboxLane): Opening[] {
+  const users = new Set<string>();
+  const openings: Opening[] = [];
+  for (const opening of lane.openings) {
+    if (openings.length === MAX_OPENINGS) break;
+    if (users.has(opening.request.user)) continue;
+    users.add(opening.request.user);
+    openings.push(opening);
+  }
+  return openings;
+}
+
+function slicesOf(feed: Feed, recipients: Recipients): Slice[] {
+  const slices: Slice[] = [];
+  const budget = { rows: MAX_ROWS, events: MAX_EVENTS };
+  for (const queue of feed.waiting()) {
+    const slice = sliceOf(queue, recipients, budget);
+    if (slice.items.length > 0) slices.push(slice);
+    if (budget.rows <= 0 || budget.events <= 0) break;
+  }
+  return slices;
+}
+
+function sliceOf(queue: LaneQueue, recipients: Recipients, budget: { rows: number; events: number }): Slice {
+  const slice: Slice = { queue, items: [] };
+  for (let i = 0; i < queue.length && budget.events > 0; i++) {
+    const item = queue.at(i);
+    if (!item) break;
+    // Meant for lanes that are lost by now: over, without asking who they were.
+    const wanted = item.takers.some((lane) => lane?.takesEvents);
+    const who = wanted ? recipients.of(item.event) : [];
+    if (!who) break;
+    if (who.length > budget.rows && budget.rows < MAX_ROWS) {
+      budget.rows = 0;
+      break;
+    }
+    slice.items.push({ item, recipients: who });
+    budget.rows -= who.length;
+    budget.events -= 1;
+  }
+  return slice;
+}
+
+function* first<T>(values: Iterable<T>, count: number): Generator<T> {
+  let left = count;
+  for (const value of values) {
+    if (left-- === 0) return;
+    yield value;
+  }
+}

@@ -1,0 +1,221 @@
+import {
+  Backoff,
+  deferred,
+  failpointAsync,
+  LaneLostError,
+  pause,
+  type DedicatedConnection,
+  type LaneKeeper,
+  type LaneMove,
+  type Logger,
+} from '@huizhi/runtime';
+import type pg from 'pg';
+import { loseCommitOutcome } from '../failpoints.js';
+import type { Feed } from '../feed/feed.js';
+import { entries, transactionRows, transactions, transactionSeconds } from '../metrics.js';
+import type { Recipients } from '../recipients.js';
+import { moveCursors, openDevices, removeDevices } from '../sql/devices.js';
+import { insertRows } from '../sql/inbox.js';
+import { writeVectors } from '../sql/vectors.js';
+import { gather } from './gather.js';
+import type { InboxLane } from './inbox-lane.js';
+import { loadUsers, strangersOf } from './load-users.js';
+import { planEntries, settleApplied, type Batch, type EntryPlan } from './plan.js';
+import { planWorks, type WorksPlan } from './plan-works.js';
+import type { Settling } from './settling.js';
+
+/** A vector that moved without entries is written with the next transaction of its lane, or after this, milliseconds. */
+const LAZY_MS = 1_000;
+
+export interface InboxWriterOptions {
+  readonly connection: DedicatedConnection;
+  readonly keeper: Pick<LaneKeeper, 'held' | 'advance' | 'committed' | 'forget'>;
+  readonly feed: Feed;
+  readonly recipients: Recipients;
+  readonly settling: Settling;
+  readonly lanes: ReadonlyMap<number, InboxLane>;
+  readonly paceMs: number;
+  readonly log: Logger;
+}
+
+interface Plan {
+  readonly batch: Batch;
+  readonly entries: EntryPlan;
+  readonly works: WorksPlan;
+  /** The lanes this transaction writes for, each fenced. */
+  readonly lanes: Set<InboxLane>;
+}
+
+/**
+ * The only writer of this instance's inbox lanes: entries, logins and cursors go through its one loop and one connection,
+ * so that what is in memory is what is committed.
+ *
+ * Nothing is taken out of a queue and nothing in memory moves until the commit is known. A failed transaction therefore leaves
+ * everything as it was; when there is doubt, the lanes are forgotten and read again.
+ */
+export class InboxWriter {
+  private readonly stopped = new AbortController();
+  private readonly backoff = new Backoff(50, 2_000);
+  private bell = deferred();
+  private running: Promise<void> | undefined;
+
+  constructor(private readonly options: InboxWriterOptions) {}
+
+  start(): void {
+    this.running = this.run();
+  }
+
+  /** There may be something to do. */
+  wake(): void {
+    this.bell.resolve();
+  }
+
+  async stop(): Promise<void> {
+    this.stopped.abort();
+    this.wake();
+    await this.running;
+  }
+
+  /** Resolves when nothing waits in these lanes, or they are lost: their last transaction is over. */
+  async drained(lanes: readonly InboxLane[]): Promise<void> {
+    const busy = (lane: InboxLane): boolean => lane.state !== 'lost' && (lane.hasWork || lane.dirtySince !== undefined);
+    while (lanes.some(busy) && !this.stopped.signal.aborted) {
+      this.wake();
+      await pause(2, this.stopped.signal);
+    }
+  }
+
+  private async run(): Promise<void> {
+    const { signal } = this.stopped;
+    while (!signal.aborted) {
+      await this.bell.promise;
+      this.bell = deferred();
+      // The first after idle begins at once; under load what comes meanwhile goes into the next one together.
+      if (await this.step()) {
+        this.wake();
+        if (this.options.paceMs > 0) await pause(this.options.paceMs, signal);
+      }
+    }
+  }
+
+  /** True if there was something to do. */
+  private async step(): Promise<boolean> {
+    const lanes = this.current();
+    const batch = gather(lanes, this.options.feed, this.options.recipients);
+    const late = lanes.filter((lane) => isLate(lane, Date.now()));
+    if (batch.works.length === 0 && batch.slices.length === 0 && late.length === 0) return false;
+    const involved = new Set([...batch.works.map((works) => works.lane), ...late]);
+    try {
+      await this.carryOut(batch, involved);
+      this.backoff.reset();
+    } catch (error) {
+      transactions.inc({ outcome: 'failed' });
+      await this.recover(error, involved);
+    }
+    return true;
+  }
+
+  private async carryOut(batch: Batch, involved: Set<InboxLane>): Promise<void> {
+    const { connection, settling, keeper, feed } = this.options;
+    const strangers = strangersOf(batch);
+    for (const lane of strangers.values()) involved.add(lane);
+    if (strangers.size > 0) await connection.exclusive((client) => loadUsers(client, strangers));
+    const alive = { ...batch, works: batch.works.filter((works) => works.lane.state !== 'lost') };
+    const plan: Plan = {
+      batch: alive,
+      entries: planEntries(alive.slices),
+      works: planWorks(alive.works),
+      lanes: new Set([...involved].filter((lane) => mustWrite(lane, alive))),
+    };
+    for (const lane of plan.entries.lanes) plan.lanes.add(lane);
+    for (const lane of plan.lanes) involved.add(lane);
+
+    const moves = plan.lanes.size > 0 ? await this.commit(plan) : [];
+    keeper.committed(moves);
+    for (const lane of plan.lanes) lane.dirtySince = undefined;
+    settleApplied(plan.entries, plan.lanes, Date.now());
+    for (const { queue, items } of batch.slices) queue.shift(items.length);
+    settling.settle(alive.works, plan.works, plan.entries);
+    if (plan.lanes.size > 0) await failpointAsync('offline.after-delivery');
+    for (const lane of plan.lanes) lane.evict();
+    feed.applied();
+  }
+
+  private async commit(plan: Plan): Promise<LaneMove[]> {
+    const end = transactionSeconds.startTimer();
+    const moves = await this.options.connection.transaction(async (client) => {
+      const moves = this.moves(plan.lanes);
+      await this.options.keeper.advance(client, moves);
+      await this.write(client, plan);
+      await failpointAsync('offline.before-commit');
+      return moves;
+    });
+    await loseCommitOutcome();
+    end();
+    transactions.inc({ outcome: 'committed' });
+    transactionRows.observe(plan.entries.entries.length);
+    entries.inc(plan.entries.entries.length);
+    await failpointAsync('offline.after-commit');
+    return moves;
+  }
+
+  /** The fence: head + 1 in each lane. @throws LaneLostError */
+  private moves(lanes: Iterable<InboxLane>): LaneMove[] {
+    return [...lanes].map(({ lane, epoch, state }) => {
+      const held = this.options.keeper.held(lane);
+      if (held?.epoch !== epoch || state === 'lost') throw new LaneLostError([lane]);
+      return { lane, epoch, from: held.head, to: held.head + 1 };
+    });
+  }
+
+  private async write(
+    client: pg.ClientBase,
+    { entries: { entries: planned, applied }, works, lanes }: Plan,
+  ): Promise<void> {
+    if (planned.length > 0)
+      await insertRows(
+        client,
+        planned.map((entry) => entry.row),
+      );
+    await writeVectors(
+      client,
+      [...lanes].map((lane) => ({ lane: lane.lane, applied: applied.get(lane) ?? lane.applied })),
+    );
+    const cursors = works.cursors.map((one) => one.write).filter((one) => one !== undefined);
+    if (cursors.length > 0) await moveCursors(client, cursors);
+    const removed = works.openings.flatMap(({ user, removed }) =>
+      removed ? [{ user: user.id, device: removed.id }] : [],
+    );
+    if (removed.length > 0) await removeDevices(client, removed);
+    const opened = works.openings.map((one) => one.write).filter((one) => one !== undefined);
+    if (opened.length > 0) await openDevices(client, opened);
+  }
+
+  /** Whatever the error: what cannot be known is forgotten and read again, and nobody is told anything. */
+  private async recover(error: unknown, involved: ReadonlySet<InboxLane>): Promise<void> {
+    const { keeper, log } = this.options;
+    if (error instanceof LaneLostError) {
+      keeper.forget(error.lanes, 'taken');
+      return;
+    }
+    const lanes = [...involved].filter((lane) => lane.state !== 'lost').map((lane) => lane.lane);
+    log.warn('commit.failed', { lanes, error });
+    keeper.forget(lanes, 'database');
+    await pause(this.backoff.next(), this.stopped.signal);
+  }
+
+  /** Lanes this instance owns and has loaded; those just being taken over come a moment later. */
+  private current(): InboxLane[] {
+    const { lanes, keeper } = this.options;
+    return [...lanes.values()].filter((lane) => lane.state !== 'lost' && keeper.held(lane.lane)?.epoch === lane.epoch);
+  }
+}
+
+function isLate(lane: InboxLane, now: number): boolean {
+  return lane.dirtySince !== undefined && (lane.state === 'leaving' || now - lane.dirtySince >= LAZY_MS);
+}
+
+function mustWrite(lane: InboxLane, batch: Batch): boolean {
+  if (lane.state === 'lost') return false;
+  return lane.dirtySince !== undefined || batch.works.some((works) => works.lane === lane);
+}

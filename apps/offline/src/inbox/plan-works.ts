@@ -1,0 +1,85 @@
+import type { CursorMove, DeviceOpening } from '../sql/devices.js';
+import type { CursorWork, InboxLane, Opening } from './inbox-lane.js';
+import type { LaneWorks } from './plan.js';
+import type { Device, User } from './user.js';
+
+/** More devices than anybody has; then the longest unseen one makes room, so that a user's state stays bounded. */
+export const MAX_DEVICES = 64;
+
+/** What a login comes to; undefined `write` when this very session has it already and only asks again. */
+export interface OpeningPlan {
+  readonly opening: Opening;
+  readonly lane: InboxLane;
+  readonly user: User;
+  readonly write: DeviceOpening | undefined;
+  readonly removed: Device | undefined;
+}
+
+/** What a cursor comes to: `write` it, say it again, or refuse the session. */
+export interface CursorPlan {
+  readonly work: CursorWork;
+  readonly lane: InboxLane;
+  readonly device: Device | undefined;
+  readonly write: CursorMove | undefined;
+  readonly cursor: number;
+}
+
+export function planOpening(lane: InboxLane, user: User, opening: Opening): OpeningPlan {
+  const { device: id, deviceType, version, gateway, session } = opening.request;
+  const device = user.devices.get(id);
+  if (
+    device?.session?.gateway === gateway &&
+    device.session.session === session &&
+    device.session.epoch === device.epoch
+  ) {
+    return { opening, lane, user, write: undefined, removed: undefined };
+  }
+  const removed = device || user.devices.size < MAX_DEVICES ? undefined : longestUnseen(user);
+  // After a removal the epochs go on from the removed one's: should it come back, no older session of it counts.
+  const epoch = (device?.epoch ?? removed?.epoch ?? 0) + 1;
+  const cursor = device ? device.cursor : highestCursor(user);
+  return { opening, lane, user, removed, write: { user: user.id, device: id, epoch, cursor, deviceType, version } };
+}
+
+/** The first device of a user gets everything that waits; a later one begins where the user has got to. */
+function highestCursor(user: User): number {
+  let highest = 0;
+  for (const device of user.devices.values()) if (device.cursor > highest) highest = device.cursor;
+  return highest;
+}
+
+function longestUnseen(user: User): Device | undefined {
+  for (const device of user.devices.values()) if (!device.session) return device;
+  return user.devices.values().next().value;
+}
+
+export function planCursor(lane: InboxLane, user: User, work: CursorWork): CursorPlan {
+  const device = user.devices.get(work.device);
+  if (device?.epoch !== work.epoch) return { work, lane, device: undefined, write: undefined, cursor: 0 };
+  // Nothing beyond the head was ever delivered: who says so is told where it really stands.
+  const cursor = Math.max(device.cursor, Math.min(work.cursor, user.head));
+  const moves = cursor > device.cursor;
+  const write = moves ? { user: user.id, device: device.id, epoch: device.epoch, cursor } : undefined;
+  return { work, lane, device, write, cursor };
+}
+
+export interface WorksPlan {
+  readonly openings: OpeningPlan[];
+  readonly cursors: CursorPlan[];
+}
+
+/** All users must be in memory. */
+export function planWorks(works: readonly LaneWorks[]): WorksPlan {
+  const plan: WorksPlan = { openings: [], cursors: [] };
+  for (const { lane, openings, cursors } of works) {
+    for (const opening of openings) plan.openings.push(planOpening(lane, userOf(lane, opening.request.user), opening));
+    for (const work of cursors) plan.cursors.push(planCursor(lane, userOf(lane, work.user), work));
+  }
+  return plan;
+}
+
+export function userOf(lane: InboxLane, id: string): User {
+  const user = lane.users.get(id);
+  if (!user) throw new Error('a user is not in memory');
+  return user;
+}

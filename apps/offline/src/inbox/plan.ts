@@ -1,0 +1,98 @@
+import type { Item, LaneQueue } from '../feed/lane-queue.js';
+import type { Recipient } from '../recipients.js';
+import type { InboxRow } from '../sql/inbox.js';
+import type { Check, CursorWork, InboxLane, Opening } from './inbox-lane.js';
+import type { User } from './user.js';
+
+/** What one transaction takes up: the beginnings of some queues, and what waits in some lanes. */
+export interface Batch {
+  readonly slices: Slice[];
+  readonly works: LaneWorks[];
+}
+export interface Slice {
+  readonly queue: LaneQueue;
+  /** Each with who receives it. */
+  readonly items: { item: Item; recipients: readonly Recipient[] }[];
+}
+export interface LaneWorks {
+  readonly lane: InboxLane;
+  readonly openings: Opening[];
+  readonly cursors: CursorWork[];
+  readonly checks: Check[];
+}
+
+/** An inbox entry that a transaction writes. */
+export interface Entry {
+  readonly user: User;
+  readonly seq: number;
+  readonly item: Item;
+  readonly row: InboxRow;
+}
+
+/** What applying the events comes to. Nothing of it is in the lanes' memory until {@link settle}. */
+export interface EntryPlan {
+  readonly entries: Entry[];
+  /** The lanes that get entries. */
+  readonly lanes: Set<InboxLane>;
+  /** New applied positions, of all lanes that some event was meant for. */
+  readonly applied: Map<InboxLane, number[]>;
+}
+
+let plans = 0;
+
+/** Counts the entries out: next `inboxSeq` per user, in the order of the events. All users must be in memory. */
+export function planEntries(slices: readonly Slice[]): EntryPlan {
+  const number = ++plans;
+  const plan: EntryPlan = { entries: [], lanes: new Set(), applied: new Map() };
+  for (const { items } of slices) {
+    let takers: Item['takers'] | undefined;
+    for (const { item, recipients } of items) {
+      if (takers && takers !== item.takers) advance(plan, takers, item.lane, item.event.position - 1);
+      takers = item.takers;
+      for (const recipient of recipients) addEntry(plan, number, item, recipient);
+    }
+    const last = items.at(-1)?.item;
+    if (last) advance(plan, last.takers, last.lane, last.event.position);
+  }
+  return plan;
+}
+
+function addEntry(plan: EntryPlan, number: number, item: Item, { user: id, lane: laneNumber }: Recipient): void {
+  const lane = item.takers[laneNumber];
+  if (!lane?.takesEvents) return;
+  const user = lane.users.get(id);
+  if (!user) throw new Error('a recipient is not in memory');
+  const sent = id === item.event.user;
+  if (sent && !hasAnotherDevice(user, item.event.device)) return;
+  if (user.plan !== number) {
+    user.plan = number;
+    user.next = user.head;
+  }
+  const seq = ++user.next;
+  const skipDevice = sent ? item.event.device : null;
+  const row = { user: id, seq, lane: item.lane, position: item.event.position, skipDevice };
+  plan.entries.push({ user, seq, item, row });
+  plan.lanes.add(lane);
+}
+
+/** The sending device needs no copy; who has no other gets no entry. */
+function hasAnotherDevice(user: User, device: string): boolean {
+  return user.devices.size > (user.devices.has(device) ? 1 : 0);
+}
+
+function advance(plan: EntryPlan, takers: Item['takers'], messageLane: number, position: number): void {
+  for (const lane of takers) {
+    if (!lane?.takesEvents) continue;
+    let applied = plan.applied.get(lane);
+    if (!applied) plan.applied.set(lane, (applied = [...lane.applied]));
+    if ((applied[messageLane] ?? 0) < position) applied[messageLane] = position;
+  }
+}
+
+/** The lanes' memory takes over what was planned. Lanes without entries are only ahead in memory; that is written later. */
+export function settleApplied(plan: EntryPlan, written: ReadonlySet<InboxLane>, now: number): void {
+  for (const [lane, applied] of plan.applied) {
+    lane.applied = applied;
+    if (!written.has(lane)) lane.dirtySince ??= now;
+  }
+}

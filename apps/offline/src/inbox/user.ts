@@ -1,0 +1,45 @@
+/** What the owner of an inbox lane knows of one of its users. As committed, but for `next`, which a transaction under way uses. */
+export interface User {
+  readonly id: string;
+  /** The highest `inboxSeq` committed. */
+  head: number;
+  /** By device id, longest unseen first. */
+  readonly devices: Map<string, Device>;
+  /** Sessions that are told of new entries; of each device at most one. */
+  live: Session[];
+  /** Touched since the last look of the evictor. */
+  used: boolean;
+  /** The plan that counts in `next`. */
+  plan: number;
+  next: number;
+}
+
+export interface Device {
+  readonly id: string;
+  epoch: number;
+  /** Everything up to it is receipted. */
+  cursor: number;
+  session: Session | undefined;
+}
+
+/** A session in a gateway, as the owner of its user knows it. */
+export interface Session {
+  readonly gateway: string;
+  readonly session: number;
+  readonly user: User;
+  readonly device: Device;
+  readonly epoch: number;
+  /** Entries beyond it are told live. */
+  readonly from: number;
+  seenAt: number;
+}
+
+export const newUser = (id: string, head: number): User => ({
+  id,
+  head,
+  devices: new Map(),
+  live: [],
+  used: true,
+  plan: 0,
+  next: head,
+});

@@ -1,0 +1,53 @@
+import { counter, histogram } from '@huizhi/runtime';
+
+/** Everything this service counts; levels are registered where the service is put together. */
+export const newsOutcomes = counter({
+  name: 'hz_offline_news_runs_total',
+  help: 'Runs of events heard as news: applied by all held inbox lanes, or behind (a hole, or no room)',
+  labels: { outcome: ['applied', 'behind'] },
+});
+export const repairs = counter({
+  name: 'hz_offline_repairs_total',
+  help: 'Ranges asked of the log',
+  labels: { outcome: ['read', 'failed'] },
+});
+export const memberRequests = counter({
+  name: 'hz_offline_member_requests_total',
+  help: 'Membership asked of the message service',
+  labels: { outcome: ['answered', 'failed'] },
+});
+export const entries = counter({ name: 'hz_offline_entries_total', help: 'Inbox entries committed' });
+export const deliveries = counter({ name: 'hz_offline_deliveries_total', help: 'Live entries told to gateways' });
+export const transactions = counter({
+  name: 'hz_offline_transactions_total',
+  help: 'Transactions by what became of them',
+  labels: { outcome: ['committed', 'failed'] },
+});
+export const transactionSeconds = histogram({
+  name: 'hz_offline_transaction_seconds',
+  help: 'Time of a transaction, from its begin to its commit',
+});
+export const transactionRows = histogram(
+  { name: 'hz_offline_transaction_rows', help: 'Inbox entries per transaction' },
+  [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000],
+);
+export const openings = counter({
+  name: 'hz_offline_sessions_opened_total',
+  help: 'Logins',
+  labels: { outcome: ['opened', 'repeated', 'refused'] },
+});
+export const kicks = counter({ name: 'hz_offline_kicks_total', help: 'Sessions told that they are over' });
+export const cursors = counter({
+  name: 'hz_offline_cursors_total',
+  help: 'Cursors heard from gateways',
+  labels: { outcome: ['stored', 'repeated', 'refused', 'dropped'] },
+});
+export const fetches = counter({
+  name: 'hz_offline_fetches_total',
+  help: 'Parts of inboxes asked for',
+  labels: { outcome: ['answered', 'refused', 'unavailable'] },
+});
+export const fetchedEntries = counter({
+  name: 'hz_offline_fetched_entries_total',
+  help: 'Inbox entries answered to fetches',
+});

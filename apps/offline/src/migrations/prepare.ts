@@ -1,0 +1,30 @@
+import { ensureLanes, runMigrations } from '@huizhi/runtime';
+import pg from 'pg';
+import { ensureVectors } from '../sql/vectors.js';
+import { First1700000000000 } from './1700000000000-first.js';
+
+export const SCHEMA = 'offline';
+export const migrations = [First1700000000000];
+
+/**
+ * Brings the schema up to date and creates the lanes where there are none.
+ * @throws LaneCountError when the data was created with other numbers of lanes
+ */
+export async function prepareDatabase(options: {
+  url: string;
+  applicationName: string;
+  lanes: number;
+  messageLanes: number;
+}): Promise<string[]> {
+  const { url, applicationName, lanes, messageLanes } = options;
+  const names = await runMigrations({ url, schema: SCHEMA, applicationName, migrations });
+  const client = new pg.Client({ connectionString: url, application_name: applicationName });
+  await client.connect();
+  try {
+    await ensureLanes(client, SCHEMA, lanes);
+    await ensureVectors(client, lanes, messageLanes);
+  } finally {
+    await client.end();
+  }
+  return names;
+}

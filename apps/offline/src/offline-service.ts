@@ -1,0 +1,274 @@
+import { decodeLines, subjects, type LaneNews, type NewsHead } from '@huizhi/protocol';
+import {
+  assertMigrated,
+  dataSourceOptions,
+  DedicatedConnection,
+  gauge,
+  LaneKeeper,
+  type Bus,
+  type HeldLane,
+  type Logger,
+} from '@huizhi/runtime';
+import { DataSource } from 'typeorm';
+import type { OfflineConfig } from './config.js';
+import { Feed } from './feed/feed.js';
+import { Fetcher } from './fetch/fetcher.js';
+import { LogClient } from './fetch/log-client.js';
+import { Outbox } from './gateways/outbox.js';
+import { InboxLane } from './inbox/inbox-lane.js';
+import { InboxWriter } from './inbox/inbox-writer.js';
+import { Partitions } from './inbox/partitions.js';
+import { Settling } from './inbox/settling.js';
+import { migrations, SCHEMA } from './migrations/prepare.js';
+import { Recipients, type MembersAsOf } from './recipients.js';
+import { SessionEdge } from './sessions/session-edge.js';
+import { readGeneration } from './sql/meta.js';
+import { assertVectors, readVectors } from './sql/vectors.js';
+
+export interface OfflineServiceOptions {
+  config: Pick<
+    OfflineConfig,
+    | 'OFFLINE_DATABASE_URL'
+    | 'OFFLINE_LANES'
+    | 'MESSAGE_LANES'
+    | 'LEASE_MS'
+    | 'RETENTION_DAYS'
+    | 'PACE_MS'
+    | 'INSTANCE_ID'
+  >;
+  bus: Bus;
+  log: Logger;
+  membersAsOf: MembersAsOf;
+}
+
+/** A session that neither gateway nor device has spoken of for so long is forgotten; gateways attach theirs every 30 s. */
+const SESSION_SILENCE_MS = 100_000;
+const NO_LIMIT_MS = 2_147_483_647;
+
+/** The parts of the service and how they hang together. No container: tests make several in one process. */
+export class OfflineService {
+  readonly keeper: LaneKeeper;
+  readonly partitions: Partitions;
+  private readonly lanes = new Map<number, InboxLane>();
+  private readonly connection: DedicatedConnection;
+  private readonly reading: DedicatedConnection;
+  private readonly recipients: Recipients;
+  private readonly feed: Feed;
+  private readonly outbox: Outbox;
+  private readonly writer: InboxWriter;
+  private readonly edge: SessionEdge;
+  private readonly timers: NodeJS.Timeout[] = [];
+  private generation = '';
+
+  constructor(private readonly options: OfflineServiceOptions) {
+    const { config, bus, log } = options;
+    const logClient = new LogClient(bus);
+    this.connection = this.connect('writer');
+    this.reading = this.connect('reader');
+    this.outbox = new Outbox(config.INSTANCE_ID, (gateway, payload) => bus.publish(subjects.gateway(gateway), payload));
+    this.recipients = new Recipients({
+      lanes: config.OFFLINE_LANES,
+      membersAsOf: options.membersAsOf,
+      onAnswer: () => this.writer.wake(),
+    });
+    this.feed = new Feed({
+      messageLanes: config.MESSAGE_LANES,
+      readRange: logClient.range,
+      onItems: () => this.writer.wake(),
+      onQueued: (event) => this.recipients.expect(event),
+    });
+    this.keeper = new LaneKeeper({
+      service: 'offline',
+      schema: SCHEMA,
+      lanes: config.OFFLINE_LANES,
+      instance: config.INSTANCE_ID,
+      connection: this.connection,
+      bus,
+      log,
+      leaseMs: config.LEASE_MS,
+      onTaken: (lanes) => this.taken(lanes),
+      onLost: (lanes) => this.lost(lanes),
+      onReleasing: (lanes) => this.releasing(lanes),
+    });
+    this.writer = new InboxWriter({
+      connection: this.connection,
+      keeper: this.keeper,
+      feed: this.feed,
+      recipients: this.recipients,
+      settling: new Settling(this.outbox, () => this.generation),
+      lanes: this.lanes,
+      paceMs: config.PACE_MS,
+      log,
+    });
+    this.partitions = new Partitions({
+      connection: this.connection,
+      connectForLong: () => this.connect('maintenance', NO_LIMIT_MS),
+      retentionDays: config.RETENTION_DAYS,
+      log,
+    });
+    const respond = (replyTo: string, payload: string): void => void bus.respond(replyTo, payload);
+    const fetcher = new Fetcher(this.reading, logClient.bodies, respond, log);
+    this.edge = new SessionEdge({
+      bus,
+      lanes: config.OFFLINE_LANES,
+      outbox: this.outbox,
+      fetcher,
+      wake: () => this.writer.wake(),
+    });
+  }
+
+  /**
+   * Waits for the database, checks it, takes lanes.
+   * @throws PendingMigrationsError, LaneCountError: the service must not run on this database
+   */
+  async start(signal?: AbortSignal): Promise<void> {
+    await this.connection.whenConnected(signal);
+    if (signal?.aborted) return;
+    await this.check();
+    this.generation = await this.connection.exclusive(readGeneration);
+    await this.partitions.ensure();
+    this.hearMessages();
+    this.writer.start();
+    await this.keeper.start();
+    this.schedule();
+    this.measure();
+  }
+
+  /** Gives all lanes back, with everything written that was taken. */
+  async stop(): Promise<void> {
+    for (const timer of this.timers) clearInterval(timer);
+    await this.keeper.stop();
+    this.outbox.stop();
+    this.recipients.stop();
+    await this.feed.stop();
+    await this.writer.stop();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.connection.close(), this.reading.close()]);
+  }
+
+  databaseStatus(): string {
+    return this.connection.connected ? 'ok' : 'not connected to PostgreSQL';
+  }
+
+  laneStatus(): string {
+    return this.keeper.status();
+  }
+
+  private connect(role: string, limitMs?: number): DedicatedConnection {
+    const { OFFLINE_DATABASE_URL: url, INSTANCE_ID } = this.options.config;
+    const limits = limitMs === undefined ? {} : { statementTimeoutMs: limitMs, queryTimeoutMs: limitMs };
+    return new DedicatedConnection({ url, schema: SCHEMA, applicationName: `${INSTANCE_ID} ${role}`, ...limits });
+  }
+
+  private async check(): Promise<void> {
+    const { OFFLINE_DATABASE_URL: url, INSTANCE_ID: applicationName, MESSAGE_LANES } = this.options.config;
+    const source = new DataSource(dataSourceOptions({ url, schema: SCHEMA, applicationName, migrations, poolSize: 1 }));
+    await source.initialize();
+    try {
+      await assertMigrated(source);
+    } finally {
+      await source.destroy();
+    }
+    await this.connection.exclusive((client) => assertVectors(client, MESSAGE_LANES));
+  }
+
+  private hearMessages(): void {
+    const { bus } = this.options;
+    bus.subscribe(subjects.news, (payload) => {
+      const { head, bodies } = decodeLines<NewsHead>(payload);
+      this.feed.news(head, bodies);
+    });
+    bus.subscribe(subjects.lanes('message'), (payload) => {
+      const { lanes } = JSON.parse(new TextDecoder().decode(payload)) as LaneNews;
+      for (const { lane, head } of lanes) this.feed.heard(lane, head);
+    });
+    bus.onReconnect(() => this.feed.survey());
+  }
+
+  private async taken(held: HeldLane[]): Promise<void> {
+    await this.partitions.ensure();
+    const numbers = held.map((one) => one.lane);
+    const vectors = await this.connection.exclusive((client) => readVectors(client, numbers));
+    for (const { lane: number, epoch } of held) {
+      const vector = vectors.get(number);
+      if (!vector) throw new Error(`offline.inbox_lane has no row for lane ${number}: run the migrations`);
+      const lane = new InboxLane(number, epoch, vector);
+      this.lanes.get(number)?.lose();
+      this.lanes.set(number, lane);
+      this.feed.add(lane);
+      this.edge.listen(lane);
+    }
+    this.feed.survey();
+  }
+
+  private lost(numbers: number[]): void {
+    for (const lane of this.those(numbers)) {
+      this.silence(lane);
+      lane.lose();
+      this.lanes.delete(lane.lane);
+    }
+    this.writer.wake();
+  }
+
+  private async releasing(numbers: number[]): Promise<void> {
+    const lanes = this.those(numbers);
+    for (const lane of lanes) {
+      lane.state = 'leaving';
+      this.silence(lane);
+    }
+    await this.writer.drained(lanes);
+  }
+
+  private silence(lane: InboxLane): void {
+    this.edge.ignore(lane);
+    this.feed.remove(lane);
+  }
+
+  private those(numbers: number[]): InboxLane[] {
+    return numbers.map((number) => this.lanes.get(number)).filter((lane) => lane !== undefined);
+  }
+
+  private schedule(): void {
+    const every = (ms: number, work: () => void): void => void this.timers.push(setInterval(work, ms).unref());
+    every(1_000, () => {
+      this.outbox.tick();
+      this.writer.wake();
+    });
+    every(10_000, () => this.forgetSilentSessions());
+    every(3_600_000, () => void this.maintain());
+    void this.maintain();
+  }
+
+  private async maintain(): Promise<void> {
+    try {
+      await this.partitions.ensure();
+      await this.partitions.dropExpired();
+    } catch (error) {
+      this.options.log.warn('partitions.failed', { error });
+    }
+  }
+
+  private forgetSilentSessions(): void {
+    const deadline = Date.now() - SESSION_SILENCE_MS;
+    for (const lane of this.lanes.values()) {
+      for (const session of lane.sessions) if (session.seenAt < deadline) lane.forgetSession(session);
+    }
+  }
+
+  private measure(): void {
+    const sum = (of: (lane: InboxLane) => number): number =>
+      [...this.lanes.values()].reduce((total, lane) => total + of(lane), 0);
+    gauge({ name: 'hz_offline_lanes', help: 'Inbox lanes held' }, () => this.lanes.size);
+    gauge({ name: 'hz_offline_sessions', help: 'Sessions told of new entries' }, () =>
+      sum((lane) => lane.sessions.size),
+    );
+    gauge({ name: 'hz_offline_users', help: 'Users in memory' }, () => sum((lane) => lane.users.size));
+    gauge(
+      { name: 'hz_offline_lag_events', help: 'Events known of and not yet here, over all lanes' },
+      () => this.feed.lag,
+    );
+    gauge({ name: 'hz_offline_queued_events', help: 'Events that wait to be applied' }, () => this.feed.length);
+  }
+}

@@ -1,0 +1,64 @@
+import type pg from 'pg';
+
+export interface DeviceOpening {
+  user: string;
+  device: string;
+  epoch: number;
+  cursor: number;
+  deviceType: string;
+  version: number;
+}
+
+/** Devices that log in: created, or given their next epoch. No device twice: one statement cannot touch a row twice. */
+export async function openDevices(client: pg.ClientBase, openings: readonly DeviceOpening[]): Promise<void> {
+  await client.query({
+    name: 'open-devices',
+    text: `insert into offline.device as d (user_id, device_id, epoch, cursor, device_type, version)
+           select * from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::int[])
+           on conflict (user_id, device_id) do update
+              set epoch = excluded.epoch, device_type = excluded.device_type, version = excluded.version, last_seen = now()`,
+    values: [
+      openings.map((one) => one.user),
+      openings.map((one) => one.device),
+      openings.map((one) => one.epoch),
+      openings.map((one) => one.cursor),
+      openings.map((one) => one.deviceType),
+      openings.map((one) => one.version),
+    ],
+  });
+}
+
+export interface CursorMove {
+  user: string;
+  device: string;
+  epoch: number;
+  cursor: number;
+}
+
+/** Never lowers a cursor, never moves one for an older epoch. */
+export async function moveCursors(client: pg.ClientBase, moves: readonly CursorMove[]): Promise<void> {
+  await client.query({
+    name: 'move-cursors',
+    text: `update offline.device d set cursor = greatest(d.cursor, m.cursor), last_seen = now()
+             from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) as m (user_id, device_id, epoch, cursor)
+            where d.user_id = m.user_id and d.device_id = m.device_id and d.epoch = m.epoch`,
+    values: [
+      moves.map((move) => move.user),
+      moves.map((move) => move.device),
+      moves.map((move) => move.epoch),
+      moves.map((move) => move.cursor),
+    ],
+  });
+}
+
+export async function removeDevices(
+  client: pg.ClientBase,
+  devices: readonly { user: string; device: string }[],
+): Promise<void> {
+  await client.query({
+    name: 'remove-devices',
+    text: `delete from offline.device d using unnest($1::text[], $2::text[]) as gone (user_id, device_id)
+            where d.user_id = gone.user_id and d.device_id = gone.device_id`,
+    values: [devices.map((one) => one.user), devices.map((one) => one.device)],
+  });
+}

@@ -1,0 +1,60 @@
+import type pg from 'pg';
+
+/** A row of a user's inbox, on its way in. */
+export interface InboxRow {
+  user: string;
+  seq: number;
+  lane: number;
+  position: number;
+  skipDevice: string | null;
+}
+
+/** Fails, and nothing is lost, when today's partition is missing: the lane is then taken anew, which creates it. */
+export async function insertRows(client: pg.ClientBase, rows: readonly InboxRow[]): Promise<void> {
+  await client.query({
+    name: 'insert-inbox',
+    text: `insert into offline.inbox (user_id, inbox_seq, lane, position, skip_device, day)
+           select user_id, inbox_seq, lane, position, skip_device, (now() at time zone 'utc')::date
+             from unnest($1::text[], $2::bigint[], $3::smallint[], $4::bigint[], $5::text[])
+               as r (user_id, inbox_seq, lane, position, skip_device)`,
+    values: [
+      rows.map((row) => row.user),
+      rows.map((row) => row.seq),
+      rows.map((row) => row.lane),
+      rows.map((row) => row.position),
+      rows.map((row) => row.skipDevice),
+    ],
+  });
+}
+
+/** A part of one user's inbox: at most `limit` rows from `from` to `to`. */
+export interface InboxPart {
+  user: string;
+  from: number;
+  to: number;
+  limit: number;
+}
+
+/** For each part its rows, ascending. One statement for all parts: a login storm asks for hundreds at once. */
+export async function readParts(client: pg.ClientBase, parts: readonly InboxPart[]): Promise<InboxRow[][]> {
+  const { rows } = await client.query<InboxRow & { part: number }>({
+    name: 'read-inbox-parts',
+    text: `select p.part::int as part, i.user_id as "user", i.inbox_seq as seq, i.lane, i.position, i.skip_device as "skipDevice"
+             from unnest($1::text[], $2::bigint[], $3::bigint[], $4::int[]) with ordinality
+               as p (user_id, from_seq, to_seq, max_rows, part)
+            cross join lateral (
+              select * from offline.inbox
+               where user_id = p.user_id and inbox_seq between p.from_seq and p.to_seq
+               order by inbox_seq limit p.max_rows) i
+            order by p.part, i.inbox_seq`,
+    values: [
+      parts.map((part) => part.user),
+      parts.map((part) => part.from),
+      parts.map((part) => part.to),
+      parts.map((part) => part.limit),
+    ],
+  });
+  const found: InboxRow[][] = parts.map(() => []);
+  for (const row of rows) found[row.part - 1]?.push(row);
+  return found;
+}

@@ -1,0 +1,45 @@
+import { LaneCountError } from '@huizhi/runtime';
+import type pg from 'pg';
+
+/** Creates the vectors of applied positions where there are none. @throws LaneCountError when they are of another length */
+export async function ensureVectors(client: pg.ClientBase, lanes: number, messageLanes: number): Promise<void> {
+  await client.query(
+    `insert into offline.inbox_lane (lane, applied)
+     select lane, array_fill(0::bigint, array[$2::int]) from generate_series(0, $1::int - 1) as lane
+      where not exists (select from offline.inbox_lane)`,
+    [lanes, messageLanes],
+  );
+  await assertVectors(client, messageLanes);
+}
+
+/** @throws LaneCountError when the data was made for another number of message lanes */
+export async function assertVectors(client: pg.ClientBase, messageLanes: number): Promise<void> {
+  const { rows } = await client.query<{ length: number }>(
+    `select array_length(applied, 1) as length from offline.inbox_lane where array_length(applied, 1) <> $1 limit 1`,
+    [messageLanes],
+  );
+  if (rows[0]) throw new LaneCountError('message', rows[0].length, messageLanes);
+}
+
+/** The applied position per message lane, by inbox lane. */
+export async function readVectors(client: pg.ClientBase, lanes: readonly number[]): Promise<Map<number, number[]>> {
+  const { rows } = await client.query<{ lane: number; applied: number[] }>({
+    name: 'read-vectors',
+    text: `select lane, applied from offline.inbox_lane where lane = any($1::int[])`,
+    values: [lanes],
+  });
+  return new Map(rows.map((row) => [row.lane, row.applied]));
+}
+
+/** An array of arrays is a matrix to PostgreSQL, and unnest would flatten it: so each vector travels as text. */
+export async function writeVectors(
+  client: pg.ClientBase,
+  vectors: readonly { lane: number; applied: readonly number[] }[],
+): Promise<void> {
+  await client.query({
+    name: 'write-vectors',
+    text: `update offline.inbox_lane l set applied = v.applied::bigint[]
+             from unnest($1::int[], $2::text[]) as v (lane, applied) where l.lane = v.lane`,
+    values: [vectors.map((one) => one.lane), vectors.map((one) => `{${one.applied.join(',')}}`)],
+  });
+}

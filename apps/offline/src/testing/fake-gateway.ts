@@ -1,0 +1,117 @@
+import {
+  decodeLines,
+  inboxLaneOf,
+  subjects,
+  type FetchReply,
+  type FetchRequest,
+  type GatewayNews,
+  type OpenReply,
+} from '@huizhi/protocol';
+import type { Bus } from '@huizhi/runtime';
+
+/** What a session was told. */
+export interface Told {
+  session: number;
+  seq: number;
+  body: string | undefined;
+}
+export interface FakeSession {
+  session: number;
+  user: string;
+  device: string;
+  epoch: number;
+  cursor: number;
+  head: number;
+  waiting: number;
+  generation: string;
+}
+
+/** A gateway as the offline service sees it: it says and hears exactly what is in the protocol. */
+export class FakeGateway {
+  readonly news: GatewayNews[] = [];
+  readonly told: Told[] = [];
+  readonly confirmed = new Map<number, number>();
+  readonly kicked: number[] = [];
+  readonly attached = new Map<number, { cursor: number; head: number }>();
+  private sessions = 0;
+
+  constructor(
+    private readonly bus: Bus,
+    readonly name: string,
+    private readonly lanes: number,
+  ) {
+    bus.subscribe(subjects.gateway(name), (payload) => this.hear(payload));
+  }
+
+  /** Logs in, asking again until the lane's owner answers. */
+  async open(user: string, device = 'phone', session = ++this.sessions): Promise<FakeSession> {
+    const request = { gateway: this.name, session, user, device, deviceType: 'test', version: 2 };
+    for (let attempt = 0; attempt < 50; attempt++) {
+      const payload = await this.bus
+        .request(subjects.open(this.lane(user)), JSON.stringify(request), { timeoutMs: 500 })
+        .catch(() => undefined);
+      if (!payload) continue;
+      const reply = JSON.parse(new TextDecoder().decode(payload)) as OpenReply;
+      if (!reply.error) return { session, user, device, ...reply };
+    }
+    throw new Error(`nobody opened a session of ${user}`);
+  }
+
+  attach(...sessions: Pick<FakeSession, 'session' | 'user' | 'device' | 'epoch'>[]): void {
+    this.say('attach', sessions, (group) => ({ gateway: this.name, sessions: group }));
+  }
+
+  close(...sessions: FakeSession[]): void {
+    this.say('close', sessions, (group) => ({ gateway: this.name, sessions: group }));
+  }
+
+  cursor(session: Pick<FakeSession, 'session' | 'user' | 'device' | 'epoch'>, cursor: number): void {
+    this.say('cursor', [session], (group) => ({
+      gateway: this.name,
+      cursors: group.map((one) => ({ ...one, cursor })),
+    }));
+  }
+
+  async fetch(
+    { session, user, device, epoch }: Pick<FakeSession, 'session' | 'user' | 'device' | 'epoch'>,
+    part: Partial<Pick<FetchRequest, 'from' | 'limit' | 'maxBytes'>> = {},
+  ): Promise<{ head: FetchReply; bodies: string[] }> {
+    const request: FetchRequest = { session, user, device, epoch, from: 1, limit: 200, maxBytes: 256 * 1024, ...part };
+    return decodeLines<FetchReply>(
+      await this.bus.request(subjects.fetch(this.lane(user)), JSON.stringify(request), { timeoutMs: 4_000 }),
+    );
+  }
+
+  /** The `inboxSeq`s this session was told, in the order told. */
+  seqsOf(session: number): number[] {
+    return this.told.filter((one) => one.session === session).map((one) => one.seq);
+  }
+
+  textsOf(session: number): (string | undefined)[] {
+    return this.told.filter((one) => one.session === session).map((one) => textOf(one.body));
+  }
+
+  private hear(payload: Uint8Array): void {
+    const { head, bodies } = decodeLines<GatewayNews>(payload);
+    this.news.push(head);
+    for (const [session, seq, line] of head.deliver ?? []) this.told.push({ session, seq, body: bodies[line] });
+    for (const [session, cursor] of head.confirm ?? []) this.confirmed.set(session, cursor);
+    for (const [session, cursor, at] of head.attached ?? []) this.attached.set(session, { cursor, head: at });
+    this.kicked.push(...(head.kick ?? []));
+  }
+
+  private say<T extends { user: string }>(
+    what: 'attach' | 'close' | 'cursor',
+    all: T[],
+    batch: (group: T[]) => object,
+  ): void {
+    for (const one of all) this.bus.publish(subjects[what](this.lane(one.user)), JSON.stringify(batch([one])));
+  }
+
+  private lane(user: string): number {
+    return inboxLaneOf(user, this.lanes);
+  }
+}
+
+export const textOf = (body: string | undefined): string | undefined =>
+  body === undefined ? undefined : (JSON.parse(body) as { text: string }).text;

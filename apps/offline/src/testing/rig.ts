@@ -1,0 +1,118 @@
+import { makeTestDatabase } from '@huizhi/constellation';
+import { Bus, silentLogger } from '@huizhi/runtime';
+import pg from 'pg';
+import { prepareDatabase } from '../migrations/prepare.js';
+import { OfflineService } from '../offline-service.js';
+import { FakeGateway } from './fake-gateway.js';
+import { FakeMessage } from './fake-message.js';
+import { PlainNats } from './plain-nats.js';
+
+export const LANES = 4;
+export const MESSAGE_LANES = 8;
+
+export interface Instance {
+  service: OfflineService;
+  bus: Bus;
+  /** Ends it in order. */
+  stop(): Promise<void>;
+}
+
+/** PostgreSQL and NATS for real; the test plays the message service and the gateways. */
+export class Rig {
+  private readonly instances: Instance[] = [];
+  private gateways = 0;
+
+  private constructor(
+    readonly url: string,
+    readonly nats: PlainNats,
+    readonly bus: Bus,
+    readonly admin: pg.Client,
+    readonly message: FakeMessage,
+    private readonly close: () => Promise<void>,
+  ) {}
+
+  static async start(): Promise<Rig> {
+    const database = await makeTestDatabase('offline');
+    await prepareDatabase({ url: database.url, applicationName: 'test', lanes: LANES, messageLanes: MESSAGE_LANES });
+    const admin = new pg.Client({ connectionString: database.url });
+    admin.on('error', () => undefined);
+    await admin.connect();
+    const nats = await PlainNats.start();
+    const bus = Bus.connect({ url: nats.url(), name: 'test', log: silentLogger });
+    await bus.ready();
+    return new Rig(database.url, nats, bus, admin, new FakeMessage(bus, MESSAGE_LANES), async () => {
+      await bus.drain();
+      await nats.stop();
+      await admin.end();
+      await database.drop();
+    });
+  }
+
+  async instance(
+    name: string,
+    options: { leaseMs?: number; url?: string; retentionDays?: number } = {},
+  ): Promise<Instance> {
+    const bus = Bus.connect({ url: this.nats.url(), name, log: silentLogger });
+    await bus.ready();
+    const config = {
+      INSTANCE_ID: name,
+      OFFLINE_DATABASE_URL: options.url ?? this.url,
+      OFFLINE_LANES: LANES,
+      MESSAGE_LANES,
+      LEASE_MS: options.leaseMs ?? 1_000,
+      RETENTION_DAYS: options.retentionDays ?? 30,
+      PACE_MS: 1,
+    };
+    const service = new OfflineService({ config, bus, log: silentLogger, membersAsOf: this.message.membersAsOf });
+    await service.start();
+    let stopped: Promise<void> | undefined;
+    const stop = async (): Promise<void> => {
+      await service.stop();
+      await bus.drain();
+      await service.close();
+    };
+    const instance = { service, bus, stop: () => (stopped ??= stop()) };
+    this.instances.push(instance);
+    return instance;
+  }
+
+  gateway(): FakeGateway {
+    return new FakeGateway(this.bus, `gateway-${++this.gateways}`, LANES);
+  }
+
+  /** The rows of a user's inbox, as stored. */
+  async inboxOf(user: string): Promise<{ seq: number; lane: number; position: number; skip: string | null }[]> {
+    const { rows } = await this.admin.query<{ seq: number; lane: number; position: number; skip: string | null }>(
+      `select inbox_seq::float8 as seq, lane, position::float8 as position, skip_device as skip
+         from offline.inbox where user_id = $1 order by inbox_seq`,
+      [user],
+    );
+    return rows;
+  }
+
+  async cursorOf(user: string, device = 'phone'): Promise<number | undefined> {
+    const { rows } = await this.admin.query<{ cursor: number }>(
+      'select cursor::float8 as cursor from offline.device where user_id = $1 and device_id = $2',
+      [user, device],
+    );
+    return rows[0]?.cursor;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.allSettled(this.instances.map((instance) => instance.stop()));
+    await this.close();
+  }
+}
+
+/** Resolves when the condition holds; it is looked at every 10 ms. */
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  what = 'a condition',
+  boundMs = 15_000,
+): Promise<void> {
+  const deadline = Date.now() + boundMs;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`waited ${boundMs} ms for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
