@@ -270,7 +270,8 @@ export class Constellation {
   async #ports(name: ServiceName, label: string): Promise<{ http: number; client?: number }> {
     const before = this.#state.ports[label];
     const http = await freePort(before?.http);
-    const client = name === 'gateway' ? await freePort(before?.client) : undefined;
+    const fixed = this.#environment(name)['GATEWAY_PORT'];
+    const client = name === 'gateway' ? Number(fixed ?? (await freePort(before?.client))) : undefined;
     const ports = client === undefined ? { http } : { http, client };
     this.#state.ports[label] = ports;
     writeState(this.#stateFile, this.#state);

@@ -1,4 +1,5 @@
-import type { Constellation } from '@huizhi/constellation';
+import { projectRoot, type Constellation } from '@huizhi/constellation';
+import { join } from 'node:path';
 
 const SAMPLE_USERS = ['alice', 'bob'];
 const TOKEN_LIFE = '7d';
@@ -23,6 +24,7 @@ export async function banner(running: Constellation): Promise<string> {
     deviceID: 'terminal',
     token: first?.token,
   };
+  const dataOption = running.dataDir === join(projectRoot(), '.data') ? '' : ` --data ${running.dataDir}`;
   const connect = tls
     ? `openssl s_client -quiet -connect ${host}:${port} -CAfile ${certificate}`
     : `nc ${host} ${port}`;
@@ -38,7 +40,9 @@ export async function banner(running: Constellation): Promise<string> {
     `Sample users (tokens are good for ${TOKEN_LIFE}):`,
     ...users.map(({ user, token }) => `  ${user}  ${token}`),
     '',
-    'Try:',
+    'Try, in two other terminals:',
+    ...SAMPLE_USERS.map((user, i) => `  npx hz chat ${user}${dataOption}   and there  /to ${SAMPLE_USERS[1 - i]}`),
+    'or by hand:',
     `  ${connect}`,
     '  and paste, as one line:',
     `  ${JSON.stringify(login)}`,

@@ -3,7 +3,7 @@ import type { ConstellationOptions } from '@huizhi/constellation';
 /** Variables a developer may set for the services of `hz up`; everything else they get from the constellation. */
 const PASSED_ON = ['LOG_LEVEL', 'FAILPOINTS'];
 const MESSAGE = ['MESSAGE_LANES'];
-const OFFLINE = ['OFFLINE_LANES'];
+const OFFLINE = ['OFFLINE_LANES', 'MESSAGE_LANES'];
 const GATEWAY = ['GATEWAY_HOST', 'GATEWAY_PORT', 'TLS', 'AUTH', 'MESSAGE_LANES', 'OFFLINE_LANES'];
 
 /** What the environment says about servers and services: a URL given means that server is not started. */
