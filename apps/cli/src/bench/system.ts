@@ -1,0 +1,59 @@
+import { Constellation } from '@huizhi/constellation';
+import { randomBytes } from 'node:crypto';
+import type { Parts } from './cpu.js';
+import { LoadConnection, type LoadFrame } from './load-connection.js';
+
+/** The system under load: one of each service, servers of its own, in a temporary folder. */
+export class LoadedSystem {
+  /** So that a crash in the middle of a run fails it. */
+  crash: string | undefined;
+  readonly run = randomBytes(3).toString('hex');
+
+  private constructor(readonly constellation: Constellation) {
+    constellation.onCrash((name, report) => (this.crash ??= `${name} ended unexpectedly\n${report}`));
+  }
+
+  static async boot(print: (line: string) => void, gatewayEnv: Record<string, string> = {}): Promise<LoadedSystem> {
+    const env = { all: { LOG_LEVEL: 'warn' }, gateway: gatewayEnv };
+    return new LoadedSystem(await Constellation.start({ postgres: 'own', env, print: (line) => print(`· ${line}`) }));
+  }
+
+  get parts(): Parts {
+    const { constellation } = this;
+    return {
+      gateway: () => constellation.instances('gateway').map(({ pid }) => pid),
+      message: () => constellation.instances('message').map(({ pid }) => pid),
+      offline: () => constellation.instances('offline').map(({ pid }) => pid),
+      nats: () => (constellation.nats?.pid === undefined ? [] : [constellation.nats.pid]),
+      postgres: () => constellation.postgres?.pids() ?? [],
+    };
+  }
+
+  user(n: number): string {
+    return `bench-${this.run}-${n}`;
+  }
+
+  async login(user: string): Promise<{ connection: LoadConnection; receipt: LoadFrame }> {
+    const token = await this.constellation.token(user);
+    const login = { fromUserID: user, deviceID: 'load', deviceType: 'bench', versionCode: 2, token };
+    return LoadConnection.open(this.constellation.address, login);
+  }
+
+  stop(): Promise<void> {
+    return this.constellation.stop();
+  }
+}
+
+/** Does `work` for 0 … count−1, at most `width` at a time, and keeps the results in order. */
+export async function inParallel<T>(count: number, width: number, work: (n: number) => Promise<T>): Promise<T[]> {
+  const results: T[] = [];
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < count) {
+      const n = next++;
+      results[n] = await work(n);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(width, count) }, worker));
+  return results;
+}
