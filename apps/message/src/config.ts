@@ -1,4 +1,11 @@
-import { commonVariables, defineConfig, durationSetting, integerSetting, urlSetting, type ConfigOf } from '@huizhi/runtime';
+import {
+  commonVariables,
+  defineConfig,
+  durationSetting,
+  integerSetting,
+  urlSetting,
+  type ConfigOf,
+} from '@huizhi/runtime';
 
 export const messageConfig = defineConfig({
   ...commonVariables('message'),

@@ -27,7 +27,9 @@ export class Lifecycle implements OnApplicationBootstrap {
     this.health.dependency('lanes', () => keeper.status());
     this.shutdown.on('work', 'lanes', () => keeper.stop());
     this.shutdown.on('database', 'connections', () => this.close());
-    void startWhenPossible('database', { log: this.log, health: this.health, signal: this.shutdown.signal }, () => this.start());
+    void startWhenPossible('database', { log: this.log, health: this.health, signal: this.shutdown.signal }, () =>
+      this.start(),
+    );
   }
 
   private async start(): Promise<void> {

@@ -1,14 +1,13 @@
 import { Module, type FactoryProvider } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { Bus, CONFIG_TOKEN, DedicatedConnection, LaneKeeper, LOGGER_TOKEN, type Logger } from '@huizhi/runtime';
+import { Bus, CONFIG_TOKEN, DedicatedConnection, LOGGER_TOKEN, type Logger } from '@huizhi/runtime';
 import type { MessageConfig } from './config.js';
 import { dataSource, SCHEMA } from './database.js';
 import { DirectoryController } from './directory/directory.controller.js';
 import { Directory } from './directory/directory.js';
 import { User } from './directory/user.entity.js';
+import { buildConversations } from './lanes/build.js';
 import { Conversations } from './lanes/conversations.js';
-import { LaneWriter } from './lanes/lane-writer.js';
-import { Outlet } from './lanes/outlet.js';
 import { Lifecycle } from './lifecycle.js';
 import { HistoryReader } from './reads/history-reader.js';
 import { LogReader } from './reads/log-reader.js';
@@ -50,28 +49,10 @@ const historyReader: FactoryProvider = {
   useFactory: (bus: Bus, { history }: Readers, log: Logger) => new HistoryReader(bus, history, log),
 };
 
-/** The lanes and what runs on them know each other: the keeper says what is owned, the rest reacts. */
 const conversations: FactoryProvider = {
   provide: Conversations,
   inject: [CONFIG_TOKEN, WriterConnection, Bus, LOGGER_TOKEN],
-  useFactory: (config: MessageConfig, connection: WriterConnection, bus: Bus, log: Logger) => {
-    const keeper: LaneKeeper = new LaneKeeper({
-      service: 'message',
-      schema: SCHEMA,
-      lanes: config.MESSAGE_LANES,
-      instance: config.INSTANCE_ID,
-      leaseMs: config.LEASE,
-      connection,
-      bus,
-      log,
-      onTaken: async (lanes) => all.take(lanes),
-      onLost: (lanes, reason) => all.lose(lanes, reason),
-      onReleasing: (lanes) => all.finish(lanes),
-    });
-    const writer = new LaneWriter(connection, keeper, log);
-    const all = new Conversations(bus, keeper, writer, new Outlet(bus, keeper), log, config.PACE);
-    return all;
-  },
+  useFactory: buildConversations,
 };
 
 @Module({

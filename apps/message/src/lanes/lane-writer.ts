@@ -16,7 +16,9 @@ import type { Item } from './work.js';
 
 /** What became of some items: decided (maybe committed), or nothing may be said of them. */
 export type Outcome =
-  { kind: 'committed'; plan: Plan } | { kind: 'refused'; items: Item[]; receipt: SendReceipt } | { kind: 'silent'; items: Item[] };
+  | { kind: 'committed'; plan: Plan }
+  | { kind: 'refused'; items: Item[]; receipt: SendReceipt }
+  | { kind: 'silent'; items: Item[] };
 
 /** A stored client id was met while inserting: what is known was incomplete, decide again. */
 class DuplicateMetError extends Error {
@@ -111,7 +113,8 @@ export class LaneWriter {
     await this.connection.transaction(async (client) => {
       await this.keeper.advance(client, plan.moves);
       if (plan.refused.length > 0 && (await this.lookUp(client, plan.refused))) throw new DuplicateMetError();
-      if (plan.rows.length > 0 && (await insertEvents(client, plan.rows)) < plan.rows.length) throw new DuplicateMetError();
+      if (plan.rows.length > 0 && (await insertEvents(client, plan.rows)) < plan.rows.length)
+        throw new DuplicateMetError();
       for (const group of plan.groups) await insertGroup(client, group);
       await failpointAsync('message.before-commit');
     });

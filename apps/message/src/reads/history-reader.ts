@@ -1,4 +1,11 @@
-import { encodeLines, MAX_BUS_BYTES, pairConversation, subjects, type HistoryReply, type HistoryRequest } from '@huizhi/protocol';
+import {
+  encodeLines,
+  MAX_BUS_BYTES,
+  pairConversation,
+  subjects,
+  type HistoryReply,
+  type HistoryRequest,
+} from '@huizhi/protocol';
 import type { Bus, DedicatedConnection, Logger } from '@huizhi/runtime';
 import { readHistory, wasMember } from '../sql/read-log.js';
 

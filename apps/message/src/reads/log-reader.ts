@@ -1,4 +1,11 @@
-import { encodeLines, MAX_BUS_BYTES, subjects, type LogGetRequest, type LogRangeRequest, type LogReply } from '@huizhi/protocol';
+import {
+  encodeLines,
+  MAX_BUS_BYTES,
+  subjects,
+  type LogGetRequest,
+  type LogRangeRequest,
+  type LogReply,
+} from '@huizhi/protocol';
 import type { Bus, DedicatedConnection, Logger } from '@huizhi/runtime';
 import { readHead, readPlaces, readRange } from '../sql/read-log.js';
 

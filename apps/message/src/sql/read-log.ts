@@ -31,7 +31,12 @@ const toEvent = ({ position, conversation, seq, serverTime, user, device, peer, 
 });
 
 /** The events of a lane from a position on, ascending. What is committed has no holes, so neither has the answer. */
-export async function readRange(client: pg.ClientBase, lane: number, from: number, limit: number): Promise<LoggedEvent[]> {
+export async function readRange(
+  client: pg.ClientBase,
+  lane: number,
+  from: number,
+  limit: number,
+): Promise<LoggedEvent[]> {
   const { rows } = await client.query<LogRow>({
     name: 'read-range',
     text: `select ${COLUMNS},

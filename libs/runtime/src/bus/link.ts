@@ -3,6 +3,7 @@ import { Backoff, pause } from '../backoff.js';
 import { withTimeout } from '../deferred.js';
 import type { Logger } from '../log/logger.js';
 import { connections } from './metrics.js';
+import { natsServers } from './nats-url.js';
 
 export interface LinkOptions {
   /** One server, or several with commas. */
@@ -66,7 +67,7 @@ export class Link {
   private async open(): Promise<NatsConnection | undefined> {
     try {
       return await connect({
-        servers: this.options.url.split(','),
+        ...natsServers(this.options.url),
         name: this.options.name,
         noAsyncTraces: true,
         timeout: 3_000,

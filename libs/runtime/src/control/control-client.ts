@@ -1,6 +1,7 @@
 import { ClientNats } from '@nestjs/microservices';
 import { firstValueFrom, timeout, TimeoutError } from 'rxjs';
 import { Backoff, pause } from '../backoff.js';
+import { natsServers } from '../bus/nats-url.js';
 import { ControlError } from './control-error.js';
 
 export interface ControlRequestOptions {
@@ -16,7 +17,7 @@ export class ControlClient {
 
   constructor(natsUrl: string, name: string) {
     this.client = new ClientNats({
-      servers: natsUrl.split(','),
+      ...natsServers(natsUrl),
       name: `${name} control client`,
       noAsyncTraces: true,
       timeout: 2_000,

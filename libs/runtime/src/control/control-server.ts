@@ -1,5 +1,6 @@
 import type { INestApplication } from '@nestjs/common';
 import { Transport, type NatsOptions } from '@nestjs/microservices';
+import { natsServers } from '../bus/nats-url.js';
 
 /** After its subscriptions ended, how long Nest's transport waits for handlers under way, milliseconds. */
 const GRACE_MS = 300;
@@ -14,7 +15,7 @@ export function connectControl(app: INestApplication, natsUrl: string, service: 
   app.connectMicroservice<NatsOptions>({
     transport: Transport.NATS,
     options: {
-      servers: natsUrl.split(','),
+      ...natsServers(natsUrl),
       name: `${service} control`,
       queue: service,
       noAsyncTraces: true,

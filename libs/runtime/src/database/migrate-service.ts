@@ -26,7 +26,9 @@ export async function migrateService(migration: ServiceMigration): Promise<void>
     const options = migration.options(String(config[migration.urlName]));
     const names = await runMigrations(options);
     await createLanes(options, Number(config[migration.lanesName]));
-    process.stdout.write(`schema ${options.schema}: ${names.length === 0 ? 'up to date' : `ran ${names.join(', ')}`}\n`);
+    process.stdout.write(
+      `schema ${options.schema}: ${names.length === 0 ? 'up to date' : `ran ${names.join(', ')}`}\n`,
+    );
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n`);
     process.exitCode = 1;
@@ -34,7 +36,11 @@ export async function migrateService(migration: ServiceMigration): Promise<void>
 }
 
 async function createLanes({ url, schema, applicationName }: DatabaseOptions, lanes: number): Promise<void> {
-  const client = new pg.Client({ connectionString: url, application_name: applicationName, connectionTimeoutMillis: 3_000 });
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: applicationName,
+    connectionTimeoutMillis: 3_000,
+  });
   await client.connect();
   try {
     await ensureLanes(client, schema, lanes);

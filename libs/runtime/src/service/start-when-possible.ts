@@ -16,7 +16,11 @@ export interface StartContext {
  * `/livez` and says on `/readyz` what it waits for. What waiting cannot mend (a schema too old, another number of lanes)
  * is thrown, which ends the process with its reason.
  */
-export async function startWhenPossible(name: string, context: StartContext, start: () => Promise<void>): Promise<void> {
+export async function startWhenPossible(
+  name: string,
+  context: StartContext,
+  start: () => Promise<void>,
+): Promise<void> {
   const { log, health, signal } = context;
   let state = 'not started yet';
   health.dependency(name, () => state);
@@ -31,6 +35,6 @@ export async function startWhenPossible(name: string, context: StartContext, sta
       state = `cannot start: ${(error as Error).message}`;
       log.warn('service.waiting', { for: name, error });
     }
-    await pause(backoff.next());
+    await pause(backoff.next(), signal);
   }
 }

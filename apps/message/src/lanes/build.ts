@@ -1,0 +1,33 @@
+import { LaneKeeper, type Bus, type DedicatedConnection, type Logger } from '@huizhi/runtime';
+import type { MessageConfig } from '../config.js';
+import { SCHEMA } from '../database.js';
+import { Conversations } from './conversations.js';
+import { LaneWriter } from './lane-writer.js';
+import { Outlet } from './outlet.js';
+
+type LaneConfig = Pick<MessageConfig, 'INSTANCE_ID' | 'MESSAGE_LANES' | 'LEASE' | 'PACE'>;
+
+/** The lanes and what runs on them know each other: the keeper says what is owned, the rest reacts. */
+export function buildConversations(
+  config: LaneConfig,
+  connection: DedicatedConnection,
+  bus: Bus,
+  log: Logger,
+): Conversations {
+  const keeper: LaneKeeper = new LaneKeeper({
+    service: 'message',
+    schema: SCHEMA,
+    lanes: config.MESSAGE_LANES,
+    instance: config.INSTANCE_ID,
+    leaseMs: config.LEASE,
+    connection,
+    bus,
+    log,
+    onTaken: async (lanes) => conversations.take(lanes),
+    onLost: (lanes, reason) => conversations.lose(lanes, reason),
+    onReleasing: (lanes) => conversations.finish(lanes),
+  });
+  const writer = new LaneWriter(connection, keeper, log);
+  const conversations = new Conversations(bus, keeper, writer, new Outlet(bus, keeper), log, config.PACE);
+  return conversations;
+}

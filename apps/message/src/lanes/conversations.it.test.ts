@@ -1,0 +1,240 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  groupConversation,
+  laneOf,
+  pairConversation,
+  subjects,
+  type HistoryReply,
+  type LogReply,
+  type SendReceipt,
+  type StoredReceipt,
+} from '@huizhi/protocol';
+import { armFailpoints, disarmFailpoints, enableFailpoints, resetFailpoints } from '@huizhi/runtime';
+import { LANES, Rig, text, type TestSend } from '../testing/rig.js';
+import '../failpoints.js';
+
+let rig: Rig;
+beforeEach(async () => {
+  rig = await Rig.start();
+  await rig.users('alice', 'bob', 'carol');
+});
+afterEach(async () => {
+  resetFailpoints();
+  await rig.stop();
+});
+
+const stored = (receipts: SendReceipt[]): StoredReceipt[] => {
+  expect(receipts.filter((receipt) => 'error' in receipt)).toEqual([]);
+  return receipts as StoredReceipt[];
+};
+
+async function logOf(lane: number): Promise<{ positions: number[]; bodies: string[] }> {
+  const { head, bodies } = await rig.request<LogReply>(subjects.log, { op: 'range', lane, from: 1, limit: 1000 });
+  return { positions: (head.events ?? []).map((event) => event.position), bodies };
+}
+
+describe('a send', () => {
+  it('is stored, receipted and told, in order, without holes', async () => {
+    await rig.instance('m1');
+    const sends = Array.from({ length: 20 }, (_, n) => text('alice', 'bob', `c${n}`, `word ${n}`));
+    const receipts = stored(await rig.send('alice', sends));
+    expect(receipts.map((receipt) => receipt.seq)).toEqual(sends.map((_, n) => n + 1));
+    const lane = laneOf(pairConversation('alice', 'bob'), LANES);
+    const log = await logOf(lane);
+    expect(log.positions).toEqual(receipts.map((receipt) => receipt.position));
+    await rig.until(() => rig.news.length === 20);
+    expect(rig.news.map((one) => one.delivery)).toEqual(log.bodies);
+    expect(log.bodies.map((body) => (JSON.parse(body) as { content: { text: string } }).content.text)).toEqual(
+      sends.map((_, n) => `word ${n}`),
+    );
+  });
+
+  it('said again is the same message, also after another owner took over', async () => {
+    const first = await rig.instance('m1');
+    const [before] = await rig.send('alice', [text('alice', 'bob', 'c1')]);
+    const [again] = await rig.send('alice', [text('alice', 'bob', 'c1')]);
+    expect(again).toEqual(before);
+    await first.stop();
+    await rig.instance('m2');
+    const [later] = await rig.send('alice', [text('alice', 'bob', 'c1')]);
+    expect(later).toEqual(before);
+    const { rows } = await rig.admin.query('select count(*)::int as n from message.event');
+    expect(rows[0]).toEqual({ n: 1 });
+    expect(rig.news).toHaveLength(1);
+  });
+
+  it('from two sessions at once with one client id is one message', async () => {
+    await rig.instance('m1');
+    const [one, two] = await Promise.all([
+      rig.send('alice', [text('alice', 'bob', 'same')]),
+      rig.send('alice', [text('alice', 'bob', 'same')]),
+    ]);
+    expect(one).toEqual(two);
+    expect(stored(one)[0]?.seq).toBe(1);
+  });
+
+  it('with a used client id and other content is a conflict; another user may use the id', async () => {
+    await rig.instance('m1');
+    await rig.send('alice', [text('alice', 'bob', 'c1', 'hello')]);
+    expect(await rig.send('alice', [text('alice', 'bob', 'c1', 'other')])).toMatchObject([{ error: 'conflict' }]);
+    expect(stored(await rig.send('bob', [text('bob', 'alice', 'c1', 'mine')]))[0]?.seq).toBe(2);
+  });
+
+  it('to someone who does not exist is refused and leaves no hole', async () => {
+    await rig.instance('m1');
+    expect(await rig.send('alice', [text('alice', 'nobody', 'c1')])).toMatchObject([{ error: 'notAllowed' }]);
+    await rig.users('nobody');
+    expect(stored(await rig.send('alice', [text('alice', 'nobody', 'c1')]))[0]?.seq).toBe(1);
+  });
+
+  it('that PostgreSQL does not take fails alone', async () => {
+    await rig.instance('m1');
+    const poison: TestSend = { ...text('alice', 'bob', 'c2'), body: '{"content":"\u0000"}' };
+    const receipts = await rig.send('alice', [text('alice', 'bob', 'c1'), poison, text('alice', 'bob', 'c3')]);
+    expect(receipts).toMatchObject([{ seq: 1 }, { error: 'badField' }, { seq: 2 }]);
+  });
+});
+
+describe('a group', () => {
+  const group = (members: string[]): TestSend => ({
+    send: { conversation: groupConversation('g1'), group: 'g1', clientID: 'make', hash: 'h', members },
+    body: '{"messageType":"normal","contenType":"tip"}',
+  });
+  const say = (clientID: string): TestSend => ({
+    send: { conversation: groupConversation('g1'), group: 'g1', clientID, hash: 'h' },
+    body: '{"messageType":"normal"}',
+  });
+
+  it('begins with a tip, knows its members, and is closed to others', async () => {
+    await rig.instance('m1');
+    await rig.users('dave');
+    expect(await rig.send('alice', [say('early')])).toMatchObject([{ error: 'notAllowed' }]);
+    expect(stored(await rig.send('alice', [group(['bob', 'carol'])]))[0]?.seq).toBe(1);
+    expect(stored(await rig.send('bob', [say('b1')]))[0]?.seq).toBe(2);
+    expect(await rig.send('dave', [say('d1')])).toMatchObject([{ error: 'notAllowed' }]);
+    const lane = laneOf(groupConversation('g1'), LANES);
+    const { head } = await rig.request<LogReply>(subjects.log, { op: 'range', lane, from: 1, limit: 10 });
+    expect(new Set(head.events?.[0]?.members)).toEqual(new Set(['alice', 'bob', 'carol']));
+    expect(head.events?.[1]).not.toHaveProperty('members');
+  });
+
+  it('of someone who does not exist is not made', async () => {
+    await rig.instance('m1');
+    expect(await rig.send('alice', [group(['bob', 'ghost'])])).toMatchObject([{ error: 'notAllowed' }]);
+    expect(await rig.send('alice', [say('x')])).toMatchObject([{ error: 'notAllowed' }]);
+  });
+
+  it('shows its history to members only', async () => {
+    await rig.instance('m1');
+    await rig.send('alice', [group(['bob'])]);
+    await rig.send('alice', [say('a1'), say('a2')]);
+    const ask = (user: string) =>
+      rig.request<HistoryReply>(subjects.history, { user, conversation: groupConversation('g1'), limit: 2 });
+    const page = await ask('bob');
+    expect(page.head).toEqual({ hasMore: true });
+    expect(page.bodies.map((body) => (JSON.parse(body) as { seq: number }).seq)).toEqual([2, 3]);
+    expect((await ask('carol')).head).toMatchObject({ error: 'notAllowed' });
+  });
+});
+
+describe('history', () => {
+  it('is paged by seq in both directions', async () => {
+    await rig.instance('m1');
+    await rig.send(
+      'alice',
+      Array.from({ length: 7 }, (_, n) => text('alice', 'bob', `c${n}`)),
+    );
+    const ask = async (bounds: object): Promise<[number[], boolean]> => {
+      const conversation = pairConversation('alice', 'bob');
+      const request = { user: 'bob', to: 'alice', conversation, limit: 3, ...bounds };
+      const { head, bodies } = await rig.request<HistoryReply>(subjects.history, request);
+      return [bodies.map((body) => (JSON.parse(body) as { seq: number }).seq), head.hasMore];
+    };
+    expect(await ask({})).toEqual([[5, 6, 7], true]);
+    expect(await ask({ beforeSeq: 3 })).toEqual([[1, 2], false]);
+    expect(await ask({ afterSeq: 0 })).toEqual([[1, 2, 3], true]);
+    expect(await ask({ afterSeq: 5 })).toEqual([[6, 7], false]);
+  });
+});
+
+describe('owners', () => {
+  it('share the lanes fairly and hand them over under load without hole, double or swap', async () => {
+    const first = await rig.instance('m1');
+    const users = Array.from({ length: 12 }, (_, n) => `u${n}`);
+    await rig.users(...users);
+    let going = true;
+    const senders = users.map(async (user) => {
+      const session = rig.newSession();
+      const seqs: number[] = [];
+      for (let n = 0; going; n++) {
+        const receipts = await rig.send(user, [text(user, 'bob', `c${n}`)], session);
+        seqs.push(...stored(receipts).map((receipt) => receipt.seq));
+      }
+      return seqs;
+    });
+    const second = await rig.instance('m2');
+    await rig.until(() => [...second.conversations.keeper.heldLanes()].length === LANES / 2);
+    expect([...first.conversations.keeper.heldLanes()]).toHaveLength(LANES / 2);
+    await first.stop();
+    await rig.until(() => [...second.conversations.keeper.heldLanes()].length === LANES);
+    going = false;
+    for (const seqs of await Promise.all(senders)) expect(seqs).toEqual(seqs.map((_, n) => n + 1));
+    for (let lane = 0; lane < LANES; lane++) {
+      const { positions } = await logOf(lane);
+      expect(positions).toEqual(positions.map((_, n) => n + 1));
+    }
+  });
+
+  it('that lost their lane write nothing and say nothing', async () => {
+    const first = await rig.instance('m1');
+    await rig.send('alice', [text('alice', 'bob', 'c1')]);
+    const lane = laneOf(pairConversation('alice', 'bob'), LANES);
+    // As if another had taken the lane while this one was frozen.
+    await rig.admin.query(
+      `update message.lane set epoch = epoch + 1, owner = 'other', lease_until = now() + interval '2 s' where lane = $1`,
+      [lane],
+    );
+    const session = rig.newSession();
+    rig.publish('alice', [text('alice', 'bob', 'c2')], session, rig.newBatch());
+    await rig.until(() => first.conversations.keeper.held(lane) === undefined);
+    expect(rig.answers.filter((answer) => answer.session === session)).toEqual([]);
+    expect((await logOf(lane)).positions).toEqual([1]);
+    // The other falls silent: its lease runs out, the lane comes back, the batch is settled.
+    expect(stored(await rig.send('alice', [text('alice', 'bob', 'c2')], session))[0]?.seq).toBe(2);
+  });
+});
+
+describe('when the commit is in doubt', () => {
+  beforeEach(() => enableFailpoints());
+
+  it('an unknown outcome is looked up before anything is said', async () => {
+    await rig.instance('m1');
+    armFailpoints('database.commit-answer-lost=error@1x1');
+    const [receipt] = stored(await rig.send('alice', [text('alice', 'bob', 'c1')]));
+    expect(receipt?.seq).toBe(1);
+    const { rows } = await rig.admin.query('select count(*)::int as n from message.event');
+    expect(rows[0]).toEqual({ n: 1 });
+  });
+
+  it('a failure before the commit is temporary, and the resend takes the same place', async () => {
+    await rig.instance('m1');
+    armFailpoints('message.before-commit=error@1x1');
+    expect(await rig.send('alice', [text('alice', 'bob', 'c1')])).toMatchObject([{ error: 'unavailable' }]);
+    expect(stored(await rig.send('alice', [text('alice', 'bob', 'c1')]))[0]?.seq).toBe(1);
+    disarmFailpoints();
+  });
+
+  it('a database that is gone is answered at once, and nothing acknowledged is missing afterwards', async () => {
+    const first = await rig.instance('m1');
+    await rig.send('alice', [text('alice', 'bob', 'c1')]);
+    await rig.admin.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'm1%' and pid <> pg_backend_pid()`,
+    );
+    const receipts = await rig.send('alice', [text('alice', 'bob', 'c2')]);
+    const [again] = 'error' in receipts[0]! ? await rig.send('alice', [text('alice', 'bob', 'c2')]) : receipts;
+    await rig.until(() => first.conversations.keeper.status() === 'ok');
+    expect(
+      again === undefined || 'error' in again ? await rig.send('alice', [text('alice', 'bob', 'c2')]) : [again],
+    ).toMatchObject([{ seq: 2 }]);
+  });
+});
