@@ -1,0 +1,43 @@
+import { describe, expect, test } from '@jest/globals';
+import { pageOf, placesOf } from './page.js';
+
+const row = (seq: number, skipDevice: string | null = null) => ({ user: 'u', seq, lane: 1, position: seq * 10, skipDevice });
+const about = { device: 'phone', maxBytes: 1_000, from: 1, to: 9, full: false };
+
+describe('a page of an inbox', () => {
+  test('asks the log only for what is not void for the device', () => {
+    expect(placesOf([row(1), row(2, 'phone'), row(3, 'tablet')], 'phone')).toEqual([
+      [1, 10],
+      [1, 30],
+    ]);
+  });
+
+  test('names what is void and what has no body with line -1', () => {
+    const page = pageOf({ ...about, rows: [row(1), row(2, 'phone'), row(3), row(4)], bodies: ['a', '', 'c'] });
+    expect(page).toEqual({
+      entries: [
+        [1, 0],
+        [2, -1],
+        [3, -1],
+        [4, 1],
+      ],
+      bodies: ['a', 'c'],
+      upTo: 9,
+    });
+  });
+
+  test('ends before the first body that does not fit, but always has one', () => {
+    const rows = [row(1), row(2), row(5)];
+    expect(pageOf({ ...about, rows, bodies: ['aaaa', 'bbbb', 'c'], maxBytes: 6 })).toMatchObject({ entries: [[1, 0]], upTo: 1 });
+    expect(pageOf({ ...about, rows, bodies: ['aaaa', 'bbbb', 'c'], maxBytes: 1 })).toMatchObject({ entries: [[1, 0]], upTo: 1 });
+    // What the log did not answer any more; the numbers between have no rows and are covered.
+    expect(pageOf({ ...about, rows, bodies: ['a', 'b'] })).toMatchObject({ upTo: 4 });
+  });
+
+  test('covers numbers without a row up to the head, or up to the last row when there may be more', () => {
+    expect(pageOf({ ...about, rows: [row(4)], bodies: ['a'] })).toEqual({ entries: [[4, 0]], bodies: ['a'], upTo: 9 });
+    expect(pageOf({ ...about, rows: [row(4)], bodies: ['a'], full: true }).upTo).toBe(4);
+    expect(pageOf({ ...about, rows: [], bodies: [] }).upTo).toBe(9);
+    expect(pageOf({ ...about, rows: [], bodies: [], from: 10 }).upTo).toBe(9);
+  });
+});
