@@ -36,7 +36,10 @@ async function up(options: UpOptions, say: (line: string) => void): Promise<numb
     });
   } catch (error) {
     stop.dispose();
-    if (stop.signal.aborted) return options.demo ? 130 : 0;
+    if (stop.signal.aborted) {
+      say('Stopped.');
+      return options.demo ? 130 : 0;
+    }
     say(
       error instanceof DataFolderInUseError ? `\nHuizhi is running already: ${error.message}.` : `\n${messages(error)}`,
     );
