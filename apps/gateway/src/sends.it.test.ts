@@ -1,0 +1,174 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { groupIdOf, laneOf, pairConversation } from '@huizhi/protocol';
+import { eventually } from './testing/eventually.js';
+import { BusServer, Rig } from './testing/rig.js';
+
+let server: BusServer;
+let rig: Rig;
+
+beforeAll(async () => {
+  server = await BusServer.start();
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  rig = await Rig.start(server, { RESEND_AFTER: '200ms', SEND_TIMEOUT: '2s' });
+});
+afterEach(() => rig.stop());
+
+const chat = (clientMsgID: string, text = 'hello', toUserID = 'bob') => ({
+  messageType: 'normal',
+  chatType: 'userChat',
+  contenType: 'text',
+  toUserID,
+  clientMsgID,
+  sendTime: '1700000000001',
+  content: { text },
+});
+
+test('answers a message with its receipt once it is stored', async () => {
+  const alice = await rig.login('alice');
+  alice.send(chat('m1'));
+  expect(await alice.frame({ messageType: 'normalReceipt' })).toEqual({
+    messageType: 'normalReceipt',
+    messageID: String(1024 + laneOf(pairConversation('alice', 'bob'), 32)),
+    conversationID: pairConversation('alice', 'bob'),
+    seq: 1,
+    serverTime: expect.stringMatching(/^\d+$/),
+    clientMsgID: 'm1',
+    sendTime: '1700000000001',
+  });
+});
+
+test('stamps the sender from the session, whatever the frame says, and relays no local field', async () => {
+  const alice = await rig.login('alice', { deviceType: 'iOS' });
+  alice.send({
+    ...chat('m1'),
+    fromUserID: 'mallory',
+    deviceType: 'x',
+    beatID: 'b',
+    isSend: true,
+    seq: 9,
+    nickName: 'M',
+  });
+  await alice.frame({ messageType: 'normalReceipt' });
+  expect(rig.message.seen[0]?.body).toEqual({
+    messageType: 'normal',
+    fromUserID: 'alice',
+    chatType: 'userChat',
+    contenType: 'text',
+    toUserID: 'bob',
+    clientMsgID: 'm1',
+    sendTime: '1700000000001',
+    deviceType: 'iOS',
+    content: { text: 'hello' },
+  });
+});
+
+test('makes a group whose id follows from its maker and the client id', async () => {
+  const alice = await rig.login('alice');
+  alice.send({
+    messageType: 'createGroup',
+    clientMsgID: 'g1',
+    groupName: 'Two',
+    memberUserIDs: ['bob', 'alice', 'bob'],
+  });
+  const receipt = await alice.frame({ messageType: 'normalReceipt' });
+  expect(receipt).toMatchObject({ groupID: groupIdOf('alice', 'g1'), clientMsgID: 'g1', seq: 1 });
+  expect(rig.message.seen[0]).toMatchObject({
+    send: { group: groupIdOf('alice', 'g1'), members: ['bob'] },
+    body: { contenType: 'tip', groupName: 'Two', content: { tip: 'groupCreated', memberUserIDs: ['alice', 'bob'] } },
+  });
+});
+
+test('keeps one batch unanswered per session and lane, and what came meanwhile goes out in its order', async () => {
+  const alice = await rig.login('alice');
+  const { answer } = rig.message;
+  rig.message.answer = () => undefined;
+  alice.send(chat('m1'));
+  await eventually('the first batch', () => rig.message.seen.length > 0);
+  alice.send(chat('m2'), chat('m3'));
+  rig.message.answer = answer;
+  await alice.frame({ clientMsgID: 'm3' });
+  expect(alice.all({ messageType: 'normalReceipt' }).map(({ clientMsgID, seq }) => [clientMsgID, seq])).toEqual([
+    ['m1', 1],
+    ['m2', 2],
+    ['m3', 3],
+  ]);
+});
+
+test('sends an unanswered batch again word for word, and settles it once', async () => {
+  const alice = await rig.login('alice');
+  const { answer } = rig.message;
+  rig.message.answer = (seen) => (rig.message.payloads.length < 3 ? undefined : answer(seen));
+  alice.send(chat('m1'), chat('m2'));
+  await alice.frame({ clientMsgID: 'm2' });
+  expect(rig.message.payloads.length).toBeGreaterThanOrEqual(3);
+  expect(new Set(rig.message.payloads).size).toBe(1);
+  expect(alice.all({ messageType: 'normalReceipt' })).toHaveLength(2);
+});
+
+test('sends again at once when the lane has a new owner, and when the bus is back', async () => {
+  await rig.stop();
+  rig = await Rig.start(server, { RESEND_AFTER: '1h', SEND_TIMEOUT: '1h' });
+  const alice = await rig.login('alice');
+  const { answer } = rig.message;
+  rig.message.answer = () => undefined;
+  alice.send(chat('m1'));
+  await eventually('the first batch', () => rig.message.payloads.length === 1);
+  rig.message.takeOver(laneOf(pairConversation('alice', 'bob'), 32));
+  await eventually('the batch again', () => rig.message.payloads.length === 2);
+  rig.message.answer = answer;
+  await server.nats.restart();
+  await alice.frame({ messageType: 'normalReceipt', clientMsgID: 'm1' }, 10_000);
+});
+
+test('says unknown when nobody answers, and then takes the same message first', async () => {
+  const alice = await rig.login('alice');
+  const { answer } = rig.message;
+  rig.message.answer = () => undefined;
+  alice.send(chat('m1'), chat('m2'));
+  expect(await alice.frame({ clientMsgID: 'm1' })).toMatchObject({
+    messageType: 'error',
+    name: 'unknown',
+    temporary: true,
+  });
+  expect(await alice.frame({ clientMsgID: 'm2' })).toMatchObject({ name: 'unknown' });
+  rig.message.answer = answer;
+  alice.send(chat('m2'));
+  await alice.frame({ clientMsgID: 'm2', name: 'resendInOrder' });
+  alice.send(chat('m1'), chat('m2'));
+  expect(await alice.frame({ messageType: 'normalReceipt', clientMsgID: 'm1' })).toMatchObject({ seq: 1 });
+  expect(await alice.frame({ messageType: 'normalReceipt', clientMsgID: 'm2' })).toMatchObject({ seq: 2 });
+});
+
+test('tells a refusal for good from one for now', async () => {
+  const alice = await rig.login('alice');
+  rig.message.answer = ({ send }) =>
+    send.to === 'stranger' ? { error: 'notAllowed', reason: 'no' } : { error: 'unavailable', reason: 'later' };
+  alice.send(chat('m1', 'hi', 'stranger'), chat('m2', 'hi', 'friend'));
+  expect(await alice.frame({ clientMsgID: 'm1' })).toMatchObject({ messageType: 'invalidReceipt', name: 'notAllowed' });
+  expect(await alice.frame({ clientMsgID: 'm2' })).toMatchObject({ messageType: 'error', name: 'unavailable' });
+});
+
+test('refuses a malformed message for good and goes on', async () => {
+  const alice = await rig.login('alice');
+  alice.send({ ...chat('bad'), content: { text: '' } }, { messageType: 'nonsense' }, chat('good'));
+  expect(await alice.frame({ clientMsgID: 'bad' })).toMatchObject({
+    messageType: 'invalidReceipt',
+    name: 'badField',
+    sendTime: '1700000000001',
+  });
+  expect(await alice.frame({ messageType: 'error' })).toMatchObject({ name: 'unsupported' });
+  await alice.frame({ messageType: 'normalReceipt', clientMsgID: 'good' });
+});
+
+test('knows a message without a client id by what it says and when', async () => {
+  const alice = await rig.login('alice');
+  const { clientMsgID: _, ...message } = chat('x');
+  alice.send(message, message, { ...message, content: { text: 'other' } });
+  await eventually('three sends', () => rig.message.seen.length === 3);
+  const ids = rig.message.seen.map(({ send }) => send.clientID);
+  expect(ids[0]).toBe(ids[1]);
+  expect(ids[2]).not.toBe(ids[0]);
+  expect(await alice.frame({ messageType: 'normalReceipt' })).toMatchObject({ sendTime: '1700000000001' });
+});

@@ -1,0 +1,92 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Nats, signToken } from '@huizhi/constellation';
+import { Bus, ControlClient, readConfig, silentLogger } from '@huizhi/runtime';
+import { gatewayConfig } from '../config.js';
+import { Gateway } from '../gateway.js';
+import { TestClient, type Frame } from './client.js';
+import { MessageSide } from './message-side.js';
+import { OfflineSide } from './offline-side.js';
+
+export const SECRET = 'a-secret-for-tests-of-32-characters-or-more';
+
+/** A nats-server for a test file. */
+export class BusServer {
+  private constructor(
+    readonly nats: Nats,
+    private readonly folder: string,
+  ) {}
+
+  static async start(): Promise<BusServer> {
+    const folder = mkdtempSync(join(tmpdir(), 'hz-gateway-'));
+    return new BusServer(await Nats.start({ dataDir: folder }), folder);
+  }
+
+  async stop(): Promise<void> {
+    await this.nats.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** A gateway on a real bus; the services behind it are played by the test, so that it can lose, hold and repeat. */
+export class Rig {
+  private readonly clients: TestClient[] = [];
+
+  private constructor(
+    readonly gateway: Gateway,
+    readonly bus: Bus,
+    readonly message: MessageSide,
+    readonly offline: OfflineSide,
+    private readonly close: () => Promise<void>,
+    private readonly ca: string | undefined,
+  ) {}
+
+  static async start(server: BusServer, env: Record<string, string> = {}, ca?: string): Promise<Rig> {
+    const url = server.nats.url();
+    const config = readConfig(gatewayConfig, {
+      NODE_ENV: 'test',
+      NATS_URL: url,
+      HTTP_PORT: '0',
+      GATEWAY_PORT: '0',
+      TLS: 'off',
+      JWT_SECRET: SECRET,
+      DRAIN_TIMEOUT: '2s',
+      ...env,
+    });
+    const bus = Bus.connect({ url, name: config.INSTANCE_ID, log: silentLogger });
+    const sides = Bus.connect({ url, name: `${config.INSTANCE_ID}-sides`, log: silentLogger });
+    const control = new ControlClient(url, config.INSTANCE_ID);
+    await Promise.all([bus.ready(), sides.ready()]);
+    const message = new MessageSide(sides);
+    const offline = new OfflineSide(sides);
+    const gateway = new Gateway({ config, bus, control, log: silentLogger });
+    await gateway.start();
+    const close = async (): Promise<void> => {
+      await gateway.stop();
+      await control.close();
+      await Promise.all([bus.drain(), sides.drain()]);
+    };
+    return new Rig(gateway, sides, message, offline, close, ca);
+  }
+
+  async stop(): Promise<void> {
+    for (const client of this.clients) client.destroy();
+    await this.close();
+  }
+
+  async connect(): Promise<TestClient> {
+    const client = await TestClient.connect(this.gateway.port, this.ca);
+    this.clients.push(client);
+    return client;
+  }
+
+  /** Connected and logged in. */
+  async login(user: string, more: Frame = {}): Promise<TestClient> {
+    const client = await this.connect();
+    const token = await signToken(SECRET, user);
+    client.send({ messageType: 'login', fromUserID: user, versionCode: 2, deviceID: 'phone', token, ...more });
+    await client.frame({ messageType: 'loginReceipt', code: 0 });
+    return client;
+  }
+}
