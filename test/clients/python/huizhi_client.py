@@ -317,7 +317,7 @@ class Client:
         return not self.unsettled
 
     def is_confirmed(self):
-        return self.confirmed >= self.last_entry
+        return not self.seen
 
 
 def target_of(frame):

@@ -1,0 +1,167 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { Constellation, projectRoot } from '@huizhi/constellation';
+
+/** A client in another language, written from docs/protocol.md alone, against the real system. Needs python3. */
+const CLIENT = join(projectRoot(), 'test/clients/python/huizhi_client.py');
+
+interface Event {
+  event: string;
+  [field: string]: unknown;
+}
+interface Message {
+  messageID: string;
+  seq: number;
+  inboxSeq: number;
+  fromUserID: string;
+  contenType: string;
+  groupID?: string;
+  clientMsgID?: string;
+  content: { text?: string };
+}
+interface Run {
+  code: number | null;
+  events: Event[];
+  errors: string;
+}
+
+type Listener = (event: Event) => void;
+
+async function python(args: readonly string[], listener?: Listener): Promise<Run> {
+  const child = spawn('python3', [CLIENT, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const exit = once(child, 'close') as Promise<[number | null]>;
+  const events: Event[] = [];
+  let errors = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
+  createInterface(child.stdout).on('line', (line) => {
+    const event = JSON.parse(line) as Event;
+    events.push(event);
+    listener?.(event);
+  });
+  const [code] = await exit;
+  return { code, events, errors };
+}
+
+jest.setTimeout(60_000);
+
+let constellation: Constellation;
+let ca: string;
+
+beforeAll(async () => {
+  constellation = await Constellation.start();
+  ca = join(constellation.dataDir, 'python-ca.pem');
+  writeFileSync(ca, constellation.address.ca);
+}, 120_000);
+afterAll(() => constellation?.stop(), 60_000);
+
+async function client(user: string, device: string, args: string[], listener?: Listener): Promise<Run> {
+  const { host, port } = constellation.address;
+  const token = await constellation.token(user);
+  const server = ['--host', host, '--port', String(port), '--ca', ca];
+  return python([...server, '--user', user, '--token', token, '--device', device, 'conversation', ...args], listener);
+}
+
+/** The run that is expected to have gone well. */
+async function talk(user: string, device: string, args: string[] = [], listener?: Listener): Promise<Event[]> {
+  const { code, events, errors } = await client(user, device, args, listener);
+  expect({ code, errors }).toEqual({ code: 0, errors: '' });
+  return events;
+}
+
+const all = (events: Event[], name: string) => events.filter(({ event }) => event === name);
+const delivered = (events: Event[]) => all(events, 'delivered').map(({ message }) => message as Message);
+const texts = (messages: Message[]) => messages.map(({ content }) => content.text);
+const receipts = (events: Event[]) => all(events, 'settled').map(({ receipt }) => receipt as Record<string, unknown>);
+
+test('the golden vectors come out of the Python decoder as they should', async () => {
+  const { code, events } = await python(['vectors', join(projectRoot(), 'libs/protocol/fixtures')]);
+  expect(events.filter((event) => 'failed' in event && event['vectors'] === undefined)).toEqual([]);
+  expect(code).toBe(0);
+});
+
+test('sends, gets receipts, catches up in a batch, receipts it, and is not sent it again', async () => {
+  await talk('bob', 'tablet');
+  const sent = receipts(
+    await talk('alice', 'phone', ['--to', 'bob', '--send', '你好 😀', '--send', 'two', '--send', 'three']),
+  );
+  expect(sent).toMatchObject([1, 2, 3].map((seq) => ({ messageType: 'normalReceipt', seq })));
+
+  const caughtUp = await talk('bob', 'tablet', ['--expect', '3']);
+  const messages = delivered(caughtUp);
+  expect(all(caughtUp, 'delivered').every(({ via }) => via === 'batch')).toBe(true);
+  expect(texts(messages)).toEqual(['你好 😀', 'two', 'three']);
+  expect(messages.map(({ messageID, seq, fromUserID }) => ({ messageID, seq, fromUserID }))).toEqual(
+    sent.map(({ messageID, seq }) => ({ messageID, seq, fromUserID: 'alice' })),
+  );
+  expect(all(caughtUp, 'confirmed').at(-1)).toMatchObject({ inboxSeq: messages.at(-1)?.inboxSeq });
+
+  const again = await talk('bob', 'tablet', ['--to', 'alice', '--send', 'got them']);
+  expect(delivered(again)).toEqual([]);
+});
+
+test('gets live what is sent while it is connected', async () => {
+  await talk('carol', 'phone');
+  await talk('dave', 'phone');
+  let dave!: Promise<Event[]>;
+  await new Promise<void>((resolve, reject) => {
+    dave = talk('dave', 'phone', ['--expect', '5'], ({ event }) => event === 'login' && resolve());
+    dave.catch(reject);
+  });
+  const five = ['1', '2', '3', '4', '5'];
+  await talk('carol', 'phone', ['--to', 'dave', ...five.flatMap((text) => ['--send', text])]);
+  const events = await dave;
+  expect(texts(delivered(events))).toEqual(five);
+  expect(all(events, 'delivered').map(({ via }) => via)).toContain('live');
+});
+
+test('what was not receipted when the connection was lost comes again, once more and in order', async () => {
+  await talk('erin', 'phone');
+  await talk('frank', 'phone', ['--to', 'erin', '--send', '1', '--send', '2', '--send', '3']);
+  const events = await talk('erin', 'phone', ['--cut-after', '3', '--expect', '3']);
+  expect(all(events, 'login')).toHaveLength(2);
+  expect(texts(delivered(events))).toEqual(['1', '2', '3', '1', '2', '3']);
+  expect(all(events, 'delivered').map((event) => event['new'])).toEqual([true, true, true, false, false, false]);
+  expect(all(events, 'done')[0]?.['received']).toHaveLength(3);
+});
+
+test('makes a group and writes to it; every member gets the tip first', async () => {
+  for (const user of ['gina', 'hugo', 'ines']) await talk(user, 'phone');
+  const made = receipts(
+    await talk('gina', 'phone', [
+      '--create-group',
+      'team',
+      '--member',
+      'hugo',
+      '--member',
+      'ines',
+      '--send',
+      'welcome',
+    ]),
+  );
+  expect(made).toMatchObject([{ seq: 1, groupID: expect.any(String) }, { seq: 2 }]);
+  for (const user of ['hugo', 'ines']) {
+    const messages = delivered(await talk(user, 'phone', ['--expect', '2']));
+    expect(messages.map(({ seq, contenType }) => [seq, contenType])).toEqual([
+      [1, 'tip'],
+      [2, 'text'],
+    ]);
+    expect(messages[1]?.groupID).toBe(made[0]?.['groupID']);
+  }
+});
+
+test('is told what is refused, and why a login is not accepted', async () => {
+  const refused = await client('alice', 'phone', ['--to', 'nobody-at-all', '--send', 'anyone?']);
+  expect(receipts(refused.events)).toMatchObject([{ messageType: 'invalidReceipt', code: 1201, name: 'notAllowed' }]);
+
+  const { host, port } = constellation.address;
+  const expired = await constellation.token('alice', { expiresIn: -60 });
+  const server = ['--host', host, '--port', String(port), '--ca', ca, '--user', 'alice'];
+  const late = await python([...server, '--token', expired, 'conversation']);
+  expect(late).toMatchObject({ code: 1, errors: 'stopped: tokenExpired\n' });
+  const forged = await python([...server, '--token', await constellation.token('bob'), 'conversation']);
+  expect(forged).toMatchObject({ code: 1, errors: 'stopped: badToken\n' });
+});
