@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { until, Rig } from './testing/rig.js';
+import { Rig, until } from './testing/rig.js';
+import { textOf } from './testing/fake-gateway.js';
 
 describe('delivery', () => {
   let rig: Rig;
@@ -13,11 +14,10 @@ describe('delivery', () => {
     const gateway = rig.gateway();
     const bob = await gateway.open('bob');
     expect(bob).toMatchObject({ epoch: 1, cursor: 0, head: 0, waiting: 0 });
-
     rig.message.say('alice', 'bob', 'one');
     rig.message.say('alice', 'bob', 'two');
     await until(() => gateway.told.length === 2);
-    expect(gateway.told.map((one) => one.seq)).toEqual([1, 2]);
+    expect(gateway.seqsOf(bob.session)).toEqual([1, 2]);
     expect(gateway.textsOf(bob.session)).toEqual(['one', 'two']);
 
     gateway.cursor(bob, 2);
@@ -25,14 +25,14 @@ describe('delivery', () => {
     expect(await rig.cursorOf('bob')).toBe(2);
   });
 
-  test('a first device gets what waited, a second one starts at the highest cursor', async () => {
-    const gateway = rig.gateway();
+  test('what waits for a first device is told at its login and fetched', async () => {
     rig.message.say('alice', 'carol', 'one');
     rig.message.say('alice', 'carol', 'two');
     await until(async () => (await rig.inboxOf('carol')).length === 2);
-    const phone = await gateway.open('carol', 'phone');
-    expect(phone).toMatchObject({ epoch: 1, cursor: 0, head: 2, waiting: 2 });
-    const page = await gateway.fetch(phone);
+    const gateway = rig.gateway();
+    const carol = await gateway.open('carol');
+    expect(carol).toMatchObject({ epoch: 1, cursor: 0, head: 2, waiting: 2 });
+    const page = await gateway.fetch(carol);
     expect(page.head).toEqual({
       entries: [
         [1, 0],
@@ -41,10 +41,134 @@ describe('delivery', () => {
       upTo: 2,
       head: 2,
     });
-    expect(page.bodies.map((body) => (JSON.parse(body) as { text: string }).text)).toEqual(['one', 'two']);
-    gateway.cursor(phone, 1);
-    await until(() => gateway.confirmed.get(phone.session) === 1);
-    const tablet = await gateway.open('carol', 'tablet');
-    expect(tablet).toMatchObject({ epoch: 1, cursor: 1, head: 2, waiting: 1 });
+    expect(page.bodies.map(textOf)).toEqual(['one', 'two']);
+    rig.message.say('alice', 'carol', 'three');
+    await until(() => gateway.told.length === 1);
+    expect(gateway.seqsOf(carol.session)).toEqual([3]);
+  });
+
+  test('a copy goes to the other devices of the sender, and is void for the sending one', async () => {
+    const gateway = rig.gateway();
+    const phone = await gateway.open('dave', 'phone');
+    rig.message.say('dave', 'erin', 'from the only device', 'phone');
+    await until(async () => (await rig.inboxOf('erin')).length === 1);
+    expect(await rig.inboxOf('dave')).toEqual([]);
+
+    const tablet = await gateway.open('dave', 'tablet');
+    rig.message.say('dave', 'erin', 'from the phone', 'phone');
+    rig.message.say('erin', 'dave', 'answer', 'phone');
+    await until(() => gateway.told.length === 4);
+    expect(gateway.seqsOf(phone.session)).toEqual([1, 2]);
+    expect(gateway.textsOf(phone.session)).toEqual([undefined, 'answer']);
+    expect(gateway.textsOf(tablet.session)).toEqual(['from the phone', 'answer']);
+
+    const page = await gateway.fetch(phone);
+    expect(page.head.entries).toEqual([
+      [1, -1],
+      [2, 0],
+    ]);
+    expect((await gateway.fetch(tablet)).bodies.map(textOf)).toEqual(['from the phone', 'answer']);
+  });
+
+  test('a device that is not known and sends gets no copy, the known ones do', async () => {
+    const gateway = rig.gateway();
+    await gateway.open('fay', 'phone');
+    rig.message.say('fay', 'erin', 'hello', 'a device from before');
+    await until(() => gateway.told.length === 1);
+    expect(await rig.inboxOf('fay')).toMatchObject([{ seq: 1, skip: 'a device from before' }]);
+  });
+
+  test('notes to oneself reach the other devices once', async () => {
+    const gateway = rig.gateway();
+    await gateway.open('gus', 'phone');
+    const tablet = await gateway.open('gus', 'tablet');
+    rig.message.say('gus', 'gus', 'remember', 'phone');
+    await until(() => gateway.textsOf(tablet.session).length === 1);
+    expect(await rig.inboxOf('gus')).toHaveLength(1);
+  });
+
+  test('a group: members from its first event, later from memory; a body goes once to a gateway', async () => {
+    const gateway = rig.gateway();
+    const members = ['gail', 'gina', 'glen'];
+    const sessions = await Promise.all(members.map((member) => gateway.open(member)));
+    rig.message.publish(rig.message.storeInGroup('g_new', 'gail', 'made', members));
+    rig.message.publish(rig.message.storeInGroup('g_new', 'gina', 'hello'));
+    await until(() => gateway.told.length === 4);
+    expect(sessions.map(({ session }) => gateway.textsOf(session))).toEqual([['hello'], ['made'], ['made', 'hello']]);
+    expect(rig.message.membersAsked).toBe(0);
+  });
+
+  test('a group that is not known: its members are asked for, its lane waits and keeps its order', async () => {
+    const gateway = rig.gateway();
+    const hal = await gateway.open('hal');
+    rig.message.groups.set('g_old', ['hal', 'ida']);
+    const first = rig.message.storeInGroup('g_old', 'ida', 'one');
+    const second = rig.message.storeInGroup('g_old', 'ida', 'two');
+    rig.message.publish(first);
+    rig.message.publish(second);
+    await until(() => gateway.told.length === 2);
+    expect(gateway.textsOf(hal.session)).toEqual(['one', 'two']);
+  });
+
+  test('lost news is read from the log as soon as later news or an announcement shows the hole', async () => {
+    const gateway = rig.gateway();
+    const jan = await gateway.open('jan');
+    rig.message.store('kim', 'jan', 'lost 1');
+    rig.message.store('kim', 'jan', 'lost 2');
+    rig.message.say('kim', 'jan', 'heard');
+    await until(() => gateway.told.length === 3);
+    rig.message.store('kim', 'jan', 'lost 3');
+    rig.message.announce();
+    await until(() => gateway.told.length === 4);
+    expect(gateway.textsOf(jan.session)).toEqual(['lost 1', 'lost 2', 'heard', 'lost 3']);
+    expect(gateway.seqsOf(jan.session)).toEqual([1, 2, 3, 4]);
+  });
+
+  test('news said twice and late changes nothing', async () => {
+    const gateway = rig.gateway();
+    const lea = await gateway.open('lea');
+    const first = rig.message.say('kim', 'lea', 'one');
+    rig.message.publish(first);
+    rig.message.say('kim', 'lea', 'two');
+    rig.message.publish(first);
+    rig.message.say('kim', 'lea', 'three');
+    await until(() => gateway.told.length === 3);
+    expect(gateway.textsOf(lea.session)).toEqual(['one', 'two', 'three']);
+    expect(await rig.inboxOf('lea')).toHaveLength(3);
+  });
+
+  test('the log being away delays, and nothing is lost', async () => {
+    const gateway = rig.gateway();
+    const mia = await gateway.open('mia');
+    rig.message.answering = false;
+    rig.message.store('kim', 'mia', 'lost');
+    rig.message.say('kim', 'mia', 'heard');
+    await until(
+      async () => (await gateway.fetch(mia).catch(() => ({ head: { error: 'none' } }))).head.error === undefined,
+    );
+    expect(gateway.told).toEqual([]);
+    rig.message.answering = true;
+    await until(() => gateway.told.length === 2);
+    expect(gateway.textsOf(mia.session)).toEqual(['lost', 'heard']);
+  });
+
+  test('the numbers of what a gateway is told have no hole, and a tick repeats the last', async () => {
+    const gateway = rig.gateway();
+    await gateway.open('ned');
+    for (let i = 0; i < 20; i++) rig.message.say('kim', 'ned', `${i}`);
+    await until(() => gateway.told.length === 20);
+    await until(() => gateway.news.some((news) => news.tick));
+    const numbers = gateway.news.filter((news) => !news.tick).map((news) => news.n);
+    expect(numbers).toEqual(numbers.map((_, i) => i + 1));
+    expect(gateway.news.find((news) => news.tick)?.n).toBeLessThanOrEqual(numbers.length);
+  });
+
+  test('a bus that dies and comes back: what was said meanwhile arrives', async () => {
+    const gateway = rig.gateway();
+    const oda = await gateway.open('oda');
+    await rig.nats.restart();
+    rig.message.store('kim', 'oda', 'nobody heard');
+    await until(() => gateway.told.length === 1);
+    expect(gateway.textsOf(oda.session)).toEqual(['nobody heard']);
   });
 });

@@ -35,7 +35,10 @@ class World {
 
   news(lane: number, from: number, count: number): void {
     const events = this.events(from, count);
-    this.feed.news({ runs: [{ lane, epoch: 1, events }] }, events.map(() => '{}'));
+    this.feed.news(
+      { runs: [{ lane, epoch: 1, events }] },
+      events.map(() => '{}'),
+    );
   }
 
   /** The writer's part: takes what waits and writes down who got what. */
@@ -43,7 +46,8 @@ class World {
     for (const queue of this.feed.waiting()) {
       for (let i = 0; i < queue.length; i++) {
         const item = queue.at(i);
-        for (const lane of item?.takers ?? []) if (lane?.takesEvents) this.taken.get(lane)?.[item!.lane]?.push(item!.event.position);
+        for (const lane of item?.takers ?? [])
+          if (lane?.takesEvents) this.taken.get(lane)?.[item!.lane]?.push(item!.event.position);
       }
       queue.shift(queue.length);
     }
@@ -67,7 +71,12 @@ const lane = fc.integer({ min: 0, max: MESSAGE_LANES - 1 });
 const step = fc.oneof(
   fc.record({ do: fc.constant('commit' as const), lane, count: fc.integer({ min: 1, max: 5 }), heard: fc.boolean() }),
   // News of any part of the past: late, doubled, in any order.
-  fc.record({ do: fc.constant('again' as const), lane, back: fc.integer({ min: 0, max: 12 }), count: fc.integer({ min: 1, max: 9 }) }),
+  fc.record({
+    do: fc.constant('again' as const),
+    lane,
+    back: fc.integer({ min: 0, max: 12 }),
+    count: fc.integer({ min: 1, max: 9 }),
+  }),
   fc.record({ do: fc.constant('announce' as const), lane }),
   fc.record({ do: fc.constant('break' as const), times: fc.integer({ min: 1, max: 4 }) }),
   fc.record({ do: fc.constant('consume' as const) }),
@@ -111,7 +120,10 @@ async function act(world: World, one: Step): Promise<void> {
       const stored = world.taken.get(lost)!.map((positions, i) => positions.at(-1) ?? lost.applied[i] ?? 0);
       lost.lose();
       world.feed.remove(lost);
-      world.take(1, stored.map((position) => Math.max(0, position - 2)));
+      world.take(
+        1,
+        stored.map((position) => Math.max(0, position - 2)),
+      );
     }
   }
 }

@@ -1,7 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import { pageOf, placesOf } from './page.js';
 
-const row = (seq: number, skipDevice: string | null = null) => ({ user: 'u', seq, lane: 1, position: seq * 10, skipDevice });
+const row = (seq: number, skipDevice: string | null = null) => ({
+  user: 'u',
+  seq,
+  lane: 1,
+  position: seq * 10,
+  skipDevice,
+});
 const about = { device: 'phone', maxBytes: 1_000, from: 1, to: 9, full: false };
 
 describe('a page of an inbox', () => {
@@ -28,8 +34,14 @@ describe('a page of an inbox', () => {
 
   test('ends before the first body that does not fit, but always has one', () => {
     const rows = [row(1), row(2), row(5)];
-    expect(pageOf({ ...about, rows, bodies: ['aaaa', 'bbbb', 'c'], maxBytes: 6 })).toMatchObject({ entries: [[1, 0]], upTo: 1 });
-    expect(pageOf({ ...about, rows, bodies: ['aaaa', 'bbbb', 'c'], maxBytes: 1 })).toMatchObject({ entries: [[1, 0]], upTo: 1 });
+    expect(pageOf({ ...about, rows, bodies: ['aaaa', 'bbbb', 'c'], maxBytes: 6 })).toMatchObject({
+      entries: [[1, 0]],
+      upTo: 1,
+    });
+    expect(pageOf({ ...about, rows, bodies: ['aaaa', 'bbbb', 'c'], maxBytes: 1 })).toMatchObject({
+      entries: [[1, 0]],
+      upTo: 1,
+    });
     // What the log did not answer any more; the numbers between have no rows and are covered.
     expect(pageOf({ ...about, rows, bodies: ['a', 'b'] })).toMatchObject({ upTo: 4 });
   });

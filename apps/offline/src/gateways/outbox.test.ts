@@ -67,20 +67,29 @@ describe('the outbox', () => {
 
   test('never says more than the bus takes, loses nothing, keeps order, and leaves no number out', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 1, max: 66_000 })), { maxLength: 80 }), (sends) => {
-        heard.length = 0;
-        const fresh = new Outbox('o', (gateway, payload) => {
-          const bytes = Buffer.from(payload);
-          heard.push({ gateway, bytes: bytes.length, ...decodeLines<GatewayNews>(bytes) });
-        });
-        const bodies = [line('"x"'), ...sends.map(([, size]) => line(JSON.stringify('é'.repeat(size / 2))))];
-        sends.forEach(([which], i) => fresh.deliver('g', 1, i, which === 0 ? undefined : bodies[which === 1 ? 0 : i]));
-        fresh.flush();
-        expect(heard.map(({ head }) => head.n)).toEqual(heard.map((_, i) => i + 1));
-        for (const { bytes } of heard) expect(bytes).toBeLessThanOrEqual(MAX_BUS_BYTES + 70_000);
-        const told = heard.flatMap(({ head, bodies: lines }) => (head.deliver ?? []).map(([, seq, at]) => [seq, lines[at]]));
-        expect(told).toEqual(sends.map(([which], i) => [i, which === 0 ? undefined : bodies[which === 1 ? 0 : i]?.body]));
-      }),
+      fc.property(
+        fc.array(fc.tuple(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 1, max: 66_000 })), { maxLength: 80 }),
+        (sends) => {
+          heard.length = 0;
+          const fresh = new Outbox('o', (gateway, payload) => {
+            const bytes = Buffer.from(payload);
+            heard.push({ gateway, bytes: bytes.length, ...decodeLines<GatewayNews>(bytes) });
+          });
+          const bodies = [line('"x"'), ...sends.map(([, size]) => line(JSON.stringify('é'.repeat(size / 2))))];
+          sends.forEach(([which], i) =>
+            fresh.deliver('g', 1, i, which === 0 ? undefined : bodies[which === 1 ? 0 : i]),
+          );
+          fresh.flush();
+          expect(heard.map(({ head }) => head.n)).toEqual(heard.map((_, i) => i + 1));
+          for (const { bytes } of heard) expect(bytes).toBeLessThanOrEqual(MAX_BUS_BYTES + 70_000);
+          const told = heard.flatMap(({ head, bodies: lines }) =>
+            (head.deliver ?? []).map(([, seq, at]) => [seq, lines[at]]),
+          );
+          expect(told).toEqual(
+            sends.map(([which], i) => [i, which === 0 ? undefined : bodies[which === 1 ? 0 : i]?.body]),
+          );
+        },
+      ),
       { numRuns: 60 },
     );
   });

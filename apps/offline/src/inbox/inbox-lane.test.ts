@@ -9,7 +9,14 @@ const withDevice = (lane: InboxLane, id: string): { user: User; device: Device }
   lane.users.set(id, user);
   return { user, device };
 };
-const work = (cursor: number, epoch = 1): CursorWork => ({ gateway: 'g', session: 1, user: 'u', device: 'phone', epoch, cursor });
+const work = (cursor: number, epoch = 1): CursorWork => ({
+  gateway: 'g',
+  session: 1,
+  user: 'u',
+  device: 'phone',
+  epoch,
+  cursor,
+});
 
 describe('an inbox lane in memory', () => {
   test('forgets users nobody touched, never one with a session', () => {

@@ -48,7 +48,7 @@ export class FakeGateway {
     const request = { gateway: this.name, session, user, device, deviceType: 'test', version: 2 };
     for (let attempt = 0; attempt < 50; attempt++) {
       const payload = await this.bus
-        .request(subjects.open(this.lane(user)), JSON.stringify(request), { timeoutMs: 500 })
+        .request(subjects.open(this.lane(user)), JSON.stringify(request), { timeoutMs: 2_000 })
         .catch(() => undefined);
       if (!payload) continue;
       const reply = JSON.parse(new TextDecoder().decode(payload)) as OpenReply;

@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { textOf } from '../testing/fake-gateway.js';
+import { Rig, until } from '../testing/rig.js';
+
+describe('fetching', () => {
+  let rig: Rig;
+  beforeAll(async () => {
+    rig = await Rig.start();
+    await rig.instance('offline-1');
+  }, 30_000);
+  afterAll(() => rig.stop(), 30_000);
+
+  test('a page is bounded in entries and in bytes', async () => {
+    for (let i = 1; i <= 20; i++) rig.message.store('ann', 'bob', `${i}`.padStart(100, '0'));
+    rig.message.announce();
+    const gateway = rig.gateway();
+    await until(async () => (await rig.inboxOf('bob')).length === 20);
+    const bob = await gateway.open('bob');
+    const five = await gateway.fetch(bob, { limit: 5 });
+    expect(five.head.entries.map(([seq]) => seq)).toEqual([1, 2, 3, 4, 5]);
+    expect(five.head).toMatchObject({ upTo: 5, head: 20 });
+    const small = await gateway.fetch(bob, { from: 6, maxBytes: 500 });
+    const bytes = small.bodies.reduce((sum, body) => sum + body.length + 1, 0);
+    expect(bytes).toBeLessThanOrEqual(500);
+    expect(small.head.upTo).toBe(5 + small.bodies.length);
+    expect((await gateway.fetch(bob, { from: 9, maxBytes: 1 })).head).toMatchObject({ entries: [[9, 0]], upTo: 9 });
+    expect((await gateway.fetch(bob, { from: 21 })).head).toEqual({ entries: [], upTo: 20, head: 20 });
+  });
+
+  test('bodies come from the log at that moment: one that is blank there is void', async () => {
+    const gateway = rig.gateway();
+    rig.message.say('ann', 'cat', 'one');
+    const recalled = rig.message.say('ann', 'cat', 'two');
+    rig.message.say('ann', 'cat', 'three');
+    await until(async () => (await rig.inboxOf('cat')).length === 3);
+    rig.message.blank(recalled);
+    const page = await gateway.fetch(await gateway.open('cat'));
+    expect(page.head.entries).toEqual([
+      [1, 0],
+      [2, -1],
+      [3, 1],
+    ]);
+    expect(page.bodies.map(textOf)).toEqual(['one', 'three']);
+  });
+
+  test('a log that does not answer is said to be unavailable', async () => {
+    const gateway = rig.gateway();
+    rig.message.say('ann', 'dot', 'one');
+    await until(async () => (await rig.inboxOf('dot')).length === 1);
+    const dot = await gateway.open('dot');
+    rig.message.answering = false;
+    expect((await gateway.fetch(dot)).head.error).toBe('unavailable');
+    rig.message.answering = true;
+    expect((await gateway.fetch(dot)).head.error).toBeUndefined();
+  });
+
+  test('a backlog of 100,000 is taken up from the log and paged through, all of it, in order', async () => {
+    for (let i = 1; i <= 100_000; i++) rig.message.store('ann', 'eli', `${i}`);
+    rig.message.announce();
+    const count = async (): Promise<number> =>
+      (await rig.admin.query<{ n: number }>(`select count(*)::int as n from offline.inbox where user_id = 'eli'`))
+        .rows[0]?.n ?? 0;
+    await until(async () => (await count()) === 100_000, 'the backlog to be applied', 60_000);
+    const gateway = rig.gateway();
+    const eli = await gateway.open('eli');
+    expect(eli.waiting).toBe(100_000);
+    const begun = Date.now();
+    const texts: number[] = [];
+    for (let from = 1; from <= eli.head;) {
+      const page = await gateway.fetch(eli, { from, limit: 1_000 });
+      for (const body of page.bodies) texts.push(Number(textOf(body)));
+      if (from === 1) expect(Date.now() - begun).toBeLessThan(1_000);
+      from = page.head.upTo + 1;
+    }
+    expect(texts.length).toBe(100_000);
+    expect(texts.every((text, i) => text === i + 1)).toBe(true);
+  }, 120_000);
+});

@@ -1,0 +1,88 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { LaneCountError } from '@huizhi/runtime';
+import { prepareDatabase } from '../migrations/prepare.js';
+import { LANES, MESSAGE_LANES, Rig, until, type Instance } from '../testing/rig.js';
+
+describe('the tables', () => {
+  let rig: Rig;
+  let instance: Instance;
+  beforeAll(async () => {
+    rig = await Rig.start();
+    instance = await rig.instance('offline-1', { retentionDays: 7 });
+  }, 30_000);
+  afterAll(() => rig.stop(), 30_000);
+
+  const partitions = async (): Promise<string[]> => {
+    const { rows } = await rig.admin.query<{ name: string }>(
+      `select inhrelid::regclass::text as name from pg_inherits where inhparent = 'offline.inbox'::regclass order by 1`,
+    );
+    return rows.map((row) => row.name.replace('offline.', ''));
+  };
+  const day = async (offset: number): Promise<string> => {
+    const { rows } = await rig.admin.query<{ day: string }>(
+      `select to_char((now() at time zone 'utc')::date + $1::int, 'YYYYMMDD') as day`,
+      [offset],
+    );
+    return rows[0]?.day ?? '';
+  };
+  const age = async (days: number): Promise<void> => {
+    const [table, from, to] = [await day(-days), await day(-days), await day(1 - days)];
+    await rig.admin.query(
+      `create table offline.inbox_${table} partition of offline.inbox for values from ('${from}') to ('${to}')`,
+    );
+    await rig.admin.query(
+      `with old as (delete from offline.inbox where day > $1::date returning *)
+       insert into offline.inbox select user_id, inbox_seq, lane, position, skip_device, $1::date from old`,
+      [from],
+    );
+  };
+
+  test('today`s and tomorrow`s partitions are there; two instances may make them at once', async () => {
+    expect(await partitions()).toEqual([`inbox_${await day(0)}`, `inbox_${await day(1)}`]);
+    const tomorrow = `inbox_${await day(1)}`;
+    await rig.admin.query(`drop table offline.${tomorrow}`);
+    const other = await rig.instance('offline-2');
+    await Promise.all([instance.service.partitions.ensure(), other.service.partitions.ensure()]);
+    expect(await partitions()).toContain(tomorrow);
+    await other.stop();
+  });
+
+  test('a missing partition delays a write and loses nothing', async () => {
+    await rig.admin.query(`drop table offline.inbox_${await day(0)}`);
+    rig.message.say('ann', 'bob', 'hello');
+    await until(async () => (await rig.inboxOf('bob')).length === 1);
+  });
+
+  test('days beyond the retention are dropped; heads go on from where they were, in memory or not', async () => {
+    for (let i = 0; i < 3; i++) rig.message.say('ann', 'cat', `${i}`);
+    await until(async () => (await rig.inboxOf('cat')).length === 3);
+    await age(8);
+    expect(await instance.service.partitions.dropExpired()).toEqual([`inbox_${await day(-8)}`]);
+    expect(await rig.inboxOf('cat')).toEqual([]);
+    await instance.stop();
+    instance = await rig.instance('offline-3', { retentionDays: 7 });
+    const gateway = rig.gateway();
+    const cat = await gateway.open('cat');
+    expect(cat).toMatchObject({ cursor: 0, head: 3 });
+    expect((await gateway.fetch(cat)).head).toEqual({ entries: [], upTo: 3, head: 3 });
+    rig.message.say('ann', 'cat', 'later');
+    await until(() => gateway.told.length === 1);
+    expect(gateway.seqsOf(cat.session)).toEqual([4]);
+    expect((await gateway.fetch(cat)).head).toEqual({ entries: [[4, 0]], upTo: 4, head: 4 });
+  });
+
+  test('days within the retention stay', async () => {
+    rig.message.say('ann', 'dot', 'hello');
+    await until(async () => (await rig.inboxOf('dot')).length === 1);
+    await age(7);
+    expect(await instance.service.partitions.dropExpired()).toEqual([]);
+    expect(await rig.inboxOf('dot')).toHaveLength(1);
+  });
+
+  test('migrating again changes nothing; other numbers of lanes are refused', async () => {
+    const about = { url: rig.url, applicationName: 'test', lanes: LANES, messageLanes: MESSAGE_LANES };
+    expect(await prepareDatabase(about)).toEqual([]);
+    await expect(prepareDatabase({ ...about, lanes: LANES + 1 })).rejects.toThrow(LaneCountError);
+    await expect(prepareDatabase({ ...about, messageLanes: MESSAGE_LANES * 2 })).rejects.toThrow(LaneCountError);
+  });
+});

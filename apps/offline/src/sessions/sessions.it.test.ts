@@ -1,0 +1,107 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Rig, until } from '../testing/rig.js';
+
+describe('sessions and cursors', () => {
+  let rig: Rig;
+  beforeAll(async () => {
+    rig = await Rig.start();
+    await rig.instance('offline-1');
+  }, 30_000);
+  afterAll(() => rig.stop(), 30_000);
+
+  test('a device logs in again elsewhere: higher epoch, the older session is kicked and told nothing more', async () => {
+    const [first, second] = [rig.gateway(), rig.gateway()];
+    const old = await first.open('ann');
+    const now = await second.open('ann');
+    expect([old.epoch, now.epoch]).toEqual([1, 2]);
+    await until(() => first.kicked.includes(old.session));
+    rig.message.say('bob', 'ann', 'hello');
+    await until(() => second.told.length === 1);
+    expect(first.told).toEqual([]);
+    first.cursor(old, 1);
+    await until(() => first.kicked.length === 2);
+    expect(await rig.cursorOf('ann')).toBe(0);
+    expect((await first.fetch(old)).head.error).toBe('notAllowed');
+  });
+
+  test('the same session asked for again is the same session', async () => {
+    const gateway = rig.gateway();
+    const one = await gateway.open('bea', 'phone', 77);
+    const again = await gateway.open('bea', 'phone', 77);
+    expect(again).toEqual(one);
+    expect(gateway.kicked).toEqual([]);
+  });
+
+  test('many logins of one device at once: each epoch once, one session left', async () => {
+    const gateway = rig.gateway();
+    const opened = await Promise.all(Array.from({ length: 40 }, () => gateway.open('cyd')));
+    expect(opened.map((one) => one.epoch).sort((a, b) => a - b)).toEqual(opened.map((_, i) => i + 1));
+    await until(() => gateway.kicked.length === 39);
+    const live = opened.find((one) => one.epoch === 40);
+    expect(gateway.kicked).not.toContain(live?.session);
+  });
+
+  test('a first device starts at 0, a second at the highest cursor, a third too', async () => {
+    const gateway = rig.gateway();
+    for (const text of ['1', '2', '3']) rig.message.say('bob', 'dan', text);
+    await until(async () => (await rig.inboxOf('dan')).length === 3);
+    const phone = await gateway.open('dan', 'phone');
+    expect(phone).toMatchObject({ cursor: 0, head: 3, waiting: 3 });
+    gateway.cursor(phone, 2);
+    await until(() => gateway.confirmed.get(phone.session) === 2);
+    expect(await gateway.open('dan', 'tablet')).toMatchObject({ epoch: 1, cursor: 2, waiting: 1 });
+    expect(await gateway.open('dan', 'desk')).toMatchObject({ epoch: 1, cursor: 2, waiting: 1 });
+    expect(await gateway.open('dan', 'phone')).toMatchObject({ epoch: 2, cursor: 2, waiting: 1 });
+  });
+
+  test('a cursor never goes back, never beyond the head, and said again is confirmed again', async () => {
+    const gateway = rig.gateway();
+    const eve = await gateway.open('eve');
+    for (const text of ['1', '2', '3', '4']) rig.message.say('bob', 'eve', text);
+    await until(() => gateway.told.length === 4);
+    gateway.cursor(eve, 3);
+    await until(() => gateway.confirmed.get(eve.session) === 3);
+    gateway.confirmed.clear();
+    gateway.cursor(eve, 1);
+    await until(() => gateway.confirmed.get(eve.session) === 3);
+    gateway.cursor(eve, 1_000_000);
+    await until(() => gateway.confirmed.get(eve.session) === 4);
+    expect(await rig.cursorOf('eve')).toBe(4);
+  });
+
+  test('a cursor of an unknown device, or of an epoch that never was, is refused', async () => {
+    const gateway = rig.gateway();
+    const fae = await gateway.open('fae');
+    gateway.cursor({ ...fae, session: 901, device: 'nobody has this' }, 1);
+    gateway.cursor({ ...fae, session: 902, epoch: fae.epoch + 5 }, 1);
+    gateway.cursor({ session: 903, user: 'never seen', device: 'phone', epoch: 1 }, 1);
+    await until(() => [901, 902, 903].every((session) => gateway.kicked.includes(session)));
+    expect(await rig.cursorOf('fae')).toBe(0);
+  });
+
+  test('attach: the device`s session is answered with cursor and head, another one is kicked', async () => {
+    const gateway = rig.gateway();
+    const gil = await gateway.open('gil');
+    gateway.close(gil);
+    rig.message.say('bob', 'gil', 'while closed');
+    await until(async () => (await rig.inboxOf('gil')).length === 1);
+    expect(gateway.told).toEqual([]);
+    gateway.attach(gil, { ...gil, session: 800, epoch: gil.epoch + 1 }, { ...gil, session: 801, device: 'none' });
+    await until(() => gateway.attached.has(gil.session) && gateway.kicked.length === 2);
+    expect(gateway.attached.get(gil.session)).toEqual({ cursor: 0, head: 1 });
+    rig.message.say('bob', 'gil', 'after');
+    await until(() => gateway.told.length === 1);
+    expect(gateway.seqsOf(gil.session)).toEqual([2]);
+  });
+
+  test('devices are bounded: the longest unseen makes room', async () => {
+    const gateway = rig.gateway();
+    for (let i = 0; i < 70; i++) gateway.close(await gateway.open('hoa', `device-${i}`));
+    const { rows } = await rig.admin.query<{ n: number }>(
+      `select count(*)::int as n from offline.device where user_id = 'hoa'`,
+    );
+    expect(rows[0]?.n).toBe(64);
+    expect(await rig.cursorOf('hoa', 'device-0')).toBeUndefined();
+    expect((await gateway.open('hoa', 'device-69')).epoch).toBeGreaterThan(1);
+  });
+});
