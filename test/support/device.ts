@@ -1,0 +1,238 @@
+import { connect, type TLSSocket } from 'node:tls';
+import type { Delivery } from '@huizhi/protocol';
+import type { GatewayAddress } from '@huizhi/constellation';
+
+/** A frame of the server, as it came: an object, or an array of deliveries. */
+export type Frame = Record<string, unknown> | Delivery[];
+
+/** A delivery as this device saw it. */
+export interface Seen extends Delivery {
+  inboxSeq: number;
+  via: 'live' | 'batch';
+}
+
+export interface DeviceOptions {
+  user: string;
+  deviceID: string;
+  token: string;
+  versionCode?: number;
+  /** Receipts each delivery as it comes. Default true. */
+  receipts?: boolean;
+}
+
+const WAIT_MS = 20_000;
+
+/**
+ * One connection of a device, at the level of frames: it says exactly what a test tells it to and forgets nothing. The
+ * SDK would heal what these tests want to see.
+ */
+export class Device {
+  readonly frames: Frame[] = [];
+  readonly seen: Seen[] = [];
+  /** Resolves with the server's close frame, or undefined when there was none. */
+  readonly closed: Promise<Record<string, unknown> | undefined>;
+  receipts: boolean;
+  private readonly listeners = new Set<() => void>();
+  private readonly decoder: LineReader;
+  private ended = false;
+
+  private constructor(
+    readonly options: DeviceOptions,
+    readonly socket: TLSSocket,
+  ) {
+    this.receipts = options.receipts ?? true;
+    this.decoder = new LineReader((frame) => this.take(frame));
+    this.closed = new Promise((resolve) => {
+      socket.once('close', () => {
+        this.ended = true;
+        this.wake();
+        resolve(this.find({ messageType: 'close' }));
+      });
+    });
+    socket.on('error', () => undefined);
+    socket.on('data', (bytes: Buffer) => this.decoder.push(bytes));
+  }
+
+  /** Connects over TLS, without logging in. */
+  static async connect(address: GatewayAddress, options: DeviceOptions): Promise<Device> {
+    const socket = connect({ host: address.host, port: address.port, ca: address.ca, servername: 'localhost' });
+    await new Promise<void>((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject));
+    return new Device(options, socket);
+  }
+
+  /** Connects and logs in; rejects when the login is refused. */
+  static async login(address: GatewayAddress, options: DeviceOptions): Promise<Device> {
+    const device = await Device.connect(address, options);
+    const receipt = await device.login();
+    if (receipt.code !== 0) throw new Error(`the login was refused: ${JSON.stringify(receipt)}`);
+    return device;
+  }
+
+  async login(): Promise<Record<string, unknown>> {
+    const { user, deviceID, token, versionCode = 2 } = this.options;
+    this.say({ messageType: 'login', fromUserID: user, deviceID, deviceType: 'test', versionCode, token });
+    return this.next({ messageType: 'loginReceipt' });
+  }
+
+  get open(): boolean {
+    return !this.ended;
+  }
+
+  say(frame: object): void {
+    this.raw(`${JSON.stringify(frame)}\n`);
+  }
+
+  raw(bytes: string | Buffer): void {
+    if (!this.ended) this.socket.write(bytes);
+  }
+
+  /** Sends a text and does not wait. */
+  text(to: string, clientMsgID: string, text = clientMsgID): void {
+    const content = { text };
+    const sendTime = String(Date.now());
+    const target = { messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: to };
+    this.say({ ...target, clientMsgID, sendTime, content });
+  }
+
+  /** The answer to a client id: normalReceipt, invalidReceipt or a temporary error. The first that was not asked for yet. */
+  answer(clientMsgID: string): Promise<Record<string, unknown>> {
+    return this.next({ clientMsgID }, (frame) => frame.messageType !== 'normal');
+  }
+
+  /** Sends, and again after each temporary answer or close to a second of silence, until there is a final one. */
+  async settle(to: string, clientMsgID: string, text = clientMsgID): Promise<Record<string, unknown>> {
+    const deadline = Date.now() + 40_000;
+    for (;;) {
+      this.text(to, clientMsgID, text);
+      const answer = await this.answer(clientMsgID);
+      if (answer.temporary !== true) return answer;
+      if (Date.now() > deadline) throw new Error(`${clientMsgID} is still unsettled: ${JSON.stringify(answer)}`);
+      await this.pause(200);
+    }
+  }
+
+  private readonly taken = new Set<Frame>();
+
+  /** The next object frame with these fields that no earlier call was given; waits for it. */
+  next(
+    fields: Record<string, unknown>,
+    also?: (frame: Record<string, unknown>) => boolean,
+  ): Promise<Record<string, unknown>> {
+    return this.until(`a frame with ${JSON.stringify(fields)}`, () => {
+      const found = this.find(fields, (frame) => !this.taken.has(frame) && (also?.(frame) ?? true));
+      if (found) this.taken.add(found);
+      return found;
+    });
+  }
+
+  find(
+    fields: Record<string, unknown>,
+    also: (frame: Record<string, unknown>) => boolean = () => true,
+  ): Record<string, unknown> | undefined {
+    return this.frames.find((frame): frame is Record<string, unknown> => {
+      if (Array.isArray(frame)) return false;
+      return Object.entries(fields).every(([name, value]) => frame[name] === value) && also(frame);
+    });
+  }
+
+  /** Resolves once these many different messages were seen. */
+  async sawMessages(count: number): Promise<Seen[]> {
+    await this.until(`${count} messages`, () => (this.messageIDs.size >= count ? true : undefined));
+    return this.seen;
+  }
+
+  get messageIDs(): Set<string> {
+    return new Set(this.seen.map((one) => one.messageID));
+  }
+
+  /** Until the server confirmed that everything up to this `inboxSeq` is receipted. */
+  confirmed(inboxSeq: number): Promise<unknown> {
+    return this.until(`confirmation of ${inboxSeq}`, () =>
+      this.frames.some(
+        (frame) =>
+          !Array.isArray(frame) && frame.messageType === 'receiptConfirm' && Number(frame.inboxSeq) >= inboxSeq,
+      )
+        ? true
+        : undefined,
+    );
+  }
+
+  /** Resolves with what `ask` gives once it is not undefined; asked again at every frame. */
+  until<T>(what: string, ask: () => T | undefined, withinMs = WAIT_MS): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const finish = (): void => {
+        clearTimeout(bound);
+        this.listeners.delete(check);
+      };
+      const check = (): void => {
+        const answer = ask();
+        if (answer !== undefined) {
+          finish();
+          resolve(answer);
+        } else if (this.ended) {
+          finish();
+          reject(
+            new Error(`${this.options.user}: closed while waiting for ${what}: ${JSON.stringify(this.frames.at(-1))}`),
+          );
+        }
+      };
+      const bound = setTimeout(() => {
+        finish();
+        reject(
+          new Error(
+            `${this.options.user}: waited ${withinMs} ms for ${what}; last: ${JSON.stringify(this.frames.slice(-3))}`,
+          ),
+        );
+      }, withinMs);
+      this.listeners.add(check);
+      check();
+    });
+  }
+
+  /** Ends the connection at once, as a lost network would. */
+  async drop(): Promise<void> {
+    this.socket.destroy();
+    await this.closed;
+  }
+
+  receipt(fields: { messageID?: string; messageIDs?: string[]; upTo?: number }): void {
+    this.say({ messageType: 'receipt', ...fields });
+  }
+
+  private pause(ms: number): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, ms));
+  }
+
+  private take(frame: Frame): void {
+    this.frames.push(frame);
+    const deliveries = Array.isArray(frame)
+      ? frame
+      : frame.messageType === 'normal'
+        ? [frame as unknown as Delivery]
+        : [];
+    const via = Array.isArray(frame) ? 'batch' : 'live';
+    for (const delivery of deliveries) this.seen.push({ ...delivery, inboxSeq: Number(delivery.inboxSeq), via });
+    if (this.receipts && deliveries.length > 0) this.receipt({ messageIDs: deliveries.map((one) => one.messageID) });
+    this.wake();
+  }
+
+  private wake(): void {
+    for (const listener of [...this.listeners]) listener();
+  }
+}
+
+/** Splits lines; arrays are frames too, which the server's own decoder would refuse. */
+class LineReader {
+  private rest = Buffer.alloc(0);
+
+  constructor(private readonly onFrame: (frame: Frame) => void) {}
+
+  push(bytes: Buffer): void {
+    this.rest = Buffer.concat([this.rest, bytes]);
+    for (let end = this.rest.indexOf(10); end !== -1; end = this.rest.indexOf(10)) {
+      const line = this.rest.subarray(0, end).toString('utf8');
+      this.rest = this.rest.subarray(end + 1);
+      this.onFrame(JSON.parse(line) as Frame);
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import { Constellation, type ConstellationOptions } from '@huizhi/constellation';
+import { expect } from '@jest/globals';
+import { Device, type DeviceOptions } from './device.js';
+
+/** The whole system on real servers, and the devices of a test. */
+export class World {
+  private readonly devices: Device[] = [];
+  private names = 0;
+
+  private constructor(readonly system: Constellation) {}
+
+  static async start(options: ConstellationOptions = {}): Promise<World> {
+    return new World(await Constellation.start(options));
+  }
+
+  /** A user name no test used before. */
+  name(word: string): string {
+    return `${word}${++this.names}-${process.pid}`;
+  }
+
+  /** Logs a device in, at the gateway with this number. */
+  async device(
+    user: string,
+    deviceID = 'phone',
+    options: Partial<DeviceOptions> & { gateway?: number } = {},
+  ): Promise<Device> {
+    const { gateway = 0, ...rest } = options;
+    const token = await this.system.token(user);
+    const device = await Device.login(this.system.addressOf(gateway), { user, deviceID, token, ...rest });
+    this.devices.push(device);
+    return device;
+  }
+
+  /** Makes users known without leaving them connected. */
+  async known(...users: string[]): Promise<void> {
+    for (const user of users) await (await this.device(user, 'first')).drop();
+  }
+
+  /** Arms failpoints in a running service: `name=action@N`. */
+  async arm(service: { baseUrl: string }, failpoints: string): Promise<void> {
+    const response = await fetch(`${service.baseUrl}/failpoints`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ arm: failpoints }),
+    });
+    expect(response.status).toBeLessThan(300);
+  }
+
+  /** All of a conversation by `seq`, as this device reads it. */
+  async history(device: Device, to: string): Promise<{ seq: number; messageID: string; clientMsgID: string }[]> {
+    const all: { seq: number; messageID: string; clientMsgID: string }[] = [];
+    for (let hasMore = true; hasMore;) {
+      const requestID = `h${++this.names}`;
+      const afterSeq = all.at(-1)?.seq ?? 0;
+      device.say({ messageType: 'history', requestID, chatType: 'userChat', toUserID: to, afterSeq, limit: 200 });
+      const page = await device.next({ requestID });
+      expect(page.messageType).toBe('historyReceipt');
+      all.push(...(page.messages as typeof all));
+      hasMore = page.hasMore as boolean;
+    }
+    return all;
+  }
+
+  /**
+   * The end of every crash test: what was receipted is stored once, `seq` has no holes, the recipient got each message
+   * with the same id, in order, and nothing that was not sent.
+   */
+  async nothingLost(sender: Device, recipient: Device, receipts: Record<string, unknown>[]): Promise<void> {
+    const to = recipient.options.user;
+    const stored = await this.history(sender, to);
+    expect(stored.map((one) => one.seq)).toEqual(stored.map((_, n) => n + 1));
+    const ids = new Map(stored.map((one) => [one.clientMsgID, one.messageID]));
+    expect(ids.size).toBe(stored.length);
+    for (const receipt of receipts) expect(ids.get(String(receipt.clientMsgID))).toBe(receipt.messageID);
+    const mine = stored.filter((one) => receipts.some((receipt) => receipt.messageID === one.messageID));
+    await recipient.until('every message', () =>
+      mine.every((one) => recipient.messageIDs.has(one.messageID)) ? true : undefined,
+    );
+    // Redelivery may repeat; the first sight of each is in order.
+    const firsts = [...recipient.messageIDs].map((id) => stored.find((one) => one.messageID === id)?.seq);
+    expect(firsts).not.toContain(undefined);
+    expect(firsts).toEqual([...firsts].sort((a, b) => a! - b!));
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.devices.filter((device) => device.open).map((device) => device.drop()));
+    await this.system.stop();
+  }
+}
