@@ -1,5 +1,5 @@
-import { makeTestDatabase } from '@huizhi/constellation';
-import { Bus, silentLogger } from '@huizhi/runtime';
+import { makeTestDatabase, TcpProxy } from '@huizhi/constellation';
+import { Bus, resetFailpoints, silentLogger } from '@huizhi/runtime';
 import pg from 'pg';
 import { prepareDatabase } from '../migrations/prepare.js';
 import { OfflineService } from '../offline-service.js';
@@ -20,6 +20,7 @@ export interface Instance {
 /** PostgreSQL and NATS for real; the test plays the message service and the gateways. */
 export class Rig {
   private readonly instances: Instance[] = [];
+  private readonly proxies: TcpProxy[] = [];
   private gateways = 0;
 
   private constructor(
@@ -76,6 +77,17 @@ export class Rig {
     return instance;
   }
 
+  /** An instance whose way to PostgreSQL can be broken. */
+  async instanceBehindProxy(name: string): Promise<Instance & { proxy: TcpProxy }> {
+    const direct = new URL(this.url);
+    const proxy = await TcpProxy.start({ target: { host: direct.hostname, port: Number(direct.port) } });
+    this.proxies.push(proxy);
+    const url = new URL(this.url);
+    url.host = `${proxy.host}:${proxy.port}`;
+    const instance = await this.instance(name, { url: url.href });
+    return Object.assign(instance, { proxy });
+  }
+
   gateway(): FakeGateway {
     return new FakeGateway(this.bus, `gateway-${++this.gateways}`, LANES);
   }
@@ -90,6 +102,12 @@ export class Rig {
     return rows;
   }
 
+  /** Who the database says owns the lanes, by lane. */
+  async owners(): Promise<(string | null)[]> {
+    const { rows } = await this.admin.query<{ owner: string | null }>('select owner from offline.lane order by lane');
+    return rows.map((row) => row.owner);
+  }
+
   async cursorOf(user: string, device = 'phone'): Promise<number | undefined> {
     const { rows } = await this.admin.query<{ cursor: number }>(
       'select cursor::float8 as cursor from offline.device where user_id = $1 and device_id = $2',
@@ -99,7 +117,10 @@ export class Rig {
   }
 
   async stop(): Promise<void> {
+    resetFailpoints();
+    await Promise.all(this.proxies.map((proxy) => proxy.heal()));
     await Promise.allSettled(this.instances.map((instance) => instance.stop()));
+    await Promise.all(this.proxies.map((proxy) => proxy.stop()));
     await this.close();
   }
 }
