@@ -1,0 +1,233 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { inboxLaneOf } from '@huizhi/protocol';
+import { eventually } from './testing/eventually.js';
+import { BusServer, Rig } from './testing/rig.js';
+
+let server: BusServer;
+let rig: Rig;
+
+const FAST = {
+  REDELIVER_AFTER: '300ms',
+  REDELIVER_AT_MOST: '600ms',
+  RECEIPT_OVERDUE: '2s',
+  WINDOW: '10',
+  BATCH_ENTRIES: '4',
+};
+
+beforeAll(async () => {
+  server = await BusServer.start();
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  rig = await Rig.start(server);
+});
+afterEach(() => rig.stop());
+
+const restart = async (env: Record<string, string>): Promise<void> => {
+  await rig.stop();
+  rig = await Rig.start(server, env);
+};
+const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+
+test('gives what waited as batches in order, then what comes live, each once', async () => {
+  for (let i = 1; i <= 450; i++) rig.offline.put('bob', `old ${i}`);
+  const bob = await rig.login('bob');
+  expect(bob.frames[0]).toMatchObject({ inboxSeq: 0, head: 450, waiting: 450, generation: 'g1', heartbeat: 20 });
+  await bob.frame({ inboxSeq: 450 });
+  for (let i = 1; i <= 20; i++) rig.offline.deliver('bob', `new ${i}`);
+  await bob.frame({ inboxSeq: 470 });
+  expect(bob.delivered).toEqual(range(1, 470));
+  expect(bob.lines.filter(Array.isArray).map((batch) => batch.length)).toEqual([200, 200, 50]);
+});
+
+test('writes an array while catching up even for one entry, a single frame when live', async () => {
+  rig.offline.put('bob', 'old');
+  const bob = await rig.login('bob');
+  await bob.frame({ inboxSeq: 1 });
+  rig.offline.deliver('bob', 'new');
+  await bob.frame({ inboxSeq: 2 });
+  expect(bob.lines.map((line) => Array.isArray(line))).toEqual([false, true, false]);
+});
+
+test('writes no array for version 1, which may log in without messageType and beats each second', async () => {
+  await restart({ AUTH: 'open', JWT_SECRET: '' });
+  for (let i = 1; i <= 5; i++) rig.offline.put('bob', `old ${i}`);
+  const bob = await rig.connect();
+  bob.send({ versionCode: 1, fromUserID: 'bob', beatID: '1' });
+  expect(await bob.frame({ messageType: 'loginReceipt' })).toMatchObject({
+    code: 0,
+    heartbeat: 1,
+    deviceID: 'default',
+  });
+  await bob.frame({ inboxSeq: 5 });
+  expect(bob.lines.some(Array.isArray)).toBe(false);
+  bob.send({ beatID: 77 });
+  expect(await bob.frame({ beatID: '77' })).toMatchObject({ inboxSeq: 5, serverTime: expect.stringMatching(/^\d+$/) });
+});
+
+test('stores receipts as a contiguous cursor and confirms it once stored', async () => {
+  const bob = await rig.login('bob');
+  for (let i = 1; i <= 5; i++) rig.offline.deliver('bob', `m${i}`);
+  await bob.frame({ inboxSeq: 5 });
+  const id = (n: number): string => rig.offline.messageIDOf('bob', n);
+  bob.send({ messageType: 'receipt', messageIDs: [id(3), id(2)] });
+  expect(await bob.frame({ messageType: 'receiptConfirm' })).toMatchObject({ inboxSeq: 0 });
+  bob.send({ messageType: 'receipt', messageID: id(1) });
+  await bob.frame({ messageType: 'receiptConfirm', inboxSeq: 3 });
+  bob.send({ messageType: 'receipt', upTo: 999 });
+  await bob.frame({ messageType: 'receiptConfirm', inboxSeq: 5 });
+  expect(rig.offline.cursorOf('bob', 'phone')).toBe(5);
+});
+
+test('answers a receipt for what is confirmed, unknown or another’s alike and changes nothing', async () => {
+  const bob = await rig.login('bob');
+  rig.offline.deliver('bob', 'm1');
+  rig.offline.put('carol', 'hers');
+  await bob.frame({ inboxSeq: 1 });
+  bob.send({ messageType: 'receipt', upTo: 1 });
+  await bob.frame({ messageType: 'receiptConfirm', inboxSeq: 1 });
+  for (const messageID of [rig.offline.messageIDOf('bob', 1), rig.offline.messageIDOf('carol', 1), '99999999']) {
+    const before = bob.all({ messageType: 'receiptConfirm' }).length;
+    bob.send({ messageType: 'receipt', messageID });
+    await eventually('the confirm', () => bob.all({ messageType: 'receiptConfirm' }).length > before);
+  }
+  expect(new Set(bob.all({ messageType: 'receiptConfirm' }).map(({ inboxSeq }) => inboxSeq))).toEqual(new Set([1]));
+  expect(rig.offline.cursors).toHaveLength(1);
+});
+
+test('says the cursor again until it is confirmed', async () => {
+  await restart({ CURSOR_REPEAT: '200ms' });
+  const bob = await rig.login('bob');
+  rig.offline.confirms = false;
+  rig.offline.deliver('bob', 'm1');
+  await bob.frame({ inboxSeq: 1 });
+  bob.send({ messageType: 'receipt', upTo: 1 });
+  await eventually('three cursors', () => rig.offline.cursors.length >= 3);
+  expect(bob.all({ messageType: 'receiptConfirm' })).toEqual([]);
+  rig.offline.confirms = true;
+  await bob.frame({ messageType: 'receiptConfirm', inboxSeq: 1 });
+});
+
+test('fetches what a live entry shows to be missing, in order', async () => {
+  const bob = await rig.login('bob');
+  rig.offline.deliver('bob', 'm1');
+  rig.offline.put('bob', 'lost news');
+  rig.offline.deliver('bob', 'm3');
+  await bob.frame({ inboxSeq: 3 });
+  expect(bob.delivered).toEqual([1, 2, 3]);
+});
+
+test('learns of a lost last message from the tick', async () => {
+  const bob = await rig.login('bob');
+  rig.offline.deliver('bob', 'm1');
+  await bob.frame({ inboxSeq: 1 });
+  rig.offline.put('bob', 'm2');
+  rig.offline.lose('bob');
+  rig.offline.tick('bob');
+  await bob.frame({ inboxSeq: 2 });
+});
+
+test('asks a new owner of the inbox lane what there is', async () => {
+  const bob = await rig.login('bob');
+  rig.offline.put('bob', 'm1');
+  rig.offline.takeOver(inboxLaneOf('bob', 16));
+  await bob.frame({ inboxSeq: 1 });
+});
+
+test('catches up after the bus was lost', async () => {
+  const bob = await rig.login('bob');
+  await server.nats.kill9();
+  rig.offline.put('bob', 'm1');
+  rig.offline.put('bob', 'm2');
+  await server.nats.restart();
+  await bob.frame({ inboxSeq: 2 }, 10_000);
+  expect(bob.delivered).toEqual([1, 2]);
+}, 15_000);
+
+test('passes over void entries, says what came before, and counts them as receipted in their turn', async () => {
+  const bob = await rig.login('bob');
+  rig.offline.deliver('bob', 'm1');
+  rig.offline.deliverVoid('bob');
+  rig.offline.deliver('bob', 'm3');
+  expect(await bob.frame({ inboxSeq: 3 })).toMatchObject({ prevInboxSeq: 1 });
+  bob.send({ messageType: 'receipt', messageID: rig.offline.messageIDOf('bob', 1) });
+  await bob.frame({ messageType: 'receiptConfirm', inboxSeq: 2 });
+});
+
+test('delivers again, in order, what is not receipted, and nothing of what is', async () => {
+  await restart(FAST);
+  const bob = await rig.login('bob');
+  for (let i = 1; i <= 4; i++) rig.offline.deliver('bob', `m${i}`);
+  await bob.frame({ inboxSeq: 4 });
+  bob.send({
+    messageType: 'receipt',
+    messageIDs: [rig.offline.messageIDOf('bob', 1), rig.offline.messageIDOf('bob', 3)],
+  });
+  await eventually('the repeats', () => bob.delivered.length >= 6);
+  expect(bob.delivered.slice(0, 6)).toEqual([1, 2, 3, 4, 2, 4]);
+  bob.send({ messageType: 'receipt', upTo: 4 });
+  await bob.frame({ messageType: 'receiptConfirm', inboxSeq: 4 });
+  const { length } = bob.delivered;
+  rig.offline.deliver('bob', 'm5');
+  await bob.frame({ inboxSeq: 5 });
+  expect(bob.delivered.slice(length)).toEqual([5]);
+});
+
+test('delivers no more than the window, and more as receipts come', async () => {
+  await restart({ WINDOW: '10', BATCH_ENTRIES: '4' });
+  for (let i = 1; i <= 25; i++) rig.offline.put('bob', `m${i}`);
+  const bob = await rig.login('bob');
+  await bob.frame({ inboxSeq: 10 });
+  bob.send({ messageType: 'receipt', upTo: 3 });
+  await bob.frame({ inboxSeq: 13 });
+  expect(bob.delivered).toEqual(range(1, 13));
+});
+
+test('closes a session that receipts nothing while its window is full', async () => {
+  await restart(FAST);
+  for (let i = 1; i <= 30; i++) rig.offline.put('bob', `m${i}`);
+  const bob = await rig.login('bob');
+  const carol = await rig.login('carol');
+  expect(await bob.frame({ messageType: 'close' })).toMatchObject({ name: 'receiptOverdue', reconnect: true });
+  await bob.closed();
+  expect(Math.max(...bob.delivered)).toBe(10);
+  await eventually('the goodbye', () => rig.offline.closes.some(({ user }) => user === 'bob'));
+  rig.offline.deliver('carol', 'still here');
+  await carol.frame({ inboxSeq: 1 });
+});
+
+test('kicks the older session of a device and leaves the other device alone', async () => {
+  const phone = await rig.login('bob');
+  const pad = await rig.login('bob', { deviceID: 'pad' });
+  const again = await rig.login('bob');
+  expect(await phone.frame({ messageType: 'close' })).toMatchObject({ name: 'kicked', reconnect: false });
+  await phone.closed();
+  rig.offline.deliver('bob', 'm1');
+  await again.frame({ inboxSeq: 1 });
+  expect(pad.all({ messageType: 'close' })).toEqual([]);
+});
+
+test('closes a session whose epoch is over when it asks for more', async () => {
+  const bob = await rig.login('bob');
+  rig.offline.put('bob', 'm1');
+  const other = rig.offline;
+  Object.assign(other, { say: () => undefined }); // The kick is lost.
+  const again = await rig.login('bob');
+  delete (other as Partial<typeof other>).say;
+  await again.frame({ inboxSeq: 1 });
+  rig.offline.put('bob', 'm2');
+  rig.offline.takeOver(inboxLaneOf('bob', 16));
+  expect(await bob.frame({ messageType: 'close' })).toMatchObject({ name: 'kicked' });
+});
+
+test('goes on fetching when the owner was away for a while', async () => {
+  await restart({ FETCH_TIMEOUT: '200ms' });
+  rig.offline.answersFetch = false;
+  rig.offline.put('bob', 'm1');
+  const bob = await rig.login('bob');
+  await eventually('two fetches', () => rig.offline.fetches.length >= 2);
+  rig.offline.deliver('bob', 'm2');
+  rig.offline.answersFetch = true;
+  await bob.frame({ inboxSeq: 2 });
+  expect(bob.delivered).toEqual([1, 2]);
+});
