@@ -91,7 +91,11 @@ export class LaneWriter {
       return [{ kind: 'refused', items: [...items], receipt: POISON }];
     }
     const middle = items.length >> 1;
-    return [...(await this.store(items.slice(0, middle))), ...(await this.store(items.slice(middle)))];
+    const first = await this.store(items.slice(0, middle));
+    // What follows must not overtake what could not be stored: it is left in doubt too.
+    if (first.some(leavesDoubt))
+      return [...first, { kind: 'refused', items: items.slice(middle), receipt: UNAVAILABLE }];
+    return [...first, ...(await this.store(items.slice(middle)))];
   }
 
   /** @throws what recover() tells apart */
@@ -209,6 +213,9 @@ export class LaneWriter {
 }
 
 const NEW: ConversationState = { seq: 0, serverTime: 0 };
+
+const leavesDoubt = (outcome: Outcome): boolean =>
+  (outcome.kind === 'silent' && outcome.items.length > 0) || (outcome.kind === 'refused' && outcome.receipt !== POISON);
 
 /** The two digits that say what kind of error the server reported; empty for anything else. */
 function stateClass(error: unknown): string {
