@@ -27,11 +27,13 @@ await cli(async () => {
 async function jest(resultFile, postgresUrl) {
   const args = process.argv.slice(2);
   const workers = args.some((arg) => /^(-i|-w|--runInBand|--maxWorkers)/.test(arg)) ? [] : ['--maxWorkers=2'];
+  // Processes are started and awaited in most tests; on a busy machine jest's 5 s are not enough for some.
+  const timeout = args.some((arg) => arg.startsWith('--testTimeout')) ? [] : ['--testTimeout=30000'];
   const { code } = await run(
     process.execPath,
     [
       ...['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'],
-      ...[...workers, '--json', `--outputFile=${resultFile}`, ...args],
+      ...[...workers, ...timeout, '--json', `--outputFile=${resultFile}`, ...args],
     ],
     { env: { ...process.env, HZ_TEST_POSTGRES_URL: postgresUrl } },
   );
