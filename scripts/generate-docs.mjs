@@ -32,7 +32,12 @@ const errors = ({ errorTable }) =>
 const closes = ({ closeTable, mayReconnect }) =>
   table(
     ['code', 'name', 'reconnect', 'meaning'],
-    Object.entries(closeTable).map(([name, row]) => [row.code, code(name), mayReconnect(row.code) ? 'yes' : 'no', row.meaning]),
+    Object.entries(closeTable).map(([name, row]) => [
+      row.code,
+      code(name),
+      mayReconnect(row.code) ? 'yes' : 'no',
+      row.meaning,
+    ]),
   );
 
 const patterns = ({ Id, ClientId, MessageId, Kind }) => ({
@@ -119,7 +124,10 @@ async function regenerated(path, text, protocol, names) {
 
 /** Every frame has its table, so that a new one cannot be forgotten. */
 function missingFrames(text, { upSchemas, downSchemas }) {
-  const expected = [...Object.keys(upSchemas).map((name) => `up ${name}`), ...Object.keys(downSchemas).map((name) => `down ${name}`)];
+  const expected = [
+    ...Object.keys(upSchemas).map((name) => `up ${name}`),
+    ...Object.keys(downSchemas).map((name) => `down ${name}`),
+  ];
   return expected.filter((region) => !text.includes(`<!-- generated:${region} -->`));
 }
 
@@ -141,7 +149,10 @@ async function main() {
   }
   if (stale.length === 0) console.log('The documents are up to date.');
   else if (!check) console.log(`Regenerated: ${stale.join(', ')}`);
-  else throw new Error(`not up to date: ${stale.join(', ')}. Run \`npm run build && npm run docs\` and commit the result.`);
+  else
+    throw new Error(
+      `not up to date: ${stale.join(', ')}. Run \`npm run build && npm run docs\` and commit the result.`,
+    );
 }
 
 await main().catch((error) => {

@@ -37,7 +37,7 @@ export const LoginReceipt = Type.Object({
 });
 export type LoginReceipt = Static<typeof LoginReceipt>;
 
-/** The message is durable. Said again, word for word, for every resend. */
+/** The message is durable. Every resend gets the same ids, `seq` and `serverTime`; `sendTime` is the answered frame's. */
 export const NormalReceipt = Type.Object({
   messageType: Type.Literal('normalReceipt'),
   messageID: Text,
