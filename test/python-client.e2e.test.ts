@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { Constellation, projectRoot } from '@huizhi/constellation';
 
-/** A client in another language, written from docs/protocol.md alone, against the real system. Needs python3. */
+/** A client in another language, which uses only what docs/protocol.md tells, against the real system. Needs python3. */
 const CLIENT = join(projectRoot(), 'test/clients/python/huizhi_client.py');
 
 interface Event {

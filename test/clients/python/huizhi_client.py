@@ -1,4 +1,4 @@
-"""A small Huizhi client, written from docs/protocol.md alone. Python 3.8 or newer, standard library only.
+"""A small Huizhi client that uses only what docs/protocol.md tells. Python 3.8 or newer, standard library only.
 
     python3 huizhi_client.py --host 127.0.0.1 --port 7443 --ca ca.pem --user alice --token eyJ… --device phone \
         conversation --to bob --send "hi" --send "are you there?" --expect 2
