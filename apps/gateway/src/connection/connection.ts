@@ -55,7 +55,10 @@ export class Connection implements Timed {
     const { config, endOfTurn, now, wheel } = context;
     this.address = socket.remoteAddress ?? '';
     this.startedAt = this.heardAt = now();
-    this.writer = new Writer(socket, config.WRITE_BUFFER_BYTES, endOfTurn, now, () => this.close('slowConsumer'));
+    this.writer = new Writer(socket, config.WRITE_BUFFER_BYTES, endOfTurn, now, {
+      overflow: () => this.close('slowConsumer'),
+      blocked: () => this.state !== 'closing' && wheel.arm(this, now() + config.WRITE_STALL),
+    });
     socket.setNoDelay(true);
     socket.on('data', this.read);
     socket.on('drain', this.drained);
@@ -74,8 +77,6 @@ export class Connection implements Timed {
   write(json: string): void {
     if (this.state === 'closing') return;
     this.writer.write(this.encode(json));
-    if (this.writer.blockedAt !== 0)
-      this.context.wheel.arm(this, this.writer.blockedAt + this.context.config.WRITE_STALL);
   }
 
   /** Says why and ends. What was written before is still sent, as far as the other side takes it. */

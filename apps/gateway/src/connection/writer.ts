@@ -6,7 +6,8 @@ export type Sink = Pick<Socket, 'write' | 'end' | 'writableLength'>;
 
 /**
  * What is to be written to one socket: gathered over a turn of the event loop, written at once at its end, held back while the socket is
- * full. Never more than `limit` bytes, the socket's own buffer included: beyond that everything is dropped and `overflow` is told.
+ * full. Never more than `limit` bytes, the socket's own buffer included: beyond that everything is dropped and
+ * `overflow` is told.
  */
 export class Writer implements Flushable {
   private parts: string[] = [];
@@ -21,7 +22,7 @@ export class Writer implements Flushable {
     private readonly limit: number,
     private readonly endOfTurn: EndOfTurn,
     private readonly now: () => number,
-    private readonly overflow: () => void,
+    private readonly tell: { overflow(): void; blocked(): void },
   ) {}
 
   /** Bytes that have not left yet. */
@@ -34,7 +35,7 @@ export class Writer implements Flushable {
     this.bytes += Buffer.byteLength(text);
     if (this.backlog > this.limit) {
       this.drop();
-      return this.overflow();
+      return this.tell.overflow();
     }
     this.parts.push(text);
     if (this.queued || this.blockedAt !== 0) return;
@@ -46,7 +47,9 @@ export class Writer implements Flushable {
     this.queued = false;
     if (this.ended || this.blockedAt !== 0 || this.parts.length === 0) return;
     const text = this.gathered();
-    if (!this.socket.write(text)) this.blockedAt = this.now();
+    if (this.socket.write(text)) return;
+    this.blockedAt = this.now();
+    this.tell.blocked();
   }
 
   /** The socket has room again. */

@@ -185,9 +185,12 @@ export class OfflineSide {
     const inbox = this.inbox(request.user);
     const answer: FetchReply = { entries: [], upTo: request.from - 1, head: inbox.length };
     const bodies: string[] = [];
+    let bytes = 0;
     if (this.devices.get(`${request.user} ${request.device}`)?.epoch !== request.epoch) answer.error = 'notAllowed';
     for (let at = request.from; !answer.error && at <= inbox.length && answer.entries.length < request.limit; at++) {
       const text = inbox[at - 1];
+      bytes += text?.length ?? 0;
+      if (bytes > request.maxBytes && bodies.length > 0) break;
       answer.entries.push([at, text === undefined ? -1 : bodies.length]);
       if (text !== undefined) bodies.push(text);
       answer.upTo = at;

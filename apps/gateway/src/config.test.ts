@@ -1,0 +1,39 @@
+import { expect, test } from '@jest/globals';
+import { ConfigError, readConfig } from '@huizhi/runtime';
+import { gatewayConfig } from './config.js';
+
+const base = { NATS_URL: 'nats://127.0.0.1:4222', HTTP_PORT: '0', TLS: 'off', JWT_SECRET: 'x'.repeat(32) };
+const problems = (env: Record<string, string>): string[] => {
+  try {
+    readConfig(gatewayConfig, { ...base, ...env });
+    return [];
+  } catch (error) {
+    return error instanceof ConfigError ? error.problems.map(({ variable }) => variable) : [String(error)];
+  }
+};
+
+test('has a default for everything but the bus, health, and how to check tokens', () => {
+  expect(readConfig(gatewayConfig, base)).toMatchObject({
+    GATEWAY_PORT: 4433,
+    MESSAGE_LANES: 32,
+    OFFLINE_LANES: 16,
+    HEARTBEAT: 20_000,
+    CURSOR_FLUSH: 20,
+  });
+});
+
+test.each([
+  ['TLS without files', { TLS: 'on' }, ['TLS_CERT_FILE', 'TLS_KEY_FILE']],
+  ['open authentication in production', { AUTH: 'open', NODE_ENV: 'production' }, ['AUTH']],
+  ['no way to check tokens', { JWT_SECRET: '' }, ['JWT_SECRET']],
+  ['two ways to check tokens', { JWKS_URL: 'https://example.org/keys' }, ['JWT_SECRET']],
+  ['a short secret', { JWT_SECRET: 'short' }, ['JWT_SECRET']],
+  ['a duration without a unit', { HEARTBEAT: '20' }, ['HEARTBEAT']],
+])('refuses %s', (_, env, variables) => {
+  expect(problems(env)).toEqual(variables);
+});
+
+// @TODO The runtime takes an empty default of a secret for a default secret; when it no longer does, this passes and says so.
+test.failing('starts in production with public keys and no secret', () => {
+  expect(problems({ NODE_ENV: 'production', JWT_SECRET: '', JWKS_URL: 'https://example.org/keys' })).toEqual([]);
+});

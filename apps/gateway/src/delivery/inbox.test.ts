@@ -1,0 +1,233 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { Inbox } from './inbox.js';
+
+const SETTINGS = { WINDOW: 5, REDELIVER_AFTER: 10_000, REDELIVER_AT_MOST: 60_000, RECEIPT_OVERDUE: 30_000 };
+
+const inboxAt = (cursor: number, head: number): Inbox => new Inbox(cursor, head, SETTINGS);
+const id = (inboxSeq: number): string => `id${inboxSeq}`;
+/** Writes all that may be written, as the pump would. */
+const pump = (inbox: Inbox, now = 0): number[] => {
+  const written: number[] = [];
+  while (inbox.isBehind) {
+    const at = inbox.next;
+    if (inbox.take(id(at), now)) written.push(at);
+  }
+  return written;
+};
+
+test('begins after the cursor and stops when the window is full', () => {
+  const inbox = inboxAt(10, 30);
+  expect(pump(inbox)).toEqual([11, 12, 13, 14, 15]);
+  expect([inbox.room, inbox.isBehind]).toEqual([0, false]);
+  inbox.receiptUpTo(12, 0);
+  expect(pump(inbox)).toEqual([16, 17]);
+});
+
+test('takes a live entry only when it is the next and nothing is catching up', () => {
+  const inbox = inboxAt(0, 0);
+  expect(inbox.live(1)).toBe('now');
+  inbox.take(id(1), 0);
+  expect(inbox.live(1)).toBe('old');
+  expect([inbox.live(3), inbox.head]).toEqual(['later', 3]);
+  inbox.catchingUp = true;
+  expect(inbox.live(2)).toBe('later');
+});
+
+test('takes no live entry when the window is full, and remembers that it is there', () => {
+  const inbox = inboxAt(0, 5);
+  pump(inbox);
+  expect(inbox.live(6)).toBe('later');
+  inbox.receiptUpTo(1, 0);
+  expect(pump(inbox)).toEqual([6]);
+});
+
+test('moves the cursor as far as everything is receipted, whatever the order', () => {
+  const inbox = inboxAt(0, 4);
+  pump(inbox);
+  inbox.receiptMessage(id(3), 0);
+  inbox.receiptMessage(id(2), 0);
+  expect(inbox.cursor).toBe(0);
+  inbox.receiptMessage(id(1), 0);
+  expect(inbox.cursor).toBe(3);
+  inbox.receiptMessage(id(1), 0);
+  inbox.receiptMessage('unknown', 0);
+  expect(inbox.cursor).toBe(3);
+});
+
+test('caps a cumulative receipt to what was delivered in this session', () => {
+  const inbox = inboxAt(0, 9);
+  inbox.take(id(1), 0);
+  inbox.take(id(2), 0);
+  inbox.receiptUpTo(9, 0);
+  expect([inbox.cursor, inbox.next]).toEqual([2, 3]);
+});
+
+test('counts void entries as receipted in their turn', () => {
+  const inbox = inboxAt(0, 4);
+  inbox.take(undefined, 0);
+  expect(inbox.cursor).toBe(1);
+  inbox.take(id(2), 0);
+  expect(inbox.take(undefined, 0)).toBe(false);
+  expect(inbox.cursor).toBe(1);
+  inbox.receiptMessage(id(2), 0);
+  expect(inbox.cursor).toBe(3);
+});
+
+test('says which entry came before, over voids and over repeats', () => {
+  const inbox = inboxAt(7, 12);
+  expect(inbox.previous).toBe(7);
+  inbox.take(undefined, 0);
+  expect(inbox.previous).toBe(7);
+  inbox.take(id(9), 0);
+  inbox.take(undefined, 0);
+  expect(inbox.previous).toBe(9);
+  inbox.take(id(11), 0);
+  inbox.rewind();
+  expect([inbox.next, inbox.previous]).toEqual([9, 7]);
+  inbox.receiptMessage(id(9), 0);
+  expect([inbox.cursor, inbox.next, inbox.previous]).toEqual([10, 11, 9]);
+});
+
+test('delivers again after a while, only what is not receipted, and waits longer each time', () => {
+  const inbox = inboxAt(0, 3);
+  pump(inbox, 0);
+  inbox.receiptMessage(id(2), 1_000);
+  expect(inbox.isRedeliveryDue(9_999)).toBe(false);
+  expect(inbox.isRedeliveryDue(10_000)).toBe(true);
+  inbox.rewind();
+  expect(inbox.isRedeliveryDue(10_000)).toBe(false);
+  expect(pump(inbox, 10_000)).toEqual([1, 3]);
+  expect(inbox.isRedeliveryDue(29_999)).toBe(false);
+  expect(inbox.isRedeliveryDue(30_000)).toBe(true);
+  inbox.rewind();
+  pump(inbox, 30_000);
+  expect(inbox.nextDue()).toBe(70_000);
+  inbox.receiptMessage(id(3), 31_000);
+  expect(inbox.nextDue()).toBe(40_000);
+});
+
+test('takes receipts for what it is about to write again, and then does not', () => {
+  const inbox = inboxAt(0, 3);
+  pump(inbox);
+  inbox.rewind();
+  inbox.receiptUpTo(2, 0);
+  expect([inbox.next, inbox.cursor]).toEqual([3, 2]);
+  expect(pump(inbox)).toEqual([3]);
+});
+
+test('takes an entry that has become void meanwhile for receipted', () => {
+  const inbox = inboxAt(0, 2);
+  pump(inbox);
+  inbox.rewind();
+  expect(inbox.take(undefined, 0)).toBe(false);
+  expect([inbox.cursor, inbox.next]).toEqual([1, 2]);
+});
+
+test('is overdue when the window was full for too long without any receipt', () => {
+  const inbox = inboxAt(0, 9);
+  pump(inbox, 0);
+  expect(inbox.isOverdue(29_999)).toBe(false);
+  expect(inbox.isOverdue(30_000)).toBe(true);
+  inbox.receiptMessage(id(3), 30_000);
+  expect([inbox.isOverdue(59_999), inbox.isOverdue(60_000)]).toEqual([false, true]);
+  inbox.receiptMessage(id(1), 31_000);
+  expect(inbox.isOverdue(99_000)).toBe(false);
+});
+
+test('follows a stored cursor that is ahead of it', () => {
+  const inbox = inboxAt(0, 9);
+  pump(inbox);
+  inbox.confirm(2, 0);
+  expect([inbox.stored, inbox.cursor]).toEqual([2, 2]);
+  inbox.confirm(8, 0);
+  expect([inbox.stored, inbox.cursor, inbox.next]).toEqual([8, 8, 9]);
+  inbox.confirm(3, 0);
+  expect(inbox.stored).toBe(8);
+});
+
+type Step =
+  | { do: 'live'; lost: boolean; isVoid: boolean }
+  | { do: 'begin' | 'fetched' | 'rewind' }
+  | { do: 'receipt'; at: number }
+  | { do: 'upTo'; at: number };
+const place = fc.integer({ min: 1, max: 40 });
+const script = fc.array(
+  fc.oneof(
+    { weight: 4, arbitrary: fc.record({ do: fc.constant('live' as const), lost: fc.boolean(), isVoid: fc.boolean() }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('begin' as const, 'fetched' as const) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('rewind' as const) }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('receipt' as const), at: place }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('upTo' as const), at: place }) },
+  ),
+  { maxLength: 120 },
+);
+
+test('in any interleaving of live entries, pages and receipts the order is strict, nothing is skipped, the window holds', () => {
+  fc.assert(
+    fc.property(script, (steps: Step[]) => {
+      const inbox = inboxAt(0, 0);
+      const log: { isVoid: boolean }[] = [];
+      const receipted = new Set<number>();
+      let page: { from: number; upTo: number } | undefined;
+      let last = 0;
+      let seen = 0;
+
+      const write = (at: number): void => {
+        const known = inbox.delivered >= at;
+        const { isVoid } = log[at - 1] ?? { isVoid: false };
+        const { previous } = inbox;
+        expect(at).toBe(inbox.next);
+        const shown = inbox.take(isVoid ? undefined : id(at), 0);
+        expect(shown).toBe(!isVoid && !receipted.has(at));
+        if (!shown) return;
+        // Strictly ascending since the last rewind; the first time nothing between was left out.
+        expect(at).toBeGreaterThan(last);
+        last = at;
+        const between = log.slice(previous, at - 1);
+        expect(between.every((entry) => entry.isVoid) || previous === 0).toBe(true);
+        if (!known) {
+          for (let missed = seen + 1; missed < at; missed++) expect(log[missed - 1]?.isVoid).toBe(true);
+          seen = at;
+        }
+      };
+
+      for (const step of steps) {
+        if (step.do === 'live') {
+          log.push({ isVoid: step.isVoid });
+          if (!step.lost && inbox.live(log.length) === 'now') write(log.length);
+        } else if (step.do === 'begin' && !page) {
+          inbox.noteHead(log.length);
+          if (!inbox.isBehind) continue;
+          inbox.catchingUp = true;
+          page = { from: inbox.next, upTo: Math.min(log.length, inbox.next + 3) };
+        } else if (step.do === 'fetched' && page) {
+          for (let at = page.from; at <= page.upTo; at++) if (at === inbox.next && inbox.room > 0) write(at);
+          page = undefined;
+          inbox.catchingUp = false;
+        } else if (step.do === 'rewind' && !page) {
+          inbox.rewind();
+          last = 0;
+        } else if (step.do === 'receipt') {
+          if (step.at <= inbox.delivered) receipted.add(step.at);
+          inbox.receiptMessage(id(step.at), 0);
+        } else if (step.do === 'upTo') {
+          for (let at = 1; at <= Math.min(step.at, inbox.delivered); at++) receipted.add(at);
+          inbox.receiptUpTo(step.at, 0);
+        }
+        expect(inbox.delivered - inbox.cursor).toBeLessThanOrEqual(SETTINGS.WINDOW);
+        expect(inbox.next).toBeGreaterThan(inbox.cursor);
+        for (let at = 1; at <= inbox.cursor; at++) expect(receipted.has(at) || log[at - 1]?.isVoid).toBe(true);
+      }
+      // Nothing is lost: with receipts, catching up ends at the head.
+      inbox.catchingUp = false;
+      inbox.noteHead(log.length);
+      while (inbox.cursor < log.length) {
+        while (inbox.isBehind) inbox.take(id(inbox.next), 0);
+        inbox.receiptUpTo(log.length, 0);
+      }
+      expect(inbox.cursor).toBe(log.length);
+    }),
+    { numRuns: 1_000 },
+  );
+});

@@ -1,0 +1,187 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { signToken } from '@huizhi/constellation';
+import { eventually } from './testing/eventually.js';
+import { BusServer, Rig, SECRET } from './testing/rig.js';
+import type { TestClient } from './testing/client.js';
+
+let server: BusServer;
+let rig: Rig;
+
+beforeAll(async () => {
+  server = await BusServer.start();
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  rig = await Rig.start(server);
+});
+afterEach(() => rig.stop());
+
+const restart = async (env: Record<string, string>): Promise<void> => {
+  await rig.stop();
+  rig = await Rig.start(server, env);
+};
+const closed = async (client: TestClient, name: string): Promise<void> => {
+  expect(await client.frame({ messageType: 'close' })).toMatchObject({ name });
+  await client.closed();
+};
+/** It works, before and after: nobody else is harmed. */
+const works = async (client: TestClient): Promise<void> => {
+  const beatID = String(Math.random());
+  client.send({ beatID });
+  await client.frame({ beatID });
+};
+const loginLine = async (): Promise<string> =>
+  JSON.stringify({
+    messageType: 'login',
+    fromUserID: 'alice',
+    versionCode: 2,
+    token: await signToken(SECRET, 'alice'),
+  });
+
+test('closes who says nothing', async () => {
+  await restart({ LOGIN_DEADLINE: '300ms' });
+  await closed(await rig.connect(), 'loginTimeout');
+});
+
+test('closes who keeps busy without logging in', async () => {
+  await restart({ LOGIN_DEADLINE: '500ms' });
+  const client = await rig.connect();
+  client.raw('{');
+  const loris = setInterval(() => client.raw(' '), 50);
+  await closed(client, 'loginTimeout').finally(() => clearInterval(loris));
+});
+
+test('takes at most 4 KiB before the login', async () => {
+  const bystander = await rig.login('bob');
+  const client = await rig.connect();
+  client.raw(`{"messageType":"login","token":"${'x'.repeat(5_000)}"}\n`);
+  expect(await client.frame({ messageType: 'error' })).toMatchObject({ name: 'frameTooLarge' });
+  await closed(client, 'frameTooLarge');
+  const chatty = await rig.connect();
+  chatty.raw(`${await loginLine()}\n${'{"beatID":"1"}\n'.repeat(400)}`);
+  await closed(chatty, 'frameTooLarge');
+  await works(bystander);
+});
+
+test('answers bytes that are no frame and closes', async () => {
+  const client = await rig.connect();
+  client.raw('hello\n');
+  expect(await client.frame({ messageType: 'error' })).toMatchObject({ name: 'badFrame' });
+  await closed(client, 'badFrame');
+});
+
+test('takes a login split at any byte, with CRLF', async () => {
+  await restart({ LOGIN_ATTEMPTS: '1000' });
+  const line = Buffer.from(`${await loginLine()}\r\n`);
+  for (let at = 1; at < line.length; at++) {
+    const client = await rig.connect();
+    client.raw(line.subarray(0, at));
+    await new Promise((resolve) => setImmediate(resolve));
+    client.raw(line.subarray(at));
+    await client.frame({ messageType: 'loginReceipt', code: 0 });
+    client.destroy();
+  }
+}, 20_000);
+
+test('reads frames however the bytes come: one at a time, many at once', async () => {
+  const alice = await rig.login('alice');
+  for (const byte of Buffer.from('{"beatID":"回"}\r\n')) {
+    alice.raw(Buffer.from([byte]));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  alice.raw('{"beatID":"2"}\n\n{"beatID":"3"}\n{"beat');
+  await alice.frame({ beatID: '3' });
+  alice.raw('ID":"4"}\n');
+  await alice.frame({ beatID: '4' });
+  expect(alice.frames.slice(1).map(({ beatID }) => beatID)).toEqual(['回', '2', '3', '4']);
+});
+
+test('closes a frame that is begun and not finished', async () => {
+  await restart({ FRAME_DEADLINE: '400ms' });
+  const alice = await rig.login('alice');
+  const loris = setInterval(() => alice.raw(' '), 50);
+  alice.raw('{"beatID"');
+  await closed(alice, 'frameTimeout').finally(() => clearInterval(loris));
+});
+
+test.each([
+  ['larger than 64 KiB', `{"beatID":"${'x'.repeat(70_000)}"}\n`, 'frameTooLarge', 'frameTooLarge'],
+  ['not JSON', '{"a":\n', 'badFrame', 'badFrame'],
+  ['nested too deep', `{"a":${'['.repeat(20)}${']'.repeat(20)}}\n`, 'tooDeep', 'badFrame'],
+  ['holding NUL', '{"a":"\\u0000"}\n', 'badText', 'badFrame'],
+  ['holding half a surrogate pair', '{"a":"\\ud800"}\n', 'badText', 'badFrame'],
+])('closes a connection that sends a frame %s, and no other', async (_, bytes, error, close) => {
+  const bystander = await rig.login('bob');
+  const alice = await rig.login('alice');
+  alice.raw(bytes);
+  expect(await alice.frame({ messageType: 'error' })).toMatchObject({ name: error });
+  await closed(alice, close);
+  await works(bystander);
+});
+
+test('closes who sends more frames a second than told, receipts not counted', async () => {
+  await restart({ FRAMES_PER_SECOND: '10' });
+  const alice = await rig.login('alice');
+  for (let i = 0; i < 100; i++) alice.send({ messageType: 'receipt', upTo: 1 });
+  await works(alice);
+  for (let i = 0; i < 30; i++) alice.send({ messageType: 'nonsense' });
+  await closed(alice, 'rateLimited');
+});
+
+test('closes who sends more than the unanswered limit', async () => {
+  await restart({ UNANSWERED_SENDS: '5' });
+  const alice = await rig.login('alice');
+  rig.message.answer = () => undefined;
+  for (let i = 0; i < 6; i++) {
+    alice.send({
+      ...{ messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: 'bob', clientMsgID: `m${i}` },
+      content: { text: 'x' },
+    });
+  }
+  await closed(alice, 'tooManyUnanswered');
+});
+
+test('closes who is silent for three heartbeats', async () => {
+  await restart({ HEARTBEAT: '100ms', HEARTBEAT_LEAST: '100ms' });
+  const silent = await rig.login('alice');
+  const beating = await rig.login('bob');
+  const heart = setInterval(() => beating.send({ beatID: '1' }), 50);
+  await closed(silent, 'heartbeatMissed').finally(() => clearInterval(heart));
+  expect(beating.all({ messageType: 'close' })).toEqual([]);
+});
+
+test('closes a reader that has stopped, with a bounded buffer, and goes on for others', async () => {
+  await restart({ WRITE_STALL: '1s', REDELIVER_AFTER: '1h', WINDOW: '10000' });
+  const text = 'x'.repeat(30_000);
+  for (let i = 0; i < 600; i++) rig.offline.put('alice', text);
+  const slow = await rig.connect();
+  slow.socket.pause();
+  slow.raw(`${await loginLine()}\n`);
+  const bystander = await rig.login('bob');
+  await eventually('the goodbye', () => rig.offline.closes.some(({ user }) => user === 'alice'), 10_000);
+  // Only what the kernel takes and one buffer was ever fetched.
+  const { from } = rig.offline.fetches.filter(({ user }) => user === 'alice').at(-1) ?? { from: Infinity };
+  expect(from).toBeLessThan(500);
+  await works(bystander);
+}, 15_000);
+
+test('closes who asks and asks and never reads', async () => {
+  await restart({ WRITE_BUFFER_BYTES: '524288', WRITE_STALL: '1h', QUIET_FRAMES_PER_SECOND: '100000' });
+  const slow = await rig.login('alice');
+  slow.socket.pause();
+  const beat = `{"beatID":"${'x'.repeat(60)}"}\n`.repeat(500);
+  const flood = setInterval(() => slow.raw(beat), 1);
+  await eventually('the goodbye', () => rig.offline.closes.length > 0, 12_000).finally(() => clearInterval(flood));
+}, 15_000);
+
+test('closes its sessions before it reads another frame when it was away too long', async () => {
+  await restart({ STALE_AFTER: '300ms' });
+  const alice = await rig.login('alice');
+  alice.send({ beatID: 'before' });
+  await alice.frame({ beatID: 'before' });
+  alice.send({ beatID: 'waiting' });
+  // This process is the gateway's too: it is away from its event loop, as if it had been stopped.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600);
+  await closed(alice, 'staleSession');
+  expect(alice.all({ beatID: 'waiting' })).toEqual([]);
+});

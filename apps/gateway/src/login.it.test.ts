@@ -1,0 +1,165 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { certificateFor, signToken } from '@huizhi/constellation';
+import { SignJWT, UnsecuredJWT } from 'jose';
+import { eventually } from './testing/eventually.js';
+import { BusServer, Rig, SECRET } from './testing/rig.js';
+
+let server: BusServer;
+let rig: Rig;
+
+beforeAll(async () => {
+  server = await BusServer.start();
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  rig = await Rig.start(server);
+});
+afterEach(() => rig.stop());
+
+const restart = async (env: Record<string, string>): Promise<void> => {
+  await rig.stop();
+  rig = await Rig.start(server, env);
+};
+const hello = (token: unknown, fromUserID = 'alice') => ({ messageType: 'login', fromUserID, versionCode: 2, token });
+
+test('opens a session for who proves who it is, and tells the limits', async () => {
+  const alice = await rig.login('alice', { deviceType: 'iOS' });
+  expect(alice.frames).toEqual([
+    {
+      messageType: 'loginReceipt',
+      code: 0,
+      fromUserID: 'alice',
+      deviceID: 'phone',
+      heartbeat: 20,
+      limits: { frameBytes: 65536, framesPerSecond: 100, unansweredSends: 200, window: 500, batchEntries: 200 },
+      inboxSeq: 0,
+      head: 0,
+      waiting: 0,
+      generation: 'g1',
+      serverTime: expect.stringMatching(/^\d+$/),
+    },
+  ]);
+  expect(rig.message.ensured).toEqual(['alice']);
+  expect(rig.offline.opens).toMatchObject([{ user: 'alice', device: 'phone', deviceType: 'iOS', version: 2 }]);
+});
+
+const key = new TextEncoder().encode(SECRET);
+const forged: [string, () => Promise<string> | string | undefined, string][] = [
+  ['no token', () => undefined, 'badToken'],
+  ['nonsense', () => 'nonsense', 'badToken'],
+  ['another user’s token', () => signToken(SECRET, 'bob'), 'badToken'],
+  ['an expired token', () => signToken(SECRET, 'alice', -1), 'tokenExpired'],
+  ['another secret', () => signToken(`${SECRET}!`, 'alice'), 'badToken'],
+  ['alg none', () => new UnsecuredJWT({ sub: 'alice' }).setExpirationTime('1h').encode(), 'badToken'],
+  [
+    'another algorithm with the right secret',
+    () => new SignJWT({ sub: 'alice' }).setProtectedHeader({ alg: 'HS512' }).setExpirationTime('1h').sign(key),
+    'badToken',
+  ],
+  ['a token for ever', () => new SignJWT({ sub: 'alice' }).setProtectedHeader({ alg: 'HS256' }).sign(key), 'badToken'],
+];
+
+test.each(forged)('refuses %s, says so and closes', async (_, make, name) => {
+  const client = await rig.connect();
+  client.send(hello(await make()));
+  expect(await client.frame({ messageType: 'loginReceipt' })).toMatchObject({ name, code: expect.any(Number) });
+  expect(await client.frame({ messageType: 'close' })).toMatchObject({ name: 'loginFailed', reconnect: false });
+  await client.closed();
+  expect(rig.offline.opens).toEqual([]);
+});
+
+test.each([
+  ['a heartbeat', { beatID: '1' }],
+  [
+    'a message',
+    { messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: 'b', content: { text: 'x' } },
+  ],
+])('takes nothing before the login: not %s', async (_, frame) => {
+  const client = await rig.connect();
+  client.send(frame);
+  expect(await client.frame({ messageType: 'loginReceipt' })).toMatchObject({ name: 'loginRequired' });
+  await client.closed();
+});
+
+test('asks a version that is too old to upgrade', async () => {
+  await restart({ UPGRADE_URL: 'https://example.org/get' });
+  const client = await rig.connect();
+  client.send({ ...hello('x'), versionCode: 0 });
+  expect(await client.frame({ messageType: 'loginReceipt' })).toMatchObject({
+    upgradeRequired: true,
+    upgradeURL: 'https://example.org/get',
+  });
+  expect(await client.frame({ messageType: 'close' })).toMatchObject({ name: 'upgradeRequired', reconnect: false });
+});
+
+test('keeps what comes while the login is pending for after it', async () => {
+  const client = await rig.connect();
+  client.send(hello(await signToken(SECRET, 'alice')), { beatID: 'early' });
+  await client.frame({ beatID: 'early' });
+  expect(client.frames.map(({ messageType, beatID }) => messageType ?? beatID)).toEqual(['loginReceipt', 'early']);
+});
+
+test('tries the owner again, and gives up with an invitation to come back', async () => {
+  await restart({ LOGIN_BUDGET: '3s' });
+  rig.offline.answersOpen = false;
+  const late = rig.login('alice');
+  await eventually('an attempt', () => rig.offline.opens.length > 0);
+  rig.offline.answersOpen = true;
+  await late;
+  const numbers = rig.offline.opens.map(({ session }) => session);
+  expect(new Set(numbers).size).toBe(numbers.length);
+
+  rig.offline.answersOpen = false;
+  const client = await rig.connect();
+  client.send(hello(await signToken(SECRET, 'bob'), 'bob'));
+  expect(await client.frame({ messageType: 'loginReceipt' })).toMatchObject({ name: 'unavailable' });
+  expect(await client.frame({ messageType: 'close' })).toMatchObject({ name: 'unavailable', reconnect: true });
+}, 15_000);
+
+test('slows down who logs in too often, and nobody else', async () => {
+  await restart({ LOGIN_ATTEMPTS: '2' });
+  await rig.login('alice');
+  await rig.login('alice');
+  const third = await rig.connect();
+  third.send(hello(await signToken(SECRET, 'alice')));
+  expect(await third.frame({ messageType: 'close' })).toMatchObject({ name: 'rateLimited', reconnect: true });
+  await rig.login('bob');
+});
+
+test('refuses a second login on a connection and keeps the first', async () => {
+  const alice = await rig.login('alice');
+  alice.send(hello('x', 'bob'), { beatID: 'still here' });
+  expect(await alice.frame({ messageType: 'error' })).toMatchObject({ name: 'unsupported' });
+  await alice.frame({ beatID: 'still here' });
+});
+
+test('speaks TLS', async () => {
+  await rig.stop();
+  const folder = mkdtempSync(join(tmpdir(), 'hz-gateway-cert-'));
+  const { certFile, keyFile, ca } = await certificateFor(folder);
+  rig = await Rig.start(server, { TLS: 'on', TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile }, ca);
+  rig.offline.put('alice', '回执 ✓');
+  const alice = await rig.login('alice');
+  expect(await alice.frame({ inboxSeq: 1 })).toMatchObject({ content: { text: '回执 ✓' } });
+  rmSync(folder, { recursive: true });
+});
+
+test('tells everybody to go at the end, once what they sent is answered', async () => {
+  const alice = await rig.login('alice');
+  const bob = await rig.login('bob');
+  rig.message.answer = () => undefined;
+  alice.send({
+    ...{ messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: 'bob', clientMsgID: 'm1' },
+    content: { text: 'last words' },
+  });
+  await eventually('the send', () => rig.message.seen.length > 0);
+  const stopped = rig.gateway.stop();
+  expect(await bob.frame({ messageType: 'close' })).toMatchObject({ name: 'drain', reconnect: true });
+  rig.message.answer = ({ send }) => rig.message.store(send);
+  await alice.frame({ messageType: 'close', name: 'drain' });
+  expect(alice.frames.map(({ messageType }) => messageType)).toEqual(['loginReceipt', 'normalReceipt', 'close']);
+  await stopped;
+});
