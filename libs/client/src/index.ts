@@ -1,4 +1,7 @@
 export type { BackoffRange } from './backoff.js';
+export { HistoryChecker, type Verdict } from './checker/checker.js';
+export { logLine, logObserver, parseLogLine, readHistory, type LogLine, type Stated } from './checker/log.js';
+export type { Rule, Violation } from './checker/violations.js';
 export type { ClientEvents, ClientState, OfflineBatch } from './client-events.js';
 export { HuizhiClient } from './client.js';
 export { contentDigest } from './content-hash.js';

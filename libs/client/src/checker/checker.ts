@@ -1,0 +1,183 @@
+import type { SeenMessage } from '../observer.js';
+import { DeviceHistory } from './device-history.js';
+import type { LogLine, Stated } from './log.js';
+import { Registry, sendKey } from './registry.js';
+import { Sends } from './sends.js';
+import { Violations, type Violation } from './violations.js';
+
+interface Conversation {
+  messages: SeenMessage[];
+  ids: Set<string>;
+  participants: Set<string>;
+}
+
+export interface Verdict {
+  violations: Violation[];
+  /** All of them; the list stops at a thousand. */
+  total: number;
+  counts: { lines: number; devices: number; sends: number; stored: number; received: number; conversations: number };
+}
+
+/**
+ * Reads what every device saw and says what cannot be. Lines of one device must come in their order; devices may be mixed in
+ * any way. Linear in the number of lines. It asks the server for nothing: what the logs do not show is not checked, so
+ * losses show only where there is a `history` of the conversation, and for devices that said `quiet`.
+ */
+export class HistoryChecker {
+  private readonly violations = new Violations();
+  private readonly registry = new Registry(this.violations);
+  private readonly sends = new Sends(this.violations, this.registry);
+  private readonly devices = new Map<string, DeviceHistory>();
+  private readonly users = new Set<string>();
+  private readonly conversations = new Map<string, Conversation>();
+  private lines = 0;
+  private received = 0;
+
+  add(line: LogLine): void {
+    this.lines++;
+    const { user } = line;
+    const where = `${user}/${line.device}`;
+    this.users.add(user);
+    const device = this.device(user, where);
+    switch (line.ev) {
+      case 'connected':
+        return device.connected(line);
+      case 'received': {
+        this.received++;
+        this.registry.see(line, where);
+        device.take(line);
+        const own = line.from === user && this.sends.sentBy(where, line.to, line.clientMsgID);
+        if (own) this.violations.add('I12', where, `its own message ${line.messageID} came back to it`);
+        return;
+      }
+      case 'receipted':
+        return device.receipted(line);
+      case 'confirmed':
+        return device.settle(line.inboxSeq);
+      case 'invoke':
+        return this.sends.invoke(user, where, line);
+      case 'ok':
+        return this.sends.ok(where, line.clientMsgID, line);
+      case 'fail':
+        return this.sends.fail(where, line.clientMsgID);
+      case 'unknown':
+        return this.sends.unknown(where, line.clientMsgID, line.neverSent);
+      case 'history':
+        return this.history(where, line);
+      case 'quiet':
+        device.quiet = true;
+    }
+  }
+
+  /** After the last line. */
+  finish(): Verdict {
+    this.sends.checkOrder();
+    this.checkSends();
+    this.checkMessages();
+    const conversationsOf = this.byParticipant();
+    for (const device of this.devices.values()) this.checkDevice(device, conversationsOf.get(device.user) ?? []);
+    const stored = this.sends.all.filter((send) => send.stored).length;
+    const { lines, received } = this;
+    const counts = { lines, devices: this.devices.size, sends: this.sends.all.length, stored, received };
+    const { list: violations, total } = this.violations;
+    return { violations, total, counts: { ...counts, conversations: this.conversations.size } };
+  }
+
+  private history(where: string, { conversation, participants, messages }: Extract<Stated, { ev: 'history' }>): void {
+    messages.forEach((message, i) => {
+      this.registry.see(message, where);
+      if (message.seq !== i + 1)
+        this.violations.add('I9', where, `${conversation} has seq ${message.seq} where ${i + 1} is due`);
+    });
+    const pair = messages.flatMap(({ from, to }) => (to.startsWith('u:') ? [from, to.slice(2)] : [from]));
+    const before = this.conversations.get(conversation);
+    if (before && before.messages.length !== messages.length) {
+      this.violations.add(
+        'I8',
+        where,
+        `${conversation} has ${before.messages.length} messages for one and ${messages.length} for another`,
+      );
+    }
+    this.conversations.set(conversation, {
+      messages,
+      ids: new Set(messages.map(({ messageID }) => messageID)),
+      participants: new Set([...(before?.participants ?? []), ...(participants ?? pair)]),
+    });
+  }
+
+  private checkSends(): void {
+    for (const { where, clientMsgID, stored } of this.sends.all) {
+      const conversation = stored && this.conversations.get(stored.conversation);
+      if (!conversation || conversation.ids.has(stored.messageID)) continue;
+      this.violations.add('I1', where, `${clientMsgID} was receipted as ${stored.messageID} and is not in the history`);
+    }
+  }
+
+  private checkMessages(): void {
+    for (const message of this.registry.messages.values()) {
+      const { messageID, conversation, from } = message;
+      const history = this.conversations.get(conversation);
+      if (history && !history.ids.has(messageID)) {
+        this.violations.add('I3', conversation, `${messageID} was seen and is not in the history`);
+      }
+      // Tips are the server's; of users without a log nothing is known.
+      if (message.kind === 'tip' || message.clientMsgID === undefined || !this.users.has(from)) continue;
+      this.checkOrigin(message, message.clientMsgID);
+    }
+  }
+
+  private checkOrigin({ messageID, from, to, hash }: SeenMessage, clientMsgID: string): void {
+    const candidates = this.sends.byKey.get(sendKey(from, to, clientMsgID));
+    if (!candidates) return this.violations.add('I3', from, `${messageID} (${clientMsgID}) was never sent to ${to}`);
+    const send = candidates.find((candidate) => candidate.hash === hash);
+    if (!send)
+      return this.violations.add('I5', from, `${messageID} (${clientMsgID}) has another content than was sent`);
+    if (send.failed)
+      this.violations.add('I2', send.where, `${clientMsgID} was refused for good and is stored as ${messageID}`);
+    if (send.neverSent && candidates.length === 1) {
+      this.violations.add('I3', send.where, `${clientMsgID} was never written and is stored as ${messageID}`);
+    }
+    if (send.stored && send.stored.messageID !== messageID) {
+      this.violations.add(
+        'I4',
+        send.where,
+        `${clientMsgID} was receipted as ${send.stored.messageID} and is ${messageID}`,
+      );
+    }
+  }
+
+  private checkDevice(device: DeviceHistory, theirs: readonly string[]): void {
+    const { user, where } = device;
+    for (const conversation of theirs) {
+      for (const { messageID, seq, from, to, kind, clientMsgID } of this.conversations.get(conversation)?.messages ??
+        []) {
+        if (device.received.has(messageID) || !device.mustHave(conversation, seq)) continue;
+        const own = from === user && (kind === 'tip' || this.sends.sentBy(where, to, clientMsgID));
+        if (!own) this.violations.add('I1', where, `${messageID} (seq ${seq} of ${conversation}) never came`);
+      }
+    }
+    for (const { messageID, conversation } of device.received.values()) {
+      const history = this.conversations.get(conversation);
+      if (history && !history.participants.has(user))
+        this.violations.add('I12', where, `${messageID} of ${conversation} came to ${user}`);
+    }
+  }
+
+  private byParticipant(): Map<string, string[]> {
+    const byUser = new Map<string, string[]>();
+    for (const [conversation, { participants }] of this.conversations) {
+      for (const user of participants) {
+        const list = byUser.get(user);
+        if (list) list.push(conversation);
+        else byUser.set(user, [conversation]);
+      }
+    }
+    return byUser;
+  }
+
+  private device(user: string, where: string): DeviceHistory {
+    let device = this.devices.get(where);
+    if (!device) this.devices.set(where, (device = new DeviceHistory(user, where, this.violations)));
+    return device;
+  }
+}
