@@ -14,9 +14,8 @@ import { loseCommitOutcome } from '../failpoints.js';
 import type { Feed } from '../feed/feed.js';
 import { entries, transactionRows, transactions, transactionSeconds } from '../metrics.js';
 import type { Recipients } from '../recipients.js';
-import { moveCursors, openDevices, removeDevices } from '../sql/devices.js';
-import { insertRows } from '../sql/inbox.js';
-import { writeVectors } from '../sql/vectors.js';
+import { apply } from '../sql/apply.js';
+import { openDevices, removeDevices } from '../sql/devices.js';
 import { gather } from './gather.js';
 import type { InboxLane } from './inbox-lane.js';
 import { loadUsers, strangersOf } from './load-users.js';
@@ -172,17 +171,12 @@ export class InboxWriter {
     client: pg.ClientBase,
     { entries: { entries: planned, applied }, works, lanes }: Plan,
   ): Promise<void> {
-    if (planned.length > 0)
-      await insertRows(
-        client,
-        planned.map((entry) => entry.row),
-      );
-    await writeVectors(
+    await apply(
       client,
+      planned.map((entry) => entry.row),
       [...lanes].map((lane) => ({ lane: lane.lane, applied: applied.get(lane) ?? lane.applied })),
+      works.cursors.map((one) => one.write).filter((one) => one !== undefined),
     );
-    const cursors = works.cursors.map((one) => one.write).filter((one) => one !== undefined);
-    if (cursors.length > 0) await moveCursors(client, cursors);
     const removed = works.openings.flatMap(({ user, removed }) =>
       removed ? [{ user: user.id, device: removed.id }] : [],
     );

@@ -47,6 +47,27 @@ describe('the tables', () => {
     await other.stop();
   });
 
+  test('who waited while another made them sees that they are there', async () => {
+    const tomorrow = `inbox_${await day(1)}`;
+    await rig.admin.query(`drop table offline.${tomorrow}`);
+    const other = await rig.instance('offline-4');
+    await rig.admin.query(`drop table offline.${tomorrow}`);
+    await rig.admin.query('begin');
+    await rig.admin.query('select pg_advisory_xact_lock($1, 1)', [0x687b]);
+    const both = Promise.all([instance.service.partitions.ensure(), other.service.partitions.ensure()]);
+    await until(async () => {
+      const { rows } = await rig.admin.query(
+        `select from pg_locks l join pg_database d on d.oid = l.database
+          where datname = current_database() and locktype = 'advisory' and not granted`,
+      );
+      return rows.length === 2;
+    });
+    await rig.admin.query('commit');
+    await both;
+    expect(await partitions()).toContain(tomorrow);
+    await other.stop();
+  });
+
   test('a missing partition delays a write and loses nothing', async () => {
     await rig.admin.query(`drop table offline.inbox_${await day(0)}`);
     rig.message.say('ann', 'bob', 'hello');

@@ -1,4 +1,5 @@
-import type { CursorMove, DeviceOpening } from '../sql/devices.js';
+import type { CursorMove } from '../sql/apply.js';
+import type { DeviceOpening } from '../sql/devices.js';
 import type { CursorWork, InboxLane, Opening } from './inbox-lane.js';
 import type { LaneWorks } from './plan.js';
 import type { Device, User } from './user.js';

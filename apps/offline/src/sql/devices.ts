@@ -28,29 +28,6 @@ export async function openDevices(client: pg.ClientBase, openings: readonly Devi
   });
 }
 
-export interface CursorMove {
-  user: string;
-  device: string;
-  epoch: number;
-  cursor: number;
-}
-
-/** Never lowers a cursor, never moves one for an older epoch. */
-export async function moveCursors(client: pg.ClientBase, moves: readonly CursorMove[]): Promise<void> {
-  await client.query({
-    name: 'move-cursors',
-    text: `update offline.device d set cursor = greatest(d.cursor, m.cursor), last_seen = now()
-             from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) as m (user_id, device_id, epoch, cursor)
-            where d.user_id = m.user_id and d.device_id = m.device_id and d.epoch = m.epoch`,
-    values: [
-      moves.map((move) => move.user),
-      moves.map((move) => move.device),
-      moves.map((move) => move.epoch),
-      moves.map((move) => move.cursor),
-    ],
-  });
-}
-
 export async function removeDevices(
   client: pg.ClientBase,
   devices: readonly { user: string; device: string }[],

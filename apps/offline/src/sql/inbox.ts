@@ -9,24 +9,6 @@ export interface InboxRow {
   skipDevice: string | null;
 }
 
-/** Fails, and nothing is lost, when today's partition is missing: the lane is then taken anew, which creates it. */
-export async function insertRows(client: pg.ClientBase, rows: readonly InboxRow[]): Promise<void> {
-  await client.query({
-    name: 'insert-inbox',
-    text: `insert into offline.inbox (user_id, inbox_seq, lane, position, skip_device, day)
-           select user_id, inbox_seq, lane, position, skip_device, (now() at time zone 'utc')::date
-             from unnest($1::text[], $2::bigint[], $3::smallint[], $4::bigint[], $5::text[])
-               as r (user_id, inbox_seq, lane, position, skip_device)`,
-    values: [
-      rows.map((row) => row.user),
-      rows.map((row) => row.seq),
-      rows.map((row) => row.lane),
-      rows.map((row) => row.position),
-      rows.map((row) => row.skipDevice),
-    ],
-  });
-}
-
 /** A part of one user's inbox: at most `limit` rows from `from` to `to`. */
 export interface InboxPart {
   user: string;

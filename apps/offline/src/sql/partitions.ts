@@ -10,11 +10,15 @@ interface Day {
   present: boolean;
 }
 
-/** The days that must have a partition: today and tomorrow of the database's clock, in UTC. */
+/**
+ * The days that must have a partition: today and tomorrow of the database's clock, in UTC. Read from the catalogue's table:
+ * `to_regclass` answers from the session's cache, which does not know yet what another made while this one waited for the lock.
+ */
 export async function readDays(client: pg.ClientBase): Promise<Day[]> {
   const { rows } = await client.query<Day>(
     `select 'inbox_' || to_char(day, 'YYYYMMDD') as table, day::text as from, (day + 1)::text as to,
-            to_regclass('offline.inbox_' || to_char(day, 'YYYYMMDD')) is not null as present
+            exists (select from pg_class where relname = 'inbox_' || to_char(day, 'YYYYMMDD')
+                       and relnamespace = 'offline'::regnamespace) as present
        from (select (now() at time zone 'utc')::date + n as day from generate_series(0, 1) as n) days`,
   );
   return rows;

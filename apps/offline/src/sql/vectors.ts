@@ -30,16 +30,3 @@ export async function readVectors(client: pg.ClientBase, lanes: readonly number[
   });
   return new Map(rows.map((row) => [row.lane, row.applied]));
 }
-
-/** An array of arrays is a matrix to PostgreSQL, and unnest would flatten it: so each vector travels as text. */
-export async function writeVectors(
-  client: pg.ClientBase,
-  vectors: readonly { lane: number; applied: readonly number[] }[],
-): Promise<void> {
-  await client.query({
-    name: 'write-vectors',
-    text: `update offline.inbox_lane l set applied = v.applied::bigint[]
-             from unnest($1::int[], $2::text[]) as v (lane, applied) where l.lane = v.lane`,
-    values: [vectors.map((one) => one.lane), vectors.map((one) => `{${one.applied.join(',')}}`)],
-  });
-}

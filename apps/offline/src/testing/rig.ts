@@ -1,11 +1,13 @@
-import { makeTestDatabase, TcpProxy } from '@huizhi/constellation';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { makeTestDatabase, Nats, TcpProxy } from '@huizhi/constellation';
 import { Bus, resetFailpoints, silentLogger } from '@huizhi/runtime';
 import pg from 'pg';
 import { prepareDatabase } from '../migrations/prepare.js';
 import { OfflineService } from '../offline-service.js';
 import { FakeGateway } from './fake-gateway.js';
 import { FakeMessage } from './fake-message.js';
-import { PlainNats } from './plain-nats.js';
 
 export const LANES = 4;
 export const MESSAGE_LANES = 8;
@@ -25,7 +27,7 @@ export class Rig {
 
   private constructor(
     readonly url: string,
-    readonly nats: PlainNats,
+    readonly nats: Nats,
     readonly bus: Bus,
     readonly admin: pg.Client,
     readonly message: FakeMessage,
@@ -38,7 +40,8 @@ export class Rig {
     const admin = new pg.Client({ connectionString: database.url });
     admin.on('error', () => undefined);
     await admin.connect();
-    const nats = await PlainNats.start();
+    const folder = mkdtempSync(join(tmpdir(), 'hz-offline-'));
+    const nats = await Nats.start({ dataDir: folder });
     const bus = Bus.connect({ url: nats.url(), name: 'test', log: silentLogger });
     await bus.ready();
     return new Rig(database.url, nats, bus, admin, new FakeMessage(bus, MESSAGE_LANES), async () => {
@@ -46,6 +49,7 @@ export class Rig {
       await nats.stop();
       await admin.end();
       await database.drop();
+      rmSync(folder, { recursive: true, force: true });
     });
   }
 
