@@ -1,0 +1,332 @@
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import pg from 'pg';
+import type { Device } from './support/device.js';
+import { expectLedger, expectWholeInbox, idsOf, sendTexts, type Receipts } from './support/ledger.js';
+import { World } from './support/world.js';
+
+jest.setTimeout(40_000);
+
+const WINDOW = 20;
+const BATCH = 5;
+/** The number of a gateway that delivers again only after long, where a test counts what comes. */
+const PATIENT = 2;
+let world: World;
+
+beforeAll(async () => {
+  world = await World.start({
+    instances: { gateway: 2, message: 2, offline: 2 },
+    throughProxy: ['gateway.client'],
+    env: {
+      gateway: {
+        WINDOW: String(WINDOW),
+        BATCH_ENTRIES: String(BATCH),
+        FRAMES_PER_SECOND: '10000',
+        REDELIVER_AFTER: '1s',
+        REDELIVER_AT_MOST: '1s',
+        RECEIPT_OVERDUE: '5s',
+        CURSOR_REPEAT: '300ms',
+      },
+    },
+  });
+  await world.system.add('gateway', { REDELIVER_AFTER: '30s', REDELIVER_AT_MOST: '60s' });
+}, 120_000);
+afterAll(() => world?.stop(), 60_000);
+
+/** Two new users, the recipient not connected. The sender is at the second gateway, out of the way of the proxy of the first. */
+async function pair(): Promise<{ alice: Device; bob: string }> {
+  const bob = world.name('bob');
+  await register(bob);
+  return { alice: await world.device(world.name('alice'), 'phone', { gateway: 1 }), bob };
+}
+
+/** Known, and never logged in. */
+async function register(user: string): Promise<void> {
+  const client = new pg.Client({ connectionString: world.system.databaseUrl('message') });
+  await client.connect();
+  await client.query('insert into message.users (user_id) values ($1)', [user]);
+  await client.end();
+}
+
+const atPatient = (user: string): Promise<Device> => world.device(user, 'phone', { gateway: PATIENT });
+const silent = { receipts: false };
+
+/** What the server confirms to a receipt. Nothing else may be unconfirmed. */
+async function confirmed(device: Device, fields: Parameters<Device['receipt']>[0]): Promise<number> {
+  device.receipt(fields);
+  return Number((await device.next({ messageType: 'receiptConfirm' })).inboxSeq);
+}
+
+/** What is unreceipted is delivered again meanwhile: shown by a device that never receipts. */
+async function redeliveryTime(): Promise<void> {
+  const { alice, bob } = await pair();
+  const clock = await world.device(bob, 'phone', silent);
+  await sendTexts(alice, bob, 1);
+  await clock.until('two redeliveries', () => (clock.seen.length >= 3 ? true : undefined));
+  await Promise.all([clock.drop(), alice.drop()]);
+}
+
+/** Takes what is owed on a new connection; then nothing is. */
+async function takeRest(user: string, deviceID: string, before: Device[], receipts: Receipts): Promise<Device> {
+  const last = await world.device(user, deviceID, { gateway: 1 });
+  const head = Number(last.find({ messageType: 'loginReceipt' })?.head);
+  const { inboxSeq } = last.find({ messageType: 'loginReceipt' }) ?? {};
+  if (Number(inboxSeq) < head) await last.confirmed(head);
+  expectLedger([...before, last], idsOf(receipts));
+  const after = await world.device(user, deviceID);
+  expect(after.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: head, head, waiting: 0 });
+  await after.drop();
+  expect(after.seen).toEqual([]);
+  return last;
+}
+
+describe('13. what gets lost on the way back', () => {
+  test('a message whose receipt stays out is delivered again, with the same id and number, in order, until it is receipted', async () => {
+    const { alice, bob } = await pair();
+    const phone = await world.device(bob, 'phone', silent);
+    const receipts = await sendTexts(alice, bob, 3);
+    await phone.until('three rounds', () => (phone.seen.length >= 9 ? true : undefined));
+    expect(phone.seen.slice(0, 9).map((one) => one.inboxSeq)).toEqual([1, 2, 3, 1, 2, 3, 1, 2, 3]);
+    expect(await confirmed(phone, { upTo: 3 })).toBe(3);
+    await redeliveryTime();
+    expectWholeInbox([phone], idsOf(receipts));
+    await phone.drop();
+    await takeRest(bob, 'phone', [phone], receipts);
+  });
+
+  test('a receipt lost with its connection: delivered again at the next login', async () => {
+    const { alice, bob } = await pair();
+    const phone = await world.device(bob, 'phone', silent);
+    const receipts = await sendTexts(alice, bob, 3);
+    await phone.sawMessages(3);
+    // In one turn: the proxy cannot have read it yet.
+    phone.receipt({ upTo: 3 });
+    world.system.proxy('gateway.client').reset();
+    await phone.closed;
+    const again = await world.device(bob, 'phone');
+    expect(again.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 0, head: 3, waiting: 3 });
+    await again.confirmed(3);
+    expectWholeInbox([phone, again], idsOf(receipts));
+    await takeRest(bob, 'phone', [phone, again], receipts);
+  });
+
+  test('a confirm lost with its connection: stored all the same, receipted again and confirmed again', async () => {
+    const { alice, bob } = await pair();
+    const phone = await world.device(bob, 'phone', silent);
+    const receipts = await sendTexts(alice, bob, 3);
+    await phone.sawMessages(3);
+    const eaten = world.system.proxy('gateway.client').dropResponsesOnce(() => true);
+    phone.receipt({ upTo: 3 });
+    await eaten;
+    await phone.closed;
+    expect(phone.find({ messageType: 'receiptConfirm' })).toBeUndefined();
+    const again = await world.device(bob, 'phone', silent);
+    expect(again.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 3, head: 3, waiting: 0 });
+    expect(await confirmed(again, { messageIDs: idsOf(receipts) as string[] })).toBe(3);
+    expect(await confirmed(again, { upTo: 3 })).toBe(3);
+    expect(again.seen).toEqual([]);
+    expectWholeInbox([phone], idsOf(receipts));
+    await again.drop();
+    await takeRest(bob, 'phone', [phone, again], receipts);
+  });
+});
+
+describe('14. receipts in any order', () => {
+  test('doubled, late and out of order they never move the cursor back, and only what precedes is complete moves it on', async () => {
+    const { alice, bob } = await pair();
+    const phone = await world.device(bob, 'phone', silent);
+    const receipts = await sendTexts(alice, bob, 6);
+    await phone.sawMessages(6);
+    const id = (n: number): string => String(receipts[n - 1]?.messageID);
+    expect(await confirmed(phone, { messageID: id(3) })).toBe(0);
+    expect(await confirmed(phone, { messageIDs: [id(5), id(3), id(5)] })).toBe(0);
+    expect(await confirmed(phone, { messageID: id(1) })).toBe(1);
+    expect(await confirmed(phone, { messageID: id(1) })).toBe(1);
+    expect(await confirmed(phone, { messageID: id(2) })).toBe(3);
+    expect(await confirmed(phone, { upTo: 2 })).toBe(3);
+    expect(await confirmed(phone, { messageID: id(4), upTo: 1 })).toBe(5);
+    expect(await confirmed(phone, { upTo: 0 })).toBe(5);
+    await phone.drop();
+    const again = await world.device(bob, 'phone', silent);
+    expect(again.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 5, waiting: 1 });
+    await again.sawMessages(1);
+    expect(await confirmed(again, { upTo: 3 })).toBe(5);
+    expect(await confirmed(again, { messageIDs: [id(2), id(6)] })).toBe(6);
+    expectWholeInbox([phone, again], idsOf(receipts));
+    await again.drop();
+    await takeRest(bob, 'phone', [phone, again], receipts);
+  });
+});
+
+describe('15. receipts for what is not the device’s', () => {
+  test('another’s message, an unknown id and a number beyond the head change nothing and are answered alike', async () => {
+    const { alice, bob } = await pair();
+    const mallory = await world.device(world.name('mallory'), 'phone', silent);
+    const phone = await world.device(bob, 'phone', silent);
+    const receipts = await sendTexts(alice, bob, 3);
+    await phone.sawMessages(3);
+    const answers = [];
+    for (const fields of [
+      { messageIDs: idsOf(receipts) as string[] },
+      { messageID: '9007199254740991' },
+      { messageID: '1' },
+      { upTo: 3 },
+      { upTo: Number.MAX_SAFE_INTEGER },
+    ]) {
+      mallory.receipt(fields);
+      answers.push(await mallory.next({ messageType: 'receiptConfirm' }));
+    }
+    expect(answers).toEqual(answers.map(() => ({ messageType: 'receiptConfirm', inboxSeq: 0 })));
+    // Nothing of it was stored: not for bob, and not as an advance for mallory.
+    await phone.drop();
+    await takeRest(bob, 'phone', [phone], receipts);
+    const late = await sendTexts(alice, mallory.options.user, 3, 'late');
+    await mallory.sawMessages(3);
+    await mallory.drop();
+    await takeRest(mallory.options.user, 'phone', [mallory], late);
+  });
+
+  test('what is not delivered yet cannot be receipted, by id or by number', async () => {
+    const { alice, bob } = await pair();
+    const phone = await world.device(bob, 'phone', silent);
+    const receipts = await sendTexts(alice, bob, WINDOW + 5);
+    await phone.sawMessages(WINDOW);
+    const held = (idsOf(receipts) as string[]).slice(WINDOW);
+    expect(await confirmed(phone, { messageIDs: held })).toBe(0);
+    expect(await confirmed(phone, { upTo: WINDOW + 5 })).toBe(WINDOW);
+    await phone.sawMessages(WINDOW + 5);
+    await phone.drop();
+    const last = await takeRest(bob, 'phone', [phone], receipts);
+    expect(last.seen.map((one) => one.messageID)).toEqual(held);
+  });
+});
+
+describe('19. devices', () => {
+  test('each owes its own receipts; the sender’s other device gets a copy, the sending one does not', async () => {
+    const { alice, bob } = await pair();
+    const aliceName = alice.options.user;
+    const phone = await world.device(bob, 'phone');
+    const tablet = await world.device(bob, 'tablet', silent);
+    const laptop = await world.device(aliceName, 'laptop', silent);
+    const receipts = await sendTexts(alice, bob, 3);
+    await phone.confirmed(3);
+    await tablet.sawMessages(3);
+    await laptop.sawMessages(3);
+    const first = receipts[0] ?? {};
+    const copy = { messageID: first.messageID, clientMsgID: first.clientMsgID, fromUserID: aliceName, inboxSeq: 1 };
+    expect(laptop.seen[0]).toMatchObject(copy);
+    const answer = await sendTexts(phone, aliceName, 1, 'answer');
+    await alice.confirmed(4);
+    expect(alice.seen.map((one) => [one.messageID, one.inboxSeq, one.prevInboxSeq])).toEqual([
+      [answer[0]?.messageID, 4, 0],
+    ]);
+    await Promise.all([phone, tablet, laptop, alice].map((one) => one.drop()));
+    // For the phone its own answer is void, for the tablet it is the fourth entry.
+    await takeRest(bob, 'phone', [phone], receipts);
+    await takeRest(bob, 'tablet', [tablet], [...receipts, ...answer]);
+    await takeRest(aliceName, 'laptop', [laptop], [...receipts, ...answer]);
+    await takeRest(aliceName, 'phone', [alice], answer);
+  });
+
+  test('19a. the first login of all gets what waited; a later device begins at the most advanced cursor', async () => {
+    const { alice, bob } = await pair();
+    const receipts = await sendTexts(alice, bob, 7);
+    const phone = await world.device(bob, 'phone', silent);
+    expect(phone.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 0, head: 7, waiting: 7 });
+    await phone.sawMessages(7);
+    expect(await confirmed(phone, { upTo: 4 })).toBe(4);
+    const tablet = await world.device(bob, 'tablet');
+    expect(tablet.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 4, head: 7, waiting: 3 });
+    await tablet.confirmed(7);
+    expectLedger([tablet], idsOf(receipts).slice(4));
+    await phone.drop();
+    await takeRest(bob, 'phone', [phone], receipts);
+  });
+});
+
+describe('21, 22. offline batches', () => {
+  test('21. a batch partly receipted, then the connection drops: the next begins at the first unreceipted entry', async () => {
+    const { alice, bob } = await pair();
+    const receipts = await sendTexts(alice, bob, 12);
+    const first = await world.device(bob, 'phone', silent);
+    await first.sawMessages(12);
+    expect(first.frames.filter(Array.isArray).map((batch) => batch.length)).toEqual([BATCH, BATCH, 2]);
+    expect(await confirmed(first, { upTo: 3 })).toBe(3);
+    await first.drop();
+    const second = await world.device(bob, 'phone', { gateway: 1, receipts: false });
+    expect(second.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 3, head: 12, waiting: 9 });
+    await second.sawMessages(9);
+    expect(second.seen.slice(0, 9).map((one) => one.inboxSeq)).toEqual([4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    // A hole in what is receipted: the entry after it comes again, too.
+    expect(await confirmed(second, { messageIDs: [4, 5, 7].map((n) => String(receipts[n - 1]?.messageID)) })).toBe(5);
+    await second.drop();
+    const third = await world.device(bob, 'phone', silent);
+    await third.sawMessages(7);
+    expect(third.seen[0]?.inboxSeq).toBe(6);
+    await third.drop();
+    await takeRest(bob, 'phone', [first, second, third], receipts);
+  });
+
+  test('22. what arrives while the batches are being sent comes after them, exactly once', async () => {
+    const { alice, bob } = await pair();
+    const waiting = await sendTexts(alice, bob, 60, 'before');
+    const [phone, meanwhile] = await Promise.all([atPatient(bob), sendTexts(alice, bob, 60, 'meanwhile')]);
+    await phone.confirmed(120);
+    const [live] = await sendTexts(alice, bob, 1, 'live');
+    await phone.confirmed(121);
+    const receipts = [...waiting, ...meanwhile, live ?? {}];
+    expectWholeInbox([phone], idsOf(receipts));
+    expect(phone.seen.map((one) => one.inboxSeq)).toEqual(receipts.map((_, n) => n + 1));
+    expect(phone.seen.slice(0, 60).every((one) => one.via === 'batch')).toBe(true);
+    expect(phone.seen.at(-1)?.via).toBe('live');
+    await phone.drop();
+    await takeRest(bob, 'phone', [phone], receipts);
+  });
+});
+
+describe('23a. clients that receipt badly', () => {
+  test('one that never receipts gets its window again and is then closed, and nobody else notices', async () => {
+    const { alice, bob } = await pair();
+    const other = world.name('carol');
+    const carol = await world.device(other);
+    const phone = await world.device(bob, 'phone', silent);
+    const receipts = await sendTexts(alice, bob, WINDOW + 5);
+    const toCarol: Receipts = [];
+    const carolGoesOn = async (): Promise<void> => {
+      while (phone.open) {
+        toCarol.push(...(await sendTexts(alice, other, 1, `n${toCarol.length}`)));
+        await carol.confirmed(toCarol.length);
+      }
+    };
+    const [close] = await Promise.all([phone.closed, carolGoesOn()]);
+    expect(close).toMatchObject({ messageType: 'close', code: 4004, name: 'receiptOverdue', reconnect: true });
+    expect(phone.messageIDs.size).toBe(WINDOW);
+    expect(phone.seen.length).toBeGreaterThanOrEqual(2 * WINDOW);
+    expect(carol.seen.map((one) => one.messageID)).toEqual(idsOf(toCarol));
+    expectWholeInbox([carol], idsOf(toCarol));
+    await takeRest(bob, 'phone', [phone], receipts);
+  });
+
+  test('one that receipts shuffled, by id, by number and twice gets everything once and is confirmed to the end', async () => {
+    const { alice, bob } = await pair();
+    const phone = await world.device(bob, 'phone', silent);
+    const receipts = await sendTexts(alice, bob, WINDOW);
+    await phone.sawMessages(WINDOW);
+    const ids = idsOf(receipts) as string[];
+    const shuffled = [7, 2, 19, 2, 11, 5, 13, 3, 17, 0, 1, 7].map((n) => String(ids[n]));
+    for (const messageID of shuffled) phone.receipt({ messageID });
+    phone.receipt({ upTo: 9 });
+    phone.receipt({ messageIDs: [...ids].reverse() });
+    phone.receipt({ upTo: 4, messageID: String(ids[3]) });
+    await phone.confirmed(WINDOW);
+    const before = phone.seen.length;
+    await redeliveryTime();
+    expect(phone.seen).toHaveLength(before);
+    const confirms = phone.frames.flatMap((frame) =>
+      !Array.isArray(frame) && frame.messageType === 'receiptConfirm' ? [Number(frame.inboxSeq)] : [],
+    );
+    expect(confirms).toEqual([...confirms].sort((a, b) => a - b));
+    expectWholeInbox([phone], ids);
+    await phone.drop();
+    await takeRest(bob, 'phone', [phone], receipts);
+  });
+});

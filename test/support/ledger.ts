@@ -1,0 +1,97 @@
+import { expect } from '@jest/globals';
+import type { Device, Frame, Seen } from './device.js';
+
+/** What a sender holds: `normalReceipt`s, in the order of sending. */
+export type Receipts = Record<string, unknown>[];
+
+/**
+ * What one device saw over its connections, given in the order they were made, against what it should have: each message at
+ * least once, with one `inboxSeq`; new ones in order and with nothing missing between them; none after its confirm.
+ */
+export function expectLedger(connections: readonly Device[], expected: readonly unknown[]): void {
+  const bySeq = new Map<number, string>();
+  let confirmed = 0;
+  for (const connection of connections) {
+    let shown = 0;
+    for (const frame of connection.frames) {
+      for (const { inboxSeq, messageID, prevInboxSeq } of deliveriesIn(frame)) {
+        if (inboxSeq <= confirmed) throw new Error(`${inboxSeq} was delivered after the confirm of ${confirmed}`);
+        const known = bySeq.get(inboxSeq) ?? messageID;
+        if (known !== messageID) throw new Error(`${inboxSeq} was ${known} and is ${messageID}`);
+        bySeq.set(inboxSeq, messageID);
+        if (inboxSeq <= shown) continue;
+        const previous = prevInboxSeq ?? inboxSeq - 1;
+        if (previous !== shown) throw new Error(`${inboxSeq} says it follows ${previous}, but follows ${shown}`);
+        shown = inboxSeq;
+      }
+      if (Array.isArray(frame)) continue;
+      if (frame.messageType === 'loginReceipt') shown = Number(frame.inboxSeq);
+      if (frame.messageType === 'receiptConfirm') confirmed = Math.max(confirmed, Number(frame.inboxSeq));
+    }
+  }
+  const inOrder = [...bySeq.entries()].sort(([a], [b]) => a - b).map(([, messageID]) => messageID);
+  expect(inOrder).toEqual(expected);
+}
+
+/** The same for the only device of a user: its inbox is numbered 1, 2, 3 … */
+export function expectWholeInbox(connections: readonly Device[], expected: readonly unknown[]): void {
+  expectLedger(connections, expected);
+  const numbers = new Set(connections.flatMap((one) => one.seen.map((each) => each.inboxSeq)));
+  expect([...numbers].sort((a, b) => a - b)).toEqual(expected.map((_, n) => n + 1));
+}
+
+export function deliveriesIn(frame: Frame): Pick<Seen, 'inboxSeq' | 'messageID' | 'prevInboxSeq'>[] {
+  if (Array.isArray(frame)) return frame as Seen[];
+  return frame.messageType === 'normal' ? [frame as unknown as Seen] : [];
+}
+
+/** Sends texts at once and resolves with their receipts; an answer that is none is an error. */
+export async function sendTexts(sender: Device, to: string, count: number, word = 'm'): Promise<Receipts> {
+  const ids = Array.from({ length: count }, (_, n) => `${word}-${to}-${n}`);
+  for (const id of ids) sender.text(to, id);
+  const receipts = await Promise.all(ids.map((id) => sender.answer(id)));
+  for (const receipt of receipts) expect(receipt).toMatchObject({ messageType: 'normalReceipt' });
+  return receipts;
+}
+
+export const idsOf = (receipts: Receipts): unknown[] => receipts.map((receipt) => receipt.messageID);
+
+/** One message after the other, each until it is settled. */
+export class Flow {
+  readonly receipts: Receipts = [];
+  private stopping = false;
+  private readonly running: Promise<void>;
+  private failure: unknown;
+
+  constructor(
+    private readonly sender: Device,
+    private readonly to: string,
+  ) {
+    this.running = this.run().catch((error: unknown) => void (this.failure = error));
+  }
+
+  /** Until so many more are receipted. */
+  more(count: number): Promise<unknown> {
+    const goal = this.receipts.length + count;
+    const check = (): true | undefined => {
+      if (this.failure) throw this.failure as Error;
+      return this.receipts.length >= goal ? true : undefined;
+    };
+    return this.sender.until(`${goal} receipts`, check, 30_000);
+  }
+
+  async stop(): Promise<Receipts> {
+    this.stopping = true;
+    await this.running;
+    if (this.failure) throw this.failure as Error;
+    return this.receipts;
+  }
+
+  private async run(): Promise<void> {
+    while (!this.stopping) {
+      const receipt = await this.sender.settle(this.to, `f-${this.to}-${this.receipts.length}`);
+      expect(receipt).toMatchObject({ messageType: 'normalReceipt' });
+      this.receipts.push(receipt);
+    }
+  }
+}
