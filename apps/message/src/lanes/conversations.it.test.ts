@@ -228,7 +228,7 @@ describe('when the commit is in doubt', () => {
     const first = await rig.instance('m1');
     await rig.send('alice', [text('alice', 'bob', 'c1')]);
     await rig.admin.query(
-      `select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'm1%' and pid <> pg_backend_pid()`,
+      `select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'm1%' and datname = current_database() and pid <> pg_backend_pid()`,
     );
     const receipts = await rig.send('alice', [text('alice', 'bob', 'c2')]);
     const [again] = 'error' in receipts[0]! ? await rig.send('alice', [text('alice', 'bob', 'c2')]) : receipts;

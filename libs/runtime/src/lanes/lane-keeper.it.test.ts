@@ -1,0 +1,194 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { makeTestDatabase, Nats } from '@huizhi/constellation';
+import pg from 'pg';
+import { Bus } from '../bus/bus.js';
+import { DedicatedConnection } from '../database/dedicated-connection.js';
+import { silentLogger } from '../log/logger.js';
+import { ensureLanes, LaneCountError } from './lane-count.js';
+import { LaneKeeper, LaneLostError, type LossReason } from './lane-keeper.js';
+import { createLaneTables } from './lane-sql.js';
+
+jest.setTimeout(30_000);
+
+const LANES = 6;
+const LEASE_MS = 600;
+
+interface Owner {
+  keeper: LaneKeeper;
+  connection: DedicatedConnection;
+  lost: [number[], LossReason][];
+  /** Appends one row at the next position of a lane; false when it is not the owner (any more). */
+  append(lane: number): Promise<boolean>;
+  end(): Promise<void>;
+}
+
+let url: string;
+let admin: pg.Client;
+let nats: Nats;
+let owners: Owner[];
+let cleanUp: () => Promise<void>;
+
+beforeEach(async () => {
+  const database = await makeTestDatabase('message');
+  url = database.url;
+  admin = new pg.Client({ connectionString: url });
+  admin.on('error', () => undefined);
+  await admin.connect();
+  for (const statement of createLaneTables('message')) await admin.query(statement);
+  await admin.query('create table message.row (lane int, position bigint, owner text, primary key (lane, position))');
+  await ensureLanes(admin, 'message', LANES);
+  const folder = mkdtempSync(join(tmpdir(), 'hz-lanes-'));
+  nats = await Nats.start({ dataDir: folder });
+  owners = [];
+  cleanUp = async () => {
+    await Promise.all(owners.map((owner) => owner.end()));
+    await nats.stop();
+    await admin.end();
+    await database.drop();
+    rmSync(folder, { recursive: true, force: true });
+  };
+});
+afterEach(() => cleanUp());
+
+async function owner(instance: string): Promise<Owner> {
+  const bus = Bus.connect({ url: nats.url(), name: instance, log: silentLogger });
+  await bus.ready();
+  const connection = new DedicatedConnection({ url, schema: 'message', applicationName: instance });
+  const lost: Owner['lost'] = [];
+  const keeper = new LaneKeeper({
+    service: 'message',
+    schema: 'message',
+    lanes: LANES,
+    instance,
+    connection,
+    bus,
+    log: silentLogger,
+    leaseMs: LEASE_MS,
+    onTaken: () => Promise.resolve(),
+    onLost: (lanes, reason) => lost.push([lanes, reason]),
+    onReleasing: () => Promise.resolve(),
+  });
+  const append = async (lane: number): Promise<boolean> => {
+    const held = keeper.held(lane);
+    if (!held) return false;
+    const moves = [{ lane, epoch: held.epoch, from: held.head, to: held.head + 1 }];
+    try {
+      await connection.transaction(async (client) => {
+        await keeper.advance(client, moves);
+        await client.query('insert into message.row values ($1, $2, $3)', [lane, held.head + 1, instance]);
+      });
+    } catch (error) {
+      keeper.forget([lane], error instanceof LaneLostError ? 'taken' : 'database');
+      return false;
+    }
+    keeper.committed(moves);
+    return true;
+  };
+  const one: Owner = {
+    keeper,
+    connection,
+    lost,
+    append,
+    end: async () => {
+      await keeper.stop();
+      await connection.close();
+      await bus.drain();
+    },
+  };
+  owners.push(one);
+  await keeper.start();
+  return one;
+}
+
+const count = (one: Owner): number => [...one.keeper.heldLanes()].length;
+
+async function until(what: string, condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + 15_000;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`waited for ${what}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+const terminate = (instance: string): Promise<unknown> =>
+  admin.query('select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1 and datname = current_database()', [instance]);
+
+async function expectNoHoles(): Promise<void> {
+  const { rows } = await admin.query<{ lane: number; rows: number; last: number; head: number }>(
+    `select l.lane, count(r.*)::int as rows, coalesce(max(r.position), 0)::int as last, l.head::int as head
+       from message.lane l left join message.row r using (lane) group by l.lane, l.head order by l.lane`,
+  );
+  expect(rows).toHaveLength(LANES);
+  for (const { rows: n, last, head } of rows) expect([n, last]).toEqual([head, head]);
+}
+
+describe('lanes', () => {
+  it('are shared fairly, and handed over at once by who stops', async () => {
+    const [one, two] = [await owner('one'), await owner('two')];
+    await until('a fair share', () => count(one) === LANES / 2 && count(two) === LANES / 2);
+    const three = await owner('three');
+    await until('three shares', () => [one, two, three].every((each) => count(each) === LANES / 3));
+    await one.keeper.stop();
+    await until('the rest to take over', () => count(two) + count(three) === LANES);
+  });
+
+  it('of a silent owner are taken after the lease, and what it still writes is refused', async () => {
+    const frozen = await owner('frozen');
+    expect(await frozen.append(0)).toBe(true);
+    // Frozen: its ticks and transactions wait behind this, as if the process had been stopped.
+    let thaw = (): void => undefined;
+    const pause = new Promise<void>((resolve) => (thaw = resolve));
+    const held = frozen.connection.exclusive(() => pause);
+    const stale = frozen.append(0);
+    const other = await owner('other');
+    await until('the other to take all', () => count(other) === LANES);
+    expect(await other.append(0)).toBe(true);
+    thaw();
+    await held;
+    expect(await stale).toBe(false);
+    await expectNoHoles();
+  });
+
+  it('are taken again, with a higher epoch, after the database went away', async () => {
+    const one = await owner('one');
+    const before = one.keeper.held(2)!.epoch;
+    one.keeper.forget([2], 'database');
+    expect(one.lost).toEqual([[[2], 'database']]);
+    await until('the lane to come back', () => (one.keeper.held(2)?.epoch ?? 0) > before);
+  });
+
+  it('have no holes and no second writer while owners come, go, freeze and lose their connections', async () => {
+    const stop = { now: false };
+    let appended = 0;
+    const work = async (one: Owner): Promise<void> => {
+      while (!stop.now) {
+        for (let lane = 0; lane < LANES; lane++) if (await one.append(lane)) appended++;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    const first = await owner('a');
+    const works = [work(first)];
+    for (const name of ['b', 'c', 'd']) {
+      const next = await owner(name);
+      works.push(work(next));
+      await terminate('a');
+      await until(`${name} to hold lanes`, () => count(next) > 0);
+      const target = appended + 50;
+      await until('more rows', () => appended > target);
+    }
+    await first.keeper.stop();
+    const target = appended + 50;
+    await until('more rows', () => appended > target);
+    stop.now = true;
+    await Promise.all(works);
+    await expectNoHoles();
+  });
+});
+
+it('another number of lanes than the data has is refused, with what to set', async () => {
+  await expect(ensureLanes(admin, 'message', LANES + 1)).rejects.toThrow(LaneCountError);
+  await expect(ensureLanes(admin, 'message', LANES + 1)).rejects.toThrow('MESSAGE_LANES=6');
+});
