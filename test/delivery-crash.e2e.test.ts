@@ -1,0 +1,253 @@
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import type { Service } from '@huizhi/constellation';
+import { inboxLaneOf } from '@huizhi/protocol';
+import pg from 'pg';
+import type { Device } from './support/device.js';
+import { expectWholeInbox, Flow, idsOf, sendTexts, type Receipts } from './support/ledger.js';
+import { World } from './support/world.js';
+
+jest.setTimeout(90_000);
+
+/** After healing, on a machine that does much else. Quiet, it is a second or two. */
+const SECONDS_MS = 20_000;
+let world: World;
+
+beforeAll(async () => {
+  world = await World.start({
+    instances: { gateway: 2, message: 2, offline: 2 },
+    throughProxy: ['gateway.nats', 'message.nats', 'offline.nats'],
+    env: {
+      gateway: {
+        FRAMES_PER_SECOND: '10000',
+        SEND_TIMEOUT: '3s',
+        RESEND_AFTER: '300ms',
+        RESEND_AT_MOST: '1s',
+        REDELIVER_AFTER: '2s',
+        REDELIVER_AT_MOST: '4s',
+        CURSOR_REPEAT: '300ms',
+      },
+      message: { LEASE: '1s' },
+      offline: { LEASE_MS: '1000' },
+    },
+  });
+}, 120_000);
+afterAll(() => world?.stop(), 60_000);
+afterEach(async () => {
+  const services = (['gateway', 'message', 'offline'] as const).flatMap((name) => world.system.instances(name));
+  await Promise.all(services.map((service) => (service.running ? service.waitReady() : service.restart())));
+}, 60_000);
+
+/** The recipient is at the first gateway, the sender at the second. */
+async function pair(options: { receipts: boolean } = { receipts: true }): Promise<{ alice: Device; bob: Device }> {
+  const bob = await world.device(world.name('bob'), 'phone', { gateway: 0, ...options });
+  return { alice: await world.device(world.name('alice'), 'phone', { gateway: 1 }), bob };
+}
+
+const again = (device: Device): Promise<Device> => world.device(device.options.user, 'phone', { gateway: 1 });
+const send = (alice: Device, bob: Device, count: number, word?: string): Promise<Receipts> =>
+  sendTexts(alice, bob.options.user, count, word);
+
+/** All is delivered and receipted, on the last of these connections at the latest; then nothing is owed. */
+async function allDelivered(connections: Device[], receipts: Receipts): Promise<void> {
+  const last = connections.at(-1) as Device;
+  const done = (): true | undefined => {
+    const confirms = last.frames.filter((frame) => !Array.isArray(frame) && frame.messageType === 'receiptConfirm');
+    const numbers = confirms.map((frame) => Number((frame as Record<string, unknown>).inboxSeq));
+    return Math.max(0, ...numbers) >= receipts.length ? true : undefined;
+  };
+  await last.until(`the confirm of ${receipts.length}`, done, SECONDS_MS);
+  expectWholeInbox(connections, idsOf(receipts));
+  const check = await again(last);
+  expect(check.find({ messageType: 'loginReceipt' })).toMatchObject({
+    inboxSeq: receipts.length,
+    head: receipts.length,
+    waiting: 0,
+  });
+  await check.drop();
+}
+
+/** The instance that owns the user's inbox. */
+async function ownerOf(user: string): Promise<Service> {
+  const client = new pg.Client({ connectionString: world.system.databaseUrl('offline') });
+  await client.connect();
+  const { rows } = await client.query<{ owner: string }>('select owner from offline.lane where lane = $1', [
+    inboxLaneOf(user, 16),
+  ]);
+  await client.end();
+  const owner = world.system
+    .instances('offline')
+    .find((service) => service.running && service.logs.some((line) => line.includes(`"${rows[0]?.owner}"`)));
+  if (!owner) throw new Error(`nobody owns the inbox of ${user}`);
+  return owner;
+}
+
+/** A send that the gateway gives up on: what lies behind it does not answer. */
+async function unknown(alice: Device, bob: Device, clientMsgID: string): Promise<void> {
+  alice.text(bob.options.user, clientMsgID);
+  expect(await alice.answer(clientMsgID)).toMatchObject({ messageType: 'error', temporary: true });
+}
+
+describe('16. a gateway dies', () => {
+  test('between push and receipt: delivered again at another gateway', async () => {
+    const { alice, bob } = await pair({ receipts: false });
+    const receipts = await send(alice, bob, 3);
+    await bob.sawMessages(3);
+    await world.system.gateway(0).kill9();
+    expect(await bob.closed).toBeUndefined();
+    const elsewhere = await again(bob);
+    expect(elsewhere.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 0, waiting: 3 });
+    receipts.push(...(await send(alice, bob, 3, 'after')));
+    await allDelivered([bob, elsewhere], receipts);
+  });
+
+  test.each(['gateway.before-delivery-write=crash@2', 'gateway.before-cursor=crash'])(
+    'at %s: delivered again at another gateway',
+    async (failpoint) => {
+      const { alice, bob } = await pair();
+      const gateway = world.system.gateway(0);
+      await world.arm(gateway, failpoint);
+      const flow = new Flow(alice, bob.options.user);
+      expect((await gateway.exited).signal).toBe('SIGKILL');
+      await bob.closed;
+      const elsewhere = await again(bob);
+      await flow.more(5);
+      await allDelivered([bob, elsewhere], await flow.stop());
+    },
+  );
+});
+
+describe('17. the bus or a service is away', () => {
+  test('NATS is killed twice while messages flow', async () => {
+    const { alice, bob } = await pair();
+    const flow = new Flow(alice, bob.options.user);
+    for (let time = 0; time < 2; time++) {
+      await flow.more(20);
+      await world.system.nats?.kill9();
+      await world.system.nats?.restart();
+    }
+    await flow.more(20);
+    await allDelivered([bob], await flow.stop());
+  });
+
+  test('NATS is frozen: sends end as unknown, and are settled by a resend after it', async () => {
+    const { alice, bob } = await pair();
+    const receipts = await send(alice, bob, 10);
+    world.system.nats?.freeze();
+    await unknown(alice, bob, 'frozen').finally(() => world.system.nats?.resume());
+    receipts.push(await alice.settle(bob.options.user, 'frozen'), ...(await send(alice, bob, 10, 'after')));
+    await allDelivered([bob], receipts);
+  });
+
+  test('the offline services are cut from the bus: sends are receipted, and delivered after it', async () => {
+    const { alice, bob } = await pair();
+    const proxies = [0, 1].map((i) => world.system.proxy('offline.nats', i));
+    const receipts = await send(alice, bob, 10);
+    await bob.confirmed(10);
+    await Promise.all(proxies.map((proxy) => proxy.cut()));
+    receipts.push(...(await send(alice, bob, 50, 'cut')));
+    await Promise.all(proxies.map((proxy) => proxy.heal()));
+    receipts.push(...(await send(alice, bob, 10, 'after')));
+    await allDelivered([bob], receipts);
+  });
+
+  test('the offline services lose one piece of news, the last one: delivered without another message', async () => {
+    const { alice, bob } = await pair();
+    const proxies = [0, 1].map((i) => world.system.proxy('offline.nats', i));
+    const receipts = await send(alice, bob, 3);
+    await bob.confirmed(3);
+    for (const proxy of proxies) proxy.blackhole();
+    receipts.push(...(await send(alice, bob, 1, 'last')));
+    await Promise.all(proxies.map((proxy) => proxy.heal()));
+    await allDelivered([bob], receipts);
+  });
+
+  test('the message services are cut from the bus: sends end as unknown, and are settled by a resend after it', async () => {
+    const { alice, bob } = await pair();
+    const proxies = [0, 1].map((i) => world.system.proxy('message.nats', i));
+    const receipts = await send(alice, bob, 10);
+    await Promise.all(proxies.map((proxy) => proxy.cut()));
+    await unknown(alice, bob, 'cut');
+    await Promise.all(proxies.map((proxy) => proxy.heal()));
+    receipts.push(await alice.settle(bob.options.user, 'cut'), ...(await send(alice, bob, 10, 'after')));
+    await allDelivered([bob], receipts);
+  });
+
+  test('the recipient’s gateway is cut from the bus: receipts are stored and messages delivered after it', async () => {
+    const { alice, bob } = await pair({ receipts: false });
+    const proxy = world.system.proxy('gateway.nats', 0);
+    const receipts = await send(alice, bob, 5);
+    await bob.sawMessages(5);
+    await proxy.cut();
+    bob.receipt({ upTo: 5 });
+    bob.receipts = true;
+    receipts.push(...(await send(alice, bob, 20, 'cut')));
+    await proxy.heal();
+    await allDelivered([bob], receipts);
+  });
+
+  test('both offline services are dead while 200 messages are sent: all are receipted, and delivered after it', async () => {
+    const { alice, bob } = await pair();
+    const services = world.system.instances('offline');
+    const receipts = await send(alice, bob, 10);
+    await Promise.all(services.map((service) => service.kill9()));
+    receipts.push(...(await send(alice, bob, 200, 'dead')));
+    await Promise.all(services.map((service) => service.restart()));
+    await allDelivered([bob], receipts);
+  });
+
+  test('the offline services are restarted in turn while messages flow', async () => {
+    const { alice, bob } = await pair();
+    const flow = new Flow(alice, bob.options.user);
+    for (const service of world.system.instances('offline')) {
+      await flow.more(10);
+      await service.restart();
+    }
+    await flow.more(10);
+    await allDelivered([bob], await flow.stop());
+  });
+});
+
+describe('17. the owner of an inbox fails', () => {
+  test.each(['offline.before-commit', 'offline.after-commit', 'offline.after-delivery'])(
+    'killed at %s: another takes over, nothing is lost or numbered twice',
+    async (failpoint) => {
+      const { alice, bob } = await pair();
+      const flow = new Flow(alice, bob.options.user);
+      await flow.more(5);
+      const owner = await ownerOf(bob.options.user);
+      await world.arm(owner, `${failpoint}=crash@5`);
+      expect((await owner.exited).signal).toBe('SIGKILL');
+      await flow.more(10);
+      await allDelivered([bob], await flow.stop());
+      expect(await ownerOf(bob.options.user)).not.toBe(owner);
+    },
+  );
+
+  test('it never learns what became of its COMMIT: nothing is lost or numbered twice', async () => {
+    const { alice, bob } = await pair();
+    const flow = new Flow(alice, bob.options.user);
+    await flow.more(5);
+    await world.arm(await ownerOf(bob.options.user), 'offline.commit-outcome-lost=error@3x2');
+    await flow.more(30);
+    await allDelivered([bob], await flow.stop());
+  });
+
+  test('frozen until another has taken over, then resumed: what it still believes counts for nothing', async () => {
+    const { alice, bob } = await pair();
+    const flow = new Flow(alice, bob.options.user);
+    await flow.more(5);
+    const owner = await ownerOf(bob.options.user);
+    owner.freeze();
+    try {
+      await flow.more(10);
+      await bob.until('delivery by another', () => (bob.seen.length >= flow.receipts.length ? true : undefined));
+      expect(await ownerOf(bob.options.user)).not.toBe(owner);
+    } finally {
+      owner.resume();
+    }
+    await flow.more(10);
+    await owner.waitReady();
+    await flow.more(10);
+    await allDelivered([bob], await flow.stop());
+  });
+});
