@@ -77,7 +77,7 @@ const variables = {
     'Frames of a session per second, in bursts twice as many; receipts and heartbeats apart.',
   ),
   QUIET_FRAMES_PER_SECOND: count(
-    1_000,
+    10_000,
     1,
     100_000,
     'Receipts and heartbeats of a session per second, in bursts twice as many.',

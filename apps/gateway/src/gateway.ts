@@ -160,6 +160,7 @@ export class Gateway {
 
   private sessionOpened(session: Session): void {
     sessionOpened(this.log, session);
+    if (session.isKicked) return session.connection.close('kicked');
     this.pump.start(session);
   }
 

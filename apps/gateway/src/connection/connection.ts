@@ -1,5 +1,12 @@
 import type { Socket } from 'node:net';
-import { ProtocolError, readUp, type CloseName, type ErrorName, type Up } from '@huizhi/protocol';
+import {
+  ProtocolError,
+  readUp,
+  type CloseName,
+  type ErrorName,
+  type RefusedContentError,
+  type Up,
+} from '@huizhi/protocol';
 import { heartbeatOf } from '../commands/login.js';
 import type { Outcome, Result } from '../commands/outcome.js';
 import { clientLeft, connectionClosed, connectionFailed } from '../events.js';
@@ -25,8 +32,6 @@ const MISSED = 3;
 /** Errors that end the connection: what follows such bytes cannot be made out. */
 const FATAL: Partial<Record<ErrorName, CloseName>> = {
   badFrame: 'badFrame',
-  tooDeep: 'badFrame',
-  badText: 'badFrame',
   frameTooLarge: 'frameTooLarge',
 };
 
@@ -145,7 +150,7 @@ export class Connection implements Timed {
   private decode({ decoder }: Codec, bytes: Buffer): void {
     const begun = this.partialAt;
     this.partialAt = 0;
-    decoder.push(bytes, this.take);
+    decoder.push(bytes, this.take, this.takeRefused);
     if (decoder.heldBytes === 0) return;
     // A partial frame counts from its first byte: unless a frame was completed now it is still the one that had begun.
     this.partialAt = begun !== 0 && decoder.heldBytes > bytes.length ? begun : this.heardAt;
@@ -155,6 +160,14 @@ export class Connection implements Timed {
   private readonly take = (raw: Raw): boolean => {
     if (this.state === 'opening') this.early.push(raw);
     else this.perform(raw);
+    return this.state !== 'closing';
+  };
+
+  /** Its end is known, so it harms only itself. While the login is under way nobody can have a reason to send such. */
+  private readonly takeRefused = (error: RefusedContentError): boolean => {
+    if (this.state === 'opening') this.fail(error);
+    else if (!this.isWithinRate(error.frame)) this.close('rateLimited');
+    else this.refuse(error.frame, error);
     return this.state !== 'closing';
   };
 

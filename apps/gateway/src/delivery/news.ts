@@ -38,7 +38,9 @@ export class News {
 
   private kick(number: number): void {
     const session = this.sessions.get(number);
-    if (session?.state === 'open') session.connection.close('kicked');
+    if (!session) return;
+    session.isKicked = true;
+    if (session.state === 'open') session.connection.close('kicked');
   }
 
   private attached(number: number, cursor: number, head: number): void {

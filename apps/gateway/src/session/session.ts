@@ -28,6 +28,8 @@ export class Session implements Timed {
   wheelAt = 0;
   state: 'opening' | 'open' | 'over' = 'opening';
   epoch = 0;
+  /** Another login of the device took its place, perhaps before this one knew that it had succeeded. */
+  isKicked = false;
   inbox: Inbox;
   readonly sends: SessionSends;
   /** A receipt came that no `receiptConfirm` has answered. */

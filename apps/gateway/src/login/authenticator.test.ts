@@ -1,0 +1,52 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose';
+import { authenticatorFor } from './authenticator.js';
+
+let server: Server;
+let url: string;
+let privateKey: CryptoKey;
+let publicKey: JWK;
+
+beforeAll(async () => {
+  const pair = await generateKeyPair('ES256');
+  privateKey = pair.privateKey;
+  publicKey = { ...(await exportJWK(pair.publicKey)), kid: 'k1', alg: 'ES256' };
+  server = createServer((_, response) => response.end(JSON.stringify({ keys: [publicKey] }))).listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys`;
+});
+afterAll(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+const byKeys = (JWKS_URL = url) => authenticatorFor({ AUTH: 'jwt', JWT_SECRET: '', JWKS_URL });
+const token = (key: CryptoKey | Uint8Array, alg: string) =>
+  new SignJWT({ sub: 'alice' }).setProtectedHeader({ alg, kid: 'k1' }).setExpirationTime('1h').sign(key);
+
+test('takes a token signed with a published key', async () => {
+  await expect(byKeys()('alice', await token(privateKey, 'ES256'))).resolves.toBeUndefined();
+});
+
+test('does not take the public key for a shared secret', async () => {
+  const secret = new TextEncoder().encode(JSON.stringify(publicKey));
+  await expect(byKeys()('alice', await token(secret, 'HS256'))).rejects.toMatchObject({ error: 'badToken' });
+});
+
+test('refuses a key that is not published', async () => {
+  const { privateKey: other } = await generateKeyPair('ES256');
+  await expect(byKeys()('alice', await token(other, 'ES256'))).rejects.toMatchObject({ error: 'badToken' });
+});
+
+test('is unavailable, not wrong, when the keys cannot be read', async () => {
+  const authenticate = byKeys('http://127.0.0.1:9/keys');
+  await expect(authenticate('alice', await token(privateKey, 'ES256'))).rejects.toMatchObject({ error: 'unavailable' });
+});
+
+test('never tells what is in a token', async () => {
+  const authenticate = authenticatorFor({ AUTH: 'jwt', JWT_SECRET: 'x'.repeat(32), JWKS_URL: '' });
+  const error: unknown = await authenticate('alice', 'SECRET.SECRET.SECRET').catch((thrown: unknown) => thrown);
+  expect(String(error)).not.toContain('SECRET');
+});
