@@ -107,9 +107,6 @@ test('closes a frame that is begun and not finished', async () => {
 test.each([
   ['larger than 64 KiB', `{"beatID":"${'x'.repeat(70_000)}"}\n`, 'frameTooLarge', 'frameTooLarge'],
   ['not JSON', '{"a":\n', 'badFrame', 'badFrame'],
-  ['nested too deep', `{"a":${'['.repeat(20)}${']'.repeat(20)}}\n`, 'tooDeep', 'badFrame'],
-  ['holding NUL', '{"a":"\\u0000"}\n', 'badText', 'badFrame'],
-  ['holding half a surrogate pair', '{"a":"\\ud800"}\n', 'badText', 'badFrame'],
 ])('closes a connection that sends a frame %s, and no other', async (_, bytes, error, close) => {
   const bystander = await rig.login('bob');
   const alice = await rig.login('alice');
@@ -117,6 +114,20 @@ test.each([
   expect(await alice.frame({ messageType: 'error' })).toMatchObject({ name: error });
   await closed(alice, close);
   await works(bystander);
+});
+
+test.each([
+  ['nested too deep', `{"text":"x","deep":${'['.repeat(20)}${']'.repeat(20)}}`, 'tooDeep'],
+  ['holding NUL', '{"text":"\\u0000"}', 'badText'],
+  ['holding half a surrogate pair', '{"text":"\\ud800"}', 'badText'],
+  ['with a number beyond 2^53', '{"text":"x","n":9007199254740993}', 'badField'],
+  ['with a field named __proto__', '{"text":"x","__proto__":{}}', 'badField'],
+])('refuses a message %s for good, and the connection goes on', async (_, content, error) => {
+  const alice = await rig.login('alice');
+  const head = '"messageType":"normal","chatType":"userChat","contenType":"text","toUserID":"bob","clientMsgID":"p1"';
+  alice.raw(`{${head},"content":${content}}\n`);
+  expect(await alice.frame({ messageType: 'invalidReceipt' })).toMatchObject({ name: error, clientMsgID: 'p1' });
+  await works(alice);
 });
 
 test('closes who sends more frames a second than told, receipts not counted', async () => {

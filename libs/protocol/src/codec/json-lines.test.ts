@@ -231,3 +231,14 @@ test('a line that comes byte by byte costs time in proportion to its length', ()
   for (const chunk of oneByOne(line)) decoder.push(chunk, () => void count++);
   expect(count).toBe(1);
 });
+
+test('tells of a whole frame with refused content in its turn, and goes on', () => {
+  const decoder = new JsonLinesDecoder(1000);
+  const seen: unknown[] = [];
+  decoder.push(
+    new TextEncoder().encode('{"n":1}\n{"n":2,"text":"\\u0000"}\n{"n":3}\n'),
+    (frame) => void seen.push(frame.n),
+    (error) => void seen.push([error.frame.n, error.error]),
+  );
+  expect(seen).toEqual([1, [2, 'badText'], 3]);
+});

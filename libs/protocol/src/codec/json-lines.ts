@@ -1,11 +1,14 @@
 import { ProtocolError } from '../errors.js';
-import { parseObject } from './json.js';
+import { parseObject, RefusedContentError } from './json.js';
 
 const LF = 0x0a;
 const CR = 0x0d;
 
 /** Empty lines in a row that are passed over; they cost time and no frame rate counts them. */
 export const MAX_EMPTY_LINES = 1000;
+
+type OnFrame = (frame: Record<string, unknown>, size: number) => boolean | void;
+type OnRefused = (error: RefusedContentError) => boolean | void;
 
 /**
  * Bytes in, objects out: UTF-8 JSON objects, each ended by LF (CRLF is tolerated, empty lines are passed over). Holds at
@@ -31,9 +34,10 @@ export class JsonLinesDecoder {
    * Takes bytes in and gives each whole frame to `onFrame`, in order, before the next is looked at: so a login can raise
    * `limit` for what follows in the same bytes. `onFrame` returning false ends it: the rest of the bytes is dropped, and
    * whatever comes later too.
+   * @param onRefused told of whole frames with content that is refused, in their turn; without it they throw
    * @throws ProtocolError `frameTooLarge`, `badFrame`, `tooDeep`, `badText`, `badField`; and what `onFrame` throws
    */
-  push(bytes: Uint8Array, onFrame: (frame: Record<string, unknown>, size: number) => boolean | void): void {
+  push(bytes: Uint8Array, onFrame: OnFrame, onRefused?: OnRefused): void {
     if (this.failure) throw this.failure.error;
     if (this.stopped) return;
     try {
@@ -42,7 +46,7 @@ export class JsonLinesDecoder {
         const line = this.finish(bytes.subarray(start, end));
         start = end + 1;
         if (line.length === 0) this.countEmptyLine();
-        else if (this.frame(line, onFrame) === false) return;
+        else if (!this.frame(line, onFrame, onRefused)) return;
       }
       this.hold(bytes.subarray(start));
     } catch (error) {
@@ -52,9 +56,11 @@ export class JsonLinesDecoder {
     }
   }
 
-  private frame(line: Uint8Array, onFrame: (frame: Record<string, unknown>, size: number) => boolean | void): boolean {
+  private frame(line: Uint8Array, onFrame: OnFrame, onRefused: OnRefused | undefined): boolean {
     this.emptyLines = 0;
-    this.stopped = onFrame(parseObject(line), line.length) === false;
+    const frame = onRefused ? parsed(line) : parseObject(line);
+    const goOn = frame instanceof RefusedContentError ? onRefused?.(frame) : onFrame(frame, line.length);
+    this.stopped = goOn === false;
     return !this.stopped;
   }
 
@@ -92,6 +98,15 @@ export class JsonLinesDecoder {
 
   private check(size: number): void {
     if (size > this.limit) throw new ProtocolError('frameTooLarge', `a frame is larger than ${this.limit} bytes`);
+  }
+}
+
+function parsed(line: Uint8Array): Record<string, unknown> | RefusedContentError {
+  try {
+    return parseObject(line);
+  } catch (error) {
+    if (error instanceof RefusedContentError) return error;
+    throw error;
   }
 }
 

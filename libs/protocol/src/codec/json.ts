@@ -3,11 +3,25 @@ import { ProtocolError } from '../errors.js';
 /** Deepest nesting of a frame; `JSON.stringify` overflows the stack near 10,000, PostgreSQL refuses before 20,000. */
 export const MAX_DEPTH = 16;
 
+/**
+ * A whole frame whose content must not be stored or relayed. Where it ends is known, so the connection can go on; `frame` is
+ * for saying what was refused, never for anything else.
+ */
+export class RefusedContentError extends ProtocolError {
+  constructor(
+    readonly frame: Record<string, unknown>,
+    { error, message }: ProtocolError,
+  ) {
+    super(error, message);
+  }
+}
+
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * The JSON object in these bytes, safe to store, relay and compare.
- * @throws ProtocolError `badFrame` (not UTF-8, not JSON, not an object), `tooDeep`, `badText`, `badField`
+ * @throws ProtocolError `badFrame` (not UTF-8, not JSON, not an object)
+ * @throws RefusedContentError `tooDeep`, `badText`, `badField`
  */
 export function parseObject(bytes: Uint8Array): Record<string, unknown> {
   let value: unknown;
@@ -20,8 +34,13 @@ export function parseObject(bytes: Uint8Array): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new ProtocolError('badFrame', 'a frame is a JSON object');
   }
-  inspect(value, 1);
-  return value as Record<string, unknown>;
+  const frame = value as Record<string, unknown>;
+  try {
+    inspect(frame, 1);
+  } catch (error) {
+    throw error instanceof ProtocolError ? new RefusedContentError(frame, error) : error;
+  }
+  return frame;
 }
 
 function inspect(value: unknown, depth: number): void {
