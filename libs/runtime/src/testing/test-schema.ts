@@ -28,7 +28,7 @@ export class TestSchema {
   /** Ends all sessions of that application name; the number of them. */
   async terminate(applicationName: string): Promise<number> {
     const { rows } = await this.client.query<{ n: string }>(
-      'select count(pg_terminate_backend(pid)) as n from pg_stat_activity where application_name = $1',
+      'select count(pg_terminate_backend(pid)) as n from pg_stat_activity where application_name = $1 and datname = current_database()',
       [applicationName],
     );
     return Number(rows[0]?.n);
