@@ -46,6 +46,13 @@ export class World {
     expect(response.status).toBeLessThan(300);
   }
 
+  /** The sum of a metric of a service over all labels, or of the lines that hold `label`. */
+  async metric(service: { baseUrl: string }, name: string, label = ''): Promise<number> {
+    const text = await (await fetch(`${service.baseUrl}/metrics`)).text();
+    const lines = text.split('\n').filter((line) => /^[^{ ]+/.exec(line)?.[0] === name && line.includes(label));
+    return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+  }
+
   /** All of a conversation by `seq`, as this device reads it. */
   async history(device: Device, to: string): Promise<{ seq: number; messageID: string; clientMsgID: string }[]> {
     const all: { seq: number; messageID: string; clientMsgID: string }[] = [];

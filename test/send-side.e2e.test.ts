@@ -1,0 +1,236 @@
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import type { Device } from './support/device.js';
+import { named, pipeline } from './support/senders.js';
+import { World } from './support/world.js';
+
+/** What a sender may rely on while nothing fails but the network and the sender itself. Two instances of everything. */
+
+jest.setTimeout(60_000);
+
+let world: World;
+
+beforeAll(async () => {
+  const instances = { gateway: 2, message: 2, offline: 2 };
+  const gateway = { FRAME_DEADLINE: '1500ms', FRAMES_PER_SECOND: '1000', LOGIN_ATTEMPTS: '1000' };
+  world = await World.start({ instances, env: { gateway }, throughProxy: ['gateway.client'] });
+}, 120_000);
+afterAll(() => world?.stop(), 60_000);
+
+/** A sender at the first gateway, a recipient at the second. */
+async function pair(word: string): Promise<[Device, Device]> {
+  const alice = await world.device(world.name(`${word}-a`));
+  const bob = await world.device(world.name(`${word}-b`), 'phone', { gateway: 1 });
+  return [alice, bob];
+}
+
+const user = (device: Device): string => device.options.user;
+const identity = ({ messageID, conversationID, seq, serverTime }: Record<string, unknown>): unknown[] => [
+  messageID,
+  conversationID,
+  seq,
+  serverTime,
+];
+
+/** Every message came to this device once, on the wire and not only in effect. */
+const cameOnce = (device: Device): void => expect(device.seen).toHaveLength(device.messageIDs.size);
+
+describe('sending again', () => {
+  test('1: a message sent again on the same connection gets the same receipt and is stored and delivered once', async () => {
+    const [alice, bob] = await pair('again');
+    alice.text(user(bob), 'm1');
+    const first = await alice.answer('m1');
+    for (let n = 0; n < 5; n++) {
+      alice.text(user(bob), 'm1');
+      expect(identity(await alice.answer('m1'))).toEqual(identity(first));
+    }
+    const last = await alice.settle(user(bob), 'm2');
+    expect(last.seq).toBe(2);
+    await bob.sawMessages(2);
+    await world.nothingLost(alice, bob, [first, last]);
+    cameOnce(bob);
+  });
+
+  test('1: many at once, each said twice in a row, are stored once each and in order', async () => {
+    const [alice, bob] = await pair('twice');
+    const ids = named('m', 40);
+    const doubled = ids.flatMap((id) => [id, id]);
+    for (const id of doubled) alice.text(user(bob), id);
+    const answers = await Promise.all(doubled.map((id) => alice.answer(id)));
+    expect(answers.map(({ seq }) => seq)).toEqual(ids.flatMap((_, n) => [n + 1, n + 1]));
+    await world.nothingLost(alice, bob, answers);
+    cameOnce(bob);
+  });
+
+  test('2: sent again through another gateway it is the same message', async () => {
+    const [alice, bob] = await pair('elsewhere');
+    alice.text(user(bob), 'm1');
+    const first = await alice.answer('m1');
+    await alice.drop();
+    const later = await world.device(user(alice), 'phone', { gateway: 1 });
+    expect(identity(await later.settle(user(bob), 'm1'))).toEqual(identity(first));
+    const tablet = await world.device(user(alice), 'tablet');
+    expect(identity(await tablet.settle(user(bob), 'm1'))).toEqual(identity(first));
+    await world.nothingLost(later, bob, [first]);
+    cameOnce(bob);
+  });
+
+  test('2: a connection lost with forty sends unanswered: sent again elsewhere, each is stored once and in order', async () => {
+    const [alice, bob] = await pair('cut');
+    const ids = named('m', 40);
+    for (const id of ids) alice.text(user(bob), id);
+    const first = await alice.answer('m0');
+    await alice.drop();
+    const later = await world.device(user(alice), 'phone', { gateway: 1 });
+    const receipts = await pipeline(later, user(bob), ids);
+    expect(receipts.map(({ seq }) => seq)).toEqual(ids.map((_, n) => n + 1));
+    expect(identity(receipts[0]!)).toEqual(identity(first));
+    await world.nothingLost(later, bob, receipts);
+  });
+
+  test('3: two connections send one client id at once through two gateways: one message, the same receipt', async () => {
+    const [alice, bob] = await pair('race');
+    const tablet = await world.device(user(alice), 'tablet', { gateway: 1 });
+    const ids = named('m', 30);
+    // The same content: the clocks of the two devices differ and do not count.
+    for (const id of ids) for (const device of [alice, tablet]) device.text(user(bob), id);
+    const [one, other] = await Promise.all(
+      [alice, tablet].map((device) => Promise.all(ids.map((id) => device.answer(id)))),
+    );
+    expect(one.map(({ messageType }) => messageType)).toEqual(ids.map(() => 'normalReceipt'));
+    expect(other!.map(identity)).toEqual(one!.map(identity));
+    await world.nothingLost(alice, bob, one!);
+    cameOnce(bob);
+  });
+
+  test('4: a client id used again with other content is refused and the first message stays', async () => {
+    const [alice, bob] = await pair('conflict');
+    alice.text(user(bob), 'm1', 'the first');
+    const first = await alice.answer('m1');
+    alice.text(user(bob), 'm1', 'another');
+    expect(await alice.answer('m1')).toMatchObject({ messageType: 'invalidReceipt', name: 'conflict' });
+    alice.text(user(bob), 'm1', 'the first');
+    expect(identity(await alice.answer('m1'))).toEqual(identity(first));
+    await world.nothingLost(alice, bob, [first]);
+    expect(bob.seen.map(({ content }) => content)).toEqual([{ text: 'the first' }]);
+  });
+
+  test('4: a client id is its user’s own: the other side of the conversation may use it too', async () => {
+    const [alice, bob] = await pair('own');
+    const [carol] = await pair('third');
+    alice.text(user(bob), 'm1', 'from one');
+    const one = await alice.answer('m1');
+    bob.text(user(alice), 'm1', 'from the other');
+    const other = await bob.answer('m1');
+    carol.text(user(bob), 'm1', 'from a third');
+    const third = await carol.answer('m1');
+    expect([one, other, third].map(({ messageType, seq }) => [messageType, seq])).toEqual([
+      ['normalReceipt', 1],
+      ['normalReceipt', 2],
+      ['normalReceipt', 1],
+    ]);
+    expect(new Set([one, other, third].map(({ messageID }) => messageID)).size).toBe(3);
+    await alice.sawMessages(1);
+    await bob.sawMessages(2);
+  });
+
+  test('5: without client ids two different messages in one millisecond are both stored, a repeated one once', async () => {
+    const [alice, bob] = await pair('nameless');
+    const sendTime = String(Date.now());
+    const frame = { messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: user(bob), sendTime };
+    for (const text of ['one', 'two', 'one']) alice.say({ ...frame, content: { text } });
+    const answers = [];
+    for (let n = 0; n < 3; n++) answers.push(await alice.next({ messageType: 'normalReceipt', sendTime }));
+    expect(answers.map(({ seq }) => seq)).toEqual([1, 2, 1]);
+    expect(identity(answers[2]!)).toEqual(identity(answers[0]!));
+    await bob.sawMessages(2);
+    expect(bob.seen.map(({ content }) => content)).toEqual([{ text: 'one' }, { text: 'two' }]);
+    expect((await world.history(alice, user(bob))).map(({ seq }) => seq)).toEqual([1, 2]);
+  });
+});
+
+describe('frames that arrive in pieces', () => {
+  const frame = (to: string, clientMsgID: string, text: string): string =>
+    JSON.stringify({
+      ...{ messageType: 'normal', chatType: 'userChat', contenType: 'text' },
+      ...{ toUserID: to, clientMsgID, content: { text } },
+    });
+
+  const written = (device: Device, bytes: Buffer): Promise<void> =>
+    new Promise((resolve, reject) => device.socket.write(bytes, (error) => (error ? reject(error) : resolve())));
+
+  test('12: half a frame and then silence ends this connection with `frameTimeout` and stores nothing', async () => {
+    const [alice, bob] = await pair('half');
+    const whole = await alice.settle(user(bob), 'whole');
+    alice.raw(frame(user(bob), 'half', 'never ended').slice(0, -10));
+    expect(await alice.closed).toMatchObject({ name: 'frameTimeout', reconnect: true });
+    const later = await world.device(user(alice));
+    await world.nothingLost(later, bob, [whole]);
+    expect(await world.history(later, user(bob))).toHaveLength(1);
+  });
+
+  test('12: two frames in one segment, ends of lines CR LF, empty lines between: each frame counts once', async () => {
+    const [alice, bob] = await pair('segments');
+    const [a, b, c, d] = named('m', 4).map((id) => frame(user(bob), id, id));
+    alice.raw(`${a}\n${b}\n${c}\r\n\r\n\n${d}\r\n`);
+    const receipts = await Promise.all(named('m', 4).map((id) => alice.answer(id)));
+    expect(receipts.map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
+    await world.nothingLost(alice, bob, receipts);
+    cameOnce(bob);
+  });
+
+  test('12: split at every byte, also inside characters of four bytes, it is the same text', async () => {
+    const [alice, bob] = await pair('bytes');
+    const texts = ['回执 😀 é 𐍈', '\u2028 "quoted" \\ \t'];
+    const receipts = [];
+    for (const [n, text] of texts.entries()) {
+      for (const byte of Buffer.from(`${frame(user(bob), `m${n}`, text)}\r\n`)) await written(alice, Buffer.of(byte));
+      receipts.push(await alice.answer(`m${n}`));
+    }
+    await world.nothingLost(alice, bob, receipts);
+    expect(bob.seen.map(({ content }) => content)).toEqual(texts.map((text) => ({ text })));
+  });
+
+  test('12: cut in two at each offset it is the same text', async () => {
+    const [alice, bob] = await pair('offsets');
+    const texts = Buffer.from(frame(user(bob), 'm', '回😀')).length;
+    const receipts = [];
+    for (let at = 1; at < texts; at++) {
+      const bytes = Buffer.from(`${frame(user(bob), `m${at}`, '回😀')}\n`);
+      await written(alice, bytes.subarray(0, at));
+      await written(alice, bytes.subarray(at));
+      receipts.push(alice.answer(`m${at}`));
+    }
+    await world.nothingLost(alice, bob, await Promise.all(receipts));
+    expect(new Set(bob.seen.map(({ content }) => content.text))).toEqual(new Set(['回😀']));
+  });
+
+  test('12: a network that passes on three bytes at a time changes nothing, in either direction', async () => {
+    const proxy = world.system.proxy('gateway.client', 0);
+    try {
+      proxy.splitBytes(3);
+      const [alice, bob] = await pair('slow');
+      const receipts = await pipeline(alice, user(bob), named('m', 5));
+      await world.nothingLost(alice, bob, receipts);
+    } finally {
+      proxy.splitBytes(0);
+    }
+  });
+});
+
+describe('after everything was restarted', () => {
+  test('2: sent again when every service was restarted it is the same message', async () => {
+    const [alice, bob] = await pair('restarted');
+    const receipts = await pipeline(alice, user(bob), named('m', 10));
+    await bob.sawMessages(10);
+    const services = (['gateway', 'message', 'offline'] as const).flatMap((name) => world.system.instances(name));
+    await Promise.all(services.map((service) => service.restart()));
+    const later = await world.device(user(alice), 'phone', { gateway: 1 });
+    const again = await pipeline(later, user(bob), named('m', 11));
+    expect(again.slice(0, 10).map(identity)).toEqual(receipts.map(identity));
+    expect(again[10]!.seq).toBe(11);
+    const bobLater = await world.device(user(bob));
+    await bobLater.sawMessages(1);
+    bobLater.seen.unshift(...bob.seen);
+    await world.nothingLost(later, bobLater, again);
+  });
+});

@@ -1,0 +1,63 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Device } from './device.js';
+
+export type Answer = Record<string, unknown>;
+
+const PATIENCE_MS = 60_000;
+
+/**
+ * Sends these in one go and keeps to the rules of the protocol: what is refused for the time being goes out again, in order, with
+ * everything behind it. Answers what settled them, in the order of sending.
+ */
+export async function pipeline(device: Device, to: string, ids: readonly string[]): Promise<Answer[]> {
+  const settled = new Map<string, Answer>();
+  const deadline = Date.now() + PATIENCE_MS;
+  for (let open = [...ids]; open.length > 0;) {
+    for (const id of open) device.text(to, id);
+    for (const answer of await Promise.all(open.map((id) => device.answer(id)))) {
+      if (answer.temporary !== true) settled.set(String(answer.clientMsgID), answer);
+    }
+    open = open.filter((id) => !settled.has(id));
+    if (open.length === 0) break;
+    if (Date.now() > deadline) throw new Error(`still unsettled: ${open.join(', ')}`);
+    await delay(200);
+  }
+  return ids.map((id) => settled.get(id)!);
+}
+
+/** A sender that never stops until it is told to, a window of messages at a time. */
+export class Stream {
+  private readonly receipts: Answer[] = [];
+  private readonly ended: Promise<void>;
+  private stopping = false;
+
+  constructor(
+    readonly device: Device,
+    readonly to: string,
+    readonly word = 's',
+    private readonly window = 25,
+  ) {
+    this.ended = this.run();
+    this.ended.catch(() => undefined);
+  }
+
+  get settled(): number {
+    return this.receipts.length;
+  }
+
+  /** Settles what is under way. All answers, in the order of sending. */
+  async stop(): Promise<Answer[]> {
+    this.stopping = true;
+    await this.ended;
+    return this.receipts;
+  }
+
+  private async run(): Promise<void> {
+    while (!this.stopping) {
+      const ids = Array.from({ length: this.window }, (_, n) => `${this.word}${this.receipts.length + n}`);
+      this.receipts.push(...(await pipeline(this.device, this.to, ids)));
+    }
+  }
+}
+
+export const named = (word: string, count: number): string[] => Array.from({ length: count }, (_, n) => `${word}${n}`);
