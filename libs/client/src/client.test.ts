@@ -1,41 +1,30 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { HuizhiClient } from './client.js';
-import type { ClientOptions } from './options.js';
-import { delivery, FakeServer } from './testing/fake-server.js';
+import {
+  ClientClosedError,
+  LoginRefusedError,
+  RequestRefusedError,
+  RequestTimeoutError,
+  SendUnknownError,
+} from './errors.js';
+import { MemoryStore } from './memory-store.js';
+import { delivery } from './testing/fake-server.js';
+import { Harness, until } from './testing/harness.js';
 
-let server: FakeServer;
-let clients: HuizhiClient[];
+let harness: Harness;
 
 beforeEach(async () => {
-  server = await FakeServer.start();
-  clients = [];
+  harness = await Harness.start();
 });
 
-afterEach(async () => {
-  await Promise.all(clients.map((client) => client.close()));
-  await server.stop();
-});
+afterEach(() => harness.stop());
 
-function make(options: Partial<ClientOptions> = {}): HuizhiClient {
-  const client = new HuizhiClient({
-    address: server.address,
-    user: 'alice',
-    deviceID: 'phone',
-    token: () => 'a-token',
-    ...options,
-    timings: { reconnect: { baseMs: 5, maxMs: 20 }, resend: { baseMs: 4, maxMs: 20 }, ...options.timings },
-  });
-  clients.push(client);
-  return client;
-}
-
-describe('a session', () => {
+describe('connecting', () => {
   test('logs in with what the token callback gives, and says so', async () => {
-    const client = make({ token: async () => 'fresh' });
+    const client = harness.client({ token: async () => 'fresh' });
     const states: string[] = [];
     client.on('state', (state) => states.push(state));
     const online = client.connect();
-    const login = await (await server.peer()).login();
+    const login = await (await harness.server.peer()).login();
     await online;
     expect(login).toMatchObject({
       messageType: 'login',
@@ -44,26 +33,236 @@ describe('a session', () => {
       token: 'fresh',
       versionCode: 2,
     });
-    expect(states).toEqual(['connecting', 'loggingIn', 'online']);
     await client.close();
+    expect(states).toEqual(['connecting', 'loggingIn', 'online', 'closed']);
+  });
+
+  test('comes back by itself and asks for a token each time', async () => {
+    let tokens = 0;
+    const [client, first] = await harness.online({ token: () => `token-${++tokens}` });
+    const ends: unknown[] = [];
+    client.on('closed', (...end) => ends.push(end));
+    first.cut();
+    const second = await harness.server.peer();
+    expect(await second.login()).toMatchObject({ token: 'token-2' });
+    await until('the second login', () => client.state === 'online');
+    expect(ends).toEqual([[0, 'connectionLost', true]]);
+  });
+
+  test('reconnects after a close frame that says so, and not after one that does not', async () => {
+    const [client, first] = await harness.online();
+    const ends: unknown[] = [];
+    client.on('closed', (...end) => ends.push(end));
+    const kicked: true[] = [];
+    client.on('kicked', () => kicked.push(true));
+    first.send({ messageType: 'close', code: 4000, name: 'drain', reconnect: true, reason: 'going away' });
+    const second = await harness.server.loggedIn();
+    second.send({ messageType: 'close', code: 4500, name: 'kicked', reconnect: false, reason: 'elsewhere' });
+    await until('the end', () => client.state === 'closed');
+    expect(ends).toEqual([
+      [4000, 'drain', true],
+      [4500, 'kicked', false],
+    ]);
+    expect(kicked).toEqual([true]);
+    expect(harness.server.connections).toBe(2);
+    expect(() => client.sendText({ user: 'bob' }, 'too late')).toThrow(ClientClosedError);
+  });
+
+  test('a refused login is final and says why', async () => {
+    const client = harness.client();
+    const online = client.connect();
+    const peer = await harness.server.peer();
+    await peer.login({ code: 1101, name: 'badToken', reason: 'forged' });
+    const error = await online.catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(LoginRefusedError);
+    expect(error).toMatchObject({ code: 1101, error: 'badToken', reason: 'forged' });
     expect(client.state).toBe('closed');
   });
 
-  test('sends, is receipted, receives, receipts', async () => {
-    const client = make();
+  test('an expired token is replaced once', async () => {
+    let tokens = 0;
+    const client = harness.client({ token: () => `token-${++tokens}` });
     const online = client.connect();
-    const peer = await server.loggedIn();
+    const expired = { code: 1102, name: 'tokenExpired', reason: 'expired' };
+    await (await harness.server.peer()).login(expired);
+    const second = await harness.server.peer();
+    expect(await second.login()).toMatchObject({ token: 'token-2' });
     await online;
-    const sending = client.sendText({ user: 'bob' }, 'hello');
-    const frame = await peer.nextOf('normal');
-    expect(frame).toMatchObject({ toUserID: 'bob', content: { text: 'hello' }, clientMsgID: sending.clientMsgID });
-    peer.accept(frame, 1);
-    expect(await sending.receipt).toMatchObject({ seq: 1, messageID: '1024' });
-    const got: number[] = [];
-    client.on('message', (message) => got.push(message.seq));
+    await client.close();
+    const again = client.connect();
+    again.catch(() => undefined);
+    await (await harness.server.peer()).login(expired);
+    await (await harness.server.peer()).login(expired);
+    await expect(again).rejects.toBeInstanceOf(LoginRefusedError);
+  });
+
+  test('a login that is refused for now is tried again', async () => {
+    const client = harness.client();
+    const online = client.connect();
+    await (await harness.server.peer()).login({ code: 2001, name: 'unavailable', reason: 'not now' });
+    await harness.server.loggedIn();
+    await online;
+  });
+
+  test('a token callback that fails is told, and asked again', async () => {
+    let calls = 0;
+    const client = harness.client({
+      token: () => {
+        if (++calls === 1) throw new Error('no token today');
+        return 'token';
+      },
+    });
+    const errors: string[] = [];
+    client.on('error', (error) => errors.push(error.message));
+    const online = client.connect();
+    await harness.server.peer();
+    await harness.server.loggedIn();
+    await online;
+    expect(errors).toEqual(['no token today']);
+  });
+
+  test('connect gives up waiting in time, and the client goes on trying', async () => {
+    const client = harness.client();
+    const online = client.connect({ timeoutMs: 30 });
+    const peer = await harness.server.peer();
+    await expect(online).rejects.toBeInstanceOf(RequestTimeoutError);
+    await peer.login();
+    await until('the login', () => client.state === 'online');
+  });
+
+  test('a server that never answers the login is left', async () => {
+    const client = harness.client({ timings: { loginMs: 20 } });
+    const online = client.connect();
+    await (
+      await harness.server.peer()
+    ).closed;
+    await harness.server.loggedIn();
+    await online;
+  });
+
+  test('three heartbeats without an answer end the connection', async () => {
+    const [client, peer] = await harness.online({ timings: { heartbeatMs: 15 } });
+    const heads: number[] = [];
+    client.on('head', (inboxSeq) => heads.push(inboxSeq));
+    await until('an answered heartbeat', () => heads.length > 0);
+    expect(heads[0]).toBe(7);
+    peer.beats = false;
+    await peer.closed;
+    await harness.server.loggedIn();
+    await until('the reconnect', () => client.state === 'online');
+  });
+
+  test('without a network it waits, with it it connects at once', async () => {
+    const [client, peer] = await harness.online({ timings: { reconnect: { baseMs: 1, maxMs: 1 } } });
+    client.networkLost();
+    await peer.closed;
+    await until('offline', () => client.state === 'offline');
+    expect(harness.server.connections).toBe(1);
+    client.networkBack();
+    await harness.server.loggedIn();
+    await until('online', () => client.state === 'online');
+  });
+
+  test('a frame that is no JSON costs the connection only', async () => {
+    const [client, peer] = await harness.online();
+    peer.sendBytes('this is not JSON\n');
+    await harness.server.loggedIn();
+    await until('the reconnect', () => client.state === 'online');
+  });
+
+  test('a listener that throws harms nobody', async () => {
+    const [client, peer] = await harness.online();
+    const errors: string[] = [];
+    const seqs: number[] = [];
+    client.on('error', (error) => errors.push(error.message));
+    client.on('error', () => {
+      throw new Error('even this one');
+    });
+    client.on('message', () => {
+      throw new Error('a bad listener');
+    });
+    const end = client.on('message', ({ seq }) => seqs.push(seq));
     peer.send(delivery(1));
-    peer.send([delivery(2), delivery(3)]);
-    expect(await peer.nextOf('receipt')).toEqual({ messageType: 'receipt', upTo: 3 });
-    expect(got).toEqual([1, 2, 3]);
+    expect(await peer.nextOf('receipt')).toMatchObject({ upTo: 1 });
+    expect(seqs).toEqual([1]);
+    expect(errors).toEqual(['a bad listener']);
+    end();
+    end();
+    peer.send(delivery(2));
+    expect(await peer.nextOf('receipt')).toMatchObject({ upTo: 2 });
+    expect(seqs).toEqual([1]);
+  });
+
+  test('close says the receipts that are owed, and unsettled sends end', async () => {
+    const [client, peer] = await harness.online({ timings: { receiptMs: 60_000 } });
+    const came = new Promise((resolve) => client.on('message', resolve));
+    const { receipt } = client.sendText({ user: 'bob' }, 'never answered');
+    await peer.nextOf('normal');
+    peer.send(delivery(1));
+    await came;
+    const page = client.history({ user: 'bob' }).catch((error: unknown) => error);
+    await client.close();
+    await expect(receipt).rejects.toBeInstanceOf(SendUnknownError);
+    expect(await page).toBeInstanceOf(ClientClosedError);
+    expect(await peer.nextOf('receipt')).toMatchObject({ upTo: 1 });
+  });
+});
+
+describe('a new generation of the data', () => {
+  test('resets the store and says resync', async () => {
+    const store = new MemoryStore();
+    const [client, first] = await harness.online({ store }, { generation: 'old' });
+    const resyncs: string[] = [];
+    const seqs: number[] = [];
+    client.on('resync', (generation) => resyncs.push(generation));
+    client.on('message', ({ seq }) => seqs.push(seq));
+    first.send(delivery(1));
+    await first.nextOf('receipt');
+    first.cut();
+    const second = await harness.server.loggedIn({ generation: 'new' });
+    second.send(delivery(1));
+    await second.nextOf('receipt');
+    expect(resyncs).toEqual(['new']);
+    expect(store.generation()).toBe('new');
+    expect(seqs).toEqual([1, 1]);
+  });
+});
+
+describe('history', () => {
+  test('asks and answers, page by page', async () => {
+    const [client, peer] = await harness.online();
+    const page = client.history({ group: 'g1' }, { afterSeq: 5, limit: 2 });
+    const frame = await peer.nextOf('history');
+    expect(frame).toMatchObject({ chatType: 'groupChat', groupID: 'g1', afterSeq: 5, limit: 2 });
+    const messages = [delivery(6), delivery(7)];
+    peer.send({
+      messageType: 'historyReceipt',
+      requestID: frame.requestID,
+      conversationID: 'g_g1',
+      messages,
+      hasMore: true,
+    });
+    expect(await page).toEqual({ conversationID: 'g_g1', messages, hasMore: true });
+  });
+
+  test('is asked again after a reconnect and after a temporary error, refused for good otherwise', async () => {
+    const [client, first] = await harness.online();
+    const page = client.history({ user: 'bob' });
+    await first.nextOf('history');
+    first.cut();
+    const second = await harness.server.loggedIn();
+    const { requestID } = await second.nextOf('history');
+    const error = { messageType: 'error', requestID, reason: 'because' };
+    second.send({ ...error, code: 2001, name: 'unavailable', temporary: true });
+    expect(await second.nextOf('history')).toMatchObject({ requestID });
+    second.send({ ...error, code: 1201, name: 'notAllowed', temporary: false });
+    await expect(page).rejects.toBeInstanceOf(RequestRefusedError);
+  });
+
+  test('does not wait for ever, nor for too many', async () => {
+    const [client] = await harness.online({ timings: { historyMs: 30 }, bounds: { requests: 1 } });
+    const page = client.history({ user: 'bob' });
+    await expect(client.history({ user: 'bob' })).rejects.toBeInstanceOf(RequestRefusedError);
+    await expect(page).rejects.toBeInstanceOf(RequestTimeoutError);
   });
 });

@@ -57,10 +57,9 @@ export class Inbox {
     this.working ??= this.work();
   }
 
-  /** The session is over; what is not stored yet is dropped, it will be delivered again. */
+  /** The session is over. What came in order is still stored and told, but not receipted: it will be delivered again. */
   end(): void {
     this.open = false;
-    this.clear();
   }
 
   take(entries: Delivery[], batch: boolean): void {
@@ -71,11 +70,6 @@ export class Inbox {
     if (this.queued > this.limit) return this.broken(`more than ${this.limit} deliveries wait for the store`);
     this.queue.push({ entries: whole, batch });
     this.working ??= this.work();
-  }
-
-  /** Resolves when everything taken is stored (or dropped). */
-  async idle(): Promise<void> {
-    while (this.working) await this.working;
   }
 
   private follows(entry: Delivery): boolean {
@@ -101,7 +95,9 @@ export class Inbox {
       try {
         await this.step(session);
       } catch (error) {
-        if (session === this.session) this.broken('the store failed', asError(error));
+        if (session !== this.session) continue;
+        this.clear();
+        this.broken('the store failed', asError(error));
       }
     }
     this.working = undefined;

@@ -46,7 +46,9 @@ export class Session {
     this.deadline = setTimeout(() => this.drop('connectTimeout', 'no connection in time'), settings.timings.connectMs);
     this.connection = transport({
       onOpen: () => void this.logIn(),
-      onFrame: (frame) => this.guarded(frame as Down),
+      onFrame: (frame) => {
+        if (this.phase !== 'over') this.guarded(frame as Down);
+      },
       onClose: (error) => this.over(error),
     });
   }
@@ -66,10 +68,11 @@ export class Session {
     this.connection.end();
   }
 
-  /** Ends at once; `onEnd` follows. */
-  drop(name: string, reason: string, reconnect = true): void {
-    this.end ??= { code: 0, name, reason, reconnect };
+  /** Ends at once, and says so at once: nothing can be sent or received any more. */
+  drop(name: string, reason: string): void {
+    this.end ??= { code: 0, name, reason, reconnect: true };
     this.connection.destroy();
+    this.over(undefined);
   }
 
   private async logIn(): Promise<void> {

@@ -1,0 +1,124 @@
+import { expect, test } from '@jest/globals';
+import type { ErrorFrame, NormalReceipt } from '@huizhi/protocol';
+import fc from 'fast-check';
+import { toSettings } from './options.js';
+import { Outbox } from './outbox.js';
+
+interface Written {
+  clientMsgID: string;
+  lane: string;
+}
+
+/**
+ * A server as the protocol promises it: after a temporary refusal a conversation takes nothing but the first message
+ * refused; stored once for each client id; every frame has one answer, in order.
+ */
+class RuleKeeper {
+  readonly stored = new Map<string, string[]>();
+  private readonly fences = new Map<string, string>();
+  private readonly answers: (NormalReceipt | ErrorFrame)[] = [];
+
+  take(json: string, refuse: boolean): void {
+    const { clientMsgID, lane } = JSON.parse(json) as Written;
+    const fence = this.fences.get(lane);
+    if (fence !== undefined && fence !== clientMsgID)
+      return void this.answers.push(error(clientMsgID, 'resendInOrder', 2002));
+    this.fences.delete(lane);
+    if (refuse) {
+      this.fences.set(lane, clientMsgID);
+      return void this.answers.push(error(clientMsgID, 'unavailable', 2001));
+    }
+    const list = this.stored.get(lane) ?? [];
+    this.stored.set(lane, list);
+    if (!list.includes(clientMsgID)) list.push(clientMsgID);
+    const seq = list.indexOf(clientMsgID) + 1;
+    this.answers.push({
+      messageType: 'normalReceipt',
+      messageID: clientMsgID,
+      conversationID: lane,
+      seq,
+      serverTime: '1',
+      clientMsgID,
+    });
+  }
+
+  answer(outbox: Outbox): boolean {
+    const answer = this.answers.shift();
+    if (answer?.messageType === 'normalReceipt') outbox.stored(answer);
+    else if (answer) outbox.refused(answer);
+    return answer !== undefined;
+  }
+
+  /** A new connection: fences and answers under way are gone. */
+  forget(): void {
+    this.fences.clear();
+    this.answers.length = 0;
+  }
+}
+
+const error = (clientMsgID: string, name: string, code: number): ErrorFrame => ({
+  messageType: 'error',
+  code,
+  name,
+  temporary: true,
+  reason: 'a test',
+  clientMsgID,
+});
+
+const step = fc.record({
+  do: fc.constantFrom('send', 'send', 'send', 'answer', 'answer', 'answer', 'turn', 'reconnect'),
+  lane: fc.constantFrom('u:bob', 'u:carol'),
+  refuse: fc.boolean(),
+});
+
+test('whatever is refused or cut off, each conversation is stored once and in the order of sending', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 80 }), fc.integer({ min: 1, max: 5 }), async (steps, limit) => {
+      const timings = { resend: { baseMs: 1, maxMs: 1 }, deadlineMs: 0 };
+      const settings = toSettings({
+        address: { host: 'x', port: 1 },
+        user: 'a',
+        deviceID: 'd',
+        token: () => '',
+        timings,
+      });
+      const outbox = new Outbox(settings, () => undefined);
+      const server = new RuleKeeper();
+      const sent = new Map<string, string[]>();
+      let refuse = false;
+      let unanswered = 0;
+      const online = (): void => {
+        server.forget();
+        unanswered = 0;
+        const sendText = (json: string): void => {
+          expect(++unanswered).toBeLessThanOrEqual(limit);
+          server.take(json, refuse);
+        };
+        outbox.online({ sendText, restart: online }, { unansweredSends: limit, framesPerSecond: Infinity });
+      };
+      const answer = (): boolean => {
+        // The place is free before the answer is read: what is sent in return must find it so.
+        unanswered--;
+        return server.answer(outbox) || (unanswered++, false);
+      };
+      online();
+      let n = 0;
+      for (const { do: what, lane, refuse: refused } of steps) {
+        refuse = refused;
+        if (what === 'send') {
+          const clientMsgID = `m${++n}`;
+          sent.set(lane, [...(sent.get(lane) ?? []), clientMsgID]);
+          outbox.reserve(clientMsgID, lane, JSON.stringify({ clientMsgID, lane }), 10);
+          outbox.pump();
+        } else if (what === 'answer') answer();
+        else if (what === 'reconnect') online();
+        else await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      refuse = false;
+      while (outbox.size > 0) if (!answer()) await new Promise((resolve) => setTimeout(resolve, 1));
+      outbox.offline();
+      expect(Object.fromEntries(server.stored)).toEqual(Object.fromEntries(sent));
+    }),
+    { numRuns: 100 },
+  );
+});

@@ -1,0 +1,82 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { fullJitter } from './backoff.js';
+import { contentDigest } from './content-hash.js';
+import { LineSplitter, parseFrame, WireError } from './line-splitter.js';
+import { MemoryStore } from './memory-store.js';
+import { FrameRate } from './rate.js';
+import { delivery } from './testing/fake-server.js';
+
+describe('back-off', () => {
+  const range = { baseMs: 100, maxMs: 1000 };
+
+  test('doubles up to its maximum and is anywhere below', () => {
+    const ceilings = [0, 1, 2, 3, 4, 100].map((attempt) => fullJitter(range, attempt, () => 1));
+    expect(ceilings).toEqual([100, 200, 400, 800, 1000, 1000]);
+    expect(fullJitter(range, 5, () => 0)).toBe(0);
+  });
+});
+
+describe('the frame rate', () => {
+  test('never lets more than the limit through in any second', () => {
+    const rate = new FrameRate();
+    rate.reset(100, 0);
+    const taken: number[] = [];
+    for (let ms = 0; ms < 3000; ms++) while (rate.take(ms)) taken.push(ms);
+    for (let from = 0; from <= 2000; from += 50) {
+      // The server's bucket holds twice the limit.
+      expect(taken.filter((at) => at >= from && at < from + 1000).length).toBeLessThan(200);
+    }
+    expect(taken.length).toBeGreaterThan(300);
+  });
+});
+
+describe('lines', () => {
+  test('come out the same however the bytes are cut', () => {
+    const whole = new TextEncoder().encode('{"a":"回执"}\r\n[1,2]\n\n{"b":"👋"}\n');
+    for (let at = 0; at <= whole.length; at++) {
+      const splitter = new LineSplitter(100);
+      const frames: unknown[] = [];
+      for (const part of [whole.subarray(0, at), whole.subarray(at)])
+        splitter.push(part, (line) => frames.push(parseFrame(line)));
+      expect(frames).toEqual([{ a: '回执' }, [1, 2], { b: '👋' }]);
+    }
+  });
+
+  test('that are too long, not UTF-8 or not JSON are errors', () => {
+    const ignore = (): void => undefined;
+    expect(() => new LineSplitter(10).push(new Uint8Array(11), ignore)).toThrow(WireError);
+    expect(() => new LineSplitter(10).push(Uint8Array.of(0xff, 0x0a), ignore)).toThrow(WireError);
+    expect(() => parseFrame('3')).toThrow(WireError);
+    expect(() => parseFrame('{')).toThrow(WireError);
+  });
+});
+
+describe('the memory store', () => {
+  test('knows what it has, and forgets the oldest beyond its bound', () => {
+    const store = new MemoryStore(2);
+    expect(store.saveMessages([delivery(1), delivery(1), delivery(2)])).toEqual([delivery(1), delivery(2)]);
+    expect(store.saveMessages([delivery(3), delivery(2)])).toEqual([delivery(3)]);
+    expect(store.saveMessages([delivery(1)])).toEqual([delivery(1)]);
+  });
+});
+
+describe('the content digest', () => {
+  test('does not depend on the order of keys, and on everything else', () => {
+    expect(contentDigest('text', { a: 1, b: { c: [1, 2], d: null } })).toBe(
+      contentDigest('text', { b: { d: null, c: [1, 2] }, a: 1 }),
+    );
+    const digests = [{}, { a: 1 }, { a: '1' }, { a: [1] }, { a: null }, { b: 1 }].map((content) =>
+      contentDigest('text', content),
+    );
+    expect(new Set([...digests, contentDigest('image', {})]).size).toBe(7);
+  });
+
+  test('survives the way through JSON', () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (content) => {
+        expect(contentDigest('text', JSON.parse(JSON.stringify(content)))).toBe(contentDigest('text', content));
+      }),
+    );
+  });
+});

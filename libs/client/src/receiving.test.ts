@@ -1,0 +1,189 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import type { Delivery } from '@huizhi/protocol';
+import type { HuizhiClient } from './client.js';
+import { MemoryStore } from './memory-store.js';
+import { delivery } from './testing/fake-server.js';
+import { gate, Harness, until } from './testing/harness.js';
+
+let harness: Harness;
+
+beforeEach(async () => {
+  harness = await Harness.start();
+});
+
+afterEach(() => harness.stop());
+
+function collect(client: HuizhiClient): Delivery[] {
+  const messages: Delivery[] = [];
+  client.on('message', (message) => messages.push(message));
+  return messages;
+}
+
+const seqs = (messages: Delivery[]): number[] => messages.map(({ seq }) => seq);
+
+/** A store that does what the test tells it. */
+class ScriptedStore extends MemoryStore {
+  saves = 0;
+
+  constructor(private readonly before: (save: number) => Promise<void>) {
+    super();
+  }
+
+  override saveMessages(deliveries: readonly Delivery[]): Delivery[] {
+    // The promise is what the client awaits; the type of the base class is narrower than the interface.
+    return this.before(++this.saves).then(() => super.saveMessages(deliveries)) as unknown as Delivery[];
+  }
+}
+
+test('live messages and batches are told once each, in order, and receipted together', async () => {
+  const [client, peer] = await harness.online({ timings: { receiptMs: 30 } });
+  const messages = collect(client);
+  const batches: number[][] = [];
+  client.on('batch', ({ entries }) => batches.push(seqs(entries)));
+  peer.send([delivery(1), delivery(2), delivery(3)]);
+  peer.send(delivery(4));
+  expect(await peer.nextOf('receipt')).toEqual({ messageType: 'receipt', upTo: 4 });
+  expect(seqs(messages)).toEqual([1, 2, 3, 4]);
+  expect(batches).toEqual([[1, 2, 3]]);
+});
+
+test('what comes again is not told again, but receipted again', async () => {
+  const [client, peer] = await harness.online();
+  const messages = collect(client);
+  peer.send(delivery(1));
+  expect(await peer.nextOf('receipt')).toMatchObject({ upTo: 1 });
+  const fresh: number[] = [];
+  client.on('batch', (batch) => fresh.push(batch.fresh.length));
+  peer.send([delivery(1)]);
+  expect(await peer.nextOf('receipt')).toMatchObject({ upTo: 1 });
+  expect(seqs(messages)).toEqual([1]);
+  expect(fresh).toEqual([0]);
+});
+
+test('after a reconnect what was stored and not confirmed is receipted, not told', async () => {
+  const [client, first] = await harness.online();
+  const messages = collect(client);
+  first.send(delivery(1));
+  await first.nextOf('receipt');
+  first.cut();
+  const second = await harness.server.loggedIn();
+  second.send([delivery(1), delivery(2)]);
+  expect(await second.nextOf('receipt')).toMatchObject({ upTo: 2 });
+  expect(seqs(messages)).toEqual([1, 2]);
+});
+
+test('a hole ends the connection: what follows it is neither told nor receipted', async () => {
+  const [client, first] = await harness.online();
+  const messages = collect(client);
+  first.send(delivery(1));
+  first.send(delivery(3));
+  await first.closed;
+  expect(seqs(messages)).toEqual([1]);
+  const second = await harness.server.loggedIn({ inboxSeq: 1 });
+  second.send([delivery(2), delivery(3)]);
+  expect(await second.nextOf('receipt')).toMatchObject({ upTo: 3 });
+  expect(seqs(messages)).toEqual([1, 2, 3]);
+  expect(first.seen.filter(({ upTo }) => Number(upTo) > 1)).toEqual([]);
+});
+
+test('an entry may name an earlier predecessor: what lies between does not concern this device', async () => {
+  const [client, peer] = await harness.online({}, { inboxSeq: 10 });
+  const messages = collect(client);
+  peer.send(delivery(14, { prevInboxSeq: 8 }));
+  peer.send(delivery(20, { prevInboxSeq: 14 }));
+  await until('both', () => messages.length === 2);
+});
+
+test('nothing is receipted before the store has it', async () => {
+  const { opened, open } = gate();
+  const store = new ScriptedStore(() => opened);
+  const [client, peer] = await harness.online({ store });
+  const messages = collect(client);
+  peer.send(delivery(1));
+  await until('the store to be asked', () => store.saves === 1);
+  const page = client.history({ user: 'bob' }).catch(() => undefined);
+  await peer.nextOf('history');
+  expect(peer.seen.filter(({ messageType }) => messageType === 'receipt')).toEqual([]);
+  expect(messages).toEqual([]);
+  open();
+  expect(await peer.nextOf('receipt')).toMatchObject({ upTo: 1 });
+  expect(seqs(messages)).toEqual([1]);
+  await client.close();
+  await page;
+});
+
+test('a store that fails costs the connection, and the server delivers again', async () => {
+  const store = new ScriptedStore((save) => (save === 1 ? Promise.reject(new Error('disk full')) : Promise.resolve()));
+  const [client, first] = await harness.online({ store });
+  const messages = collect(client);
+  const errors: string[] = [];
+  client.on('error', (error) => errors.push(error.message));
+  first.send(delivery(1));
+  await first.closed;
+  const second = await harness.server.loggedIn();
+  second.send([delivery(1)]);
+  expect(await second.nextOf('receipt')).toMatchObject({ upTo: 1 });
+  expect(errors).toEqual(['disk full']);
+  expect(seqs(messages)).toEqual([1]);
+  expect(first.seen.some(({ messageType }) => messageType === 'receipt')).toBe(false);
+});
+
+test('what was stored in one connection is not receipted in the next before it comes again', async () => {
+  const { opened, open } = gate();
+  const store = new ScriptedStore((save) => (save === 1 ? opened : Promise.resolve()));
+  const [client, first] = await harness.online({ store });
+  const messages = collect(client);
+  first.send(delivery(1));
+  await until('the store to be asked', () => store.saves === 1);
+  first.cut();
+  const second = await harness.server.loggedIn();
+  await until('online', () => client.state === 'online');
+  open();
+  await until('the message', () => messages.length === 1);
+  second.send([delivery(1), delivery(2)]);
+  expect(await second.nextOf('receipt')).toMatchObject({ upTo: 2 });
+  expect(seqs(messages)).toEqual([1, 2]);
+  expect(second.seen.filter(({ messageType }) => messageType === 'receipt')).toHaveLength(1);
+});
+
+test('a receipt is said until it is confirmed', async () => {
+  const store = new MemoryStore();
+  const [client, peer] = await harness.online({ store, timings: { confirmMs: 20 } });
+  const confirmed: number[] = [];
+  client.on('confirmed', (inboxSeq) => confirmed.push(inboxSeq));
+  peer.send(delivery(1));
+  for (let i = 0; i < 3; i++) expect(await peer.nextOf('receipt')).toMatchObject({ upTo: 1 });
+  peer.send({ messageType: 'receiptConfirm', inboxSeq: 1 });
+  await until('the confirmation', () => confirmed.length === 1 && store.cursor === 1);
+  expect(confirmed).toEqual([1]);
+});
+
+test('what has no inboxSeq is receipted by id', async () => {
+  const [, peer] = await harness.online();
+  peer.send(delivery(1, { inboxSeq: undefined, messageID: '4096' }));
+  expect(await peer.nextOf('receipt')).toEqual({ messageType: 'receipt', messageIDs: ['4096'] });
+});
+
+test('more than the inbox may hold ends the connection', async () => {
+  const { opened, open } = gate();
+  const store = new ScriptedStore(() => opened);
+  const [client, peer] = await harness.online({ store, bounds: { inbox: 3 } });
+  const errors: string[] = [];
+  client.on('error', (error) => errors.push(error.message));
+  peer.send(delivery(1));
+  await until('the store to be asked', () => store.saves === 1);
+  peer.send([delivery(2), delivery(3), delivery(4), delivery(5)]);
+  await peer.closed;
+  expect(errors).toEqual(['more than 3 deliveries wait for the store']);
+  open();
+  await harness.server.loggedIn();
+});
+
+test('bytes may come in any pieces', async () => {
+  const [client, peer] = await harness.online();
+  const messages = collect(client);
+  const bytes = new TextEncoder().encode(`${JSON.stringify(delivery(1, { content: { text: '回执 👋' } }))}\r\n\n`);
+  for (const byte of bytes) peer.sendBytes(Uint8Array.of(byte));
+  await peer.nextOf('receipt');
+  expect(messages[0]?.content).toEqual({ text: '回执 👋' });
+});

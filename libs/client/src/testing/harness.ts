@@ -1,0 +1,78 @@
+import { HuizhiClient } from '../client.js';
+import type { Bounds, ClientOptions, Timings } from '../options.js';
+import { FakeServer, type Peer } from './fake-server.js';
+
+const WAIT_MS = 4000;
+
+export type TestOptions = Partial<Omit<ClientOptions, 'timings' | 'bounds'>> & {
+  timings?: Partial<Timings>;
+  bounds?: Partial<Bounds>;
+};
+
+/** A fake server, clients of it, and after each test the proof that nothing of either is left. */
+export class Harness {
+  readonly server: FakeServer;
+  private readonly clients: HuizhiClient[] = [];
+  private readonly before = resources();
+
+  private constructor(server: FakeServer) {
+    this.server = server;
+  }
+
+  static async start(): Promise<Harness> {
+    return new Harness(await FakeServer.start());
+  }
+
+  client(options: TestOptions = {}): HuizhiClient {
+    const client = new HuizhiClient({
+      address: this.server.address,
+      user: 'alice',
+      deviceID: 'phone',
+      token: () => 'a-token',
+      ...options,
+      timings: {
+        reconnect: { baseMs: 4, maxMs: 20 },
+        resend: { baseMs: 4, maxMs: 20 },
+        receiptMs: 5,
+        ...options.timings,
+      },
+    });
+    this.clients.push(client);
+    return client;
+  }
+
+  /** A client that is online, and the other end of its connection. */
+  async online(options: TestOptions = {}, ...login: Parameters<FakeServer['loggedIn']>): Promise<[HuizhiClient, Peer]> {
+    const client = this.client(options);
+    const online = client.connect();
+    const peer = await this.server.loggedIn(...login);
+    await online;
+    return [client, peer];
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.clients.map((client) => client.close()));
+    await this.server.stop();
+    await until('sockets and timers to be gone', () => resources() <= this.before + 1);
+  }
+}
+
+/** Sockets, servers and timers that keep a process alive. */
+const resources = (): number =>
+  process.getActiveResourcesInfo().filter((kind) => /^(TCP|TLS|Timeout|Pipe)/.test(kind) && kind !== 'PipeWrap').length;
+
+/** Looks each turn of the event loop; for conditions that no event announces. */
+export async function until(what: string, condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + WAIT_MS;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`waited ${WAIT_MS} ms for ${what}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** A promise and its handle. */
+export function gate(): { opened: Promise<void>; open(): void } {
+  let open!: () => void;
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { opened, open };
+}
