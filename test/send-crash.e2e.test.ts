@@ -1,0 +1,214 @@
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import type { Service } from '@huizhi/constellation';
+import type { Device } from './support/device.js';
+import { eventually } from './support/eventually.js';
+import { Lanes } from './support/lanes.js';
+import { named, pipeline, Stream, type Answer } from './support/senders.js';
+import { World } from './support/world.js';
+
+/** What a sender may rely on while the message service and its database fail under it. */
+
+jest.setTimeout(90_000);
+
+const gateway = { FRAMES_PER_SECOND: '1000', LOGIN_ATTEMPTS: '1000' };
+const places = ['message.before-commit', 'message.after-commit', 'message.after-receipts'];
+
+const user = (device: Device): string => device.options.user;
+
+/** Everything the sender was told about its messages, however often. */
+const told = ({ frames }: Device): string[] =>
+  frames.flatMap((frame) =>
+    Array.isArray(frame) || frame.clientMsgID === undefined ? [] : [String(frame.messageType)],
+  );
+
+/** Nobody was told "failed", everything was settled as stored. */
+function noFailure(device: Device, answers: readonly Answer[]): void {
+  expect(told(device)).not.toContain('invalidReceipt');
+  expect(answers.map(({ messageType }) => messageType)).toEqual(answers.map(() => 'normalReceipt'));
+}
+
+/** Sends again what is settled: nothing may change. */
+async function sameAgain(device: Device, to: string, receipts: readonly Answer[]): Promise<void> {
+  const again = await pipeline(
+    device,
+    to,
+    receipts.map(({ clientMsgID }) => String(clientMsgID)),
+  );
+  expect(again.map(({ messageID, seq }) => [messageID, seq])).toEqual(receipts.map((one) => [one.messageID, one.seq]));
+}
+
+describe('with two instances of everything', () => {
+  let world: World;
+  let lanes: Lanes;
+  beforeAll(async () => {
+    const instances = { gateway: 2, message: 2, offline: 2 };
+    world = await World.start({
+      instances,
+      env: { gateway, message: { LEASE: '1s' } },
+      throughProxy: ['message.postgres'],
+    });
+    lanes = await Lanes.of(world);
+    await lanes.sharedBy(...world.system.instances('message'));
+  }, 120_000);
+  afterAll(async () => {
+    await lanes?.close();
+    await world?.stop();
+  }, 60_000);
+
+  async function pair(word: string): Promise<[Device, Device]> {
+    const alice = await world.device(world.name(`${word}-a`));
+    const bob = await world.device(world.name(`${word}-b`), 'phone', { gateway: 1 });
+    return [alice, bob];
+  }
+
+  test.each(places)(
+    '6: the owner dies at %s: the other instance settles everything without being asked again',
+    async (place) => {
+      const [alice, bob] = await pair('dies');
+      const owner = await lanes.owner(user(alice), user(bob));
+      await world.arm(owner, `${place}=crash@1`);
+      const ids = named('m', 10);
+      for (const id of ids) alice.text(user(bob), id);
+      const dead = owner.exited;
+      const receipts = await Promise.all(ids.map((id) => alice.answer(id)));
+      await dead;
+      noFailure(alice, receipts);
+      expect(receipts.map(({ seq }) => seq)).toEqual(ids.map((_, n) => n + 1));
+      expect(told(alice)).toHaveLength(ids.length);
+      // Nothing was sent again: what reaches the recipient now got there without it, the news lost or not.
+      await bob.sawMessages(ids.length);
+      await owner.restart();
+      await sameAgain(alice, user(bob), receipts);
+      await world.nothingLost(alice, bob, receipts);
+      await lanes.haveNoHoles();
+      await lanes.sharedBy(...world.system.instances('message'));
+    },
+  );
+
+  /** Fails commits by `prepare` until one of a message is hit: lane keeping commits through the same connection. */
+  async function untilCommitUnknown(
+    owner: Service,
+    alice: Device,
+    to: string,
+    prepare: () => Promise<unknown>,
+  ): Promise<Answer[]> {
+    const unknowns = (): number => owner.logs.filter((line) => line.includes('"commit.unknown"')).length;
+    const before = unknowns();
+    const receipts: Answer[] = [];
+    for (let n = 0; unknowns() === before; n++) {
+      expect(n).toBeLessThan(20);
+      const hit = prepare();
+      receipts.push(...(await pipeline(alice, to, named(`try${n}-`, 5))));
+      await hit;
+    }
+    return receipts;
+  }
+
+  test('7: the answer to COMMIT is lost: what was stored is found by its client id, never stored twice', async () => {
+    const [alice, bob] = await pair('unknown');
+    const owner = await lanes.owner(user(alice), user(bob));
+    const receipts = await untilCommitUnknown(owner, alice, user(bob), () =>
+      world.arm(owner, 'database.commit-answer-lost=error@1x1'),
+    );
+    noFailure(alice, receipts);
+    await sameAgain(alice, user(bob), receipts);
+    await world.nothingLost(alice, bob, receipts);
+    await lanes.haveNoHoles();
+  });
+
+  test.each(['reset', 'silence'] as const)(
+    '7: the network eats the answer to COMMIT, then %s: nothing is stored twice',
+    async (then) => {
+      const [alice, bob] = await pair('eaten');
+      const owner = await lanes.owner(user(alice), user(bob));
+      const proxy = world.system.proxy('message.postgres', world.system.instances('message').indexOf(owner));
+      const receipts = await untilCommitUnknown(owner, alice, user(bob), () =>
+        proxy.dropResponsesOnce('COMMIT\0', then),
+      );
+      noFailure(alice, receipts);
+      await sameAgain(alice, user(bob), receipts);
+      await world.nothingLost(alice, bob, receipts);
+      await lanes.haveNoHoles();
+    },
+  );
+
+  test.each(['cut', 'reset'] as const)(
+    '7: the database is gone in the middle of a flow (%s) and comes back: each message is stored once',
+    async (how) => {
+      const [alice, bob] = await pair('flow');
+      const proxies = [0, 1].map((i) => world.system.proxy('message.postgres', i));
+      const stream = new Stream(alice, user(bob));
+      for (let round = 1; round <= 3; round++) {
+        const reached = stream.settled + 50;
+        await eventually('more messages', () => (stream.settled >= reached ? true : undefined));
+        for (const proxy of proxies) await proxy[how]();
+        await Promise.all(proxies.map((proxy) => proxy.heal()));
+      }
+      const receipts = await stream.stop();
+      noFailure(alice, receipts);
+      expect(receipts.map(({ seq }) => seq)).toEqual(receipts.map((_, n) => n + 1));
+      await world.nothingLost(alice, bob, receipts);
+      await lanes.haveNoHoles();
+    },
+  );
+});
+
+describe('with one instance of everything and a database of its own', () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await World.start({ env: { gateway }, postgres: 'own' });
+  }, 120_000);
+  afterAll(() => world?.stop(), 60_000);
+
+  async function pair(word: string): Promise<[Device, Device]> {
+    return [await world.device(world.name(`${word}-a`)), await world.device(world.name(`${word}-b`))];
+  }
+
+  test.each(places)(
+    '6: the only instance dies at %s and is started again: everything is settled as stored',
+    async (place) => {
+      const [alice, bob] = await pair('alone');
+      const service = world.system.message();
+      await world.arm(service, `${place}=crash@1`);
+      const ids = named('m', 10);
+      for (const id of ids) alice.text(user(bob), id);
+      await service.exited;
+      await service.restart();
+      const receipts = await Promise.all(ids.map((id) => alice.answer(id)));
+      noFailure(alice, receipts);
+      expect(receipts.map(({ seq }) => seq)).toEqual(ids.map((_, n) => n + 1));
+      await bob.sawMessages(ids.length);
+      await sameAgain(alice, user(bob), receipts);
+      await world.nothingLost(alice, bob, receipts);
+    },
+  );
+
+  test.each([
+    ['is stopped', () => world.system.postgres!.stop()],
+    ['is killed', () => world.system.postgres!.kill9()],
+  ])(
+    '8: PostgreSQL %s while messages flow: a temporary code at once, and nothing acknowledged is missing',
+    async (_how, end) => {
+      const [alice, bob] = await pair('flows');
+      const [carol, dave] = await pair('fast');
+      const stream = new Stream(alice, user(bob), 's', 20);
+      await eventually('messages to flow', () => (stream.settled >= 60 ? true : undefined));
+      await end();
+      const asked = performance.now();
+      carol.text(user(dave), 'fast');
+      const refused = await carol.answer('fast');
+      expect(refused).toMatchObject({ messageType: 'error', temporary: true });
+      expect(performance.now() - asked).toBeLessThan(5_000);
+      await world.system.postgres!.restart();
+      const settled = await carol.settle(user(dave), 'fast');
+      const reached = stream.settled + 40;
+      await eventually('messages to flow again', () => (stream.settled >= reached ? true : undefined));
+      const receipts = await stream.stop();
+      noFailure(alice, receipts);
+      noFailure(carol, [settled]);
+      expect(receipts.map(({ seq }) => seq)).toEqual(receipts.map((_, n) => n + 1));
+      await world.nothingLost(alice, bob, receipts);
+      await world.nothingLost(carol, dave, [settled]);
+    },
+  );
+});
