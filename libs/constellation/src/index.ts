@@ -13,3 +13,4 @@ export { Service, type ServiceOptions } from './service.js';
 export { signToken } from './token.js';
 export { TcpProxy, type ResponseMatch, type TcpProxyOptions } from './tcp-proxy.js';
 export { makeTestDatabase, type TestDatabase } from './test-database.js';
+export { dumpSchema } from './schema-dump.js';

@@ -12,12 +12,13 @@ export class First1700000000000 implements MigrationInterface {
   }
 }
 
+// Collation "C": ids are compared by bytes, quickly, and a new version of the system's locales cannot break their indexes.
 const tables = [
   `create table message.meta (generation text not null)`,
   `insert into message.meta (generation) values (gen_random_uuid()::text)`,
 
   `create table message.users (
-     user_id text primary key,
+     user_id text collate "C" primary key,
      created_at timestamptz not null default now()
    )`,
 
@@ -25,14 +26,14 @@ const tables = [
   `create table message.event (
      lane smallint not null,
      position bigint not null,
-     conversation_id text not null,
+     conversation_id text collate "C" not null,
      seq bigint not null,
      server_time bigint not null,
-     user_id text not null,
-     device_id text not null,
-     client_id text not null,
+     user_id text collate "C" not null,
+     device_id text collate "C" not null,
+     client_id text collate "C" not null,
      hash text not null,
-     peer text,
+     peer text collate "C",
      makes_group boolean not null,
      body text not null,
      primary key (lane, position)
@@ -42,15 +43,15 @@ const tables = [
   `create unique index event_client_id on message.event (conversation_id, user_id, client_id)`,
 
   `create table message.conversation (
-     conversation_id text primary key,
+     conversation_id text collate "C" primary key,
      group_id text not null,
      created_by text not null,
      created_position bigint not null
    )`,
   // A member from from_position on, until before to_position. The conversation's lane numbers both.
   `create table message.member (
-     conversation_id text not null,
-     user_id text not null,
+     conversation_id text collate "C" not null,
+     user_id text collate "C" not null,
      from_position bigint not null,
      to_position bigint,
      primary key (conversation_id, user_id, from_position)

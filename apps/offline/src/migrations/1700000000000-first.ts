@@ -12,6 +12,7 @@ export class First1700000000000 implements MigrationInterface {
   }
 }
 
+// Collation "C": ids are compared by bytes, quickly, and a new version of the system's locales cannot break their indexes.
 const tables = [
   // A restore must change it: clients that see another generation start anew.
   `create table offline.meta (generation text not null)`,
@@ -25,21 +26,21 @@ const tables = [
 
   // lane, position: the event in the message service's log. skip_device: the device that sent it; for it the entry is void.
   `create table offline.inbox (
-     user_id text not null,
+     user_id text collate "C" not null,
      inbox_seq bigint not null,
      lane smallint not null,
      position bigint not null,
-     skip_device text,
+     skip_device text collate "C",
      day date not null,
      primary key (user_id, inbox_seq, day)
    ) partition by range (day)`,
   // What dropped partitions knew of their users' heads.
-  `create table offline.inbox_head (user_id text primary key, head bigint not null)`,
+  `create table offline.inbox_head (user_id text collate "C" primary key, head bigint not null)`,
 
   // fillfactor: cursors move all the time; with room in the page the row stays there (HOT).
   `create table offline.device (
-     user_id text not null,
-     device_id text not null,
+     user_id text collate "C" not null,
+     device_id text collate "C" not null,
      epoch bigint not null,
      cursor bigint not null,
      device_type text not null,

@@ -48,6 +48,8 @@ export function hotClient(options: HotClientOptions): pg.Client {
     application_name: options.applicationName,
     options: `-c search_path=${options.schema}`,
     statement_timeout: statementTimeoutMs,
+    // An owner frozen inside a transaction must not keep its lanes' rows locked for those who take over.
+    idle_in_transaction_session_timeout: statementTimeoutMs,
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: 5_000,

@@ -114,7 +114,10 @@ async function until(what: string, condition: () => boolean): Promise<void> {
 }
 
 const terminate = (instance: string): Promise<unknown> =>
-  admin.query('select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1 and datname = current_database()', [instance]);
+  admin.query(
+    'select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1 and datname = current_database()',
+    [instance],
+  );
 
 async function expectNoHoles(): Promise<void> {
   const { rows } = await admin.query<{ lane: number; rows: number; last: number; head: number }>(

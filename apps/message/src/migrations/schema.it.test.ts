@@ -1,0 +1,21 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from '@jest/globals';
+import { dumpSchema, makeTestDatabase } from '@huizhi/constellation';
+import { runMigrations } from '@huizhi/runtime';
+import { databaseOptions } from '../database.js';
+
+/** The schema as all migrations together make it. `UPDATE_SCHEMA=1 npm test -- schema` writes it anew, for review. */
+const FILE = join(import.meta.dirname, 'schema.txt');
+
+it('makes the schema that is checked in', async () => {
+  const database = await makeTestDatabase('message');
+  try {
+    await runMigrations(databaseOptions(database.url, 'test'));
+    const schema = await dumpSchema(database.url, 'message', /^migrations$/);
+    if (process.env['UPDATE_SCHEMA']) writeFileSync(FILE, schema);
+    expect(schema).toBe(readFileSync(FILE, 'utf8'));
+  } finally {
+    await database.drop();
+  }
+});

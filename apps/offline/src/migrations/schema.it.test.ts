@@ -1,0 +1,21 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from '@jest/globals';
+import { dumpSchema, makeTestDatabase } from '@huizhi/constellation';
+import { runMigrations } from '@huizhi/runtime';
+import { migrations, SCHEMA } from './prepare.js';
+
+/** The schema as all migrations together make it. `UPDATE_SCHEMA=1 npm test -- schema` writes it anew, for review. */
+const FILE = join(import.meta.dirname, 'schema.txt');
+
+it('makes the schema that is checked in', async () => {
+  const database = await makeTestDatabase('offline');
+  try {
+    await runMigrations({ url: database.url, schema: SCHEMA, applicationName: 'test', migrations });
+    const schema = await dumpSchema(database.url, 'offline', /^migrations$|^inbox_\d/);
+    if (process.env['UPDATE_SCHEMA']) writeFileSync(FILE, schema);
+    expect(schema).toBe(readFileSync(FILE, 'utf8'));
+  } finally {
+    await database.drop();
+  }
+});
