@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { pageOf, placesOf } from './page.js';
+import { inboxText } from '@huizhi/protocol';
+import { ENTRY_BYTES, pageOf, placesOf } from './page.js';
 
 const row = (seq: number, skipDevice: string | null = null) => ({
   user: 'u',
@@ -34,7 +35,15 @@ describe('a page of an inbox', () => {
 
   test('ends before the first body that does not fit, but always has one', () => {
     const rows = [row(1), row(2), row(5)];
-    expect(pageOf({ ...about, rows, bodies: ['aaaa', 'bbbb', 'c'], maxBytes: 6 })).toMatchObject({
+    const two = 2 * (4 + ENTRY_BYTES);
+    expect(pageOf({ ...about, rows, bodies: ['aaaa', 'bbbb', 'c'], maxBytes: two })).toMatchObject({
+      entries: [
+        [1, 0],
+        [2, 1],
+      ],
+      upTo: 4,
+    });
+    expect(pageOf({ ...about, rows, bodies: ['aaaa', 'bbbb', 'c'], maxBytes: two - 1 })).toMatchObject({
       entries: [[1, 0]],
       upTo: 1,
     });
@@ -44,6 +53,11 @@ describe('a page of an inbox', () => {
     });
     // What the log did not answer any more; the numbers between have no rows and are covered.
     expect(pageOf({ ...about, rows, bodies: ['a', 'b'] })).toMatchObject({ upTo: 4 });
+  });
+
+  test('counts what the gateway adds to each entry', () => {
+    const entry = inboxText('{"messageID":"1024"}', Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - 2);
+    expect(`[${entry},`.length - '{"messageID":"1024"}'.length).toBeLessThanOrEqual(ENTRY_BYTES);
   });
 
   test('covers numbers without a row up to the head, or up to the last row when there may be more', () => {

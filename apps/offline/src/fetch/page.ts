@@ -1,5 +1,8 @@
 import type { InboxRow } from '../sql/inbox.js';
 
+/** What the gateway adds to each body on its way into a batch: `"inboxSeq":…,"prevInboxSeq":…,` and a comma. Beside two brackets at most this. */
+export const ENTRY_BYTES = 64;
+
 export type Place = [lane: number, position: number];
 
 /** What has to be read from the log for these rows: not what is void for the device anyway. */
@@ -12,6 +15,7 @@ export interface PageInput {
   readonly device: string;
   /** Of the first places, in order; fewer when the rest would not have fitted. Empty: void. */
   readonly bodies: readonly string[];
+  /** Of the batch that a gateway makes of it. */
   readonly maxBytes: number;
   readonly from: number;
   /** The head up to which was asked. */
@@ -41,7 +45,7 @@ export function pageOf({ rows, device, bodies, maxBytes, from, to, full }: PageI
     }
     const body = bodies[next];
     if (body === undefined) return { ...page, upTo: seq - 1 };
-    bytes += Buffer.byteLength(body) + 1;
+    bytes += Buffer.byteLength(body) + ENTRY_BYTES;
     if (bytes > maxBytes && next > 0) return { ...page, upTo: seq - 1 };
     next += 1;
     page.entries.push([seq, body === '' ? -1 : page.bodies.length]);

@@ -1,0 +1,155 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import type { Service } from '@huizhi/constellation';
+import { laneOf, MAX_LANES } from '@huizhi/protocol';
+import pg from 'pg';
+import type { Device } from './support/device.js';
+import { expectWholeInbox, idsOf, sendTexts } from './support/ledger.js';
+import { World } from './support/world.js';
+
+jest.setTimeout(120_000);
+
+const BACKLOG = 100_000;
+const LANES = 32;
+const WINDOW = 500;
+const BATCH_ENTRIES = 200;
+const BATCH_BYTES = 256 * 1024;
+/** A second is what is promised; a machine that does much else gets more. */
+const FIRST_PAGE_MS = 3_000;
+const MIB = 1024 * 1024;
+
+let world: World;
+beforeAll(async () => {
+  world = await World.start();
+}, 120_000);
+afterAll(() => world?.stop(), 60_000);
+
+async function query<Row extends pg.QueryResultRow>(
+  schema: 'message' | 'offline',
+  text: string,
+  values: unknown[] = [],
+): Promise<Row[]> {
+  const client = new pg.Client({ connectionString: world.system.databaseUrl(schema) });
+  await client.connect();
+  try {
+    return (await client.query<Row>(text, values)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/**
+ * What the message service would have stored of so many sends, made in one statement from a real one while no service runs. The
+ * inbox is not touched: the offline service comes back, finds its lane far ahead and catches up by itself. Some are long, so that
+ * pages end at their bytes; others grow slowly, so that at some page the entries and the bytes are full at the same time.
+ */
+async function storeBacklog(conversation: string, count: number): Promise<void> {
+  const lane = laneOf(conversation, LANES);
+  await query(
+    'message',
+    `with made as (
+       insert into message.event
+         (lane, position, conversation_id, seq, server_time, user_id, device_id, client_id, hash, peer, makes_group, body)
+       select e.lane, e.position + n, e.conversation_id, e.seq + n, e.server_time, e.user_id, e.device_id, 'b' || n, e.hash, e.peer,
+              e.makes_group,
+              replace(e.body, 'SEED', case when n between 1001 and 1500 then repeat('long ', 1200)
+                                          when n between 2001 and 5000 then repeat('x', 900 + (n - 2000) / 15)
+                                          else repeat('short ', 30) end)
+         from message.event e cross join generate_series(1, $2::int) n
+        where e.conversation_id = $1 and e.seq = 1)
+     update message.lane set head = head + $2 where lane = $3`,
+    [conversation, count, lane],
+  );
+}
+
+/** Resolves when the user's inbox has so many entries. */
+async function inboxReaches(user: string, head: number): Promise<void> {
+  const deadline = Date.now() + 90_000;
+  for (;;) {
+    const rows = await query<{ head: string }>(
+      'offline',
+      'select coalesce(max(inbox_seq), 0) as head from offline.inbox where user_id = $1',
+      [user],
+    );
+    if (Number(rows[0]?.head) >= head) return;
+    if (Date.now() > deadline) throw new Error(`the inbox is at ${rows[0]?.head} of ${head}`);
+    await pause(100);
+  }
+}
+
+const rss = (service: Service): number =>
+  Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${service.pid}/status`, 'utf8'))?.[1]) * 1024;
+
+const batchesOf = (device: Device): unknown[][] => device.frames.filter((frame) => Array.isArray(frame));
+
+/** How long after the login was said its first page came, and what was told before it. */
+async function firstPage(user: string, receipts: boolean): Promise<{ phone: Device; ms: number }> {
+  const start = performance.now();
+  const phone = await world.device(user, 'phone', { receipts });
+  await phone.until('the first page', () => (batchesOf(phone).length > 0 ? true : undefined));
+  return { phone, ms: performance.now() - start };
+}
+
+test('23. a backlog of 100,000: told up front, bounded pages, the first at once, all in order, in bounded memory', async () => {
+  const [aliceName, bob, carolName] = [world.name('alice'), world.name('bob'), world.name('carol')];
+  await world.known(bob);
+  const alice = await world.device(aliceName);
+  alice.text(bob, 'seed', 'SEED');
+  const seed = await alice.answer('seed');
+  const conversation = String(seed.conversationID);
+  await inboxReaches(bob, 1);
+
+  const { system } = world;
+  await Promise.all([system.message().stop(), system.offline().stop()]);
+  await storeBacklog(conversation, BACKLOG);
+  await Promise.all([system.message().restart(), system.offline().restart()]);
+  const total = BACKLOG + 1;
+  await inboxReaches(bob, total);
+
+  // One that takes nothing over gets a window, however much there is.
+  const gateway = system.gateway();
+  const before = rss(gateway);
+  const { phone: idle, ms: first } = await firstPage(bob, false);
+  expect(idle.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 0, head: total, waiting: total });
+  await idle.sawMessages(WINDOW);
+  idle.say({ beatID: 'still' });
+  expect(await idle.next({ beatID: 'still' })).toMatchObject({ inboxSeq: total });
+  expect(idle.seen).toHaveLength(WINDOW);
+  await idle.drop();
+
+  const { phone, ms } = await firstPage(bob, true);
+  expect(Math.min(first, ms)).toBeLessThan(FIRST_PAGE_MS);
+  expect(phone.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 0, head: total, waiting: total });
+  // What comes meanwhile waits its turn; who has no backlog does not.
+  const carol = await world.device(carolName);
+  const late = await sendTexts(alice, bob, 1, 'late');
+  await sendTexts(alice, carolName, 1, 'live');
+  await carol.confirmed(1);
+  expect(phone.seen.length).toBeLessThan(total);
+
+  let peak = before;
+  await phone.until(
+    'the whole backlog',
+    () => {
+      peak = Math.max(peak, rss(gateway));
+      return phone.seen.length > total ? true : undefined;
+    },
+    90_000,
+  );
+  await phone.confirmed(total + 1);
+  const lane = laneOf(conversation, LANES);
+  const firstID = Number(seed.messageID);
+  expect(firstID % MAX_LANES).toBe(lane);
+  const stored = Array.from({ length: total }, (_, n) => String(firstID + n * MAX_LANES));
+  expectWholeInbox([idle, phone], [...stored, ...idsOf(late)]);
+  expect(phone.seen.every((one, n) => one.inboxSeq === n + 1 && one.seq === n + 1)).toBe(true);
+
+  const batches = batchesOf(phone);
+  const bytes = batches.map((batch) => Buffer.byteLength(JSON.stringify(batch)));
+  expect(Math.max(...batches.map((batch) => batch.length))).toBe(BATCH_ENTRIES);
+  expect(Math.max(...bytes)).toBeLessThanOrEqual(BATCH_BYTES);
+  // The long ones make pages that end at their bytes.
+  expect(Math.max(...bytes)).toBeGreaterThan(BATCH_BYTES * 0.9);
+  expect((peak - before) / MIB).toBeLessThan(64);
+});
