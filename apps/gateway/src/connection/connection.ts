@@ -13,16 +13,13 @@ import { clientLeft, connectionClosed, connectionFailed } from '../events.js';
 import { closeFrame, echoOf, errorFrame, invalidReceipt, loginRefused } from '../frames.js';
 import { framesIn } from '../metrics.js';
 import type { Session } from '../session/session.js';
-import { TokenBucket } from '../time/token-bucket.js';
 import type { Timed } from '../time/wheel.js';
-import { codecFor, jsonLines, type Codec } from './codec.js';
 import type { Context } from './context.js';
+import { Reader, type Raw } from './reader.js';
 import { Writer } from './writer.js';
 
 /** Nothing said yet; login under way; logged in; on its way out. */
 export type ConnectionState = 'fresh' | 'opening' | 'open' | 'closing';
-
-type Raw = Record<string, unknown>;
 
 /** After the last frame the other side has this long to take it and hang up. */
 const LINGER_MS = 1_500;
@@ -35,23 +32,18 @@ const FATAL: Partial<Record<ErrorName, CloseName>> = {
   frameTooLarge: 'frameTooLarge',
 };
 
-/** One client connection: what state it is in, what is read from it, how long it may take. Writing is the writer's, meaning the commands'. */
+/** One client connection: the state it is in and how long it may stay there. Bytes are the reader's and the writer's, meaning the commands'. */
 export class Connection implements Timed {
   wheelAt = 0;
   state: ConnectionState = 'fresh';
   session: Session | undefined;
   readonly address: string;
+  private readonly reader: Reader;
   private readonly writer: Writer;
-  private codec: Codec | undefined;
   /** Frames that came with the login, until it is decided. */
   private early: Raw[] = [];
-  private bytesBeforeLogin = 0;
-  private rate: TokenBucket | undefined;
-  private quietRate: TokenBucket | undefined;
   private readonly startedAt: number;
   private heardAt: number;
-  /** Since when there is the beginning of a frame; 0 when there is none. */
-  private partialAt = 0;
 
   constructor(
     private readonly socket: Socket,
@@ -60,6 +52,7 @@ export class Connection implements Timed {
     const { config, endOfTurn, now, wheel } = context;
     this.address = socket.remoteAddress ?? '';
     this.startedAt = this.heardAt = now();
+    this.reader = new Reader(config, this.take, this.takeRefused);
     this.writer = new Writer(socket, config.WRITE_BUFFER_BYTES, endOfTurn, now, {
       overflow: () => this.close('slowConsumer'),
       blocked: () => this.state !== 'closing' && wheel.arm(this, now() + config.WRITE_STALL),
@@ -81,14 +74,14 @@ export class Connection implements Timed {
   /** One frame, as JSON text. */
   write(json: string): void {
     if (this.state === 'closing') return;
-    this.writer.write(this.encode(json));
+    this.writer.write(this.reader.encode(json));
   }
 
   /** Says why and ends. What was written before is still sent, as far as the other side takes it. */
   close(name: CloseName, reason?: string): void {
     if (this.state === 'closing') return;
     connectionClosed(this.context.log, name, this.session);
-    this.writer.end(this.encode(closeFrame(name, reason)));
+    this.writer.end(this.reader.encode(closeFrame(name, reason)));
     this.leave();
   }
 
@@ -115,7 +108,7 @@ export class Connection implements Timed {
     if (!this.session) return [this.startedAt + config.LOGIN_DEADLINE, 'loginTimeout'];
     const silence = Math.max(MISSED * heartbeatOf(this.session.identity.version, config), config.HEARTBEAT_LEAST);
     const deadlines: [number, CloseName][] = [[this.heardAt + silence, 'heartbeatMissed']];
-    if (this.partialAt !== 0) deadlines.push([this.partialAt + config.FRAME_DEADLINE, 'frameTimeout']);
+    if (this.reader.partialAt !== 0) deadlines.push([this.reader.partialAt + config.FRAME_DEADLINE, 'frameTimeout']);
     if (this.writer.blockedAt !== 0) deadlines.push([this.writer.blockedAt + config.WRITE_STALL, 'slowConsumer']);
     return deadlines.reduce((nearest, other) => (other[0] < nearest[0] ? other : nearest));
   }
@@ -123,56 +116,37 @@ export class Connection implements Timed {
   private readonly read = (bytes: Buffer): void => {
     this.context.checkPulse();
     if (this.state === 'closing') return;
-    this.heardAt = this.context.now();
-    const { LOGIN_BYTES } = this.context.config;
-    if (this.state !== 'open') this.bytesBeforeLogin += bytes.length;
+    const { config, now, wheel } = this.context;
+    this.heardAt = now();
     try {
-      this.codec ??= this.chosenCodec(bytes);
-      this.decode(this.codec, bytes);
-      if (this.isEarly() && this.bytesBeforeLogin > LOGIN_BYTES) {
-        throw new ProtocolError('frameTooLarge', `more than ${LOGIN_BYTES} bytes before the login has succeeded`);
-      }
+      this.reader.read(bytes, this.heardAt);
     } catch (error) {
-      this.fail(error);
+      return this.fail(error);
     }
+    if (this.reader.partialAt !== 0) wheel.arm(this, this.reader.partialAt + config.FRAME_DEADLINE);
   };
-
-  private isEarly(): boolean {
-    return this.state === 'fresh' || this.state === 'opening';
-  }
-
-  private chosenCodec(bytes: Buffer): Codec {
-    const codec = codecFor(bytes[0] ?? 0, this.context.config.LOGIN_BYTES);
-    if (!codec) throw new ProtocolError('badFrame', 'the first byte is not the beginning of a frame');
-    return codec;
-  }
-
-  private decode({ decoder }: Codec, bytes: Buffer): void {
-    const begun = this.partialAt;
-    this.partialAt = 0;
-    decoder.push(bytes, this.take, this.takeRefused);
-    if (decoder.heldBytes === 0) return;
-    // A partial frame counts from its first byte: unless a frame was completed now it is still the one that had begun.
-    this.partialAt = begun !== 0 && decoder.heldBytes > bytes.length ? begun : this.heardAt;
-    this.context.wheel.arm(this, this.partialAt + this.context.config.FRAME_DEADLINE);
-  }
 
   private readonly take = (raw: Raw): boolean => {
     if (this.state === 'opening') this.early.push(raw);
     else this.perform(raw);
-    return this.state !== 'closing';
+    return this.isReading;
   };
 
   /** Its end is known, so it harms only itself. While the login is under way nobody can have a reason to send such. */
   private readonly takeRefused = (error: RefusedContentError): boolean => {
     if (this.state === 'opening') this.fail(error);
-    else if (!this.isWithinRate(error.frame)) this.close('rateLimited');
+    else if (!this.reader.isWithinRate(error.frame, this.heardAt)) this.close('rateLimited');
     else this.refuse(error.frame, error);
-    return this.state !== 'closing';
+    return this.isReading;
   };
 
+  /** Asked after anything that may have closed it. */
+  private get isReading(): boolean {
+    return this.state !== 'closing';
+  }
+
   private perform(raw: Raw): void {
-    if (!this.isWithinRate(raw)) return this.close('rateLimited');
+    if (!this.reader.isWithinRate(raw, this.heardAt)) return this.close('rateLimited');
     let up: Up;
     try {
       up = readUp(raw, this.state === 'fresh');
@@ -181,12 +155,6 @@ export class Connection implements Timed {
     }
     framesIn.add(up.type);
     this.carryOut(this.context.perform(this, up));
-  }
-
-  private isWithinRate({ messageType }: Raw): boolean {
-    if (!this.rate || !this.quietRate) return true;
-    const isQuiet = messageType === 'receipt' || messageType === undefined || messageType === null;
-    return (isQuiet ? this.quietRate : this.rate).take(this.heardAt);
   }
 
   private carryOut(result: Result): void {
@@ -213,13 +181,11 @@ export class Connection implements Timed {
   }
 
   private open(session: Session): void {
-    const { config, wheel, now, opened } = this.context;
+    const { wheel, now, opened } = this.context;
     this.state = 'open';
     this.session = session;
     this.heardAt = now();
-    this.rate = new TokenBucket(config.FRAMES_PER_SECOND, this.heardAt);
-    this.quietRate = new TokenBucket(config.QUIET_FRAMES_PER_SECOND, this.heardAt);
-    if (this.codec) this.codec.decoder.limit = config.FRAME_BYTES;
+    this.reader.loggedIn(this.heardAt);
     wheel.arm(this, this.nearestDeadline()[0]);
     opened(session);
     const { early } = this;
@@ -250,11 +216,6 @@ export class Connection implements Timed {
     }
     this.write(errorFrame(error.error, error.message));
     this.close(FATAL[error.error] ?? 'badFrame');
-  }
-
-  private encode(json: string): string {
-    this.codec ??= jsonLines(this.context.config.LOGIN_BYTES);
-    return this.codec.encode(json);
   }
 
   private readonly drained = (): void => {
