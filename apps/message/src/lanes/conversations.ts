@@ -63,7 +63,11 @@ export class Conversations {
   async finish(lanes: readonly number[]): Promise<void> {
     for (const lane of lanes) this.leave(lane);
     const wanted = new Set(lanes);
-    while (this.intake.waitsFor(wanted) || lanes.some((lane) => this.busy.has(lane))) await this.turnEnd;
+    while (this.intake.waitsFor(wanted) || lanes.some((lane) => this.busy.has(lane))) {
+      await this.turnEnd;
+      // Between two turns the end of the last one is behind us: without this the event loop would never come to the next.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   private leave(lane: number): void {

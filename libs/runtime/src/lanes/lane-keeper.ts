@@ -61,7 +61,8 @@ export class LaneKeeper {
   private readonly leaseMs: number;
   private readonly tickMs: number;
   private readonly owned = new Map<number, HeldLane>();
-  private readonly suspended = new Set<number>();
+  /** Lanes lost with the database, and the epoch they had. */
+  private readonly suspended = new Map<number, number>();
   private readonly releasing = new Set<number>();
   private readonly changed = new Map<number, number>();
   private ticks = 0;
@@ -129,13 +130,15 @@ export class LaneKeeper {
 
   /** This instance cannot know these lanes' state any more. They are taken again, if still free, within a tick. */
   forget(lanes: number[], reason: 'database' | 'taken'): void {
-    const lost = lanes.filter((lane) => this.owned.delete(lane));
-    if (lost.length === 0) return;
-    for (const lane of lost) {
+    const held = lanes.map((lane) => this.owned.get(lane)).filter((one) => one !== undefined);
+    if (held.length === 0) return;
+    for (const { lane, epoch } of held) {
+      this.owned.delete(lane);
       this.changed.delete(lane);
       this.releasing.delete(lane);
-      if (reason === 'database') this.suspended.add(lane);
+      if (reason === 'database') this.suspended.set(lane, epoch);
     }
+    const lost = held.map((one) => one.lane);
     this.options.log.warn('lanes.lost', { lanes: lost, reason });
     this.options.onLost(lost, reason);
     this.nudge();
@@ -208,7 +211,7 @@ export class LaneKeeper {
   /** A lane lost with the database and not free to take again has another owner now. */
   private settleSuspended(taken: HeldLane[]): void {
     for (const { lane } of taken) this.suspended.delete(lane);
-    const gone = [...this.suspended];
+    const gone = [...this.suspended.keys()];
     this.suspended.clear();
     if (gone.length > 0) this.options.onLost(gone, 'taken');
   }
@@ -241,8 +244,28 @@ export class LaneKeeper {
   }
 
   private hear(payload: Uint8Array): void {
-    const news = JSON.parse(new TextDecoder().decode(payload)) as LaneNews;
-    if (news.owner !== this.options.instance && news.released) this.nudge();
+    const { owner, lanes, released } = JSON.parse(new TextDecoder().decode(payload)) as LaneNews;
+    if (owner === this.options.instance) return;
+    if (released) this.nudge();
+    if (this.overtaken(lanes).length > 0) void this.giveWay(lanes);
+  }
+
+  /** Those of these lanes of which this instance knows an older epoch only. */
+  private overtaken(lanes: readonly HeldLane[]): number[] {
+    const known = (lane: number): number => this.owned.get(lane)?.epoch ?? this.suspended.get(lane) ?? Infinity;
+    return lanes.filter(({ lane, epoch }) => epoch > known(lane)).map(({ lane }) => lane);
+  }
+
+  /**
+   * Another instance has taken these lanes. Cut off from the database this is the only way to hear of it, and who went on
+   * answering for them would speak over their owner. In turn with the works on the connection: what is under way ends first.
+   */
+  private async giveWay(lanes: readonly HeldLane[]): Promise<void> {
+    await this.options.connection.exclusive(() => Promise.resolve()).catch(() => undefined);
+    const gone = this.overtaken(lanes);
+    const suspended = gone.filter((lane) => this.suspended.delete(lane));
+    if (suspended.length > 0) this.options.onLost(suspended, 'taken');
+    this.forget(gone, 'taken');
   }
 
   private announceChanges(): void {
