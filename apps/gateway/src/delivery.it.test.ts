@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { inboxLaneOf } from '@huizhi/protocol';
+import { armFailpoints, enableFailpoints, failpointStatus, resetFailpoints } from '@huizhi/runtime';
 import { eventually } from './testing/eventually.js';
 import { BusServer, Rig } from './testing/rig.js';
 
@@ -231,3 +232,22 @@ test('goes on fetching when the owner was away for a while', async () => {
   await bob.frame({ inboxSeq: 2 });
   expect(bob.delivered).toEqual([1, 2]);
 });
+
+test.each(['gateway.before-delivery-write', 'gateway.before-cursor'])('mends what fails at %s', async (name) => {
+  await restart({ CURSOR_REPEAT: '100ms' });
+  enableFailpoints();
+  try {
+    const bob = await rig.login('bob');
+    armFailpoints(`${name}=error@1`);
+    rig.offline.deliver('bob', 'm1');
+    await eventually('the failure, or what comes before it', () => bob.delivered.length > 0 || fired(name) > 0);
+    rig.offline.deliver('bob', 'm2');
+    await bob.frame({ inboxSeq: 2 });
+    bob.send({ messageType: 'receipt', upTo: 2 });
+    await bob.frame({ messageType: 'receiptConfirm', inboxSeq: 2 });
+    expect([bob.delivered, fired(name)]).toEqual([[1, 2], 1]);
+  } finally {
+    resetFailpoints();
+  }
+});
+const fired = (name: string): number => failpointStatus().find((point) => point.name === name)?.fired ?? 0;
