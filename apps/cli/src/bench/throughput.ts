@@ -3,19 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { cpuSnapshot, cpuUse, round } from './cpu.js';
 import { conversationFaults, Direction } from './direction.js';
 import { Latency } from './latency.js';
+import type { BenchOptions, Mode } from './options.js';
 import { PairSession, type Meter } from './pair-session.js';
 import type { BenchResult } from './report.js';
 import { inParallel, type LoadedSystem } from './system.js';
-
-export interface ThroughputOptions {
-  sessions: number;
-  /** Messages per second, all sessions together. */
-  rate: number;
-  warmUp: number;
-  seconds: number;
-  /** Of one message frame. */
-  bytes: number;
-}
 
 const TICK_MS = 1;
 const RECEIPT_MS = 20;
@@ -26,20 +17,24 @@ const SETTLE_MS = 30_000;
  * Open loop: message k is due at start + k / rate whether or not the system keeps up, and its latency counts from then.
  * Sessions talk in pairs, in turn.
  */
-export async function throughput(
-  system: LoadedSystem,
-  options: ThroughputOptions,
-  print: (line: string) => void,
-): Promise<BenchResult> {
-  const run = new Run(system, options);
-  await run.logIn();
-  print(`· ${options.sessions} sessions; ${options.warmUp} s warm-up, then ${options.seconds} s at ${options.rate}/s`);
-  try {
-    return await run.measure();
-  } finally {
-    run.close();
-  }
-}
+export const throughput: Mode = {
+  description: 'pairs of sessions talk at a fixed rate (open loop): latency of both receipts, CPU per message',
+  defaults: { sessions: 200, rate: 2000, warmUp: 5, seconds: 20, bytes: 250 },
+  gatewayEnv: ({ rate, sessions }) => ({ FRAMES_PER_SECOND: String(Math.max(100, Math.ceil((2 * rate) / sessions))) }),
+  async run(system, options, print) {
+    if (options.sessions % 2 !== 0) throw new Error('--sessions: must be even, sessions talk in pairs');
+    const run = new Run(system, options);
+    try {
+      await run.logIn();
+      print(
+        `· ${options.sessions} sessions; ${options.warmUp} s warm-up, then ${options.seconds} s at ${options.rate}/s`,
+      );
+      return await run.measure();
+    } finally {
+      run.close();
+    }
+  },
+};
 
 class Run implements Meter {
   private sessions: PairSession[] = [];
@@ -53,7 +48,7 @@ class Run implements Meter {
 
   constructor(
     private readonly system: LoadedSystem,
-    private readonly options: ThroughputOptions,
+    private readonly options: BenchOptions,
   ) {}
 
   async logIn(): Promise<void> {

@@ -1,24 +1,35 @@
 import { Argument, Command, InvalidArgumentError } from 'commander';
-import { modes, runBench, type BenchOptions } from '../bench/run-bench.js';
+import type { BenchOptions } from '../bench/options.js';
+import { modes, runBench } from '../bench/run-bench.js';
 
 /** `hz bench [mode]`: measures a system of its own. Exit code 1 when something was lost, doubled or reordered. */
 export function benchCommand(): Command {
   return new Command('bench')
     .description('boot a system in a temporary folder, put load on it, print and save what was measured')
     .addArgument(new Argument('[mode]', 'what to measure').choices(Object.keys(modes)).default('throughput'))
-    .option('--sessions <n>', 'sessions, an even number', count, 200)
-    .option('--rate <n>', 'messages per second, all sessions together', count, 2000)
-    .option('--seconds <n>', 'how long to measure', count, 20)
-    .option('--warm-up <n>', 'seconds before that', count, 5)
-    .option('--bytes <n>', 'of one message frame', count, 250)
-    .action(async (name: string, options: BenchOptions, command: Command) => {
-      const mode = modes[name];
-      if (!mode || options.sessions % 2 !== 0) command.error('--sessions: must be even, sessions talk in pairs');
-      const { sessions, rate, seconds, warmUp, bytes } = options;
-      const said = `hz bench ${name} --sessions ${sessions} --rate ${rate} --seconds ${seconds} --warm-up ${warmUp} --bytes ${bytes}`;
-      const fine = await runBench(mode, options, said, (line) => process.stdout.write(`${line}\n`));
-      process.exitCode = fine ? 0 : 1;
+    .option('--sessions <n>', 'sessions, or users', count)
+    .option('--rate <n>', 'messages per second, all sessions together', count)
+    .option('--seconds <n>', 'how long to measure', count)
+    .option('--warm-up <n>', 'seconds before that', count)
+    .option('--bytes <n>', 'of one message frame', count)
+    .option('--messages <n>', 'messages in all', count)
+    .addHelpText('after', help)
+    .action(async (mode: string, given: Partial<BenchOptions>, command: Command) => {
+      try {
+        const fine = await runBench(mode, given, (line) => process.stdout.write(`${line}\n`));
+        process.exitCode = fine ? 0 : 1;
+      } catch (error) {
+        command.error(error instanceof Error ? error.message : String(error), { exitCode: 2 });
+      }
     });
+}
+
+function help(): string {
+  const lines = Object.entries(modes).map(([name, { description, defaults }]) => {
+    const values = Object.entries(defaults).map(([option, value]) => `${option} ${value}`);
+    return `  ${name.padEnd(11)} ${description}\n${''.padEnd(14)}default: ${values.join(', ')}`;
+  });
+  return ['\nModes:', ...lines].join('\n');
 }
 
 function count(text: string): number {

@@ -1,0 +1,179 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { cpuSnapshot, cpuUse, round } from './cpu.js';
+import { Latency } from './latency.js';
+import type { LoadConnection, LoadFrame } from './load-connection.js';
+import type { BenchOptions, Mode } from './options.js';
+import type { BenchResult } from './report.js';
+import { inParallel, type LoadedSystem } from './system.js';
+
+const SENDERS = 20;
+const PIPELINED = 100;
+const RECEIPT_MS = 20;
+const GIVE_UP_MS = 120_000;
+
+/** Users come back all at once to what was sent while they were away. */
+export const drain: Mode = {
+  description: 'how long it takes users who were away to get, receipt and have confirmed what waits for them',
+  defaults: { sessions: 500, messages: 50_000, bytes: 250 },
+  gatewayEnv: () => ({ FRAMES_PER_SECOND: '100000' }),
+  run: measure,
+};
+
+async function measure(
+  system: LoadedSystem,
+  { sessions, messages, bytes }: BenchOptions,
+  print: (line: string) => void,
+): Promise<BenchResult> {
+  const each = Math.ceil(messages / sessions);
+  const users = Array.from({ length: sessions }, (_, n) => system.user(n));
+  await inParallel(sessions, 16, async (n) => (await system.login(users[n] as string)).connection.close());
+  print(`· ${each} messages for each of ${sessions} users who are away`);
+  await inParallel(SENDERS, SENDERS, (n) =>
+    fill(
+      system,
+      n,
+      users.filter((_, i) => i % SENDERS === n),
+      each,
+      bytes,
+    ),
+  );
+  await inParallel(sessions, 16, (n) => untilWaiting(system, users[n] as string, each));
+
+  print('· they come back');
+  const firsts = new Latency();
+  const before = cpuSnapshot(system.parts);
+  const returning: Returning[] = [];
+  const receipting = setInterval(() => returning.forEach((user) => user.sayReceipts()), RECEIPT_MS);
+  try {
+    await inParallel(sessions, 64, async (n) => {
+      const { connection } = await system.login(users[n] as string);
+      returning.push(new Returning(users[n] as string, each, before.at, firsts, connection));
+    });
+    const loggedIn = performance.now();
+    while (system.crash === undefined && performance.now() - before.at < GIVE_UP_MS) {
+      if (returning.every(({ done }) => done)) break;
+      await delay(5);
+    }
+    const after = cpuSnapshot(system.parts);
+    const faults = returning.flatMap(({ faults: found }) => found);
+    if (system.crash !== undefined) faults.push(system.crash);
+    const took = (after.at - before.at) / 1000;
+    return {
+      mode: 'drain',
+      faults,
+      figures: {
+        users: sessions,
+        messages: each * sessions,
+        'all logged in after (s)': round((loggedIn - before.at) / 1000),
+        'all delivered and confirmed after (s)': round(took),
+        'messages/s': Math.round((each * sessions) / took),
+      },
+      latencies: { 'from the start to the first batch': firsts.percentiles },
+      cpu: cpuUse(before, after, each * sessions),
+      unit: 'message',
+    };
+  } finally {
+    clearInterval(receipting);
+    for (const user of returning) user.close();
+  }
+}
+
+/** Sends `each` messages to each user in turn, at most 100 unanswered; numbered 1 … each. */
+async function fill(system: LoadedSystem, n: number, users: string[], each: number, bytes: number): Promise<void> {
+  const { connection } = await system.login(`sender-${system.user(n)}`);
+  const total = users.length * each;
+  let sent = 0;
+  let settled = 0;
+  const send = (): void => {
+    const to = users[sent % users.length] as string;
+    const number = Math.floor(sent / users.length) + 1;
+    sent++;
+    const content = { text: `${number} ${'x'.repeat(Math.max(1, bytes - 170))}` };
+    const frame = {
+      messageType: 'normal',
+      chatType: 'userChat',
+      contenType: 'text',
+      toUserID: to,
+      clientMsgID: `d${number}`,
+      content,
+    };
+    connection.send(JSON.stringify(frame));
+  };
+  await new Promise<void>((resolve, reject) => {
+    connection.onLost = (why) => reject(new Error(why));
+    connection.onFrame = (frame) => {
+      if (Array.isArray(frame)) return;
+      if (frame.messageType === 'normalReceipt') {
+        if (++settled === total) resolve();
+        else if (sent < total) send();
+      } else if (frame.messageType === 'invalidReceipt' || frame.messageType === 'error') {
+        reject(new Error(`a message was refused: ${String(frame.name)}`));
+      }
+    };
+    while (sent < Math.min(PIPELINED, total)) send();
+  }).finally(() => connection.close());
+}
+
+/** Receipted to the sender is not yet in the inbox: that comes a moment after. */
+async function untilWaiting(system: LoadedSystem, user: string, each: number): Promise<void> {
+  for (let attempt = 0; attempt < 15; attempt++) {
+    const { connection, receipt } = await system.login(user);
+    connection.close();
+    if (receipt.waiting === each) return;
+    await delay(1000);
+  }
+  throw new Error(`${each} messages were sent to ${user} and do not wait for it`);
+}
+
+/** A user who comes back: takes, checks and receipts. */
+class Returning {
+  readonly faults: string[] = [];
+  private received = 0;
+  private head = 0;
+  private said = 0;
+  private confirmed = 0;
+
+  constructor(
+    private readonly user: string,
+    private readonly each: number,
+    private readonly start: number,
+    private readonly firsts: Latency,
+    private readonly connection: LoadConnection,
+  ) {
+    connection.onFrame = (frame) => this.read(frame);
+    connection.onLost = (why) => this.faults.push(`${user}: ${why}`);
+  }
+
+  get done(): boolean {
+    return this.faults.length > 0 || (this.received === this.each && this.confirmed >= this.head);
+  }
+
+  sayReceipts(): void {
+    if (this.head === this.said) return;
+    this.said = this.head;
+    this.connection.send(`{"messageType":"receipt","upTo":${this.head}}`);
+  }
+
+  close(): void {
+    this.connection.close();
+    if (this.received < this.each) this.faults.push(`${this.user}: got ${this.received} of ${this.each}`);
+  }
+
+  private read(frame: LoadFrame | LoadFrame[]): void {
+    if (!Array.isArray(frame)) {
+      if (frame.messageType === 'receiptConfirm') this.confirmed = frame.inboxSeq as number;
+      else if (frame.messageType === 'normal') this.take(frame);
+      return;
+    }
+    for (const entry of frame) this.take(entry);
+  }
+
+  private take(entry: LoadFrame): void {
+    if (this.received === 0) this.firsts.record(performance.now() - this.start);
+    const inboxSeq = entry.inboxSeq as number;
+    if (inboxSeq <= this.head) return;
+    this.head = inboxSeq;
+    const number = Number.parseInt((entry.content as { text: string }).text, 10);
+    if (number !== ++this.received) this.faults.push(`${this.user}: got ${number} where ${this.received} was due`);
+  }
+}

@@ -1,0 +1,56 @@
+import { cpuSnapshot, cpuUse, round } from './cpu.js';
+import { Latency } from './latency.js';
+import type { BenchOptions, Mode } from './options.js';
+import type { BenchResult } from './report.js';
+import { inParallel, type LoadedSystem } from './system.js';
+
+const IN_FLIGHT = 32;
+
+/** Full TLS handshake, token, loginReceipt, close: as many as 32 at a time get through. */
+export const logins: Mode = {
+  description: 'token logins per second with a full TLS handshake each, 32 at a time (closed loop)',
+  defaults: { sessions: 2000, seconds: 20 },
+  run: measure,
+};
+
+async function measure(
+  system: LoadedSystem,
+  { sessions, seconds }: BenchOptions,
+  print: (line: string) => void,
+): Promise<BenchResult> {
+  const faults: string[] = [];
+  const latency = new Latency();
+  const once = async (n: number, recorded: boolean): Promise<void> => {
+    const from = performance.now();
+    try {
+      const { connection } = await system.login(system.user(n));
+      connection.close();
+      if (recorded) latency.record(performance.now() - from);
+    } catch (error) {
+      faults.push(`${system.user(n)}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  };
+  print(`· ${sessions} users log in for the first time`);
+  await inParallel(sessions, IN_FLIGHT, (n) => once(n, false));
+  print(`· they log in again and again for ${seconds} s`);
+  const before = cpuSnapshot(system.parts);
+  const end = performance.now() + seconds * 1000;
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (performance.now() < end && system.crash === undefined && faults.length < 100)
+      await once(next++ % sessions, true);
+  };
+  await Promise.all(Array.from({ length: IN_FLIGHT }, worker));
+  const after = cpuSnapshot(system.parts);
+  if (system.crash !== undefined) faults.push(system.crash);
+  const { count } = latency.percentiles;
+  const took = (after.at - before.at) / 1000;
+  return {
+    mode: 'logins',
+    faults,
+    figures: { users: sessions, 'in flight': IN_FLIGHT, 'measured (s)': round(took), 'logins/s': round(count / took) },
+    latencies: { 'from connect to loginReceipt': latency.percentiles },
+    cpu: cpuUse(before, after, count),
+    unit: 'login',
+  };
+}
