@@ -119,7 +119,7 @@ test('23. a backlog of 100,000: told up front, bounded pages, the first at once,
   await idle.drop();
 
   const { phone, ms } = await firstPage(bob, true);
-  expect(Math.min(first, ms)).toBeLessThan(FIRST_PAGE_MS);
+  expect(Math.max(first, ms)).toBeLessThan(FIRST_PAGE_MS);
   expect(phone.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 0, head: total, waiting: total });
   // What comes meanwhile waits its turn; who has no backlog does not.
   const carol = await world.device(carolName);
