@@ -141,7 +141,7 @@ test.each(['cut', 'blackhole'] as const)(
       await proxyOf(owner)[how]();
       expect(await lanes.owner(user(alice), user(bob), owner)).toBe(other);
       const refusedBy = alice.frames.length;
-      const reached = stream.settled + 500;
+      const reached = stream.settled + 300;
       await eventually('messages to flow through the other', () => (stream.settled >= reached ? true : undefined));
       // The first may have been refused before the gateway heard of the new owner.
       const refused = alice.frames

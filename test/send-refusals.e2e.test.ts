@@ -103,7 +103,7 @@ describe('poison', () => {
 
   test('9: what is only just allowed is stored and arrives unchanged, also in the middle of other messages', async () => {
     const [alice, bob] = await pair('extreme');
-    const contents = [
+    const contents: object[] = [
       { text: 'x', deep: nested(13) },
       { text: '\u0001\u001f\u007f\ufffe\uffff\u202e' },
       { text: '\u{10ffff}'.repeat(15_000) },

@@ -13,8 +13,9 @@ export async function pipeline(device: Device, to: string, ids: readonly string[
   const settled = new Map<string, Answer>();
   const deadline = Date.now() + PATIENCE_MS;
   for (let open = [...ids]; open.length > 0;) {
+    const from = device.frames.length;
     for (const id of open) device.text(to, id);
-    for (const answer of await Promise.all(open.map((id) => device.answer(id)))) {
+    for (const answer of await answers(device, open, from)) {
       if (answer.temporary !== true) settled.set(String(answer.clientMsgID), answer);
     }
     open = open.filter((id) => !settled.has(id));
@@ -23,6 +24,23 @@ export async function pipeline(device: Device, to: string, ids: readonly string[
     await delay(200);
   }
   return ids.map((id) => settled.get(id)!);
+}
+
+/** The answers to these ids among the frames from this one on; one look at each frame, for there may be thousands. */
+async function answers(device: Device, ids: readonly string[], from: number): Promise<Iterable<Answer>> {
+  const waited = new Set(ids);
+  const found = new Map<string, Answer>();
+  let next = from;
+  await device.until(`answers to ${ids.length} messages from ${ids[0]} on`, () => {
+    for (; next < device.frames.length; next++) {
+      const frame = device.frames[next]!;
+      if (Array.isArray(frame) || frame.messageType === 'normal') continue;
+      const id = String(frame.clientMsgID);
+      if (waited.has(id)) found.set(id, frame);
+    }
+    return found.size === waited.size ? true : undefined;
+  });
+  return found.values();
 }
 
 /** A sender that never stops until it is told to, a window of messages at a time. */

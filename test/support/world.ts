@@ -79,12 +79,11 @@ export class World {
     const ids = new Map(stored.map((one) => [one.clientMsgID, one.messageID]));
     expect(ids.size).toBe(stored.length);
     for (const receipt of receipts) expect(ids.get(String(receipt.clientMsgID))).toBe(receipt.messageID);
-    const mine = stored.filter((one) => receipts.some((receipt) => receipt.messageID === one.messageID));
-    await recipient.until('every message', () =>
-      mine.every((one) => recipient.messageIDs.has(one.messageID)) ? true : undefined,
-    );
+    const seqs = new Map(stored.map((one) => [one.messageID, one.seq]));
+    const mine = new Set(receipts.map((receipt) => String(receipt.messageID)));
+    await recipient.until('every message', () => (everyOf(mine, recipient.messageIDs) ? true : undefined));
     // Redelivery may repeat; the first sight of each is in order.
-    const firsts = [...recipient.messageIDs].map((id) => stored.find((one) => one.messageID === id)?.seq);
+    const firsts = [...recipient.messageIDs].map((id) => seqs.get(id));
     expect(firsts).not.toContain(undefined);
     expect(firsts).toEqual([...firsts].sort((a, b) => a! - b!));
   }
@@ -94,3 +93,6 @@ export class World {
     await this.system.stop();
   }
 }
+
+const everyOf = (wanted: ReadonlySet<string>, seen: ReadonlySet<string>): boolean =>
+  [...wanted].every((id) => seen.has(id));
