@@ -27,7 +27,7 @@ beforeAll(async () => {
         CURSOR_REPEAT: '300ms',
       },
       message: { LEASE: '1s' },
-      offline: { LEASE_MS: '1000' },
+      offline: { LEASE: '1s' },
     },
   });
 }, 120_000);

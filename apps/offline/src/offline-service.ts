@@ -28,13 +28,7 @@ import { assertVectors, readVectors } from './sql/vectors.js';
 export interface OfflineServiceOptions {
   config: Pick<
     OfflineConfig,
-    | 'OFFLINE_DATABASE_URL'
-    | 'OFFLINE_LANES'
-    | 'MESSAGE_LANES'
-    | 'LEASE_MS'
-    | 'RETENTION_DAYS'
-    | 'PACE_MS'
-    | 'INSTANCE_ID'
+    'OFFLINE_DATABASE_URL' | 'OFFLINE_LANES' | 'MESSAGE_LANES' | 'LEASE' | 'RETENTION_DAYS' | 'PACE' | 'INSTANCE_ID'
   >;
   bus: Bus;
   log: Logger;
@@ -85,7 +79,7 @@ export class OfflineService {
       connection: this.connection,
       bus,
       log,
-      leaseMs: config.LEASE_MS,
+      leaseMs: config.LEASE,
       onTaken: (lanes) => this.taken(lanes),
       onLost: (lanes) => this.lost(lanes),
       onReleasing: (lanes) => this.releasing(lanes),
@@ -97,7 +91,7 @@ export class OfflineService {
       recipients: this.recipients,
       settling: new Settling(this.outbox, () => this.generation),
       lanes: this.lanes,
-      paceMs: config.PACE_MS,
+      paceMs: config.PACE,
       log,
     });
     this.partitions = new Partitions({

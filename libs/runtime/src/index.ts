@@ -94,3 +94,4 @@ export { startWhenPossible, type StartContext } from './service/start-when-possi
 export { assertLanes, ensureLanes, LaneCountError } from './lanes/lane-count.js';
 export { LaneKeeper, LaneLostError, type LaneKeeperOptions, type LossReason } from './lanes/lane-keeper.js';
 export { createLaneTables, type HeldLane, type LaneMove } from './lanes/lane-sql.js';
+export { laneVariables, type LaneConfig } from './lanes/lane-config.js';

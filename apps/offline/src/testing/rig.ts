@@ -64,9 +64,9 @@ export class Rig {
       OFFLINE_DATABASE_URL: options.url ?? this.url,
       OFFLINE_LANES: LANES,
       MESSAGE_LANES,
-      LEASE_MS: options.leaseMs ?? 1_000,
+      LEASE: options.leaseMs ?? 1_000,
       RETENTION_DAYS: options.retentionDays ?? 30,
-      PACE_MS: 1,
+      PACE: 1,
     };
     const service = new OfflineService({ config, bus, log: silentLogger, membersAsOf: this.message.membersAsOf });
     await service.start();

@@ -53,7 +53,7 @@ beforeEach(async () => {
 });
 afterEach(() => cleanUp());
 
-async function owner(instance: string): Promise<Owner> {
+async function owner(instance: string, onReleasing = (): Promise<void> => Promise.resolve()): Promise<Owner> {
   const bus = Bus.connect({ url: nats.url(), name: instance, log: silentLogger });
   await bus.ready();
   const connection = new DedicatedConnection({ url, schema: 'message', applicationName: instance });
@@ -69,7 +69,7 @@ async function owner(instance: string): Promise<Owner> {
     leaseMs: LEASE_MS,
     onTaken: () => Promise.resolve(),
     onLost: (lanes, reason) => lost.push([lanes, reason]),
-    onReleasing: () => Promise.resolve(),
+    onReleasing,
   });
   const append = async (lane: number): Promise<boolean> => {
     const held = keeper.held(lane);
@@ -161,6 +161,16 @@ describe('lanes', () => {
     one.keeper.forget([2], 'database');
     expect(one.lost).toEqual([[[2], 'database']]);
     await until('the lane to come back', () => (one.keeper.held(2)?.epoch ?? 0) > before);
+  });
+
+  it('of an owner that could not finish giving them up are not kept half way: they are lost and can be taken anew', async () => {
+    let failures = 1;
+    const one = await owner('one', () => (failures-- > 0 ? Promise.reject(new Error('cut')) : Promise.resolve()));
+    await until('all lanes', () => count(one) === LANES);
+    const two = await owner('two');
+    await until('a failed release', () => failures === 0 && count(two) === LANES / 2);
+    expect(one.lost[0]?.[1]).toBe('database');
+    await until('a fair share', () => count(one) === LANES / 2);
   });
 
   it('have no holes and no second writer while owners come, go, freeze and lose their connections', async () => {

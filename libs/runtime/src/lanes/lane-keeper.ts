@@ -238,6 +238,10 @@ export class LaneKeeper {
       );
       this.options.log.info('lanes.released', { lanes: still.map((one) => one.lane) });
       this.say({ owner: this.options.instance, taken: false, lanes: [], released: still.map((one) => one.lane) });
+    } catch (error) {
+      // They are no longer served, released or not: held on to, they would stay so. Taken anew they begin from the start.
+      this.forget(lanes, 'database');
+      throw error;
     } finally {
       for (const lane of lanes) this.releasing.delete(lane);
     }

@@ -1,0 +1,23 @@
+import type { Variables } from '../config/config.js';
+import { durationSetting } from '../config/settings.js';
+
+/** What every service that owns lanes reads. All values in milliseconds. */
+export interface LaneConfig {
+  LEASE: number;
+  PACE: number;
+}
+
+export const laneVariables: Variables<LaneConfig> = {
+  LEASE: {
+    schema: durationSetting(500, 60_000),
+    default: 3_000,
+    defaultDoc: '`3s`',
+    doc: 'How long a silent owner keeps its lanes: the longest pause after a crash.',
+  },
+  PACE: {
+    schema: durationSetting(0, 100),
+    default: 3,
+    defaultDoc: '`3ms`',
+    doc: 'Least time between two transactions under load: fewer wake-ups for little delay.',
+  },
+};
