@@ -134,6 +134,9 @@ describe('lanes', () => {
     await until('a fair share', () => count(one) === LANES / 2 && count(two) === LANES / 2);
     const three = await owner('three');
     await until('three shares', () => [one, two, three].every((each) => count(each) === LANES / 3));
+    const four = await owner('four');
+    await until('four shares', () => [one, two, three, four].every((each) => count(each) > 0));
+    await four.keeper.stop();
     await one.keeper.stop();
     await until('the rest to take over', () => count(two) + count(three) === LANES);
   });
@@ -164,11 +167,15 @@ describe('lanes', () => {
   });
 
   it('of an owner that could not finish giving them up are not kept half way: they are lost and can be taken anew', async () => {
-    let failures = 1;
-    const one = await owner('one', () => (failures-- > 0 ? Promise.reject(new Error('cut')) : Promise.resolve()));
+    let failed = false;
+    const one = await owner('one', async () => {
+      const first = !failed;
+      failed = true;
+      if (first) throw new Error('cut');
+    });
     await until('all lanes', () => count(one) === LANES);
     const two = await owner('two');
-    await until('a failed release', () => failures === 0 && count(two) === LANES / 2);
+    await until('a failed release', () => failed && count(two) === LANES / 2);
     expect(one.lost[0]?.[1]).toBe('database');
     await until('a fair share', () => count(one) === LANES / 2);
   });
@@ -184,18 +191,21 @@ describe('lanes', () => {
     };
     const first = await owner('a');
     const works = [work(first)];
-    for (const name of ['b', 'c', 'd']) {
-      const next = await owner(name);
-      works.push(work(next));
-      await terminate('a');
-      await until(`${name} to hold lanes`, () => count(next) > 0);
+    try {
+      for (const name of ['b', 'c', 'd']) {
+        const next = await owner(name);
+        works.push(work(next));
+        await terminate('a');
+        await until(`${name} to hold lanes`, () => count(next) > 0);
+        const target = appended + 50;
+        await until('more rows', () => appended > target);
+      }
+      await first.keeper.stop();
       const target = appended + 50;
       await until('more rows', () => appended > target);
+    } finally {
+      stop.now = true;
     }
-    await first.keeper.stop();
-    const target = appended + 50;
-    await until('more rows', () => appended > target);
-    stop.now = true;
     await Promise.all(works);
     await expectNoHoles();
   });

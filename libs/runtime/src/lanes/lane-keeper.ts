@@ -191,21 +191,21 @@ export class LaneKeeper {
   /** Renews what is held, takes what is free up to a fair share, says what is beyond it. */
   private async share(): Promise<{ surplus: number[]; taken: HeldLane[] }> {
     const { connection, lanes } = this.options;
-    const { renewed, asked, live, taken } = await connection.transaction(async (client) => {
+    const { renewed, asked, share, taken } = await connection.transaction(async (client) => {
       const asked = [...this.owned.values()];
-      const live = await this.sql.liveInstances(client);
+      const share = await this.sql.share(client, lanes);
       const renewed = await this.sql.renew(client, asked);
-      const want = Math.ceil(lanes / live) - renewed.size;
+      const want = share - renewed.size;
       const taken = want > 0 ? await this.sql.take(client, want, [...renewed]) : [];
-      return { renewed, asked, live, taken };
+      return { renewed, asked, share, taken };
     });
     this.forget(
       asked.filter((one) => !renewed.has(one.lane) && this.owned.get(one.lane) === one).map((one) => one.lane),
       'taken',
     );
     this.settleSuspended(taken);
-    const surplus = renewed.size - Math.ceil(lanes / live);
-    return { surplus: surplus > 0 ? [...renewed].sort((a, b) => b - a).slice(0, surplus) : [], taken };
+    const surplus = Math.max(0, renewed.size - share);
+    return { surplus: [...renewed].sort((a, b) => b - a).slice(0, surplus), taken };
   }
 
   /** A lane lost with the database and not free to take again has another owner now. */

@@ -36,19 +36,25 @@ export class LaneSql {
     private readonly leaseMs: number,
   ) {}
 
-  /** Says that this instance lives, and counts those that do. */
-  async liveInstances(client: pg.ClientBase): Promise<number> {
+  /**
+   * Says that this instance lives, and how many lanes are its share: the lanes divided among the living, the remainder to the
+   * first by name, so that all shares together are all lanes.
+   */
+  async share(client: pg.ClientBase, lanes: number): Promise<number> {
     await client.query({
       name: 'lane-instance-seen',
       text: `insert into ${this.schema}.instance (instance, seen_until) values ($1, now() + $2 * interval '1 ms')
              on conflict (instance) do update set seen_until = excluded.seen_until`,
       values: [this.instance, this.leaseMs],
     });
-    const { rows } = await client.query<{ live: number }>({
+    const { rows } = await client.query<{ live: number; before: number }>({
       name: 'lane-instances-live',
-      text: `select count(*)::int as live from ${this.schema}.instance where seen_until > now()`,
+      text: `select count(*)::int as live, count(*) filter (where instance < $1)::int as before
+               from ${this.schema}.instance where seen_until > now()`,
+      values: [this.instance],
     });
-    return rows[0]?.live ?? 1;
+    const { live, before } = rows[0] ?? { live: 1, before: 0 };
+    return Math.floor(lanes / live) + (before < lanes % live ? 1 : 0);
   }
 
   /** Extends the leases of these lanes; the ones not returned have another owner by now. */
