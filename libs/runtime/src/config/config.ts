@@ -80,7 +80,8 @@ function readVariable(
 ): { value: unknown } | { problem: string } {
   if (text === undefined || text.trim() === '') {
     if (!('default' in variable)) return { problem: `is required. ${variable.doc}` };
-    if (variable.secret && production && defaultOf(variable) !== '') return { problem: `has no default in production. ${variable.doc}` };
+    if (variable.secret && production && defaultOf(variable) !== '')
+      return { problem: `has no default in production. ${variable.doc}` };
     return { value: defaultOf(variable) };
   }
   const result = variable.schema.safeParse(text);
