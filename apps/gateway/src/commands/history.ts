@@ -10,7 +10,7 @@ import {
   type HistoryRequest,
   type Lines,
 } from '@huizhi/protocol';
-import type { Bus } from '@huizhi/runtime';
+import { Backoff, pause, type Bus } from '@huizhi/runtime';
 import { echoOf, errorFrame } from '../frames.js';
 import type { Session } from '../session/session.js';
 import { frame as framed, type Outcome, type Result } from './outcome.js';
@@ -19,6 +19,7 @@ import type { Services } from './services.js';
 const DEFAULT_LIMIT = 50;
 /** Per session; a page can be half a megabyte. */
 const MAX_AT_ONCE = 4;
+const ATTEMPTS = 3;
 
 /** A page of a conversation. It is read from the log by the message service, which also decides whether it is the user's to read. */
 export function history({ bus, config }: Services, session: Session, frame: History): Result {
@@ -41,18 +42,31 @@ function requestFor(user: string, frame: History): HistoryRequest {
 }
 
 async function answer(bus: Bus, request: HistoryRequest, requestID: string, timeoutMs: number): Promise<Outcome> {
-  let reply: Lines<HistoryReply>;
-  try {
-    reply = decodeLines(await bus.request(subjects.history, JSON.stringify(request), { timeoutMs }));
-  } catch {
-    return refused('unavailable', 'history cannot be read just now', requestID);
-  }
+  const reply = await ask(bus, request, timeoutMs);
+  if (!reply) return refused('unavailable', 'history cannot be read just now', requestID);
   const { error, hasMore } = reply.head;
   if (error) return refused(error, 'the conversation does not exist or is not yours to read', requestID);
   return framed(
     `{"messageType":"historyReceipt","requestID":${JSON.stringify(requestID)},` +
       `"conversationID":"${request.conversation}","messages":[${reply.bodies.join(',')}],"hasMore":${hasMore}}`,
   );
+}
+
+/** Any instance can answer and the bus chooses one blindly: where one is frozen or cut off, another is asked. */
+async function ask(bus: Bus, request: HistoryRequest, timeoutMs: number): Promise<Lines<HistoryReply> | undefined> {
+  const payload = JSON.stringify(request);
+  const backoff = new Backoff(50, 500);
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    try {
+      const answered = await bus.request(subjects.history, payload, { timeoutMs: timeoutMs / ATTEMPTS });
+      const reply = decodeLines<HistoryReply>(answered);
+      if (reply.head.error !== 'unavailable') return reply;
+    } catch {
+      // No answer in time, nobody there, no bus: all the same from here.
+    }
+    if (attempt < ATTEMPTS) await pause(backoff.next());
+  }
+  return undefined;
 }
 
 const refused = (error: ErrorName, reason: string, requestID: string): Outcome =>

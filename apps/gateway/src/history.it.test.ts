@@ -1,0 +1,70 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { encodeLines, pairConversation, subjects, type HistoryReply, type HistoryRequest } from '@huizhi/protocol';
+import { BusServer, Rig } from './testing/rig.js';
+
+let server: BusServer;
+let rig: Rig;
+let asked: HistoryRequest[];
+
+beforeAll(async () => {
+  server = await BusServer.start();
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  rig = await Rig.start(server, { HISTORY_TIMEOUT: '600ms' });
+  asked = [];
+});
+afterEach(() => rig.stop());
+
+/** The message service's instances: each request gets the next of these answers, undefined being none. */
+function instances(...answers: ([head: HistoryReply, ...deliveries: string[]] | undefined)[]): void {
+  rig.bus.subscribe(subjects.history, (payload, _, reply) => {
+    asked.push(JSON.parse(Buffer.from(payload).toString()) as HistoryRequest);
+    const answer = answers[asked.length - 1];
+    if (answer && reply) rig.bus.respond(reply, encodeLines(answer[0], answer.slice(1) as string[]));
+  });
+}
+
+const ask = { messageType: 'history', requestID: 'r1', chatType: 'userChat', toUserID: 'bob', limit: 10 };
+
+test('gives the page as the log has it, asked for in the name of the session', async () => {
+  instances([{ hasMore: true }, '{"messageID":"1024","seq":1}', '{"messageID":"2048","seq":2}']);
+  const alice = await rig.login('alice');
+  alice.send({ ...ask, fromUserID: 'mallory', beforeSeq: '3' });
+  expect(await alice.frame({ messageType: 'historyReceipt' })).toEqual({
+    messageType: 'historyReceipt',
+    requestID: 'r1',
+    conversationID: pairConversation('alice', 'bob'),
+    messages: [
+      { messageID: '1024', seq: 1 },
+      { messageID: '2048', seq: 2 },
+    ],
+    hasMore: true,
+  });
+  expect(asked).toEqual([
+    { user: 'alice', conversation: pairConversation('alice', 'bob'), to: 'bob', beforeSeq: 3, limit: 10 },
+  ]);
+});
+
+test('asks another instance where one is silent or cut off from its database', async () => {
+  instances(undefined, [{ hasMore: false, error: 'unavailable' }], [{ hasMore: false }]);
+  const alice = await rig.login('alice');
+  alice.send(ask);
+  expect(await alice.frame({ requestID: 'r1' })).toMatchObject({ messageType: 'historyReceipt', messages: [] });
+  expect(asked).toHaveLength(3);
+});
+
+test('says unavailable, temporary, when none answers', async () => {
+  instances();
+  const alice = await rig.login('alice');
+  alice.send(ask);
+  expect(await alice.frame({ requestID: 'r1' })).toMatchObject({ name: 'unavailable', temporary: true });
+});
+
+test('says the same of a conversation that is not the user’s and of one that does not exist', async () => {
+  instances([{ hasMore: false, error: 'notAllowed' }]);
+  const alice = await rig.login('alice');
+  alice.send({ ...ask, chatType: 'groupChat', groupID: 'g1', toUserID: undefined });
+  expect(await alice.frame({ requestID: 'r1' })).toMatchObject({ name: 'notAllowed', temporary: false });
+  expect(asked).toHaveLength(1);
+});
