@@ -18,10 +18,11 @@ const MIN_POSTGRES = 14;
 const INSTALL_STAMP = join(root, 'node_modules', '.huizhi-installed');
 const BUILD_STAMP = join(root, 'dist', '.built');
 
-export async function setup() {
+/** @param forTests also what only the tests need */
+export async function setup({ forTests = false } = {}) {
   checkNode();
   await installPackages();
-  await installServers();
+  await installServers(forTests);
   await build();
 }
 
@@ -44,8 +45,8 @@ async function installPackages() {
   writeFileSync(INSTALL_STAMP, '');
 }
 
-async function installServers() {
-  const missing = missingServers();
+async function installServers(forTests) {
+  const missing = missingPrograms(forTests);
   if (missing.length === 0) return;
   const packages = [...new Set(missing.map((each) => each.debian))];
   const list = missing.map(
@@ -65,12 +66,12 @@ async function installServers() {
   if (packages.includes('postgresql')) await keepDebianFromCreatingACluster(sudo);
   const args = [...prefix, 'install', '-y', '--no-install-recommends', ...packages];
   await step(`installing ${packages.join(', ')}`, command, args, { fix });
-  const still = missingServers();
+  const still = missingPrograms(forTests);
   if (still.length > 0)
     throw new UserError(`${still.map((each) => each.what).join(', ')} still missing after the installation. ${fix}`);
 }
 
-function missingServers() {
+function missingPrograms(forTests) {
   const env = process.env;
   const wanted = [
     {
@@ -87,6 +88,8 @@ function missingServers() {
       found: () => find('nats-server'),
     },
     { what: 'openssl', debian: 'openssl', brew: 'openssl', needed: true, found: () => find('openssl') },
+    // A client in another language is tested against the system.
+    { what: 'Python 3', debian: 'python3', brew: 'python3', needed: forTests, found: () => find('python3') },
   ];
   return wanted.filter(({ needed, found }) => needed && !found());
 }
@@ -116,7 +119,9 @@ async function rootPrefix() {
 }
 
 async function build() {
-  const sources = ['apps', 'libs', 'package.json', 'tsconfig.json', 'nest-cli.json'].map((name) => join(root, name));
+  const sources = ['apps', 'libs', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'nest-cli.json'].map(
+    (name) => join(root, name),
+  );
   if (modified(BUILD_STAMP) >= newest(sources)) return;
   const started = new Date();
   await step('building', 'npm', ['run', '--silent', 'build'], { fix: 'Mend the errors above and start again.' });
@@ -160,4 +165,5 @@ function newest(paths) {
   return latest;
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await cli(setup);
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
+  await cli(() => setup({ forTests: process.argv.includes('--tests') }));

@@ -9,7 +9,7 @@ import { setup } from './setup.mjs';
 await cli(async () => {
   // The servers of the tests are always our own, whatever the shell names.
   for (const name of ['MESSAGE_DATABASE_URL', 'OFFLINE_DATABASE_URL', 'NATS_URL']) delete process.env[name];
-  await setup();
+  await setup({ forTests: true });
   const folder = mkdtempSync(join(tmpdir(), 'huizhi-test-'));
   // PostgreSQL runs as another user when we are root.
   chmodSync(folder, 0o711);

@@ -39,7 +39,7 @@ describe('poison', () => {
   }
 
   /** Content as JSON text, a byte a character: `JSON.stringify` would not write some of it. */
-  const deadly: [what: string, content: string, error: string][] = [
+  const unclean: [what: string, content: string, error: string][] = [
     ['NUL in a text', '{"text":"a\\u0000b"}', 'badText'],
     ['NUL in a name', '{"text":"x","a\\u0000":1}', 'badText'],
     ['half a surrogate pair', '{"text":"\\ud83d"}', 'badText'],
@@ -48,6 +48,26 @@ describe('poison', () => {
     ['a number beyond 2^53', '{"text":"x","n":9007199254740993}', 'badField'],
     ['a number that is no number', '{"text":"x","n":1e999}', 'badField'],
     ['__proto__', '{"text":"x","__proto__":{"a":1}}', 'badField'],
+  ];
+
+  test.each(unclean)(
+    '9: %s is refused by name, for good, and the connection goes on',
+    async (_what, content, error) => {
+      const [alice, bob] = await pair('unclean');
+      const before = await sendsDecided();
+      const frame = JSON.stringify(send(user(bob), { content: '?' })).replace('"?"', () => content);
+      alice.raw(Buffer.from(`${frame}\n`, 'latin1'));
+      expect(await alice.answer('poison')).toMatchObject({ messageType: 'invalidReceipt', name: error });
+      expect(await sendsDecided()).toBe(before);
+      await world.nothingLost(alice, bob, [
+        await alice.settle(user(bob), 'm1'),
+        await alice.settle(user(bob), 'poison'),
+      ]);
+      cameOnce(bob);
+    },
+  );
+
+  const deadly: typeof unclean = [
     ['a byte that is not UTF-8', '{"text":"\xff"}', 'badFrame'],
     ['half a character of four bytes', '{"text":"\xf0\x9f\x98"}', 'badFrame'],
     ['something that is not JSON', '{}}', 'badFrame'],
