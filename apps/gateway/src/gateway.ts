@@ -74,7 +74,7 @@ export class Gateway {
     this.pulse = new Pulse(now(), config.STALE_AFTER);
     this.sessions = new Sessions(this.wheel, (session) => this.sessionOver(session));
     this.presence = new Presence(bus, this.id, this.sessions, endOfTurn);
-    this.outbox = new Outbox(bus, this.id, endOfTurn, this.wheel, now, settle);
+    this.outbox = new Outbox(bus, this.id, endOfTurn, this.wheel, now, config.SEND_PACE, settle);
     this.cursors = new Cursors(bus, this.id, this.wheel, config, now, log);
     this.pump = new Pump(bus, this.cursors, this.wheel, config, now);
     this.news = new News(this.sessions, this.pump, this.cursors, this.presence, now);

@@ -7,13 +7,17 @@ import type { Batch, Settled } from './session-sends.js';
 
 const MAX_SENDS = 500;
 
-/** Takes the sessions' batches to the lanes' owners: what one turn of the event loop read for a lane is one bus message. */
+/**
+ * Takes the sessions' batches to the lanes' owners: what was read since the last flush is one bus message per lane. Under load
+ * a flush waits its pace: each is a wake-up of the bus and of the owners, and fewer of them make everything behind quicker.
+ */
 export class Outbox implements Flushable, Duty {
   /** Sessions with something to send on a lane at the end of this turn. */
   private readonly ready = new Map<number, Set<Session>>();
   /** Sessions with an unanswered batch on a lane. */
   private readonly unanswered = new Map<number, Set<Session>>();
   private flushing = false;
+  private flushedAt = -Infinity;
 
   constructor(
     private readonly bus: Bus,
@@ -21,6 +25,8 @@ export class Outbox implements Flushable, Duty {
     private readonly endOfTurn: EndOfTurn,
     private readonly wheel: Wheel,
     private readonly now: () => number,
+    /** Between two flushes under load, milliseconds; after idle none. */
+    private readonly paceMs: number,
     private readonly settle: (session: Session, settled: Settled[]) => void,
   ) {}
 
@@ -36,7 +42,9 @@ export class Outbox implements Flushable, Duty {
     setOf(this.ready, lane).add(session);
     if (this.flushing) return;
     this.flushing = true;
-    this.endOfTurn.add(this);
+    const left = this.flushedAt + this.paceMs - this.now();
+    if (left > 0) setTimeout(() => this.endOfTurn.add(this), left);
+    else this.endOfTurn.add(this);
   }
 
   /** The batch of this lane was answered; whatever waited behind it goes out next. */
@@ -79,7 +87,7 @@ export class Outbox implements Flushable, Duty {
 
   flush(): void {
     this.flushing = false;
-    const now = this.now();
+    const now = (this.flushedAt = this.now());
     for (const [lane, sessions] of this.ready) {
       if (sessions.size > 0) this.flushLane(lane, sessions, now);
       sessions.clear();
