@@ -120,11 +120,16 @@ test('a refusal that comes late, for an earlier copy, changes nothing', async ()
   peer.error(first);
   expect(await texts(peer, 2)).toEqual(['one', 'two']);
   peer.error(second, 'resendInOrder', 2002);
+  // When the page is answered the refusal before it has been read.
+  const page = client.history(bob);
+  const { requestID } = await peer.nextOf('history');
+  peer.send({ messageType: 'historyReceipt', requestID, conversationID: 'p_x', messages: [], hasMore: false });
+  await page;
+  client.sendText(bob, 'three');
+  expect(await texts(peer, 1)).toEqual(['three']);
   peer.accept(first, 1);
   peer.accept(second, 2);
   await Promise.all(sendings.map(({ receipt }) => receipt));
-  client.sendText(bob, 'three');
-  expect(await texts(peer, 1)).toEqual(['three']);
 });
 
 test('a refusal for good rejects with code, name and reason, and those behind it go on', async () => {
