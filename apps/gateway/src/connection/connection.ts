@@ -120,6 +120,8 @@ export class Connection implements Timed {
     this.heardAt = now();
     try {
       this.reader.read(bytes, this.heardAt);
+      // Read on while the login is under way, to notice who hangs up; but not up to the limit, which is for who floods.
+      if (this.state === 'opening' && this.reader.isHalfSpent) this.socket.pause();
     } catch (error) {
       return this.fail(error);
     }
@@ -160,7 +162,7 @@ export class Connection implements Timed {
   private carryOut(result: Result): void {
     if (result === undefined) return;
     if (!(result instanceof Promise)) return this.apply(result);
-    if (this.state === 'fresh') this.pause();
+    if (this.state === 'fresh') this.state = 'opening';
     result.then(
       (outcome) => outcome && this.apply(outcome),
       (error: unknown) => this.fail(error),
@@ -172,12 +174,6 @@ export class Connection implements Timed {
     if (frames) for (const text of frames) this.write(text);
     if (close) this.close(close);
     else if (session) this.open(session);
-  }
-
-  /** Nothing more is read until the login is decided: what comes stays in the socket. */
-  private pause(): void {
-    this.state = 'opening';
-    this.socket.pause();
   }
 
   private open(session: Session): void {

@@ -45,6 +45,11 @@ export class Reader {
     throw new ProtocolError('frameTooLarge', `more than ${LOGIN_BYTES} bytes before the login has succeeded`);
   }
 
+  /** Half of what may be read before the login has come. */
+  get isHalfSpent(): boolean {
+    return this.bytesBeforeLogin > this.settings.LOGIN_BYTES / 2;
+  }
+
   /** From now on the limits told at login hold. */
   loggedIn(now: number): void {
     this.rate = new TokenBucket(this.settings.FRAMES_PER_SECOND, now);

@@ -92,10 +92,12 @@ export class SessionOpener {
         if (error instanceof ProtocolError && !errorTable[error.error].temporary) throw error;
       }
       const wait = backoff.next();
-      if (connection.state === 'closing' || this.now() + wait >= until) {
+      const isLate = this.now() + wait >= until;
+      if (!isLate) await pause(wait);
+      // Who has hung up meanwhile may be logging in elsewhere by now: another attempt would kick that one.
+      if (isLate || connection.state === 'closing') {
         throw new ProtocolError('unavailable', 'the services behind this gateway do not answer just now');
       }
-      await pause(wait);
     }
   }
 }
