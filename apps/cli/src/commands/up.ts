@@ -1,8 +1,9 @@
+import { HuizhiClient } from '@huizhi/client';
 import { Constellation, DataFolderInUseError, projectRoot } from '@huizhi/constellation';
 import { Command } from 'commander';
 import { join } from 'node:path';
 import { runDemo } from '../demo/run-demo.js';
-import { banner } from '../up/banner.js';
+import { banner, SAMPLE_USERS } from '../up/banner.js';
 import { settingsFromEnvironment } from '../up/settings.config.js';
 import { stopSignal } from '../up/stop-signal.js';
 
@@ -83,8 +84,18 @@ async function whileUp(
   if (outcome === 'asked') return options.demo ? 130 : 0;
   if (outcome === 'dead') return 1;
   if (options.demo) return outcome.failed === 0 ? 0 : 1;
+  await introduce(running, SAMPLE_USERS);
   say(await banner(running));
   return (await Promise.race([dead, asked])) === 'asked' ? 0 : 1;
+}
+
+/** Users exist from their first login on; the banner invites to write to these before anybody has logged in as them. */
+async function introduce(running: Constellation, users: readonly string[]): Promise<void> {
+  for (const user of users) {
+    const { address } = running;
+    const client = new HuizhiClient({ address, user, deviceID: 'terminal', token: () => running.token(user) });
+    await client.connect().finally(() => client.close());
+  }
 }
 
 /** An error with its causes, one a line: the reason is often in the cause. */

@@ -1,7 +1,7 @@
 import { projectRoot, type Constellation } from '@huizhi/constellation';
 import { join } from 'node:path';
 
-const SAMPLE_USERS = ['alice', 'bob'];
+export const SAMPLE_USERS = ['alice', 'bob'];
 const TOKEN_LIFE = '7d';
 
 /** What a developer needs once everything runs: addresses, users to try, what to do next. */
