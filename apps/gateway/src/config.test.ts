@@ -33,7 +33,6 @@ test.each([
   expect(problems(env)).toEqual(variables);
 });
 
-// @TODO The runtime takes an empty default of a secret for a default secret; when it no longer does, this passes and says so.
 test('starts in production with public keys and no secret', () => {
   expect(problems({ NODE_ENV: 'production', JWT_SECRET: '', JWKS_URL: 'https://example.org/keys' })).toEqual([]);
 });

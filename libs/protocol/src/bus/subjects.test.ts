@@ -7,7 +7,7 @@ const all = [
       of(lane),
     ),
   ),
-  ...['gw1', 'gw2'].flatMap((id) => [subjects.receipts(id), subjects.gateway(id)]),
+  ...['gw1', 'gw2'].flatMap((id) => [subjects.receipts(id), subjects.gateway(id), subjects.replies(id)]),
   subjects.lanes('message'),
   subjects.lanes('offline'),
   subjects.news,

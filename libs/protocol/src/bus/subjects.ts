@@ -25,6 +25,8 @@ export const subjects = {
   fetch: (inboxLane: number) => `hz.fetch.${inboxLane}`,
   /** Gateway → the inbox lane's owner: {@link CursorBatch}. */
   cursor: (inboxLane: number) => `hz.cursor.${inboxLane}`,
+  /** Whoever was asked → one process: answers to its requests, one more token each. */
+  replies: (instance: string) => `hz.reply.${instance}`,
   /** Offline → one gateway: {@link GatewayNews} with the deliveries it refers to. */
   gateway: (gateway: string) => `hz.gateway.${gateway}`,
 } as const;

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { subjects } from '@huizhi/protocol';
 import { BusNoRespondersError, BusOverloadedError, BusTimeoutError, type BusRequestError } from './errors.js';
 import { requestOutcomes } from './metrics.js';
 
@@ -24,7 +25,7 @@ export class Requests {
     instance: string,
     private readonly limit: number,
   ) {
-    this.prefix = `hz.reply.${instance}.`;
+    this.prefix = `${subjects.replies(instance)}.`;
   }
 
   /** What the process subscribes to, once. */
