@@ -12,7 +12,7 @@ export interface OfflineBatch {
 
 export interface ClientEvents {
   state: [state: ClientState];
-  /** Logged in; says among other things how much is waiting. */
+  /** Logged in; says among other things how much is waiting, and with `resync` that some of it is gone: read the history. */
   login: [receipt: LoginReceipt];
   /** A message this device did not have: once each, in `seq` order per conversation, after it is in the store. */
   message: [message: Delivery];

@@ -31,6 +31,8 @@ export const LoginReceipt = Type.Object({
   waiting: Type.Optional(Count),
   /** Changes when the data was restored from a backup: forget what you hold and start over. */
   generation: Type.Optional(Text),
+  /** The device was away for longer than entries are kept: read lists and history for what is missing. */
+  resync: Type.Optional(Type.Boolean()),
   serverTime: Type.Optional(Text),
   upgradeRequired: Type.Optional(Type.Boolean()),
   upgradeURL: Type.Optional(Text),

@@ -66,6 +66,7 @@ function welcome({ user, device, version }: Identity, { session, reply }: Opened
     head: session.inbox.head,
     waiting: reply.waiting,
     generation: reply.generation,
+    ...(reply.resync && { resync: true }),
     serverTime: String(Date.now()),
   };
   return JSON.stringify(receipt);

@@ -182,7 +182,11 @@ export class InboxWriter {
     );
     if (removed.length > 0) await removeDevices(client, removed);
     const opened = works.openings.map((one) => one.write).filter((one) => one !== undefined);
-    if (opened.length > 0) await openDevices(client, opened);
+    const lacking = opened.length > 0 ? await openDevices(client, opened) : [];
+    for (const { user, device } of lacking) {
+      const one = opened.find((opening) => opening.user === user && opening.device === device);
+      if (one) works.lacking.add(one);
+    }
   }
 
   /** Whatever the error: what cannot be known is forgotten and read again, and nobody is told anything. */

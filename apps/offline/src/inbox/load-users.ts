@@ -35,7 +35,7 @@ export async function loadUsers(client: pg.ClientBase, strangers: ReadonlyMap<st
   const users = new Map<string, User>();
   for (const { user, head } of await readHeads(client, ids)) users.set(user, newUser(user, head));
   for (const { user, device, epoch, cursor } of await readDevices(client, ids)) {
-    users.get(user)?.devices.set(device, { id: device, epoch, cursor, session: undefined });
+    users.get(user)?.devices.set(device, { id: device, epoch, cursor, resync: false, session: undefined });
   }
   for (const [id, user] of users) {
     const lane = strangers.get(id);

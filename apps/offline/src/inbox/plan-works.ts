@@ -67,11 +67,13 @@ export function planCursor(lane: InboxLane, user: User, work: CursorWork): Curso
 export interface WorksPlan {
   readonly openings: OpeningPlan[];
   readonly cursors: CursorPlan[];
+  /** Found while writing: the logins whose device lacks entries that were dropped. */
+  readonly lacking: Set<DeviceOpening>;
 }
 
 /** All users must be in memory. */
 export function planWorks(works: readonly LaneWorks[]): WorksPlan {
-  const plan: WorksPlan = { openings: [], cursors: [] };
+  const plan: WorksPlan = { openings: [], cursors: [], lacking: new Set() };
   for (const { lane, openings, cursors } of works) {
     for (const opening of openings) plan.openings.push(planOpening(lane, userOf(lane, opening.request.user), opening));
     for (const work of cursors) plan.cursors.push(planCursor(lane, userOf(lane, work.user), work));

@@ -14,7 +14,9 @@ export class Settling {
 
   settle(works: readonly LaneWorks[], plan: WorksPlan, { entries }: EntryPlan): void {
     for (const { user, seq } of entries) user.head = seq;
-    for (const opening of plan.openings) if (opening.lane.state !== 'lost') this.open(opening);
+    for (const opening of plan.openings) {
+      if (opening.lane.state !== 'lost') this.open(opening, plan.lacking);
+    }
     for (const cursor of plan.cursors) if (cursor.lane.state !== 'lost') this.cursor(cursor);
     for (const { lane, checks } of works) {
       if (lane.state === 'lost') continue;
@@ -33,20 +35,37 @@ export class Settling {
     }
   }
 
-  private open({ opening, lane, user, write, removed }: OpeningPlan): void {
+  private open({ opening, lane, user, write, removed }: OpeningPlan, lacking: WorksPlan['lacking']): void {
     removeOne(lane.openings, opening);
     const { device: id, gateway, session } = opening.request;
     if (removed) this.remove(lane, user, removed);
-    const device = user.devices.get(id) ?? { id, epoch: 0, cursor: write?.cursor ?? 0, session: undefined };
-    if (write) device.epoch = write.epoch;
+    const device = user.devices.get(id) ?? {
+      id,
+      epoch: 0,
+      cursor: write?.cursor ?? 0,
+      resync: false,
+      session: undefined,
+    };
+    if (write) {
+      device.epoch = write.epoch;
+      device.resync = lacking.has(write);
+    }
     // Last in the map: the longest unseen is the first.
     user.devices.delete(id);
     user.devices.set(id, device);
     const before = lane.register(user, device, gateway, session, Date.now());
     if (before) this.outbox.kick(before.gateway, before.session);
     openings.inc({ outcome: write ? 'opened' : 'repeated' });
-    const { epoch, cursor } = device;
-    opening.answer({ epoch, cursor, head: user.head, waiting: user.head - cursor, generation: this.generation() });
+    const { epoch, cursor, resync } = device;
+    const waiting = user.head - cursor;
+    opening.answer({
+      epoch,
+      cursor,
+      head: user.head,
+      waiting,
+      generation: this.generation(),
+      ...(resync && { resync }),
+    });
   }
 
   private remove(lane: InboxLane, user: User, device: Device): void {

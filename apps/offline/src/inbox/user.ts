@@ -19,6 +19,8 @@ export interface Device {
   epoch: number;
   /** Everything up to it is receipted. */
   cursor: number;
+  /** At its last login entries beyond its cursor were gone. */
+  resync: boolean;
   session: Session | undefined;
 }
 

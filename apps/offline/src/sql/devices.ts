@@ -9,14 +9,22 @@ export interface DeviceOpening {
   version: number;
 }
 
-/** Devices that log in: created, or given their next epoch. No device twice: one statement cannot touch a row twice. */
-export async function openDevices(client: pg.ClientBase, openings: readonly DeviceOpening[]): Promise<void> {
-  await client.query({
+/**
+ * Devices that log in: created, or given their next epoch. No device twice: one statement cannot touch a row twice.
+ * @returns those for which entries beyond their cursor were dropped with their day
+ */
+export async function openDevices(
+  client: pg.ClientBase,
+  openings: readonly DeviceOpening[],
+): Promise<{ user: string; device: string }[]> {
+  const { rows } = await client.query<{ user: string; device: string; lacks: boolean }>({
     name: 'open-devices',
     text: `insert into offline.device as d (user_id, device_id, epoch, cursor, device_type, version)
            select * from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::int[])
            on conflict (user_id, device_id) do update
-              set epoch = excluded.epoch, device_type = excluded.device_type, version = excluded.version, last_seen = now()`,
+              set epoch = excluded.epoch, device_type = excluded.device_type, version = excluded.version, last_seen = now()
+           returning user_id as "user", device_id as device,
+                     exists (select from offline.inbox_head h where h.user_id = d.user_id and h.head > d.cursor) as lacks`,
     values: [
       openings.map((one) => one.user),
       openings.map((one) => one.device),
@@ -26,6 +34,7 @@ export async function openDevices(client: pg.ClientBase, openings: readonly Devi
       openings.map((one) => one.version),
     ],
   });
+  return rows.filter((row) => row.lacks);
 }
 
 export async function removeDevices(

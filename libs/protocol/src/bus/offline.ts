@@ -19,6 +19,8 @@ export interface OpenReply {
   head: number;
   waiting: number;
   generation: string;
+  /** Entries beyond the device's cursor were dropped with their day: it cannot get everything by delivery. */
+  resync?: boolean;
 }
 
 /** Sessions a gateway holds, told to a new owner and every 30 s. Answered by `attached` and `kick`. */
