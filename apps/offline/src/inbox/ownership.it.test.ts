@@ -149,7 +149,8 @@ describe('ownership of inbox lanes', () => {
     for (let round = 0; round < 10; round++) {
       for (let i = 0; i < 5; i++) say(i !== 2);
       await rig.admin.query(
-        `select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'offline-1%'`,
+        `select pg_terminate_backend(pid) from pg_stat_activity
+          where application_name like 'offline-1%' and datname = current_database()`,
       );
     }
     rig.message.announce();
