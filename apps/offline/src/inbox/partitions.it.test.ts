@@ -51,18 +51,22 @@ describe('the tables', () => {
     const tomorrow = `inbox_${await day(1)}`;
     await rig.admin.query(`drop table offline.${tomorrow}`);
     const other = await rig.instance('offline-4');
-    await rig.admin.query(`drop table offline.${tomorrow}`);
-    await rig.admin.query('begin');
-    await rig.admin.query('select pg_advisory_xact_lock($1, 1)', [0x687b]);
-    const both = Promise.all([instance.service.partitions.ensure(), other.service.partitions.ensure()]);
-    await until(async () => {
-      const { rows } = await rig.admin.query(
-        `select from pg_locks l join pg_database d on d.oid = l.database
-          where datname = current_database() and locktype = 'advisory' and not granted`,
-      );
-      return rows.length === 2;
-    });
-    await rig.admin.query('commit');
+    // Before the drop: an instance that has just started may be making partitions on its own account.
+    await rig.admin.query('select pg_advisory_lock($1, 1)', [0x687b]);
+    let both: Promise<unknown>;
+    try {
+      await rig.admin.query(`drop table offline.${tomorrow}`);
+      both = Promise.all([instance.service.partitions.ensure(), other.service.partitions.ensure()]);
+      await until(async () => {
+        const { rows } = await rig.admin.query(
+          `select from pg_locks l join pg_database d on d.oid = l.database
+            where datname = current_database() and locktype = 'advisory' and not granted`,
+        );
+        return rows.length === 2;
+      });
+    } finally {
+      await rig.admin.query('select pg_advisory_unlock($1, 1)', [0x687b]);
+    }
     await both;
     expect(await partitions()).toContain(tomorrow);
     await other.stop();
