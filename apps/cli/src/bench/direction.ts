@@ -51,6 +51,12 @@ export class Direction {
     return this.intended[n];
   }
 
+  /** The same under an inboxSeq that came before: no fault, unless it has become another message. */
+  again(n: number, seq: number): void {
+    this.redelivered++;
+    if (this.deliverySeq[n] !== seq) this.fault(`${n} came again with seq ${seq}`);
+  }
+
   fault(what: string): void {
     // One bad run can have a million; the first few tell.
     if (this.faults.length < 20) this.faults.push(`${this.name}: ${what}`);

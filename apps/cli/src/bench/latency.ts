@@ -1,4 +1,3 @@
-import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { round } from './cpu.js';
 
 /** Milliseconds. */
@@ -10,20 +9,25 @@ export interface Percentiles {
   max: number;
 }
 
-/** Latencies in microseconds, kept as a histogram: constant memory whatever the rate. */
+/** Milliseconds, each kept: recording is a store into an array, and the percentiles are exact. */
 export class Latency {
-  private readonly histogram: RecordableHistogram = createHistogram({ lowest: 1, highest: 600_000_000, figures: 3 });
+  private values = new Float64Array(4096);
+  private count = 0;
 
   /** @param ms milliseconds */
   record(ms: number): void {
-    this.histogram.record(Math.max(1, Math.round(ms * 1000)));
+    if (this.count === this.values.length) {
+      const larger = new Float64Array(this.count * 2);
+      larger.set(this.values);
+      this.values = larger;
+    }
+    this.values[this.count++] = ms;
   }
 
+  /** By nearest rank. All 0 when nothing was recorded. */
   get percentiles(): Percentiles {
-    const at = (p: number): number => round(this.histogram.percentile(p) / 1000);
-    const { count, max } = this.histogram;
-    return count === 0
-      ? { count: 0, p50: 0, p90: 0, p99: 0, max: 0 }
-      : { count, p50: at(50), p90: at(90), p99: at(99), max: round(max / 1000) };
+    const sorted = this.values.slice(0, this.count).sort();
+    const at = (share: number): number => round(sorted[Math.max(0, Math.ceil(share * this.count) - 1)] ?? 0);
+    return { count: this.count, p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) };
   }
 }

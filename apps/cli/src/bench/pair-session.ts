@@ -1,13 +1,21 @@
 import { type Direction } from './direction.js';
 import type { LoadConnection, LoadFrame } from './load-connection.js';
+import { holds, numberAfter, numberAt } from './scan.js';
 
 const RESEND_MS = 250;
+const RECEIPT = '{"messageType":"normalReceipt"';
+const CONFIRM = '{"messageType":"receiptConfirm","inboxSeq":';
+const DELIVERY = '{"inboxSeq":';
+const PREVIOUS = ',"prevInboxSeq":';
+const TEXT = '"content":{"text":"';
 
 /** Told about first receipts and first deliveries, with the intended send time. */
 export interface Meter {
   receipted(intended: number): void;
   delivered(intended: number): void;
   refused(name: string): void;
+  /** Has something to receipt, for the first time since it last did. */
+  owes(session: PairSession): void;
 }
 
 /** One session of a pair: sends one direction, receives the other, receipts what it gets. */
@@ -16,22 +24,28 @@ export class PairSession {
   lost: string | undefined;
   head = 0;
   confirmed = 0;
+  meter!: Meter;
   private said = 0;
   private resend: NodeJS.Timeout | undefined;
   private readonly before: string;
   private readonly padding: string;
+  private readonly mark: string;
+  private readonly from: string;
 
+  /** @param bytes of one message's frame, roughly: its numbers have as many digits as they need */
   constructor(
     readonly user: string,
     to: string,
     readonly out: Direction,
     bytes: number,
-    private readonly connection: LoadConnection,
-    private readonly meter: Meter,
+    readonly connection: LoadConnection,
   ) {
     this.before = `{"messageType":"normal","chatType":"userChat","contenType":"text","toUserID":"${to}","clientMsgID":"`;
     const fixed = this.before.length + '1234567","content":{"text":"1234567 "}}'.length;
-    this.padding = 'x'.repeat(Math.max(1, bytes - fixed));
+    this.padding = ` ${'x'.repeat(Math.max(1, bytes - fixed))}`;
+    this.mark = `${this.padding}"}`;
+    this.from = `"fromUserID":"${to}"`;
+    connection.onLine = (text, start, end) => this.scan(text, start, end);
     connection.onFrame = (frame) => this.read(frame);
     connection.onLost = (why) => (this.lost = why);
   }
@@ -39,7 +53,7 @@ export class PairSession {
   /** Sends the next message, which was due at `intended`. While earlier ones are to be sent again it waits behind them. */
   send(intended: number): void {
     const n = this.out.begin(intended);
-    if (!this.resend) this.connection.send(this.text(n));
+    if (!this.resend) this.connection.send(this.frame(n));
   }
 
   /** Receipts all that came since the last time, in one frame. */
@@ -47,10 +61,6 @@ export class PairSession {
     if (this.head === this.said) return;
     this.said = this.head;
     this.connection.send(`{"messageType":"receipt","upTo":${this.head}}`);
-  }
-
-  beat(): void {
-    this.connection.send('{"beatID":"1"}');
   }
 
   get done(): boolean {
@@ -62,23 +72,50 @@ export class PairSession {
     this.connection.close();
   }
 
-  private text(n: number): string {
-    return `${this.before}${n}","content":{"text":"${n} ${this.padding}"}}`;
+  private frame(n: number): string {
+    return `${this.before}${n}","content":{"text":"${n}${this.padding}"}}`;
+  }
+
+  /** The three frames that nearly all are, if they look as they usually do; whatever does not is left to `read`. */
+  private scan(text: string, start: number, end: number): boolean {
+    if (text.startsWith(DELIVERY, start)) return this.scanDelivery(text, start, end);
+    if (text.startsWith(RECEIPT, start)) {
+      const n = numberAfter(text, '"clientMsgID":"', start, end);
+      const seq = numberAfter(text, '"seq":', start, end);
+      if (n < 0 || seq < 0) return false;
+      this.receipt(n, seq);
+      return true;
+    }
+    if (!text.startsWith(CONFIRM, start)) return false;
+    this.confirmed = numberAt(text, start + CONFIRM.length);
+    return true;
+  }
+
+  /** Takes a message that is, to the last byte of its text, one the other could have sent; anything else is not for here. */
+  private scanDelivery(text: string, start: number, end: number): boolean {
+    const inboxSeq = numberAt(text, start + DELIVERY.length);
+    const next = text.indexOf(',', start);
+    const previous = text.startsWith(PREVIOUS, next) ? numberAt(text, next + PREVIOUS.length) : inboxSeq - 1;
+    const seq = numberAfter(text, '"seq":', next, end);
+    const id = numberAfter(text, '"clientMsgID":"', next, end);
+    const content = text.indexOf(TEXT, next) + TEXT.length;
+    const n = numberAt(text, content);
+    const whole = seq > 0 && n > 0 && n === id && content < end && holds(text, this.from, next, end);
+    if (!whole || !text.startsWith(this.mark, content + String(n).length)) return false;
+    this.deliver(inboxSeq, previous, n, seq);
+    return true;
   }
 
   private read(frame: LoadFrame | LoadFrame[]): void {
     if (Array.isArray(frame)) {
-      for (const entry of frame) this.deliver(entry);
+      for (const entry of frame) this.readDelivery(entry);
       return;
     }
     switch (frame.messageType) {
       case 'normal':
-        return this.deliver(frame);
-      case 'normalReceipt': {
-        const intended = this.out.receipt(Number(frame.clientMsgID), frame.seq as number);
-        if (intended !== undefined) this.meter.receipted(intended);
-        return;
-      }
+        return this.readDelivery(frame);
+      case 'normalReceipt':
+        return this.receipt(Number(frame.clientMsgID), frame.seq as number);
       case 'receiptConfirm':
         this.confirmed = frame.inboxSeq as number;
         return;
@@ -90,21 +127,40 @@ export class PairSession {
     }
   }
 
-  private deliver(entry: LoadFrame): void {
-    const inboxSeq = entry.inboxSeq as number;
+  private readDelivery(entry: LoadFrame): void {
+    const { inboxSeq, prevInboxSeq, fromUserID, clientMsgID, seq, content } = entry;
+    const { text } = content as { text?: string };
+    const n = Number.parseInt(String(text), 10);
     const way = this.other.out;
+    if (fromUserID !== this.other.user) way.fault(`a message of ${String(fromUserID)} came to ${this.user}`);
+    else if (text !== `${n}${this.padding}` || clientMsgID !== String(n)) {
+      way.fault(`${String(clientMsgID)} came with another text: ${String(text).slice(0, 40)}`);
+    }
+    this.deliver(
+      inboxSeq as number,
+      (prevInboxSeq as number | undefined) ?? (inboxSeq as number) - 1,
+      n,
+      seq as number,
+    );
+  }
+
+  private receipt(n: number, seq: number): void {
+    const intended = this.out.receipt(n, seq);
+    if (intended !== undefined) this.meter.receipted(intended);
+  }
+
+  private deliver(inboxSeq: number, previous: number, n: number, seq: number): void {
+    const way = this.other.out;
+    if (this.head === this.said) this.meter.owes(this);
     if (inboxSeq <= this.head) {
-      way.redelivered++;
+      way.again(n, seq);
+      // Its receipt is said once more.
       this.said = Math.min(this.said, this.head - 1);
       return;
     }
-    const previous = (entry.prevInboxSeq as number | undefined) ?? inboxSeq - 1;
     if (previous > this.head) way.fault(`the inbox has a hole between ${this.head} and ${inboxSeq}`);
     this.head = inboxSeq;
-    if (entry.fromUserID !== this.other.user)
-      return way.fault(`a message of ${String(entry.fromUserID)} came to ${this.user}`);
-    const { text } = entry.content as { text: string };
-    const intended = way.deliver(Number.parseInt(text, 10), entry.seq as number);
+    const intended = way.deliver(n, seq);
     if (intended !== undefined) this.meter.delivered(intended);
   }
 
@@ -113,7 +169,7 @@ export class PairSession {
     this.resend ??= setTimeout(() => {
       this.resend = undefined;
       for (let n = 1; n <= this.out.sent; n++) {
-        if (this.out.receiptSeq[n] === undefined) this.connection.send(this.text(n));
+        if (this.out.receiptSeq[n] === undefined) this.connection.send(this.frame(n));
       }
     }, RESEND_MS);
   }
