@@ -2,14 +2,16 @@
 //
 //   <!-- generated:errors -->  …replaced…  <!-- /generated -->
 //
-// `generated:config <service>` is the table of a service's variables.
+// `generated:config <service>` is the table of a service's variables. docs/asyncapi.json is generated as a whole.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import * as prettier from 'prettier';
+import { asyncapiOf } from './asyncapi.mjs';
 
 const root = join(import.meta.dirname, '..');
 const DOCUMENTS = ['docs/protocol.md', 'docs/operations.md'];
+const ASYNCAPI = 'docs/asyncapi.json';
 const REGION = /(<!-- generated:([^>]+?) -->\n)[^]*?(<!-- \/generated -->)/g;
 
 const built = (path) => {
@@ -122,6 +124,15 @@ async function regenerated(path, text, protocol, names) {
   return prettier.format(result, { ...options, parser: 'markdown' });
 }
 
+const readFileIfAny = (path) => (existsSync(path) ? readFileSync(path, 'utf8') : undefined);
+
+async function asyncapi(protocol) {
+  const vectors = (name) => JSON.parse(readFileSync(join(root, 'libs/protocol/fixtures', name), 'utf8')).rows;
+  const document = asyncapiOf(protocol, { up: vectors('frames-up.json'), down: vectors('frames-down.json') });
+  const path = join(root, ASYNCAPI);
+  return prettier.format(JSON.stringify(document), { ...(await prettier.resolveConfig(path)), parser: 'json' });
+}
+
 /** Every frame has its table, so that a new one cannot be forgotten. */
 function missingFrames(text, { upSchemas, downSchemas }) {
   const expected = [
@@ -136,17 +147,20 @@ async function main() {
   const protocol = await built('libs/protocol/src/index.js');
   const names = patterns(await built('libs/protocol/src/schema.js'));
   const stale = [];
+  const renew = (document, before, after) => {
+    if (before === after) return;
+    stale.push(document);
+    if (!check) writeFileSync(join(root, document), after);
+  };
   for (const document of DOCUMENTS) {
     const path = join(root, document);
     if (!existsSync(path)) continue;
     const text = readFileSync(path, 'utf8');
     const missing = document === 'docs/protocol.md' ? missingFrames(text, protocol) : [];
     if (missing.length > 0) throw new Error(`${document} has no region for: ${missing.join(', ')}`);
-    const result = await regenerated(path, text, protocol, names);
-    if (result === text) continue;
-    stale.push(document);
-    if (!check) writeFileSync(path, result);
+    renew(document, text, await regenerated(path, text, protocol, names));
   }
+  renew(ASYNCAPI, readFileIfAny(join(root, ASYNCAPI)), await asyncapi(protocol));
   if (stale.length === 0) console.log('The documents are up to date.');
   else if (!check) console.log(`Regenerated: ${stale.join(', ')}`);
   else

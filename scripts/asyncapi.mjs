@@ -1,0 +1,191 @@
+// The client protocol as an AsyncAPI 3.0 document, made from the schemas and the golden vectors. `generate-docs.mjs` writes it.
+
+const DELIVERY = 'server.normal';
+
+/** A schema as plain JSON. Deliveries inside other frames are named, not repeated. */
+function plain(schema, named) {
+  const nested = (name, value) =>
+    value === named && value !== schema ? { $ref: `#/components/schemas/${DELIVERY}` } : value;
+  return JSON.parse(JSON.stringify(schema, nested));
+}
+
+const capital = (name) => name[0].toUpperCase() + name.slice(1);
+const message = (key) => ({ $ref: `#/channels/connection/messages/${key}` });
+const CONNECTION = { $ref: '#/channels/connection' };
+
+/** What says which answer belongs to which question. */
+const CORRELATION = {
+  clientMsgID: 'Echoed in every answer, with `sendTime`, which is what a message without it is known by.',
+  requestID: 'Echoed in the answer.',
+  beatID: 'Echoed in the answer.',
+};
+
+const SUMMARIES = {
+  client: {
+    login: 'The first frame. A first frame with `versionCode` and `fromUserID` is one without `messageType` too.',
+    normal: 'A message to a user or a group.',
+    createGroup: 'Makes a group. Its first message is a tip to every member.',
+    receipt: 'What the device has stored of what was delivered to it.',
+    history: 'A page of a conversation by `seq`.',
+    beat: 'A heartbeat: the only frame without `messageType` besides the login.',
+  },
+  server: {
+    loginReceipt: 'The session is open (`code` 0), or why it is not; then a close follows.',
+    normalReceipt: 'The message is durable.',
+    invalidReceipt: 'The message is not stored and will not be.',
+    error: 'About a message or request when it echoes its id. `temporary`: the outcome is open, send it again.',
+    close: 'The last frame; `reconnect` says what to do next.',
+    receiptConfirm: 'Everything up to `inboxSeq` is stored as receipted and is never delivered to this device again.',
+    normal: 'A message for this device. It owes a receipt.',
+    historyReceipt: 'A page of history. It owes no receipt.',
+    beat: 'The answer to a heartbeat, with the head of the inbox.',
+    batch: 'An offline batch: messages in `inboxSeq` order, in one frame. Version 1 gets them one by one.',
+  },
+};
+
+/** Every command with what may answer it, and what the server says unasked. */
+const SEND_ANSWERS = ['server.normalReceipt', 'server.invalidReceipt', 'server.error'];
+
+const OPERATIONS = {
+  login: {
+    action: 'receive',
+    summary: 'Opens the session of a device.',
+    messages: ['client.login'],
+    answers: ['server.loginReceipt'],
+  },
+  send: {
+    action: 'receive',
+    summary: 'Answered once per time it is sent, in no promised order.',
+    messages: ['client.normal'],
+    answers: SEND_ANSWERS,
+  },
+  createGroup: {
+    action: 'receive',
+    summary: 'Answered like a message, with the `groupID`.',
+    messages: ['client.createGroup'],
+    answers: SEND_ANSWERS,
+  },
+  history: {
+    action: 'receive',
+    summary: 'Reads a page; at most four at a time.',
+    messages: ['client.history'],
+    answers: ['server.historyReceipt', 'server.error'],
+  },
+  receipt: {
+    action: 'receive',
+    summary: 'Confirmed once it is stored; one confirm may answer many receipts.',
+    messages: ['client.receipt'],
+    answers: ['server.receiptConfirm'],
+  },
+  heartbeat: {
+    action: 'receive',
+    summary: 'Every `heartbeat` seconds of the login receipt.',
+    messages: ['client.beat'],
+    answers: ['server.beat'],
+  },
+  deliver: {
+    action: 'send',
+    summary: 'In `inboxSeq` order, and again until it is receipted.',
+    messages: ['server.normal', 'server.batch'],
+    answers: ['client.receipt'],
+  },
+  complain: {
+    action: 'send',
+    summary: 'About a frame that cannot be matched with a message or a request.',
+    messages: ['server.error'],
+  },
+  close: { action: 'send', summary: 'Says why the server ends the connection.', messages: ['server.close'] },
+};
+
+const SERVERS = {
+  lines: {
+    host: 'im.example.org:4433',
+    protocol: 'tls',
+    title: 'JSON lines',
+    description: 'One JSON object per line, in UTF-8, ended by LF, over TLS. The first byte is `{`.',
+  },
+};
+
+const row = (examples, schema) => examples.filter((one) => one.schema === schema);
+
+/** The vectors as examples of one side: `{schema, name, frame}`. What a client sends is shown as the server reads it. */
+function examplesOf({ up, down }) {
+  const read = up.filter(({ type }) => type).map(({ type, name, frame }) => ({ schema: type, name, frame }));
+  return { client: read, server: down };
+}
+
+const isShort = ({ frame }) => JSON.stringify(frame).length < 1000;
+
+function messageOf(side, name, schema, examples) {
+  const field = Object.keys(CORRELATION).find((one) => schema.properties?.[one]);
+  return {
+    name: schema.properties?.messageType?.const ?? name,
+    title: `${capital(name)} (from the ${side})`,
+    summary: SUMMARIES[side][name],
+    contentType: 'application/json',
+    ...(field && { correlationId: { location: `$message.payload#/${field}`, description: CORRELATION[field] } }),
+    payload: { $ref: `#/components/schemas/${side}.${name}` },
+    examples: row(examples, name)
+      .filter(isShort)
+      .map((one) => ({ name: one.name, payload: one.frame })),
+  };
+}
+
+const operation = ({ action, summary, messages, answers }) => ({
+  action,
+  channel: CONNECTION,
+  summary,
+  messages: messages.map(message),
+  ...(answers && { reply: { channel: CONNECTION, messages: answers.map(message) } }),
+});
+
+const mapped = (object, change) =>
+  Object.fromEntries(Object.entries(object).map(([key, value]) => [key, change(key, value)]));
+
+/**
+ * @param protocol the built protocol library
+ * @param vectors `{up, down}`: the rows of the golden vectors of frames
+ */
+export function asyncapiOf(protocol, vectors) {
+  const { upSchemas, downSchemas, errorTable, closeTable, mayReconnect, PROTOCOL_VERSION } = protocol;
+  const examples = examplesOf(vectors);
+  const batch = { type: 'array', minItems: 1, items: downSchemas.normal };
+  const sides = { client: upSchemas, server: { ...downSchemas, batch } };
+  const each = Object.entries(sides).flatMap(([side, schemas]) =>
+    Object.entries(schemas).map(([name, schema]) => ({ key: `${side}.${name}`, side, name, schema })),
+  );
+  const without = each.filter(({ side, name }) => !SUMMARIES[side][name]).map(({ key }) => key);
+  if (without.length > 0) throw new Error(`scripts/asyncapi.mjs has no words for: ${without.join(', ')}`);
+  return {
+    asyncapi: '3.0.0',
+    info: {
+      title: 'Huizhi client protocol',
+      version: `${PROTOCOL_VERSION}.0.0`,
+      description:
+        'How devices speak with a Huizhi server; the server is the application described. The words to it, and what cannot be ' +
+        'said in schemas (order, retries, limits, closes), are in protocol.md. On input integers and strings of digits are ' +
+        'interchangeable, null is the same as absent, and fields that are not listed are dropped.',
+      license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
+    },
+    defaultContentType: 'application/json',
+    servers: SERVERS,
+    channels: {
+      connection: {
+        address: null,
+        title: 'A connection of a device',
+        description: 'One TCP or WebSocket connection. Frames of both sides cross it in any order after the login.',
+        servers: Object.keys(SERVERS).map((name) => ({ $ref: `#/servers/${name}` })),
+        messages: Object.fromEntries(each.map(({ key }) => [key, { $ref: `#/components/messages/${key}` }])),
+      },
+    },
+    operations: mapped(OPERATIONS, (_, one) => operation(one)),
+    components: {
+      messages: Object.fromEntries(
+        each.map(({ key, side, name, schema }) => [key, messageOf(side, name, schema, examples[side])]),
+      ),
+      schemas: Object.fromEntries(each.map(({ key, schema }) => [key, plain(schema, downSchemas.normal)])),
+    },
+    'x-errors': mapped(errorTable, (_, { code, temporary, meaning }) => ({ code, temporary, meaning })),
+    'x-closes': mapped(closeTable, (_, { code, meaning }) => ({ code, reconnect: mayReconnect(code), meaning })),
+  };
+}
