@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import type { Socket } from 'node:net';
 import { subjects } from '@huizhi/protocol';
 import { gauge, type Bus, type ControlClient, type Logger } from '@huizhi/runtime';
 import { dispatch } from './commands/router.js';
@@ -85,7 +84,7 @@ export class Gateway {
       bus,
       now,
       opener,
-      attempts: new Attempts(config.LOGIN_ATTEMPTS, now),
+      attempts: new Attempts(config.LOGIN_ATTEMPTS, config.FAILED_LOGINS_PER_ADDRESS, now),
       authenticator: authenticatorFor(config),
       outbox: this.outbox,
       pump: this.pump,
@@ -105,11 +104,22 @@ export class Gateway {
       left: (session) => this.sessions.remove(session),
       gone: (connection) => this.connections.delete(connection),
     };
-    this.server = new ClientServer(config, log, (socket) => this.accept(socket));
+    this.server = new ClientServer({
+      settings: config,
+      log,
+      wheel: this.wheel,
+      now,
+      accept: (socket, arrival) => this.connections.add(new Connection(socket, this.context, arrival)),
+    });
   }
 
   get port(): number {
     return this.server.port;
+  }
+
+  /** TCP connections there are, with those that have not finished TLS. */
+  get accepted(): number {
+    return this.server.accepted;
   }
 
   get isListening(): boolean {
@@ -152,10 +162,6 @@ export class Gateway {
     ];
     this.stops.push(...subscriptions.map((subscription) => () => subscription.unsubscribe()));
     this.stops.push(bus.onStatus((connected) => this.busChanged(connected)));
-  }
-
-  private accept(socket: Socket): void {
-    this.connections.add(new Connection(socket, this.context));
   }
 
   private sessionOpened(session: Session): void {
@@ -206,6 +212,7 @@ export class Gateway {
 
   private measure(): void {
     gauge({ name: 'hz_gateway_connections', help: 'Open connections' }, () => this.connections.size);
+    gauge({ name: 'hz_gateway_accepted', help: 'Open TCP connections, TLS finished or not' }, () => this.accepted);
     gauge({ name: 'hz_gateway_sessions', help: 'Open sessions' }, () => this.sessions.size);
     gauge({ name: 'hz_gateway_unanswered_batches', help: 'Batches without an answer' }, () => this.outbox.waiting);
     gauge({ name: 'hz_gateway_waiting_cursors', help: 'Cursors not sent yet' }, () => this.cursors.waiting);

@@ -49,6 +49,12 @@ export const closes = new Tally<CloseName | 'client'>(
   'name',
   [...keys(closeTable), 'client'],
 );
+export const refusedConnections = new Tally(
+  'hz_gateway_refused_connections_total',
+  'Connections ended before TLS was through, by the limit',
+  'limit',
+  ['connections', 'address', 'handshake'],
+);
 export const logins = new Tally<'ok' | ErrorName>('hz_gateway_logins_total', 'Logins by result', 'result', [
   'ok',
   ...keys(errorTable),

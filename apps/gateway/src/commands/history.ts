@@ -24,13 +24,12 @@ const ATTEMPTS = 3;
 /** A page of a conversation. It is read from the log by the message service, which also decides whether it is the user's to read. */
 export function history({ bus, config }: Services, session: Session, frame: History): Result {
   const { requestID } = frame;
-  if (session.histories >= MAX_AT_ONCE || session.connection.isCrowded) {
-    return refused('unavailable', 'too many pages at once', requestID);
-  }
+  const tooMany = refused('unavailable', 'too many pages at once', requestID);
+  if (session.histories >= MAX_AT_ONCE || session.connection.isCrowded) return tooMany;
   session.histories += 1;
-  return answer(bus, requestFor(session.user, frame), requestID, config.HISTORY_TIMEOUT).finally(
-    () => (session.histories -= 1),
-  );
+  return answer(bus, requestFor(session.user, frame), requestID, config.HISTORY_TIMEOUT)
+    .then((outcome) => (session.connection.isCrowded ? tooMany : outcome))
+    .finally(() => (session.histories -= 1));
 }
 
 function requestFor(user: string, frame: History): HistoryRequest {

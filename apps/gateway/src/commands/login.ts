@@ -19,16 +19,16 @@ export function login(services: Services, connection: Connection, frame: Login):
     const text = loginRefused('upgradeRequired', 'this version is no longer supported', more);
     return { frames: [text], close: 'upgradeRequired' };
   }
-  if (!attempts.take(connection.address, frame.fromUserID)) {
+  if (!attempts.take(connection.origin, frame.fromUserID)) {
     return { frames: [loginRefused('unavailable', 'too many logins: wait a little')], close: 'rateLimited' };
   }
   return open(services, connection, frame);
 }
 
 async function open(services: Services, connection: Connection, frame: Login): Promise<Outcome> {
-  const { authenticator, opener, config, isDraining } = services;
+  const { opener, config, isDraining } = services;
   try {
-    await authenticator(frame.fromUserID, frame.token);
+    await proved(services, connection, frame);
     if (isDraining()) return { close: 'drain' };
     const { session, reply } = await opener.open(identityOf(frame), connection);
     logins.add('ok');
@@ -38,6 +38,16 @@ async function open(services: Services, connection: Connection, frame: Login): P
     logins.add(error.error);
     const text = loginRefused(error.error, error.message);
     return { frames: [text], close: error.error === 'unavailable' ? 'unavailable' : 'loginFailed' };
+  }
+}
+
+/** Keys that cannot be read are no failure of the client's. */
+async function proved({ authenticator, attempts }: Services, { origin }: Connection, frame: Login): Promise<void> {
+  try {
+    await authenticator(frame.fromUserID, frame.token);
+  } catch (error) {
+    if (error instanceof ProtocolError && error.error !== 'unavailable') attempts.failed(origin);
+    throw error;
   }
 }
 

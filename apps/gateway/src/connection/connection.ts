@@ -14,6 +14,7 @@ import { closeFrame, echoOf, errorFrame, invalidReceipt, loginRefused } from '..
 import { framesIn } from '../metrics.js';
 import type { Session } from '../session/session.js';
 import type { Timed } from '../time/wheel.js';
+import type { Arrival } from './arrivals.js';
 import type { Context } from './context.js';
 import { Reader, type Raw } from './reader.js';
 import { Writer } from './writer.js';
@@ -37,21 +38,19 @@ export class Connection implements Timed {
   wheelAt = 0;
   state: ConnectionState = 'fresh';
   session: Session | undefined;
-  readonly address: string;
   private readonly reader: Reader;
   private readonly writer: Writer;
   /** Frames that came with the login, until it is decided. */
   private early: Raw[] = [];
-  private readonly startedAt: number;
   private heardAt: number;
 
   constructor(
     private readonly socket: Socket,
     private readonly context: Context,
+    private readonly arrival: Pick<Arrival, 'origin' | 'at'>,
   ) {
     const { config, endOfTurn, now, wheel } = context;
-    this.address = socket.remoteAddress ?? '';
-    this.startedAt = this.heardAt = now();
+    this.heardAt = now();
     this.reader = new Reader(config, this.take, this.takeRefused);
     this.writer = new Writer(socket, config.WRITE_BUFFER_BYTES, endOfTurn, now, {
       overflow: () => this.close('slowConsumer'),
@@ -63,7 +62,12 @@ export class Connection implements Timed {
     socket.on('end', this.hungUp);
     socket.on('error', this.hungUp);
     socket.on('close', this.gone);
-    wheel.arm(this, this.startedAt + config.LOGIN_DEADLINE);
+    wheel.arm(this, arrival.at + config.LOGIN_DEADLINE);
+  }
+
+  /** Where it comes from, as far as limits go. */
+  get origin(): string {
+    return this.arrival.origin;
   }
 
   /** More waits to be written than a client that keeps up would leave: no new deliveries until it has drained. */
@@ -105,7 +109,7 @@ export class Connection implements Timed {
 
   private nearestDeadline(): [at: number, name: CloseName] {
     const { config } = this.context;
-    if (!this.session) return [this.startedAt + config.LOGIN_DEADLINE, 'loginTimeout'];
+    if (!this.session) return [this.arrival.at + config.LOGIN_DEADLINE, 'loginTimeout'];
     const silence = Math.max(MISSED * heartbeatOf(this.session.identity.version, config), config.HEARTBEAT_LEAST);
     const deadlines: [number, CloseName][] = [[this.heardAt + silence, 'heartbeatMissed']];
     if (this.reader.partialAt !== 0) deadlines.push([this.reader.partialAt + config.FRAME_DEADLINE, 'frameTimeout']);
@@ -118,6 +122,7 @@ export class Connection implements Timed {
     if (this.state === 'closing') return;
     const { config, now, wheel } = this.context;
     this.heardAt = now();
+    if (!this.reader.isWithinBytes(bytes.length, this.heardAt)) return this.close('rateLimited');
     try {
       this.reader.read(bytes, this.heardAt);
       // Read on while the login is under way, to notice who hangs up; but not up to the limit, which is for who floods.
@@ -198,6 +203,7 @@ export class Connection implements Timed {
       this.write(loginRefused(error.error, error.message));
       return this.close('loginFailed');
     }
+    if (!this.reader.mayBeWrong(raw, this.heardAt)) return this.close('rateLimited');
     const isSend = raw.messageType === 'normal' || raw.messageType === 'createGroup';
     const isKnown = isSend && (raw.clientMsgID !== undefined || raw.sendTime !== undefined);
     this.write((isKnown ? invalidReceipt : errorFrame)(error.error, error.message, echoOf(raw)));

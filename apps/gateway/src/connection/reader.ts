@@ -8,7 +8,7 @@ export type Raw = Record<string, unknown>;
 
 export type ReaderSettings = Pick<
   GatewayConfig,
-  'LOGIN_BYTES' | 'FRAME_BYTES' | 'FRAMES_PER_SECOND' | 'QUIET_FRAMES_PER_SECOND'
+  'LOGIN_BYTES' | 'FRAME_BYTES' | 'BYTES_PER_SECOND' | 'FRAMES_PER_SECOND' | 'QUIET_FRAMES_PER_SECOND'
 >;
 
 /** What one connection sends, made into frames, within what it may send: little before the login, then so much a frame and a second. */
@@ -19,6 +19,7 @@ export class Reader {
   private bytesBeforeLogin = 0;
   private rate: TokenBucket | undefined;
   private quietRate: TokenBucket | undefined;
+  private byteRate: TokenBucket | undefined;
 
   /**
    * Both return false when nothing more is to be read.
@@ -53,14 +54,24 @@ export class Reader {
   /** From now on the limits told at login hold. */
   loggedIn(now: number): void {
     this.rate = new TokenBucket(this.settings.FRAMES_PER_SECOND, now);
+    this.byteRate = new TokenBucket(this.settings.BYTES_PER_SECOND, now);
     this.quietRate = new TokenBucket(this.settings.QUIET_FRAMES_PER_SECOND, now);
     if (this.codec) this.codec.decoder.limit = this.settings.FRAME_BYTES;
   }
 
+  /** Whatever is in them: reading costs. */
+  isWithinBytes(bytes: number, now: number): boolean {
+    return this.byteRate?.take(now, bytes) ?? true;
+  }
+
   /** Receipts and heartbeats have a rate of their own: who owes them must not be punished for them. */
-  isWithinRate({ messageType }: Raw, now: number): boolean {
-    const isQuiet = messageType === 'receipt' || messageType === undefined || messageType === null;
-    return (isQuiet ? this.quietRate : this.rate)?.take(now) ?? true;
+  isWithinRate(raw: Raw, now: number): boolean {
+    return (isQuiet(raw) ? this.quietRate : this.rate)?.take(now) ?? true;
+  }
+
+  /** To be asked also for frames that are refused: nobody owes wrong ones, and saying what is wrong costs more than doing what is right. */
+  mayBeWrong(raw: Raw, now: number): boolean {
+    return isQuiet(raw) ? (this.rate?.take(now) ?? true) : true;
   }
 
   /** A frame as this connection's mode wants it; as a line for who never said how it speaks. */
@@ -75,3 +86,6 @@ export class Reader {
     return codec;
   }
 }
+
+const isQuiet = ({ messageType }: Raw): boolean =>
+  messageType === 'receipt' || messageType === undefined || messageType === null;

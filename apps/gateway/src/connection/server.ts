@@ -1,28 +1,45 @@
 import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import type { Logger } from '@huizhi/runtime';
+import { refusedConnections } from '../metrics.js';
+import type { Wheel } from '../time/wheel.js';
+import { Arrivals, type Arrival } from './arrivals.js';
 import { readCertificate, watchCertificate, type CertificateFiles } from './certificate.js';
 
 export interface ServerSettings extends CertificateFiles {
   readonly GATEWAY_HOST: string;
   readonly GATEWAY_PORT: number;
   readonly TLS: 'on' | 'off';
+  readonly TLS_RELOAD: number;
   readonly MAX_CONNECTIONS: number;
+  readonly CONNECTIONS_PER_ADDRESS: number;
   readonly LOGIN_DEADLINE: number;
 }
 
-/** The door for clients: TLS over TCP. What comes in is handed on as a socket. */
+export interface ServerParts {
+  readonly settings: ServerSettings;
+  readonly log: Logger;
+  readonly wheel: Wheel;
+  readonly now: () => number;
+  readonly accept: (socket: Socket, arrival: Arrival) => void;
+}
+
+/** The door for clients: TCP, and TLS over it. What comes in is handed on as a socket. */
 export class ClientServer {
   private readonly server: Server;
+  private readonly arrivals: Arrivals;
   private unwatch = (): void => undefined;
 
-  constructor(
-    private readonly settings: ServerSettings,
-    private readonly log: Logger,
-    accept: (socket: Socket) => void,
-  ) {
-    this.server = settings.TLS === 'on' ? this.tlsServer(accept) : createTcpServer(accept);
+  constructor(private readonly parts: ServerParts) {
+    const { settings, wheel, now, accept } = parts;
+    this.arrivals = new Arrivals(settings.CONNECTIONS_PER_ADDRESS, settings.LOGIN_DEADLINE, wheel, now);
+    const next = settings.TLS === 'on' ? this.throughTls() : accept;
+    this.server = createTcpServer((socket) => {
+      const arrival = this.arrivals.admit(socket);
+      if (arrival) next(socket, arrival);
+    });
     this.server.maxConnections = settings.MAX_CONNECTIONS;
+    this.server.on('drop', () => refusedConnections.add('connections'));
   }
 
   get isListening(): boolean {
@@ -33,27 +50,45 @@ export class ClientServer {
     return (this.server.address() as AddressInfo | null)?.port ?? 0;
   }
 
+  /** TCP connections there are, with those that have not finished TLS. */
+  get accepted(): number {
+    return this.arrivals.size;
+  }
+
   async listen(): Promise<void> {
-    const { GATEWAY_HOST: host, GATEWAY_PORT: port } = this.settings;
+    const { settings, log } = this.parts;
+    const { GATEWAY_HOST: host, GATEWAY_PORT: port } = settings;
     await new Promise<void>((resolve, reject) => {
       this.server.once('error', reject);
       this.server.listen({ host, port, backlog: 1_024 }, resolve);
     });
-    this.server.on('error', (error) => this.log.error('server.error', { error }));
-    this.log.info('server.listening', { host, port: this.port, tls: this.settings.TLS });
+    this.server.on('error', (error) => log.error('server.error', { error }));
+    log.info('server.listening', { host, port: this.port, tls: settings.TLS });
   }
 
-  /** Accepts nobody any more; the connections there are go on. */
+  /** Accepts nobody any more; the connections there go on. */
   stop(): void {
     this.unwatch();
     this.server.close();
+    this.arrivals.endHandshakes();
   }
 
-  private tlsServer(accept: (socket: Socket) => void): Server {
-    const options = { ...readCertificate(this.settings), handshakeTimeout: this.settings.LOGIN_DEADLINE };
-    const server = createTlsServer(options, accept);
-    server.on('tlsClientError', (_, socket) => socket.destroy());
-    this.unwatch = watchCertificate(this.settings, server, this.log);
-    return server;
+  /** The TLS server listens nowhere: it is given what was admitted. */
+  private throughTls(): (socket: Socket, arrival: Arrival) => void {
+    const { settings, log } = this.parts;
+    const tls = createTlsServer(readCertificate(settings));
+    tls.on('secureConnection', (socket) => this.secured(socket));
+    tls.on('tlsClientError', (_, socket) => socket.destroy());
+    this.unwatch = watchCertificate(settings, tls, settings.TLS_RELOAD, log);
+    return (socket, arrival) => {
+      this.arrivals.shake(socket, arrival);
+      tls.emit('connection', socket);
+    };
+  }
+
+  private secured(socket: Socket): void {
+    const arrival = this.arrivals.shaken(socket);
+    if (arrival) this.parts.accept(socket, arrival);
+    else socket.destroy();
   }
 }

@@ -25,11 +25,13 @@ export class TestClient {
     this.closing = new Promise((resolve) => socket.on('close', () => resolve()));
   }
 
-  /** @param ca speaks TLS and trusts this certificate */
-  static async connect(port: number, ca?: string): Promise<TestClient> {
-    const socket = ca
-      ? connectTls({ port, host: '127.0.0.1', ca, servername: 'localhost' })
-      : connectTcp(port, '127.0.0.1');
+  /**
+   * @param ca speaks TLS and trusts this certificate
+   * @param localAddress another address of this machine to come from
+   */
+  static async connect(port: number, ca?: string, localAddress?: string): Promise<TestClient> {
+    const where = { port, host: '127.0.0.1', ...(localAddress && { localAddress }) };
+    const socket = ca ? connectTls({ ...where, ca, servername: 'localhost' }) : connectTcp(where);
     await new Promise<void>((resolve, reject) => {
       socket.once(ca ? 'secureConnect' : 'connect', resolve);
       socket.once('error', reject);

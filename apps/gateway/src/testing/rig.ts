@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Nats, signToken } from '@huizhi/constellation';
-import { Bus, ControlClient, readConfig, silentLogger } from '@huizhi/runtime';
+import { Bus, ControlClient, readConfig, silentLogger, type Logger } from '@huizhi/runtime';
 import { gatewayConfig } from '../config.js';
 import { Gateway } from '../gateway.js';
 import { TestClient, type Frame } from './client.js';
@@ -29,6 +29,19 @@ export class BusServer {
   }
 }
 
+/** What a gateway logged. */
+export class RecordedLog implements Logger {
+  readonly lines: { event: string; fields: unknown }[] = [];
+  readonly debug = (event: string, fields?: unknown): void => void this.lines.push({ event, fields });
+  readonly info = this.debug;
+  readonly warn = this.debug;
+  readonly error = this.debug;
+
+  count(event: string): number {
+    return this.lines.filter((line) => line.event === event).length;
+  }
+}
+
 /** A gateway on a real bus; the services behind it are played by the test, so that it can lose, hold and repeat. */
 export class Rig {
   private readonly clients: TestClient[] = [];
@@ -38,11 +51,18 @@ export class Rig {
     readonly bus: Bus,
     readonly message: MessageSide,
     readonly offline: OfflineSide,
+    readonly log: RecordedLog,
     private readonly close: () => Promise<void>,
     private readonly ca: string | undefined,
   ) {}
 
-  static async start(server: BusServer, env: Record<string, string> = {}, ca?: string): Promise<Rig> {
+  /** @param now the gateway's clock, where a test turns it */
+  static async start(
+    server: BusServer,
+    env: Record<string, string> = {},
+    ca?: string,
+    now?: () => number,
+  ): Promise<Rig> {
     const url = server.nats.url();
     const config = readConfig(gatewayConfig, {
       NODE_ENV: 'test',
@@ -60,14 +80,15 @@ export class Rig {
     await Promise.all([bus.ready(), sides.ready()]);
     const message = new MessageSide(sides);
     const offline = new OfflineSide(sides);
-    const gateway = new Gateway({ config, bus, control, log: silentLogger });
+    const log = new RecordedLog();
+    const gateway = new Gateway({ config, bus, control, log, ...(now && { now }) });
     await gateway.start();
     const close = async (): Promise<void> => {
       await gateway.stop();
       await control.close();
       await Promise.all([bus.drain(), sides.drain()]);
     };
-    return new Rig(gateway, sides, message, offline, close, ca);
+    return new Rig(gateway, sides, message, offline, log, close, ca);
   }
 
   async stop(): Promise<void> {
@@ -75,8 +96,8 @@ export class Rig {
     await this.close();
   }
 
-  async connect(): Promise<TestClient> {
-    const client = await TestClient.connect(this.gateway.port, this.ca);
+  async connect(from?: string): Promise<TestClient> {
+    const client = await TestClient.connect(this.gateway.port, this.ca, from);
     this.clients.push(client);
     return client;
   }

@@ -11,16 +11,20 @@ export class TokenBucket {
   }
 
   /** False: too many. */
-  take(now: number): boolean {
-    this.tokens = Math.min(this.burst, this.tokens + ((now - this.filledAt) * this.perSecond) / 1_000);
+  take(now: number, cost = 1): boolean {
+    this.tokens = this.left(now);
     this.filledAt = now;
-    if (this.tokens < 1) return false;
-    this.tokens -= 1;
+    if (this.tokens < cost) return false;
+    this.tokens -= cost;
     return true;
   }
 
-  /** Whether it is as if it had never been used. */
-  isFull(now: number): boolean {
-    return this.tokens + ((now - this.filledAt) * this.perSecond) / 1_000 >= this.burst;
+  /** Whether there is nothing to take. */
+  isEmpty(now: number): boolean {
+    return this.left(now) < 1;
+  }
+
+  private left(now: number): number {
+    return Math.min(this.burst, this.tokens + ((now - this.filledAt) * this.perSecond) / 1_000);
   }
 }

@@ -1,0 +1,108 @@
+import type { Socket } from 'node:net';
+import { refusedConnections } from '../metrics.js';
+import type { Timed, Wheel } from '../time/wheel.js';
+
+/** A TCP connection from its first moment, before TLS and the first frame. */
+export class Arrival implements Timed {
+  wheelAt = 0;
+
+  constructor(
+    /** As far as limits go: see {@link originOf}. */
+    readonly origin: string,
+    /** When it came, by the gateway's clock: TLS and the login have one deadline together. */
+    readonly at: number,
+    private readonly socket: Socket,
+  ) {}
+
+  /** The deadline came before TLS was through: there is no way to say so. */
+  due(): undefined {
+    refusedConnections.add('handshake');
+    this.socket.destroy();
+    return undefined;
+  }
+}
+
+/** Everyone who is at the door, or past it: how many from where, and who has not finished TLS. */
+export class Arrivals {
+  private readonly perOrigin = new Map<string, number>();
+  /** TLS hands on another socket than came in; the two share their remote end. */
+  private readonly shaking = new Map<string, Arrival>();
+  private count = 0;
+
+  constructor(
+    private readonly mostPerOrigin: number,
+    private readonly deadlineMs: number,
+    private readonly wheel: Wheel,
+    private readonly now: () => number,
+  ) {}
+
+  /** TCP connections there are. */
+  get size(): number {
+    return this.count;
+  }
+
+  /** Counts it until it is gone. Undefined: too many from there, it was ended. */
+  admit(socket: Socket): Arrival | undefined {
+    const origin = originOf(socket.remoteAddress ?? '');
+    const there = this.perOrigin.get(origin) ?? 0;
+    if (there >= this.mostPerOrigin) {
+      refusedConnections.add('address');
+      socket.resetAndDestroy();
+      return undefined;
+    }
+    this.perOrigin.set(origin, there + 1);
+    this.count += 1;
+    socket.once('close', () => this.left(origin));
+    return new Arrival(origin, this.now(), socket);
+  }
+
+  /** TLS begins: it ends the connection unless {@link shaken} comes in time. */
+  shake(socket: Socket, arrival: Arrival): void {
+    const end = remoteEnd(socket);
+    this.shaking.set(end, arrival);
+    this.wheel.arm(arrival, arrival.at + this.deadlineMs);
+    socket.once('close', () => this.forget(end, arrival));
+  }
+
+  /** TLS is through. Undefined: its other side has gone already. */
+  shaken(socket: Socket): Arrival | undefined {
+    const end = remoteEnd(socket);
+    const arrival = this.shaking.get(end);
+    if (arrival) this.forget(end, arrival);
+    return arrival;
+  }
+
+  /** Nobody waits for those who have not finished TLS. */
+  endHandshakes(): void {
+    for (const arrival of [...this.shaking.values()]) arrival.due();
+  }
+
+  private forget(end: string, arrival: Arrival): void {
+    this.wheel.disarm(arrival);
+    if (this.shaking.get(end) === arrival) this.shaking.delete(end);
+  }
+
+  private left(origin: string): void {
+    this.count -= 1;
+    const there = (this.perOrigin.get(origin) ?? 1) - 1;
+    if (there > 0) this.perOrigin.set(origin, there);
+    else this.perOrigin.delete(origin);
+  }
+}
+
+const remoteEnd = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
+
+/**
+ * Where somebody comes from, as far as limits go: an IPv4 address; of IPv6 the /64 network, in which one subscriber has all
+ * addresses there are.
+ */
+export function originOf(address: string): string {
+  if (!address.includes(':')) return address;
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
+  if (mapped) return mapped;
+  const [left = '', right] = (address.split('%')[0] ?? '').split('::');
+  const head = left === '' ? [] : left.split(':');
+  const tail = right === undefined || right === '' ? [] : right.split(':');
+  const zeros = Array<string>(Math.max(0, 8 - head.length - tail.length)).fill('0');
+  return `${[...head, ...zeros, ...tail].slice(0, 4).join(':')}::/64`;
+}

@@ -1,0 +1,261 @@
+import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { connect as connectTcp, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect as connectTls, type SecureVersion, type TLSSocket } from 'node:tls';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { certificateFor, signToken, type Certificate } from '@huizhi/constellation';
+import { eventually } from '../testing/eventually.js';
+import { BusServer, Rig, SECRET } from '../testing/rig.js';
+
+/** Before anybody is logged in: TCP, TLS, and whatever else may come to the port. */
+
+let server: BusServer;
+let folder: string;
+let certificate: Certificate;
+let rig: Rig;
+const sockets: Socket[] = [];
+
+beforeAll(async () => {
+  server = await BusServer.start();
+  folder = mkdtempSync(join(tmpdir(), 'hz-doors-'));
+  certificate = await certificateFor(folder);
+});
+afterAll(async () => {
+  await server.stop();
+  rmSync(folder, { recursive: true });
+});
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  await rig.stop();
+});
+
+const start = async (env: Record<string, string> = {}, now?: () => number): Promise<void> => {
+  const { certFile, keyFile, ca } = certificate;
+  rig = await Rig.start(server, { TLS: 'on', TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile, ...env }, ca, now);
+};
+
+/** TCP only: what is on top is the test's. */
+async function tcp(): Promise<Socket> {
+  const socket = connectTcp(rig.gateway.port, '127.0.0.1');
+  sockets.push(socket);
+  socket.on('error', () => undefined).resume();
+  await new Promise((resolve) => socket.once('connect', resolve));
+  return socket;
+}
+
+async function tls(options: { minVersion?: SecureVersion; maxVersion?: SecureVersion } = {}): Promise<TLSSocket> {
+  const { port } = rig.gateway;
+  // A version this old is not even offered by OpenSSL's usual security level.
+  const ciphers = options.maxVersion === 'TLSv1.1' ? 'ALL:@SECLEVEL=0' : undefined;
+  const socket = connectTls({
+    port,
+    host: '127.0.0.1',
+    rejectUnauthorized: false,
+    ...options,
+    ...(ciphers && { ciphers }),
+  });
+  sockets.push(socket);
+  await new Promise<void>((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject));
+  socket.on('error', () => undefined);
+  return socket;
+}
+
+const gone = (socket: Socket, withinMs = 3_000): Promise<void> =>
+  eventually('the end of the connection', () => socket.destroyed, withinMs);
+
+async function works(user = 'bystander'): Promise<void> {
+  const client = await rig.login(user);
+  client.send({ beatID: 'works' });
+  await client.frame({ beatID: 'works' });
+  client.destroy();
+}
+
+describe('a connection that does not get as far as a frame', () => {
+  beforeEach(() => start({ LOGIN_DEADLINE: '500ms' }));
+
+  test('is ended at the deadline without a byte of TLS', async () => {
+    await gone(await tcp());
+    await works();
+  });
+
+  test('is ended at the deadline with a TLS handshake that goes on for ever', async () => {
+    const socket = await tcp();
+    // The beginning of a record of 4,096 bytes: it is never whole, and something comes all the time.
+    socket.write(Buffer.from([0x16, 0x03, 0x01, 0x10, 0x00, 0x01, 0x00, 0x0f, 0xfc]));
+    const loris = setInterval(() => socket.writable && socket.write(Buffer.alloc(1)), 30);
+    await gone(socket).finally(() => clearInterval(loris));
+    await works();
+  });
+});
+
+test('TLS and the login have one deadline together', async () => {
+  let ahead = 0;
+  await start({}, () => performance.now() + ahead);
+  const raw = await tcp();
+  await eventually('the connection', () => rig.gateway.accepted === 1);
+  ahead = 9_900;
+  const socket = connectTls({ socket: raw, rejectUnauthorized: false });
+  sockets.push(socket);
+  let said = '';
+  socket.on('data', (bytes: Buffer) => (said += bytes.toString()));
+  await new Promise<void>((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject));
+  ahead = 10_100;
+  await eventually('the goodbye', () => said.includes('"loginTimeout"'));
+});
+
+describe('bytes that are not this protocol', () => {
+  const noise: [string, Buffer][] = [
+    ['plain JSON', Buffer.from('{"messageType":"login","fromUserID":"alice","versionCode":2}\n')],
+    ['an HTTP request', Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')],
+    ['the preface of HTTP/2', Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')],
+    ['an SSH banner', Buffer.from('SSH-2.0-OpenSSH_9.2p1\r\n')],
+    ['gzip', Buffer.from('1f8b0800000000000003abae05004a7d86f302000000', 'hex')],
+    ['zeros', Buffer.alloc(2_000)],
+    ['a TLS record that is no handshake', Buffer.from([0x17, 0x03, 0x03, 0x00, 0x02, 0x00, 0x00])],
+    ['a handshake cut short', Buffer.from([0x16, 0x03, 0x01, 0x00, 0x05, 0x01, 0x00, 0x00, 0x01, 0x03])],
+  ];
+
+  beforeEach(() => start({ LOGIN_DEADLINE: '2s' }));
+
+  test.each(noise)('end a connection to the TLS port, and no other: %s', async (_, bytes) => {
+    const socket = await tcp();
+    socket.write(bytes);
+    await gone(socket, 5_000);
+    await works();
+  });
+
+  test('end a connection inside TLS too, with a word', async () => {
+    for (const [what, bytes] of noise.filter(([name]) => name !== 'plain JSON' && name !== 'an HTTP request')) {
+      const socket = await tls();
+      let said = '';
+      socket.on('data', (more: Buffer) => (said += more.toString()));
+      socket.write(bytes);
+      await new Promise((resolve) => socket.once('close', resolve));
+      expect([what, said.includes('"badFrame"')]).toEqual([what, true]);
+    }
+    await works();
+  });
+
+  test('end a connection that speaks TLS inside TLS', async () => {
+    const inner = connectTls({ socket: await tls(), rejectUnauthorized: false });
+    sockets.push(inner);
+    const failed = new Promise((resolve) => inner.once('error', resolve));
+    await expect(failed).resolves.toMatchObject({ message: expect.any(String) });
+    await works();
+  });
+});
+
+describe('TLS', () => {
+  test('is spoken as 1.2 and 1.3, and refused as 1.1', async () => {
+    await start();
+    for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+      const socket = await tls({ minVersion: version, maxVersion: version });
+      expect(socket.getProtocol()).toBe(version);
+    }
+    await expect(tls({ minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1' })).rejects.toThrow(/protocol version|alert/i);
+    await works();
+  });
+
+  test('is not negotiated again for a client that asks', async () => {
+    await start();
+    const socket = await tls({ maxVersion: 'TLSv1.2' });
+    const outcome = await new Promise((resolve) => {
+      socket.once('error', resolve).once('close', () => resolve(new Error('closed')));
+      socket.renegotiate({ rejectUnauthorized: false }, (error) => resolve(error));
+    });
+    expect(outcome).toMatchObject({ message: expect.any(String) });
+    await works();
+  });
+
+  const fingerprint = async (): Promise<string> => (await tls()).getPeerCertificate().fingerprint256;
+
+  test('takes a renewed certificate for new connections, keeps the old one while a pair is half written, and no session notices', async () => {
+    const live = mkdtempSync(join(tmpdir(), 'hz-doors-live-'));
+    const [certFile, keyFile] = [join(live, 'cert.pem'), join(live, 'key.pem')];
+    copyFileSync(certificate.certFile, certFile);
+    copyFileSync(certificate.keyFile, keyFile);
+    await start({ TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile, TLS_RELOAD: '50ms' });
+    const alice = await rig.login('alice');
+    const before = await fingerprint();
+    const renewed = await certificateFor(mkdtempSync(join(live, 'renewed-')));
+
+    for (const half of [
+      () => writeFileSync(certFile, readFileSync(renewed.certFile).subarray(0, 200)),
+      () => writeFileSync(certFile, readFileSync(renewed.certFile)),
+    ]) {
+      const looks = rig.log.count('certificate.not-reloaded');
+      half();
+      await eventually('a look at the files', () => rig.log.count('certificate.not-reloaded') > looks);
+      expect(await fingerprint()).toBe(before);
+    }
+    copyFileSync(renewed.keyFile, `${keyFile}.new`);
+    renameSync(`${keyFile}.new`, keyFile);
+    await eventually('the renewed certificate', () => rig.log.count('certificate.reloaded') > 0);
+    expect(await fingerprint()).not.toBe(before);
+    await expect(tls({ minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1' })).rejects.toThrow();
+
+    alice.send({ beatID: 'still here' });
+    await alice.frame({ beatID: 'still here' });
+    rmSync(live, { recursive: true });
+  });
+});
+
+describe('the number of connections', () => {
+  test('is bounded; who leaves makes room, and sessions there are go on', async () => {
+    await start({ MAX_CONNECTIONS: '5', LOGIN_DEADLINE: '1m' });
+    const alice = await rig.login('alice');
+    const held = await Promise.all([tcp(), tcp(), tcp(), tcp()]);
+    await gone(await tcp());
+    held[0]?.destroy();
+    await eventually('room', () => rig.gateway.accepted < 5);
+    await works();
+    alice.send({ beatID: 'still here' });
+    await alice.frame({ beatID: 'still here' });
+  });
+
+  test('is bounded for one address, handshakes that never end included', async () => {
+    await start({ CONNECTIONS_PER_ADDRESS: '5', LOGIN_DEADLINE: '1m' });
+    const alice = await rig.login('alice');
+    const held = await Promise.all([tcp(), tcp(), tcp(), tcp()]);
+    await gone(await tcp());
+    const other = connectTcp({ port: rig.gateway.port, host: '127.0.0.1', localAddress: '127.0.0.2' });
+    sockets.push(other);
+    const elsewhere = connectTls({ socket: other, rejectUnauthorized: false });
+    await new Promise<void>((resolve, reject) => elsewhere.once('secureConnect', resolve).once('error', reject));
+    held[0]?.destroy();
+    await eventually('room', () => rig.gateway.accepted < 6);
+    await works();
+    alice.send({ beatID: 'still here' });
+    await alice.frame({ beatID: 'still here' });
+  });
+
+  test('a flood of connections that are dropped at once leaves nothing behind', async () => {
+    await start({ CONNECTIONS_PER_ADDRESS: '50', LOGIN_DEADLINE: '1m' });
+    for (let round = 0; round < 10; round++) {
+      const some = await Promise.all(Array.from({ length: 50 }, () => tcp()));
+      for (const socket of some) socket.resetAndDestroy();
+      await eventually('all to be gone', () => rig.gateway.accepted === 0);
+    }
+    await works();
+    expect(rig.offline.opens).toHaveLength(1);
+  });
+});
+
+test('who has not finished TLS does not hold up the end', async () => {
+  await start({ LOGIN_DEADLINE: '1h' });
+  const socket = await tcp();
+  await eventually('the connection', () => rig.gateway.accepted === 1);
+  await rig.gateway.stop();
+  await gone(socket);
+});
+
+test('nothing of the services behind is asked before a login is proved', async () => {
+  await start();
+  for (const token of [undefined, 'x', await signToken(SECRET, 'mallory')]) {
+    const client = await rig.connect();
+    client.send({ messageType: 'login', fromUserID: 'alice', versionCode: 2, token });
+    await client.closed();
+  }
+  expect([rig.message.ensured, rig.offline.opens]).toEqual([[], []]);
+});

@@ -1,0 +1,159 @@
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { encodeLines, subjects, type HistoryReply } from '@huizhi/protocol';
+import { signToken } from '@huizhi/constellation';
+import { eventually } from '../testing/eventually.js';
+import type { TestClient } from '../testing/client.js';
+import { BusServer, Rig, SECRET } from '../testing/rig.js';
+
+/** Who sends much of something small, or a little of something large: it costs them their connection and nobody else anything. */
+
+let server: BusServer;
+let rig: Rig;
+
+beforeAll(async () => {
+  server = await BusServer.start();
+});
+afterAll(() => server.stop());
+afterEach(() => rig.stop());
+
+const start = async (env: Record<string, string> = {}): Promise<void> => {
+  rig = await Rig.start(server, env);
+};
+const closed = async (client: TestClient, name: string): Promise<void> => {
+  expect(await client.frame({ messageType: 'close' })).toMatchObject({ name });
+  await client.closed();
+};
+const works = async (client: TestClient): Promise<void> => {
+  const beatID = String(Math.random());
+  client.send({ beatID });
+  await client.frame({ beatID });
+};
+
+test('47 KB of tiny frames before the login are refused at the first', async () => {
+  await start();
+  const bystander = await rig.login('bob');
+  const client = await rig.connect();
+  client.raw('{}\n'.repeat(16_000));
+  await client.closed();
+  expect(client.all({ messageType: 'loginReceipt' })).toHaveLength(1);
+  await works(bystander);
+});
+
+test('47 KB of tiny frames that say nothing count as frames, although they have no type', async () => {
+  await start();
+  const bystander = await rig.login('bob');
+  const client = await rig.login('alice');
+  client.raw('{}\n'.repeat(16_000));
+  await closed(client, 'rateLimited');
+  expect(client.all({ messageType: 'error' }).length).toBeLessThan(300);
+  await works(bystander);
+});
+
+test('receipts that are wrong count as frames', async () => {
+  await start();
+  const client = await rig.login('alice');
+  client.raw(`${JSON.stringify({ messageType: 'receipt', messageIDs: Array<string>(900).fill('x') })}\n`.repeat(400));
+  await closed(client, 'rateLimited');
+  expect(client.all({ messageType: 'error' }).length).toBeLessThan(300);
+});
+
+test('47 KB of tiny heartbeats are answered, each once and in order', async () => {
+  await start();
+  const client = await rig.login('alice');
+  client.raw(Array.from({ length: 3_000 }, (_, n) => `{"beatID":"${n}"}\n`).join(''));
+  await client.frame({ beatID: '2999' });
+  expect(client.frames.slice(1).map(({ beatID }) => Number(beatID))).toEqual(
+    Array.from({ length: 3_000 }, (_, n) => n),
+  );
+});
+
+test.each([
+  ['heartbeats', { beatID: '1' }],
+  ['receipts', { messageType: 'receipt', upTo: 1 }],
+])('closes who sends more %s a second than their own limit', async (_, frame) => {
+  await start({ QUIET_FRAMES_PER_SECOND: '50' });
+  const bystander = await rig.login('bob');
+  const client = await rig.login('alice');
+  client.send(...Array<typeof frame>(150).fill(frame));
+  await closed(client, 'rateLimited');
+  await works(bystander);
+});
+
+test('closes who sends more bytes a second than the limit, whatever the frames', async () => {
+  await start({ BYTES_PER_SECOND: '262144' });
+  const bystander = await rig.login('bob');
+  const client = await rig.login('alice');
+  client.raw(`${JSON.stringify({ messageType: 'receipt', padding: 'x'.repeat(60_000) })}\n`.repeat(12));
+  await closed(client, 'rateLimited');
+  await works(bystander);
+});
+
+test('closes who sends nothing but empty lines', async () => {
+  await start();
+  const client = await rig.login('alice');
+  client.raw('\n'.repeat(900));
+  await works(client);
+  client.raw('\r\n'.repeat(1_001));
+  await closed(client, 'badFrame');
+});
+
+const ask = (requestID: string) => ({ messageType: 'history', requestID, chatType: 'userChat', toUserID: 'bob' });
+
+test('reads four pages of history at a time and refuses more for now; a flood of them is a flood of frames', async () => {
+  await start();
+  const asked: string[] = [];
+  const bus = rig.bus;
+  bus.subscribe(subjects.history, (_, __, reply) => reply && asked.push(reply));
+  const client = await rig.login('alice');
+  client.send(...Array.from({ length: 9 }, (_, n) => ask(`h${n}`)));
+  await eventually('five refusals', () => client.all({ messageType: 'error', name: 'unavailable' }).length === 5);
+  expect(asked).toHaveLength(4);
+  const empty: HistoryReply = { hasMore: false };
+  for (const reply of asked) bus.respond(reply, encodeLines(empty, []));
+  await eventually('four pages', () => client.all({ messageType: 'historyReceipt' }).length === 4);
+  client.send(...Array.from({ length: 300 }, (_, n) => ask(`f${n}`)));
+  await closed(client, 'rateLimited');
+});
+
+test('four of the largest pages at once do not cost a slow reader its connection', async () => {
+  await start();
+  const page = encodeLines({ hasMore: true }, [JSON.stringify({ content: { text: 'x'.repeat(500_000) } })]);
+  const replies: string[] = [];
+  rig.bus.subscribe(subjects.history, (_, __, reply) => {
+    if (reply) replies.push(reply);
+    // All in one piece, so that they are written in one turn.
+    if (replies.length === 4) for (const to of replies) rig.bus.respond(to, page);
+  });
+  const client = await rig.login('alice');
+  client.socket.pause();
+  client.send(...Array.from({ length: 4 }, (_, n) => ask(`h${n}`)));
+  await eventually('the questions', () => replies.length === 4);
+  client.send({ beatID: 'after' });
+  client.socket.resume();
+  await client.frame({ beatID: 'after' });
+  await eventually('an answer to each', () =>
+    ['h0', 'h1', 'h2', 'h3'].every((requestID) => client.all({ requestID }).length === 1),
+  );
+  expect(client.all({ messageType: 'close' })).toEqual([]);
+});
+
+test('failed logins from one address are bounded, whoever they are for; other addresses are not concerned', async () => {
+  await start({ FAILED_LOGINS_PER_ADDRESS: '5' });
+  const login = async (user: string, token: string, from?: string): Promise<string> => {
+    const client = await rig.connect(from);
+    client.send({ messageType: 'login', fromUserID: user, versionCode: 2, token });
+    const { name } = await client.frame({ messageType: 'loginReceipt' });
+    client.destroy();
+    return (name as string | undefined) ?? 'ok';
+  };
+  for (let n = 0; n < 5; n++) expect(await login(`victim${n}`, 'guess')).toBe('badToken');
+  const good = await signToken(SECRET, 'alice');
+  expect(await login('victim5', 'guess')).toBe('unavailable');
+  expect(await login('alice', good)).toBe('unavailable');
+  expect(await login('alice', good, '127.0.0.2')).toBe('ok');
+});
+
+test('logins that succeed do not count as failed', async () => {
+  await start({ FAILED_LOGINS_PER_ADDRESS: '1' });
+  for (let n = 0; n < 5; n++) await rig.login(`user${n}`);
+});
