@@ -25,6 +25,8 @@ export interface ClientEvents {
   resync: [generation: string];
   /** The same device logged in elsewhere; this client does not reconnect. */
   kicked: [];
+  /** The tokens of this user were revoked; this client does not reconnect. With a newer token, connect it again. */
+  revoked: [];
   /** A connection ended. `code` 0: without a close frame. `reconnect`: this client tries again by itself. */
   closed: [code: number, name: string, reconnect: boolean];
   /** Something failed that is not told elsewhere: a listener, the token callback, the store, a frame. */

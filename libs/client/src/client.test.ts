@@ -96,6 +96,42 @@ describe('connecting', () => {
     await expect(again).rejects.toBeInstanceOf(LoginRefusedError);
   });
 
+  test('a session that ends with its token goes on with a new one, and the refusal of an old one is still forgiven once', async () => {
+    let tokens = 0;
+    const [, first] = await harness.online({ token: () => `token-${++tokens}` });
+    first.send({ messageType: 'close', code: 4010, name: 'tokenExpired', reconnect: true, reason: 'expired' });
+    const second = await harness.server.peer();
+    expect(await second.login({ code: 1102, name: 'tokenExpired', reason: 'a cached one' })).toMatchObject({
+      token: 'token-2',
+    });
+    expect(await (await harness.server.peer()).login()).toMatchObject({ token: 'token-3' });
+  });
+
+  test('revoked tokens are told, and it does not reconnect until it is asked to', async () => {
+    const [client, peer] = await harness.online();
+    const revoked = new Promise<void>((resolve) => client.on('revoked', resolve));
+    peer.send({ messageType: 'close', code: 4505, name: 'revoked', reconnect: false, reason: 'revoked' });
+    await revoked;
+    await until('the end', () => client.state === 'closed');
+    const again = client.connect();
+    await harness.server.loggedIn();
+    await again;
+  });
+
+  test('the server may say when to come back, in place of the first wait', async () => {
+    const [, first] = await harness.online({ timings: { reconnect: { baseMs: 1e9, maxMs: 1e9 } } });
+    first.send({ messageType: 'close', code: 4000, name: 'drain', reconnect: true, reason: 'going', retryAfter: 20 });
+    const told = performance.now();
+    await harness.server.loggedIn();
+    expect(performance.now() - told).toBeGreaterThanOrEqual(19);
+  });
+
+  test('but not later than its own longest wait', async () => {
+    const [, first] = await harness.online({ timings: { reconnect: { baseMs: 5, maxMs: 10 } } });
+    first.send({ messageType: 'close', code: 4000, name: 'drain', reconnect: true, reason: 'going', retryAfter: 1e9 });
+    await harness.server.loggedIn();
+  });
+
   test('a login that is refused for now is tried again', async () => {
     const client = harness.client();
     const online = client.connect();

@@ -256,6 +256,7 @@ export class HuizhiClient {
     if (end.error) this.events.emit('error', end.error);
     this.events.emit('closed', end.code, end.name, reconnect);
     if (end.code === closeTable.kicked.code) this.events.emit('kicked');
+    if (end.code === closeTable.revoked.code) this.events.emit('revoked');
     if (!reconnect && !end.reconnect) this.abandon(end.name);
   }
 

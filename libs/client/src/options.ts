@@ -13,7 +13,7 @@ export interface ClientOptions {
   deviceType?: string;
   /** Default: the protocol version this SDK speaks. */
   versionCode?: number;
-  /** Asked at each login, so that an expired token can be replaced. */
+  /** Asked at each login, so that an expired token can be replaced: also after the server ended a session because its token had expired. */
   token: () => Promise<string> | string;
   /** Default: a {@link file://./memory-store.ts MemoryStore}, which forgets everything with the process. */
   store?: Store;

@@ -1,4 +1,4 @@
-import type { Down, LoginReceipt } from '@huizhi/protocol';
+import { errorTable, type Down, type LoginReceipt } from '@huizhi/protocol';
 import { fullJitter } from './backoff.js';
 import type { ClientState } from './client-events.js';
 import { ClientClosedError, LoginRefusedError, RequestTimeoutError } from './errors.js';
@@ -118,7 +118,8 @@ export class Reconnector {
     this.session = undefined;
     if (onlineSince !== undefined && performance.now() - onlineSince >= this.settings.timings.stableMs)
       this.attempt = 0;
-    const expired = end.name === 'tokenExpired' && !this.freshTokenTried;
+    // Not the close of that name: a session that lasted until its token expired was no attempt with an old one.
+    const expired = end.code === errorTable.tokenExpired.code && !this.freshTokenTried;
     if (expired) this.freshTokenTried = true;
     const mayTry = end.reconnect || expired;
     const reconnect = this.wanted && mayTry;
@@ -126,11 +127,10 @@ export class Reconnector {
     // Before the events, so that a listener which calls connect() finds things as they are.
     this.state = reconnect ? 'offline' : 'closed';
     if (reconnect && this.network) {
-      const delay = fullJitter(this.settings.timings.reconnect, this.attempt++);
       this.retry = setTimeout(() => {
         this.retry = undefined;
         this.start();
-      }, delay);
+      }, this.delay(end));
     }
     this.handlers.onEnd(mayTry ? { ...end, reconnect: true } : end, onlineSince !== undefined, reconnect);
     this.handlers.onState(this.state);
@@ -140,6 +140,16 @@ export class Reconnector {
       for (const waiter of [...this.waiters]) waiter.reject(error);
     }
     for (const closer of this.closers.splice(0)) closer();
+  }
+
+  /** The server's wish replaces the first wait, so that it can spread who it sends away; after that it can only lengthen one. */
+  private delay({ retryAfter }: SessionEnd): number {
+    const { reconnect } = this.settings.timings;
+    const attempt = this.attempt++;
+    const own = fullJitter(reconnect, attempt);
+    if (retryAfter === undefined) return own;
+    const wish = Math.min(retryAfter, reconnect.maxMs);
+    return attempt === 0 ? wish : Math.max(own, wish);
   }
 
   private setState(state: ClientState): void {

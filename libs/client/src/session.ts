@@ -9,6 +9,8 @@ export interface SessionEnd {
   reason: string;
   /** Whether trying again can help. */
   reconnect: boolean;
+  /** When the server would like to see this device again, milliseconds from now. */
+  retryAfter?: number;
   error?: Error;
   upgradeURL?: string;
 }
@@ -151,6 +153,7 @@ export class Session {
       name: frame.name ?? 'refused',
       reason: frame.reason ?? '',
       reconnect,
+      retryAfter: frame.messageType === 'close' ? frame.retryAfter : undefined,
       upgradeURL: frame.messageType === 'loginReceipt' ? frame.upgradeURL : undefined,
     };
     this.connection.end();

@@ -18,11 +18,13 @@ export const closeTable = {
   tooManyUnanswered: { code: 4007, meaning: 'More unanswered sends than the limit told at login.' },
   frameTimeout: { code: 4008, meaning: 'A frame was begun and not finished in time.' },
   loginTimeout: { code: 4009, meaning: 'No login within the time allowed.' },
+  tokenExpired: { code: 4010, meaning: 'The token of this session has expired: fetch a new one, then reconnect.' },
   kicked: { code: 4500, meaning: 'The same device logged in on another connection.' },
   loginFailed: { code: 4501, meaning: 'The login was refused: see the loginReceipt.' },
   upgradeRequired: { code: 4502, meaning: 'This client version is no longer supported.' },
   badFrame: { code: 4503, meaning: 'What was sent is not this protocol.' },
   frameTooLarge: { code: 4504, meaning: 'A frame was larger than the limit.' },
+  revoked: { code: 4505, meaning: 'The tokens of this user were revoked: log in with one issued after that.' },
 } as const satisfies Record<string, CloseRow>;
 
 export type CloseName = keyof typeof closeTable;

@@ -83,6 +83,8 @@ export const CloseFrame = Type.Object({
   name: Text,
   reconnect: Type.Boolean(),
   reason: Text,
+  /** Milliseconds to wait before reconnecting, in place of the first back-off. Absent: the client's own. */
+  retryAfter: Type.Optional(Count),
 });
 export type CloseFrame = Static<typeof CloseFrame>;
 

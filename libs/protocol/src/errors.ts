@@ -27,6 +27,11 @@ export const errorTable = {
   badToken: { code: 1101, temporary: false, meaning: 'The token is missing, malformed, forged or not for this user.' },
   tokenExpired: { code: 1102, temporary: false, meaning: 'The token has expired: fetch a new one and log in again.' },
   upgradeRequired: { code: 1103, temporary: false, meaning: 'The versionCode is below what this server supports.' },
+  tokenRevoked: {
+    code: 1104,
+    temporary: false,
+    meaning: 'The token was issued before the tokens of this user were revoked: get a new one.',
+  },
   conflict: { code: 1200, temporary: false, meaning: 'This clientMsgID was used before with other content.' },
   notAllowed: { code: 1201, temporary: false, meaning: 'The target does not exist or is not yours to write to.' },
   unknown: { code: 2000, temporary: true, meaning: 'The outcome is not known: send again with the same clientMsgID.' },

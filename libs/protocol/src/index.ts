@@ -9,6 +9,7 @@ export * from './down.js';
 export * from './errors.js';
 export * from './frames.js';
 export * from './ids.js';
+export { isUserID } from './schema.js';
 export { targetOf, readUp, upSchemas, type Up } from './up.js';
 export type { Chat } from './up/chat.js';
 export type { CreateGroup } from './up/create-group.js';

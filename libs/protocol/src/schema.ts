@@ -3,7 +3,11 @@ import { Compile } from 'typebox/compile';
 import { ProtocolError } from './errors.js';
 
 /** Ids chosen outside (users, devices): 1–64 characters that need no escaping in JSON, URLs or logs. */
-export const Id = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._@:+-]{0,63}$' });
+const ID_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._@:+-]{0,63}$';
+export const Id = Type.String({ pattern: ID_PATTERN });
+const USER_ID = new RegExp(ID_PATTERN);
+/** For ids that come from elsewhere than a frame. */
+export const isUserID = (value: unknown): value is string => typeof value === 'string' && USER_ID.test(value);
 /** Ids a client makes up for one message. */
 export const ClientId = Type.String({ pattern: '^[\\x21-\\x7e]{1,64}$' });
 /** What a message's content is: `text`, `picture` … */

@@ -8,6 +8,8 @@ export interface OpenRequest {
   device: string;
   deviceType: string;
   version: number;
+  /** When the login's token was issued, seconds since 1970; 0 when it does not say. Absent where logins need no token. */
+  issuedAt?: number;
 }
 
 export interface OpenReply {
@@ -23,10 +25,23 @@ export interface OpenReply {
   resync?: boolean;
 }
 
-/** Sessions a gateway holds, told to a new owner and every 30 s. Answered by `attached` and `kick`. */
+/** Sessions a gateway holds, told to a new owner and every 30 s. Answered by `attached`, `kick` and `revoked`. */
 export interface AttachBatch {
   gateway: string;
-  sessions: { session: number; user: string; device: string; epoch: number }[];
+  /** `issuedAt` as in {@link OpenRequest}. */
+  sessions: { session: number; user: string; device: string; epoch: number; issuedAt?: number }[];
+}
+
+/** Tokens of the user issued until now are worth nothing any more, and its sessions are over. */
+export interface RevokeRequest {
+  user: string;
+}
+export interface RevokeReply {
+  error?: ErrorName;
+  /** Tokens issued from this second on are good, seconds since 1970. */
+  tokensValidFrom: number;
+  /** How many sessions were ended. */
+  sessions: number;
 }
 
 export interface CloseBatch {
@@ -74,6 +89,8 @@ export interface GatewayNews {
   confirm?: [session: number, cursor: number][];
   /** Sessions that are over: another login of the device took their place. */
   kick?: number[];
+  /** Sessions that are over: the user's tokens were revoked. */
+  revoked?: number[];
   /** Answers to attach: `[session, cursor, head]`. */
   attached?: [session: number, cursor: number, head: number][];
 }

@@ -3,9 +3,15 @@ import { commands, subjects } from './subjects.js';
 
 const all = [
   ...[0, 1, 31].flatMap((lane) =>
-    [subjects.send, subjects.open, subjects.attach, subjects.close, subjects.fetch, subjects.cursor].map((of) =>
-      of(lane),
-    ),
+    [
+      subjects.send,
+      subjects.open,
+      subjects.attach,
+      subjects.revoke,
+      subjects.close,
+      subjects.fetch,
+      subjects.cursor,
+    ].map((of) => of(lane)),
   ),
   ...['gw1', 'gw2'].flatMap((id) => [subjects.receipts(id), subjects.gateway(id), subjects.replies(id)]),
   subjects.lanes('message'),

@@ -19,6 +19,8 @@ export const subjects = {
   open: (inboxLane: number) => `hz.session.open.${inboxLane}`,
   /** Gateway → the inbox lane's owner: {@link AttachBatch}; answered on the gateway's subject. */
   attach: (inboxLane: number) => `hz.session.attach.${inboxLane}`,
+  /** Offline → the inbox lane's owner (request): {@link RevokeRequest}, answered {@link RevokeReply} once it is stored. */
+  revoke: (inboxLane: number) => `hz.session.revoke.${inboxLane}`,
   /** Gateway → the inbox lane's owner: {@link CloseBatch}. */
   close: (inboxLane: number) => `hz.session.close.${inboxLane}`,
   /** Gateway → the inbox lane's owner (request): {@link FetchRequest}, answered {@link FetchReply} with a delivery per line. */
@@ -39,9 +41,14 @@ export const commands = {
   ensureUser: 'message.users.ensure',
   /** {@link MembersCommand} → {@link MembersReply}. */
   membersAsOf: 'message.members.as-of',
+  /** {@link RevokeCommand} → {@link RevokeReply}: no older token of the user opens or keeps a session from now on. */
+  revokeTokens: 'offline.tokens.revoke',
 } as const;
 
 export interface EnsureUserCommand {
+  user: string;
+}
+export interface RevokeCommand {
   user: string;
 }
 export interface MembersCommand {
