@@ -40,7 +40,10 @@ export class Fetcher {
   /** The user is in memory. */
   take(user: User, request: FetchRequest, replyTo: string): void {
     const device = user.devices.get(request.device);
-    if (device?.epoch !== request.epoch) return this.refuse(replyTo, 'notAllowed');
+    if (device?.epoch !== request.epoch) {
+      const isRevoked = device !== undefined && request.epoch < device.revokedEpoch;
+      return this.refuse(replyTo, isRevoked ? 'tokenRevoked' : 'notAllowed');
+    }
     if (this.waiting.length >= MAX_WAITING) return this.refuse(replyTo, 'unavailable');
     if (device.session) device.session.seenAt = Date.now();
     this.waiting.push({ user, request, replyTo });

@@ -1,3 +1,4 @@
+import type { Device } from '../inbox/user.js';
 import { deliveries, kicks } from '../metrics.js';
 import { Talk, type Line } from './talk.js';
 
@@ -35,6 +36,17 @@ export class Outbox {
   kick(gateway: string, session: number): void {
     this.to(gateway).kick(session);
     kicks.inc();
+  }
+
+  revoked(gateway: string, session: number): void {
+    this.to(gateway).revoked(session);
+    kicks.inc();
+  }
+
+  /** A session whose epoch is not the device's (undefined: unknown) is over; says what ended it. */
+  over(gateway: string, { session, epoch }: { session: number; epoch: number }, device: Device | undefined): void {
+    if (device && epoch < device.revokedEpoch) this.revoked(gateway, session);
+    else this.kick(gateway, session);
   }
 
   attached(gateway: string, session: number, cursor: number, head: number): void {

@@ -41,6 +41,11 @@ export class Talk {
     (this.news.kick ??= []).push(session);
   }
 
+  revoked(session: number): void {
+    this.makeRoom(ENTRY_BYTES);
+    (this.news.revoked ??= []).push(session);
+  }
+
   attached(session: number, cursor: number, head: number): void {
     this.makeRoom(ENTRY_BYTES);
     (this.news.attached ??= []).push([session, cursor, head]);

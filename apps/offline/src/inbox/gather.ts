@@ -1,7 +1,7 @@
 import type { Feed } from '../feed/feed.js';
 import type { LaneQueue } from '../feed/lane-queue.js';
 import type { Recipients } from '../recipients.js';
-import type { InboxLane, Opening } from './inbox-lane.js';
+import type { InboxLane, Opening, Revocation } from './inbox-lane.js';
 import type { Batch, LaneWorks, Slice } from './plan.js';
 
 /** The most inbox rows of one transaction; a single event with more recipients goes alone. */
@@ -11,6 +11,7 @@ const MAX_EVENTS = 10_000;
 const MAX_OPENINGS = 300;
 const MAX_CURSORS = 2_000;
 const MAX_CHECKS = 1_000;
+const MAX_REVOCATIONS = 100;
 
 /** Takes up, without removing anything, what the next transaction shall do. */
 export function gather(lanes: Iterable<InboxLane>, feed: Feed, recipients: Recipients): Batch {
@@ -20,17 +21,28 @@ export function gather(lanes: Iterable<InboxLane>, feed: Feed, recipients: Recip
 }
 
 function worksOf(lane: InboxLane): LaneWorks {
+  const revocations = revocationsOf(lane);
   return {
     lane,
-    openings: openingsOf(lane),
+    revocations,
+    openings: openingsOf(lane, new Set(revocations.map(({ user }) => user))),
     cursors: [...first(lane.cursors.values(), MAX_CURSORS)],
     checks: lane.checks.slice(0, MAX_CHECKS),
   };
 }
 
-/** One login per user at a time: what the second finds depends on the first. */
-function openingsOf(lane: InboxLane): Opening[] {
-  const users = new Set<string>();
+/** Each user once: they are one statement's. */
+function revocationsOf(lane: InboxLane): Revocation[] {
+  const byUser = new Map<string, Revocation>();
+  for (const revocation of lane.revocations) {
+    if (byUser.size === MAX_REVOCATIONS) break;
+    if (!byUser.has(revocation.user)) byUser.set(revocation.user, revocation);
+  }
+  return [...byUser.values()];
+}
+
+/** One login per user at a time: what the second finds depends on the first, and any on a revocation. */
+function openingsOf(lane: InboxLane, users: Set<string>): Opening[] {
   const openings: Opening[] = [];
   for (const opening of lane.openings) {
     if (openings.length === MAX_OPENINGS) break;

@@ -1,4 +1,4 @@
-import type { OpenReply, OpenRequest } from '@huizhi/protocol';
+import type { OpenReply, OpenRequest, RevokeReply } from '@huizhi/protocol';
 import type { Device, Session, User } from './user.js';
 
 /** A login that waits for its transaction. */
@@ -23,11 +23,18 @@ export interface Check {
   decide(user: User): void;
 }
 
+/** A user whose tokens are to be worth nothing. */
+export interface Revocation {
+  readonly user: string;
+  answer(reply: RevokeReply): void;
+}
+
 export type LaneState = 'held' | 'leaving' | 'lost';
 
 /** Beyond these, works are refused or dropped; both come again by themselves. */
 const MAX_OPENINGS = 2_000;
 const MAX_CHECKS = 5_000;
+const MAX_REVOCATIONS = 1_000;
 const MAX_CURSORS = 20_000;
 
 /** How many users a lane remembers; those with a session come on top. */
@@ -49,6 +56,7 @@ export class InboxLane {
   dirtySince: number | undefined;
   readonly openings: Opening[] = [];
   readonly checks: Check[] = [];
+  readonly revocations: Revocation[] = [];
   readonly cursors = new Map<string, CursorWork>();
 
   constructor(
@@ -66,7 +74,7 @@ export class InboxLane {
   }
 
   get hasWork(): boolean {
-    return this.openings.length > 0 || this.checks.length > 0 || this.cursors.size > 0;
+    return this.openings.length > 0 || this.checks.length > 0 || this.cursors.size > 0 || this.revocations.length > 0;
   }
 
   /** False: too many wait already. */
@@ -76,6 +84,11 @@ export class InboxLane {
 
   addCheck(check: Check): boolean {
     return this.state === 'held' && this.checks.length < MAX_CHECKS && this.checks.push(check) > 0;
+  }
+
+  addRevocation(revocation: Revocation): boolean {
+    if (this.state !== 'held' || this.revocations.length >= MAX_REVOCATIONS) return false;
+    return this.revocations.push(revocation) > 0;
   }
 
   /** Coalesces per session: only the highest cursor is written. */
@@ -132,6 +145,7 @@ export class InboxLane {
     this.sessions.clear();
     this.openings.length = 0;
     this.checks.length = 0;
+    this.revocations.length = 0;
     this.cursors.clear();
   }
 }

@@ -16,6 +16,7 @@ import { entries, transactionRows, transactions, transactionSeconds } from '../m
 import type { Recipients } from '../recipients.js';
 import { apply } from '../sql/apply.js';
 import { openDevices, removeDevices } from '../sql/devices.js';
+import { revokeTokens } from '../sql/revocations.js';
 import { gather } from './gather.js';
 import type { InboxLane } from './inbox-lane.js';
 import { loadUsers, strangersOf } from './load-users.js';
@@ -187,6 +188,9 @@ export class InboxWriter {
       const one = opened.find((opening) => opening.user === user && opening.device === device);
       if (one) works.lacking.add(one);
     }
+    const revoked = works.revocations.map(({ user }) => user.id);
+    const rows = revoked.length > 0 ? await revokeTokens(client, revoked) : [];
+    for (const { user, tokensValidFrom } of rows) works.tokensValidFrom.set(user, tokensValidFrom);
   }
 
   /** Whatever the error: what cannot be known is forgotten and read again, and nobody is told anything. */

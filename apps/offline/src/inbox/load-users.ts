@@ -18,10 +18,11 @@ export function strangersOf(batch: Batch): Map<string, InboxLane> {
       for (const { user, lane } of recipients) need(item.takers[lane], user);
     }
   }
-  for (const { lane, openings, cursors, checks } of batch.works) {
+  for (const { lane, openings, cursors, checks, revocations } of batch.works) {
     for (const { request } of openings) need(lane, request.user);
     for (const { user } of cursors) need(lane, user);
     for (const { user } of checks) need(lane, user);
+    for (const { user } of revocations) need(lane, user);
   }
   return strangers;
 }
@@ -33,9 +34,12 @@ export function strangersOf(batch: Batch): Map<string, InboxLane> {
 export async function loadUsers(client: pg.ClientBase, strangers: ReadonlyMap<string, InboxLane>): Promise<void> {
   const ids = [...strangers.keys()];
   const users = new Map<string, User>();
-  for (const { user, head } of await readHeads(client, ids)) users.set(user, newUser(user, head));
-  for (const { user, device, epoch, cursor } of await readDevices(client, ids)) {
-    users.get(user)?.devices.set(device, { id: device, epoch, cursor, resync: false, session: undefined });
+  for (const { user, head, tokensValidFrom } of await readHeads(client, ids)) {
+    users.set(user, newUser(user, head, tokensValidFrom));
+  }
+  for (const { user, device: id, epoch, cursor, revokedEpoch } of await readDevices(client, ids)) {
+    const device = { id, epoch, cursor, revokedEpoch, resync: false, session: undefined };
+    users.get(user)?.devices.set(id, device);
   }
   for (const [id, user] of users) {
     const lane = strangers.get(id);

@@ -1,19 +1,26 @@
 import type { CursorMove } from '../sql/apply.js';
 import type { DeviceOpening } from '../sql/devices.js';
-import type { CursorWork, InboxLane, Opening } from './inbox-lane.js';
+import type { CursorWork, InboxLane, Opening, Revocation } from './inbox-lane.js';
 import type { LaneWorks } from './plan.js';
-import type { Device, User } from './user.js';
+import { isRevoked, type Device, type User } from './user.js';
 
 /** More devices than anybody has; then the longest unseen one makes room, so that a user's state stays bounded. */
 export const MAX_DEVICES = 64;
 
-/** What a login comes to; undefined `write` when this very session has it already and only asks again. */
+/** What a login comes to; undefined `write` when this very session has it already and only asks again, or when it is refused. */
 export interface OpeningPlan {
   readonly opening: Opening;
   readonly lane: InboxLane;
   readonly user: User;
   readonly write: DeviceOpening | undefined;
   readonly removed: Device | undefined;
+  readonly refused?: 'tokenRevoked';
+}
+
+export interface RevocationPlan {
+  readonly revocation: Revocation;
+  readonly lane: InboxLane;
+  readonly user: User;
 }
 
 /** What a cursor comes to: `write` it, say it again, or refuse the session. */
@@ -27,6 +34,9 @@ export interface CursorPlan {
 
 export function planOpening(lane: InboxLane, user: User, opening: Opening): OpeningPlan {
   const { device: id, deviceType, version, gateway, session } = opening.request;
+  if (isRevoked(user, opening.request.issuedAt)) {
+    return { opening, lane, user, write: undefined, removed: undefined, refused: 'tokenRevoked' };
+  }
   const device = user.devices.get(id);
   if (
     device?.session?.gateway === gateway &&
@@ -67,14 +77,26 @@ export function planCursor(lane: InboxLane, user: User, work: CursorWork): Curso
 export interface WorksPlan {
   readonly openings: OpeningPlan[];
   readonly cursors: CursorPlan[];
+  readonly revocations: RevocationPlan[];
   /** Found while writing: the logins whose device lacks entries that were dropped. */
   readonly lacking: Set<DeviceOpening>;
+  /** Found while writing, by user: from when on tokens are good. */
+  readonly tokensValidFrom: Map<string, number>;
 }
 
 /** All users must be in memory. */
 export function planWorks(works: readonly LaneWorks[]): WorksPlan {
-  const plan: WorksPlan = { openings: [], cursors: [], lacking: new Set() };
-  for (const { lane, openings, cursors } of works) {
+  const plan: WorksPlan = {
+    openings: [],
+    cursors: [],
+    revocations: [],
+    lacking: new Set(),
+    tokensValidFrom: new Map(),
+  };
+  for (const { lane, openings, cursors, revocations } of works) {
+    for (const revocation of revocations) {
+      plan.revocations.push({ revocation, lane, user: userOf(lane, revocation.user) });
+    }
     for (const opening of openings) plan.openings.push(planOpening(lane, userOf(lane, opening.request.user), opening));
     for (const work of cursors) plan.cursors.push(planCursor(lane, userOf(lane, work.user), work));
   }

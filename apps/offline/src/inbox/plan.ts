@@ -1,7 +1,7 @@
 import type { Item, LaneQueue } from '../feed/lane-queue.js';
 import type { Recipient } from '../recipients.js';
 import type { InboxRow } from '../sql/inbox.js';
-import type { Check, CursorWork, InboxLane, Opening } from './inbox-lane.js';
+import type { Check, CursorWork, InboxLane, Opening, Revocation } from './inbox-lane.js';
 import type { User } from './user.js';
 
 /** What one transaction takes up: the beginnings of some queues, and what waits in some lanes. */
@@ -19,6 +19,7 @@ export interface LaneWorks {
   readonly openings: Opening[];
   readonly cursors: CursorWork[];
   readonly checks: Check[];
+  readonly revocations: Revocation[];
 }
 
 /** An inbox entry that a transaction writes. */

@@ -1,9 +1,9 @@
-import { cursors, openings } from '../metrics.js';
+import { cursors, openings, revocations } from '../metrics.js';
 import type { Outbox } from '../gateways/outbox.js';
-import type { InboxLane, Opening } from './inbox-lane.js';
+import type { InboxLane } from './inbox-lane.js';
 import type { Entry, EntryPlan, LaneWorks } from './plan.js';
 import type { Device, User } from './user.js';
-import { userOf, type CursorPlan, type OpeningPlan, type WorksPlan } from './plan-works.js';
+import { userOf, type CursorPlan, type OpeningPlan, type RevocationPlan, type WorksPlan } from './plan-works.js';
 
 /** After the commit: memory follows the database, then those who wait are told. */
 export class Settling {
@@ -23,6 +23,7 @@ export class Settling {
       lane.checks.splice(0, checks.length);
       for (const check of checks) check.decide(userOf(lane, check.user));
     }
+    for (const one of plan.revocations) if (one.lane.state !== 'lost') this.revoke(one, plan.tokensValidFrom);
     for (const entry of entries) this.deliver(entry);
     this.outbox.flush();
   }
@@ -35,14 +36,19 @@ export class Settling {
     }
   }
 
-  private open({ opening, lane, user, write, removed }: OpeningPlan, lacking: WorksPlan['lacking']): void {
+  private open({ opening, lane, user, write, removed, refused }: OpeningPlan, lacking: WorksPlan['lacking']): void {
     removeOne(lane.openings, opening);
+    if (refused) {
+      openings.inc({ outcome: 'revoked' });
+      return opening.answer({ error: refused, epoch: 0, cursor: 0, head: 0, waiting: 0, generation: '' });
+    }
     const { device: id, gateway, session } = opening.request;
     if (removed) this.remove(lane, user, removed);
     const device = user.devices.get(id) ?? {
       id,
       epoch: 0,
       cursor: write?.cursor ?? 0,
+      revokedEpoch: 0,
       resync: false,
       session: undefined,
     };
@@ -68,6 +74,20 @@ export class Settling {
     });
   }
 
+  /** As the statement did to the rows. Sessions this owner has not heard of yet are told when they are attached. */
+  private revoke({ revocation, lane, user }: RevocationPlan, tokensValidFrom: ReadonlyMap<string, number>): void {
+    removeOne(lane.revocations, revocation);
+    user.tokensValidFrom = tokensValidFrom.get(user.id) ?? user.tokensValidFrom;
+    const sessions = user.live;
+    for (const device of user.devices.values()) device.revokedEpoch = device.epoch += 1;
+    for (const session of sessions) {
+      this.outbox.revoked(session.gateway, session.session);
+      lane.forgetSession(session);
+    }
+    revocations.inc();
+    revocation.answer({ tokensValidFrom: user.tokensValidFrom, sessions: sessions.length });
+  }
+
   private remove(lane: InboxLane, user: User, device: Device): void {
     user.devices.delete(device.id);
     if (!device.session) return;
@@ -81,7 +101,7 @@ export class Settling {
     if (lane.cursors.get(key) === work) lane.cursors.delete(key);
     if (!device) {
       cursors.inc({ outcome: 'refused' });
-      this.outbox.kick(work.gateway, work.session);
+      this.outbox.over(work.gateway, work, lane.users.get(work.user)?.devices.get(work.device));
       return;
     }
     cursors.inc({ outcome: write ? 'stored' : 'repeated' });
@@ -90,7 +110,7 @@ export class Settling {
   }
 }
 
-function removeOne(openings: Opening[], opening: Opening): void {
-  const index = openings.indexOf(opening);
-  if (index >= 0) openings.splice(index, 1);
+function removeOne<T>(queue: T[], one: T): void {
+  const index = queue.indexOf(one);
+  if (index >= 0) queue.splice(index, 1);
 }

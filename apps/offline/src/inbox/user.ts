@@ -3,6 +3,8 @@ export interface User {
   readonly id: string;
   /** The highest `inboxSeq` committed. */
   head: number;
+  /** Tokens issued earlier (seconds since 1970) open no session; 0 when none were revoked. */
+  tokensValidFrom: number;
   /** By device id, longest unseen first. */
   readonly devices: Map<string, Device>;
   /** Sessions that are told of new entries; of each device at most one. */
@@ -19,6 +21,8 @@ export interface Device {
   epoch: number;
   /** Everything up to it is receipted. */
   cursor: number;
+  /** Sessions of lower epochs were ended by a revocation. */
+  revokedEpoch: number;
   /** At its last login entries beyond its cursor were gone. */
   resync: boolean;
   session: Session | undefined;
@@ -36,12 +40,17 @@ export interface Session {
   seenAt: number;
 }
 
-export const newUser = (id: string, head: number): User => ({
+export const newUser = (id: string, head: number, tokensValidFrom = 0): User => ({
   id,
   head,
+  tokensValidFrom,
   devices: new Map(),
   live: [],
   used: true,
   plan: 0,
   next: head,
 });
+
+/** Whether a login with a token issued then (absent: without one) is refused. */
+export const isRevoked = (user: User, issuedAt: number | undefined): boolean =>
+  issuedAt !== undefined && issuedAt < user.tokensValidFrom;

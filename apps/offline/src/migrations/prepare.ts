@@ -2,9 +2,10 @@ import { ensureLanes, runMigrations } from '@huizhi/runtime';
 import pg from 'pg';
 import { ensureVectors } from '../sql/vectors.js';
 import { First1700000000000 } from './1700000000000-first.js';
+import { Revocations1700000001000 } from './1700000001000-revocations.js';
 
 export const SCHEMA = 'offline';
-export const migrations = [First1700000000000];
+export const migrations = [First1700000000000, Revocations1700000001000];
 
 /**
  * Brings the schema up to date and creates the lanes where there are none.

@@ -7,6 +7,8 @@ import {
   type FetchRequest,
   type OpenReply,
   type OpenRequest,
+  type RevokeReply,
+  type RevokeRequest,
 } from '@huizhi/protocol';
 import type { Bus, BusSubscription } from '@huizhi/runtime';
 import type { Fetcher } from '../fetch/fetcher.js';
@@ -42,6 +44,10 @@ export class SessionEdge {
     const { bus } = this.options;
     this.subscriptions.set(lane, [
       bus.subscribe(subjects.open(lane.lane), (payload, _, reply) => reply && this.open(lane, read(payload), reply)),
+      bus.subscribe(
+        subjects.revoke(lane.lane),
+        (payload, _, reply) => reply && this.revoke(lane, read(payload), reply),
+      ),
       bus.subscribe(subjects.attach(lane.lane), (payload) => this.attach(lane, read(payload))),
       bus.subscribe(subjects.close(lane.lane), (payload) => this.close(lane, read(payload))),
       bus.subscribe(subjects.cursor(lane.lane), (payload) => this.cursor(lane, read(payload))),
@@ -61,6 +67,12 @@ export class SessionEdge {
     answer({ error: 'unavailable', epoch: 0, cursor: 0, head: 0, waiting: 0, generation: '' });
   }
 
+  private revoke(lane: InboxLane, { user }: RevokeRequest, replyTo: string): void {
+    const answer = (reply: RevokeReply): void => void this.options.bus.respond(replyTo, JSON.stringify(reply));
+    if (this.isOurs(lane, user) && lane.addRevocation({ user, answer })) return this.options.wake();
+    answer({ error: 'unavailable', tokensValidFrom: 0, sessions: 0 });
+  }
+
   private attach(lane: InboxLane, { gateway, sessions }: AttachBatch): void {
     for (const claim of sessions) {
       if (!this.isOurs(lane, claim.user)) continue;
@@ -75,7 +87,7 @@ export class SessionEdge {
 
   private decide(lane: InboxLane, gateway: string, { session, device: id, epoch }: Claim, user: User): void {
     const device = user.devices.get(id);
-    if (device?.epoch !== epoch) return this.options.outbox.kick(gateway, session);
+    if (device?.epoch !== epoch) return this.options.outbox.over(gateway, { session, epoch }, device);
     lane.register(user, device, gateway, session, Date.now());
     this.options.outbox.attached(gateway, session, device.cursor, user.head);
   }
@@ -104,7 +116,7 @@ export class SessionEdge {
   private isSettled(gateway: string, claim: CursorBatch['cursors'][number], device: Device): boolean {
     if (device.epoch > claim.epoch) {
       cursors.inc({ outcome: 'refused' });
-      this.options.outbox.kick(gateway, claim.session);
+      this.options.outbox.over(gateway, claim, device);
       return true;
     }
     if (device.epoch < claim.epoch || device.cursor < claim.cursor) return false;

@@ -32,6 +32,7 @@ export class FakeGateway {
   readonly told: Told[] = [];
   readonly confirmed = new Map<number, number>();
   readonly kicked: number[] = [];
+  readonly revoked: number[] = [];
   readonly attached = new Map<number, { cursor: number; head: number }>();
   private sessions = 0;
 
@@ -43,9 +44,9 @@ export class FakeGateway {
     bus.subscribe(subjects.gateway(name), (payload) => this.hear(payload));
   }
 
-  /** Logs in, asking again until the lane's owner answers. */
-  async open(user: string, device = 'phone', session = ++this.sessions): Promise<FakeSession> {
-    const request = { gateway: this.name, session, user, device, deviceType: 'test', version: 2 };
+  /** Logs in, asking again until the lane's owner answers; throws what it refuses for good. */
+  async open(user: string, device = 'phone', session = ++this.sessions, issuedAt?: number): Promise<FakeSession> {
+    const request = { gateway: this.name, session, user, device, deviceType: 'test', version: 2, issuedAt };
     for (let attempt = 0; attempt < 50; attempt++) {
       const payload = await this.bus
         .request(subjects.open(this.lane(user)), JSON.stringify(request), { timeoutMs: 2_000 })
@@ -53,6 +54,7 @@ export class FakeGateway {
       if (!payload) continue;
       const reply = JSON.parse(new TextDecoder().decode(payload)) as OpenReply;
       if (!reply.error) return { session, user, device, ...reply };
+      if (reply.error !== 'unavailable') throw new Error(reply.error);
     }
     throw new Error(`nobody opened a session of ${user}`);
   }
@@ -98,6 +100,7 @@ export class FakeGateway {
     for (const [session, cursor] of head.confirm ?? []) this.confirmed.set(session, cursor);
     for (const [session, cursor, at] of head.attached ?? []) this.attached.set(session, { cursor, head: at });
     this.kicked.push(...(head.kick ?? []));
+    this.revoked.push(...(head.revoked ?? []));
   }
 
   private say<T extends { user: string }>(

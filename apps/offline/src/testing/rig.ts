@@ -92,6 +92,11 @@ export class Rig {
     return Object.assign(instance, { proxy });
   }
 
+  /** Every instance that was started. */
+  get all(): readonly Instance[] {
+    return this.instances;
+  }
+
   gateway(): FakeGateway {
     return new FakeGateway(this.bus, `gateway-${++this.gateways}`, LANES);
   }

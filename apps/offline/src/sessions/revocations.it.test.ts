@@ -1,0 +1,106 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Rig, LANES, until } from '../testing/rig.js';
+import { Revoker } from './revoker.js';
+
+const HOUR = 3_600;
+const now = (): number => Math.floor(Date.now() / 1_000);
+
+describe('revocations', () => {
+  let rig: Rig;
+  let revoker: Revoker;
+  beforeAll(async () => {
+    rig = await Rig.start();
+    await rig.instance('offline-1');
+    revoker = new Revoker(rig.bus, LANES);
+  }, 30_000);
+  afterAll(() => rig.stop(), 30_000);
+
+  test('end every session of the user on every gateway, and nobody else`s', async () => {
+    const [first, second] = [rig.gateway(), rig.gateway()];
+    const phone = await first.open('ann', 'phone', 1, now());
+    const tablet = await second.open('ann', 'tablet', 2, now());
+    await first.open('bob', 'phone', 3, now());
+    const { sessions, tokensValidFrom } = await revoker.revoke('ann');
+    expect(sessions).toBe(2);
+    expect(tokensValidFrom).toBeGreaterThan(now() - 5);
+    await until(() => first.revoked.length === 1 && second.revoked.length === 1);
+    expect([first.revoked, second.revoked]).toEqual([[phone.session], [tablet.session]]);
+    rig.message.say('bob', 'ann', 'for later');
+    await until(async () => (await rig.inboxOf('ann')).length === 1);
+    expect([first.told, second.told, first.kicked]).toEqual([[], [], []]);
+  });
+
+  test('let in no token from before, nor one that does not say when it was issued, and keep what waits for a newer one', async () => {
+    const gateway = rig.gateway();
+    rig.message.say('bob', 'cyd', 'hello');
+    const { tokensValidFrom } = await revoker.revoke('cyd');
+    await expect(gateway.open('cyd', 'phone', 1, tokensValidFrom - 1)).rejects.toThrow('tokenRevoked');
+    await expect(gateway.open('cyd', 'phone', 2, 0)).rejects.toThrow('tokenRevoked');
+    await until(async () => (await rig.inboxOf('cyd')).length === 1);
+    expect(await gateway.open('cyd', 'phone', 3, tokensValidFrom)).toMatchObject({ cursor: 0, waiting: 1 });
+    // Where logins need no token there is none to revoke: the sessions end, and may come again.
+    expect(await gateway.open('cyd', 'tablet', 4)).toMatchObject({ epoch: 1 });
+  });
+
+  test('refuse what a session writes that has not heard of it, and tell it why', async () => {
+    const gateway = rig.gateway();
+    const dan = await gateway.open('dan', 'phone', 1, now());
+    rig.message.say('bob', 'dan', 'hello');
+    await until(() => gateway.told.length === 1);
+    await revoker.revoke('dan');
+    // Twice: as if the first word had been lost, and with any of the ways in which a gateway speaks of a session.
+    gateway.attach(dan);
+    gateway.cursor(dan, 1);
+    await until(() => gateway.revoked.length === 3);
+    expect((await gateway.fetch(dan)).head.error).toBe('tokenRevoked');
+    expect(await rig.cursorOf('dan')).toBe(0);
+    const again = await gateway.open('dan', 'phone', 2, now() + HOUR);
+    expect(again.epoch).toBe(dan.epoch + 2);
+    gateway.cursor(again, 1);
+    await until(() => gateway.confirmed.get(again.session) === 1);
+    gateway.attach(dan);
+    await until(() => gateway.revoked.length === 4);
+    expect(gateway.kicked).toEqual([]);
+  });
+
+  test('hold over a change of owner, also for a user that has never logged in', async () => {
+    const gateway = rig.gateway();
+    const eve = await gateway.open('eve', 'phone', 1, now());
+    const { tokensValidFrom } = await revoker.revoke('eve');
+    const { tokensValidFrom: stranger } = await revoker.revoke('stranger');
+    await until(() => gateway.revoked.length === 1);
+    const [owner] = rig.all;
+    await rig.instance('offline-2');
+    await owner?.stop();
+    await until(async () => (await rig.owners()).every((name) => name === 'offline-2'));
+    gateway.attach(eve);
+    await until(() => gateway.revoked.length === 2);
+    await expect(gateway.open('eve', 'phone', 2, tokensValidFrom - 1)).rejects.toThrow('tokenRevoked');
+    await expect(gateway.open('stranger', 'phone', 3, stranger - 1)).rejects.toThrow('tokenRevoked');
+    await gateway.open('stranger', 'phone', 4, stranger);
+  }, 20_000);
+
+  test('race logins: in the end no session of an older token lives', async () => {
+    const gateway = rig.gateway();
+    const old = now();
+    const opened: number[] = [];
+    const attempts = Array.from({ length: 30 }, async (_, i) => {
+      if (i === 10 || i === 20) await revoker.revoke('fae');
+      const session = await gateway.open('fae', `device-${i}`, 100 + i, old).catch((error: Error) => error.message);
+      if (typeof session === 'string') expect(session).toBe('tokenRevoked');
+      else opened.push(session.session);
+    });
+    await Promise.all(attempts);
+    await revoker.revoke('fae');
+    await until(() => opened.every((session) => gateway.revoked.includes(session)));
+    rig.message.say('bob', 'fae', 'hello');
+    await until(async () => (await rig.inboxOf('fae')).length === 1);
+    expect(gateway.told).toEqual([]);
+  });
+
+  test('say that they cannot, in bounded time, when no owner answers', async () => {
+    const lonely = new Revoker(rig.bus, 1_000, 200);
+    // With another number of lanes it asks where nobody is.
+    await expect(lonely.revoke('gil')).rejects.toMatchObject({ error: { code: 'unavailable' } });
+  });
+});
