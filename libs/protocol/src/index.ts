@@ -3,8 +3,20 @@ export * from './bus/message.js';
 export * from './bus/offline.js';
 export * from './bus/subjects.js';
 export * from './closes.js';
+export { Base64LinesDecoder, encodeBase64Line } from './codec/base64-lines.js';
+export {
+  fromClient,
+  fromServer,
+  MAX_SERVER_FRAME_BYTES,
+  type Decoder,
+  type OnFrame,
+  type OnRefused,
+  type Side,
+} from './codec/decoder.js';
+export * from './codec/hz.js';
 export * from './codec/json-lines.js';
 export * from './codec/json.js';
+export * from './codec/mode.js';
 export * from './down.js';
 export * from './errors.js';
 export * from './frames.js';

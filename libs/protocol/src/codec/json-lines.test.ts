@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { ProtocolError, type ErrorName } from '../errors.js';
-import { JsonLinesDecoder, MAX_EMPTY_LINES, encodeJsonLine } from './json-lines.js';
+import { JsonLinesDecoder, encodeJsonLine } from './json-lines.js';
+import { MAX_EMPTY_LINES } from './lines.js';
 
 type Frame = Record<string, unknown>;
 interface Outcome {

@@ -1,5 +1,10 @@
 import { ProtocolError } from '../errors.js';
 
+/** A frame as a client sends it, decoded and not yet looked at. */
+export type Frame = Record<string, unknown>;
+/** A frame as a server sends it: an array is an offline batch. */
+export type ServerFrame = Frame | Frame[];
+
 /** Deepest nesting of a frame; `JSON.stringify` overflows the stack near 10,000, PostgreSQL refuses before 20,000. */
 export const MAX_DEPTH = 16;
 
@@ -9,7 +14,7 @@ export const MAX_DEPTH = 16;
  */
 export class RefusedContentError extends ProtocolError {
   constructor(
-    readonly frame: Record<string, unknown>,
+    readonly frame: Frame,
     { error, message }: ProtocolError,
   ) {
     super(error, message);
@@ -23,18 +28,9 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * @throws ProtocolError `badFrame` (not UTF-8, not JSON, not an object)
  * @throws RefusedContentError `tooDeep`, `badText`, `badField`
  */
-export function parseObject(bytes: Uint8Array): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(utf8.decode(bytes));
-  } catch {
-    // The parser's own message would quote the bytes, and nothing of a body may reach a log.
-    throw new ProtocolError('badFrame', 'not a line of UTF-8 JSON');
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new ProtocolError('badFrame', 'a frame is a JSON object');
-  }
-  const frame = value as Record<string, unknown>;
+export function parseObject(bytes: Uint8Array): Frame {
+  const frame = jsonIn(bytes);
+  if (!isObject(frame)) throw new ProtocolError('badFrame', 'a frame is a JSON object');
   try {
     inspect(frame, 1);
   } catch (error) {
@@ -42,6 +38,28 @@ export function parseObject(bytes: Uint8Array): Record<string, unknown> {
   }
   return frame;
 }
+
+/**
+ * The object or array of objects a server sent. Its depth and texts are trusted: a server has checked them.
+ * @throws ProtocolError `badFrame`
+ */
+export function parseServerFrame(bytes: Uint8Array): ServerFrame {
+  const frame = jsonIn(bytes);
+  if (isObject(frame) || (Array.isArray(frame) && frame.every(isObject))) return frame;
+  throw new ProtocolError('badFrame', 'a frame of a server is a JSON object or an array of them');
+}
+
+function jsonIn(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(utf8.decode(bytes));
+  } catch {
+    // The parser's own message would quote the bytes, and nothing of a body may reach a log.
+    throw new ProtocolError('badFrame', 'not UTF-8 JSON');
+  }
+}
+
+const isObject = (value: unknown): value is Frame =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function inspect(value: unknown, depth: number): void {
   switch (typeof value) {

@@ -1,0 +1,252 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { ProtocolError, type ErrorName } from '../errors.js';
+import { Base64LinesDecoder, encodeBase64Line } from './base64-lines.js';
+import { decodeBase64, encodeBase64 } from './base64.js';
+import { fromServer, MAX_SERVER_FRAME_BYTES, type Decoder } from './decoder.js';
+import { encodeHzFrame, HZ, HzDecoder } from './hz.js';
+import { encodeJsonLine, JsonLinesDecoder } from './json-lines.js';
+import type { Frame, ServerFrame } from './json.js';
+
+/** What holds in every mode of the wire. */
+interface Row {
+  readonly name: string;
+  readonly decoder: (limit: number) => Decoder;
+  readonly ofServer: () => Decoder<ServerFrame>;
+  readonly encode: (json: string) => Uint8Array;
+  /** What a decoder may hold beyond the limit. */
+  readonly grace: (limit: number) => number;
+}
+
+const rows: Row[] = [
+  {
+    name: 'JSON lines',
+    decoder: (limit) => new JsonLinesDecoder(limit),
+    ofServer: () => new JsonLinesDecoder(MAX_SERVER_FRAME_BYTES, fromServer),
+    encode: (json) => Buffer.from(encodeJsonLine(json)),
+    grace: () => 1,
+  },
+  {
+    name: 'base64 lines',
+    decoder: (limit) => new Base64LinesDecoder(limit),
+    ofServer: () => new Base64LinesDecoder(MAX_SERVER_FRAME_BYTES, fromServer),
+    encode: (json) => Buffer.from(encodeBase64Line(json)),
+    grace: (limit) => 4 * Math.ceil((limit + 2) / 3) + 1 - limit,
+  },
+  {
+    name: 'HZ frames',
+    decoder: (limit) => new HzDecoder(limit),
+    ofServer: () => new HzDecoder(MAX_SERVER_FRAME_BYTES, fromServer),
+    encode: encodeHzFrame,
+    grace: () => HZ.headerBytes,
+  },
+];
+
+interface Outcome {
+  frames: unknown[];
+  error?: ErrorName;
+}
+
+function decode(decoder: Decoder<Frame | ServerFrame>, chunks: readonly Uint8Array[]): Outcome {
+  const frames: unknown[] = [];
+  try {
+    for (const chunk of chunks) decoder.push(chunk, (frame) => void frames.push(frame));
+  } catch (error) {
+    if (error instanceof ProtocolError) return { frames, error: error.error };
+    throw error;
+  }
+  return { frames };
+}
+
+const oneByOne = (bytes: Uint8Array): Uint8Array[] => Array.from(bytes, (_, i) => bytes.subarray(i, i + 1));
+
+/** Cuts bytes at the given places (any numbers will do). */
+function cut(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
+  const at = [...new Set(places.map((place) => place % (bytes.length + 1)))].sort((a, b) => a - b);
+  return [0, ...at].map((start, i) => bytes.subarray(start, at[i] ?? bytes.length));
+}
+
+const FRAMES = [{ a: 1 }, { b: '回执😀é' }, { c: { d: [true, null, '😀'] } }, {}];
+
+test.each(rows)('$name: the same frames wherever the bytes are split', ({ decoder, encode }) => {
+  const whole = Buffer.concat(FRAMES.map((frame) => encode(JSON.stringify(frame))));
+  for (const rest of [0, 3]) {
+    const bytes = Buffer.concat([whole, encode('{"rest":1}').subarray(0, rest)]);
+    for (let at = 0; at <= bytes.length; at++) {
+      expect(decode(decoder(1024), [bytes.subarray(0, at), bytes.subarray(at)])).toEqual({ frames: FRAMES });
+    }
+    expect(decode(decoder(1024), oneByOne(bytes))).toEqual({ frames: FRAMES });
+  }
+});
+
+test.each(rows)('$name: takes a frame of exactly the limit and refuses one byte more', ({ decoder, encode }) => {
+  const exact = encode('{"a":"bc"}');
+  const over = encode('{"a":"bcd"}');
+  expect(decode(decoder(10), [exact, exact])).toEqual({ frames: [{ a: 'bc' }, { a: 'bc' }] });
+  expect(decode(decoder(10), oneByOne(exact))).toEqual({ frames: [{ a: 'bc' }] });
+  expect(decode(decoder(10), [over])).toEqual({ frames: [], error: 'frameTooLarge' });
+  expect(decode(decoder(10), oneByOne(over))).toEqual({ frames: [], error: 'frameTooLarge' });
+});
+
+test.each(rows)('$name: lets a frame change the limit for what follows in the same bytes', ({ decoder, encode }) => {
+  const small = decoder(8);
+  const frames: Frame[] = [];
+  small.push(Buffer.concat([encode('{"a":1}'), encode('{"long":"enough"}')]), (frame) => {
+    frames.push(frame);
+    small.limit = 100;
+  });
+  expect(frames).toEqual([{ a: 1 }, { long: 'enough' }]);
+});
+
+test.each(rows)('$name: keeps nothing of the bytes it was given', ({ decoder, encode }) => {
+  const bytes = encode('{"a":"once"}');
+  const frames: Frame[] = [];
+  const keeper = decoder(1024);
+  const reused = Buffer.from(bytes.subarray(0, -3));
+  keeper.push(reused, () => undefined);
+  reused.fill('#');
+  keeper.push(bytes.subarray(-3), (frame) => void frames.push(frame));
+  expect([frames, keeper.heldBytes]).toEqual([[{ a: 'once' }], 0]);
+});
+
+test.each(rows)('$name: has ended when the reader says stop, and throws again when it has thrown', (row) => {
+  const stopped = row.decoder(1024);
+  let count = 0;
+  const two = Buffer.concat([row.encode('{"a":1}'), row.encode('{"b":1}')]);
+  const stop = () => (count++, false);
+  stopped.push(two, stop);
+  stopped.push(two, stop);
+  expect([count, stopped.heldBytes]).toEqual([1, 0]);
+
+  const failed = row.decoder(1024);
+  const push = () => failed.push(row.encode('[1]'), () => undefined);
+  expect(push).toThrow(ProtocolError);
+  expect(push).toThrow(ProtocolError);
+  expect(failed.heldBytes).toBe(0);
+});
+
+test.each(rows)(
+  '$name: tells of a whole frame with refused content in its turn, and goes on',
+  ({ decoder, encode }) => {
+    const seen: unknown[] = [];
+    decoder(1000).push(
+      Buffer.concat([encode('{"n":1}'), encode('{"n":2,"text":"\\u0000"}'), encode('{"n":3}')]),
+      (frame) => void seen.push(frame.n),
+      (error) => void seen.push([error.frame.n, error.error]),
+    );
+    expect(seen).toEqual([1, [2, 'badText'], 3]);
+  },
+);
+
+test.each(rows)('$name: a server’s batches and deep frames are read by a client, not by a server', (row) => {
+  const batch = `[{"a":1},{"b":${'['.repeat(18)}1${']'.repeat(18)}}]`;
+  expect(decode(row.ofServer(), oneByOne(row.encode(batch)))).toEqual({ frames: [JSON.parse(batch)] });
+  expect(decode(row.ofServer(), [row.encode(`{"a":"${'x'.repeat(1 << 19)}"}`)]).error).toBeUndefined();
+  for (const bad of ['[1]', '[[]]', '[null]']) {
+    expect(decode(row.ofServer(), [row.encode(bad)])).toEqual({ frames: [], error: 'badFrame' });
+  }
+  expect(decode(row.decoder(1024), [row.encode('[{"a":1}]')])).toEqual({ frames: [], error: 'badFrame' });
+});
+
+test.each(rows)('$name: random frames come out as they went in, however they were cut', ({ decoder, encode }) => {
+  const texts = fc.string({ unit: 'grapheme' }).filter((text) => !text.includes('\0'));
+  const frames = fc.array(fc.dictionary(fc.constantFrom('a', '回', 'x y'), fc.oneof(texts, fc.integer())), {
+    maxLength: 5,
+  });
+  fc.assert(
+    fc.property(frames, fc.array(fc.nat(), { maxLength: 8 }), (given, places) => {
+      const bytes = Buffer.concat(given.map((frame) => encode(JSON.stringify(frame))));
+      const plain = JSON.parse(JSON.stringify(given)) as Frame[];
+      expect(decode(decoder(1 << 20), cut(bytes, places))).toEqual({ frames: plain });
+    }),
+    { numRuns: 200 },
+  );
+});
+
+/** Bytes that are nearly one of the modes, so that random ones get past the first check. */
+const nearly = () =>
+  fc
+    .array(
+      fc.oneof(
+        fc.uint8Array({ maxLength: 14 }),
+        fc
+          .constantFrom('{"a":1}', '{"a":"\\u0000"}', '[{}]', '\n', '\r\n', 'beatID', 'eyJ', '=', 'HZ', '{}')
+          .map((text) => Buffer.from(text)),
+        fc
+          .constantFrom('{"a":1}', '{"b":"\\ud800"}', '[{}]', `{"c":"${'x'.repeat(50)}"}`)
+          .chain((json) => fc.constantFrom(...rows.map(({ encode }) => encode(json)))),
+        fc
+          .tuple(fc.constantFrom(0, 1, 2), fc.constantFrom(0, 1, 2, 3), fc.constantFrom(0, 1), fc.nat(50))
+          .map(([version, type, flags, length]) => Buffer.from([0x48, 0x5a, version, type, 0, flags, 0, 0, 0, length])),
+      ),
+      { maxLength: 12 },
+    )
+    .map((parts) => Buffer.concat(parts));
+
+test.each(rows)('$name: any bytes give frames or one named error, however they are cut, in bounded memory', (row) => {
+  const limit = 40;
+  fc.assert(
+    fc.property(nearly(), fc.array(fc.nat(), { maxLength: 12 }), (bytes, places) => {
+      const end = Buffer.from('\n');
+      expect(decode(row.decoder(limit), [...cut(bytes, places), end])).toEqual(
+        decode(row.decoder(limit), [bytes, end]),
+      );
+      const decoder = row.decoder(limit);
+      try {
+        for (const chunk of cut(bytes, places)) {
+          decoder.push(chunk, () => undefined);
+          expect(decoder.heldBytes).toBeLessThanOrEqual(limit + row.grace(limit));
+        }
+      } catch (error) {
+        expect(error).toBeInstanceOf(ProtocolError);
+        expect(decoder.heldBytes).toBe(0);
+      }
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('a header that lies about the length is refused before anything of the body is held', () => {
+  const header = encodeHzFrame('{}').slice(0, HZ.headerBytes);
+  new DataView(header.buffer).setUint32(HZ.bodyLengthAt, 0xffff_ffff);
+  expect(decode(new HzDecoder(65_536), [header])).toEqual({ frames: [], error: 'frameTooLarge' });
+  const honest = new HzDecoder(65_536);
+  new DataView(header.buffer).setUint32(HZ.bodyLengthAt, 65_536);
+  honest.push(header, () => undefined);
+  expect(honest.heldBytes).toBe(HZ.headerBytes);
+});
+
+test('a bare heartbeat is a frame with its line as beatID, answered once by the same line', () => {
+  const decoder = new Base64LinesDecoder(1024);
+  const { frames } = decode(decoder, [Buffer.from('beatID\r\nYmVhdElECg==\n')]);
+  expect(frames).toEqual([{ beatID: 'beatID' }, { beatID: 'YmVhdElECg==' }]);
+  const answer = (beatID: string) => `{"beatID":"${beatID}","inboxSeq":1}`;
+  expect(decoder.bareAnswer('{"inboxSeq":1}')).toBeUndefined();
+  expect(decoder.bareAnswer(answer('other'))).toBeUndefined();
+  expect(decoder.bareAnswer(answer('YmVhdElECg=='))).toBe('YmVhdElECg==\n');
+  expect(decoder.bareAnswer(answer('beatID'))).toBe('beatID\n');
+  expect(decoder.bareAnswer(answer('beatID'))).toBeUndefined();
+});
+
+test('remembers no more bare heartbeats than a client has under way', () => {
+  const decoder = new Base64LinesDecoder(1024);
+  for (let i = 0; i < 1_000; i++) decode(decoder, [Buffer.from(`beat${i}\n`)]);
+  const answered = (i: number) => decoder.bareAnswer(`{"beatID":"beat${i}"}`) !== undefined;
+  expect([answered(0), answered(935), answered(936), answered(999)]).toEqual([false, false, true, true]);
+});
+
+test('base64 is that of everybody else', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 50 }), (bytes) => {
+      const text = Buffer.from(bytes).toString('base64');
+      expect(Buffer.from(encodeBase64(bytes)).toString()).toBe(text);
+      expect(Buffer.from(decodeBase64(Buffer.from(text)) ?? [])).toEqual(Buffer.from(bytes));
+      expect(Buffer.from(decodeBase64(Buffer.from(text.replaceAll('=', ''))) ?? [])).toEqual(Buffer.from(bytes));
+    }),
+  );
+});
+
+test.each(['A', 'AAAAA', 'AA=A', 'A===', 'AA=', 'AAA==', 'AAAA====', 'AA-_', 'AA AA', '====', 'AAAA='])(
+  'base64 that is none is refused: %s',
+  (text) => expect(decodeBase64(Buffer.from(text))).toBeUndefined(),
+);

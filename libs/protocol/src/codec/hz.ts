@@ -1,0 +1,87 @@
+import { ProtocolError } from '../errors.js';
+import { FrameDecoder, type OnFrame, type OnRefused } from './decoder.js';
+import type { Frame } from './json.js';
+
+/**
+ * Binary frames: a header of ten bytes, numbers big endian, then `bodyLength` bytes of UTF-8 JSON without a line end.
+ *
+ *   0     1     2         3      4 5           6 7 8 9
+ *   0x48  0x5A  version   type   flags         body length
+ *   "H"   "Z"   1         1, 2   0             1 … the frame limit
+ *
+ * No flag is defined. What is not listed here is `badFrame`.
+ */
+export const HZ = {
+  magic: [0x48, 0x5a],
+  version: 1,
+  versionAt: 2,
+  typeAt: 3,
+  flagsAt: 4,
+  bodyLengthAt: 6,
+  headerBytes: 10,
+  /** The body is one JSON object. */
+  frame: 1,
+  /** The body is a JSON array of objects, an offline batch: only a server sends such. */
+  batch: 2,
+} as const;
+
+const utf8 = new TextEncoder();
+const OPENING_BRACKET = 0x5b;
+
+/**
+ * Frames with the header {@link HZ}. Refuses a header as soon as it is whole, before anything of its body is held: so it holds at most a
+ * header and `limit` bytes.
+ */
+export class HzDecoder<Taken = Frame> extends FrameDecoder<Taken> {
+  /** Of the body that has begun; 0: a header comes next. */
+  private bodyBytes = 0;
+
+  override get heldBytes(): number {
+    return super.heldBytes + (this.bodyBytes === 0 ? 0 : HZ.headerBytes);
+  }
+
+  protected override cut(bytes: Uint8Array, onFrame: OnFrame<Taken>, onRefused: OnRefused | undefined): void {
+    let rest = bytes;
+    for (;;) {
+      const needed = (this.bodyBytes || HZ.headerBytes) - super.heldBytes;
+      if (rest.length < needed) return this.hold(rest);
+      const piece = this.taken(rest.subarray(0, needed));
+      rest = rest.subarray(needed);
+      if (this.bodyBytes === 0) {
+        this.bodyBytes = this.bodyLengthOf(piece);
+        continue;
+      }
+      this.bodyBytes = 0;
+      if (!this.deliver(piece, onFrame, onRefused)) return;
+    }
+  }
+
+  private bodyLengthOf(header: Uint8Array): number {
+    const fields = new DataView(header.buffer, header.byteOffset, header.byteLength);
+    const type = fields.getUint8(HZ.typeAt);
+    const isKnown = type === HZ.frame || (type === HZ.batch && this.side.batches);
+    if (fields.getUint8(0) !== HZ.magic[0] || fields.getUint8(1) !== HZ.magic[1]) throw bad('does not begin with HZ');
+    if (fields.getUint8(HZ.versionAt) !== HZ.version) throw bad('is of an unknown version');
+    if (!isKnown) throw bad('is of an unknown type');
+    if (fields.getUint16(HZ.flagsAt) !== 0) throw bad('has unknown flags');
+    const length = fields.getUint32(HZ.bodyLengthAt);
+    if (length === 0) throw bad('has no body');
+    this.check(length, this.limit);
+    return length;
+  }
+}
+
+const bad = (what: string): ProtocolError => new ProtocolError('badFrame', `a frame ${what}`);
+
+/** One frame, header and body, from JSON text; an array is a batch. */
+export function encodeHzFrame(json: string): Uint8Array {
+  const body = utf8.encode(json);
+  const frame = new Uint8Array(HZ.headerBytes + body.length);
+  const fields = new DataView(frame.buffer);
+  frame.set(HZ.magic);
+  fields.setUint8(HZ.versionAt, HZ.version);
+  fields.setUint8(HZ.typeAt, body[0] === OPENING_BRACKET ? HZ.batch : HZ.frame);
+  fields.setUint32(HZ.bodyLengthAt, body.length);
+  frame.set(body, HZ.headerBytes);
+  return frame;
+}

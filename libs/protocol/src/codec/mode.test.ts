@@ -1,0 +1,44 @@
+import { expect, test } from '@jest/globals';
+import { encodeBase64Line } from './base64-lines.js';
+import { encodeHzFrame } from './hz.js';
+import { modeOf } from './mode.js';
+
+const BEGINNINGS: [string, Uint8Array, ReturnType<typeof modeOf>][] = [
+  ['a JSON line', Buffer.from('{"a":1}\n'), 'jsonLines'],
+  ['base64 of {"', Buffer.from(encodeBase64Line('{"a":1}')), 'base64Lines'],
+  ['base64 of {}', Buffer.from(encodeBase64Line('{}')), 'base64Lines'],
+  ['base64 of { and a space', Buffer.from(encodeBase64Line('{ "a":1}')), 'base64Lines'],
+  ['the guide’s heartbeat', Buffer.from('beatID\n'), 'base64Lines'],
+  ['the guide’s heartbeat in base64', Buffer.from(encodeBase64Line('beatID\n')), 'base64Lines'],
+  ['a binary frame', encodeHzFrame('{}'), 'hz'],
+  ['an upgrade', Buffer.from('GET / HTTP/1.1\r\n'), 'http'],
+  ['another HTTP method', Buffer.from('POST / HTTP/1.1\r\n'), undefined],
+  ['nearly GET', Buffer.from('GETX'), undefined],
+  ['HTTP/2', Buffer.from('PRI * HTTP/2.0\r\n'), undefined],
+  ['nearly HZ', Buffer.from('Hello'), undefined],
+  ['nearly base64 of an object', Buffer.from('eBay'), undefined],
+  ['nearly a heartbeat', Buffer.from('beat it'), undefined],
+  ['an array', Buffer.from('[{}]'), undefined],
+  ['TLS within TLS', Buffer.from([0x16, 0x03, 0x01]), undefined],
+  ['an empty line', Buffer.from('\n{}'), undefined],
+];
+
+test.each(BEGINNINGS)('%s, however slowly it comes', (_, bytes, mode) => {
+  expect(modeOf(bytes)).toBe(mode);
+  let length = 0;
+  while (modeOf(bytes.subarray(0, length)) === 'undecided') length++;
+  expect(length).toBeLessThanOrEqual(8);
+  for (; length <= bytes.length; length++) expect(modeOf(bytes.subarray(0, length))).toBe(mode);
+});
+
+test('every second character of base64 of { decides, and no other', () => {
+  for (let byte = 0; byte < 256; byte++) {
+    const encoded = Buffer.from(Uint8Array.of(0x7b, byte, byte)).toString('base64');
+    expect(modeOf(Buffer.from(encoded))).toBe('base64Lines');
+  }
+  for (let byte = 0; byte < 256; byte++) {
+    const isOfBrace = Buffer.from(`e${String.fromCharCode(byte)}AA`, 'latin1').toString('latin1');
+    const expected = /^e[w-z0-9+/]/.test(isOfBrace) ? 'base64Lines' : undefined;
+    expect(modeOf(Buffer.from(isOfBrace, 'latin1'))).toBe(expected);
+  }
+});
