@@ -74,7 +74,7 @@ function refusalOf(read: () => unknown): ProtocolError | undefined {
   return undefined;
 }
 
-test.each(rowsOf<UpRow>('frames-up.json'))(
+test.each([...rowsOf<UpRow>('frames-up.json'), ...rowsOf<UpRow>('guide-client.json')])(
   'what a client sends: $name',
   ({ raw, first, type, frame, error, field }) => {
     const read = () => readUp(raw, first);
