@@ -195,8 +195,21 @@ describe('sending', () => {
   test('a message it got wrong is refused for good, by its sendTime', async () => {
     const pair = new Pair();
     const device = await pair.login();
+    const refused = { messageType: 'invalidReceipt', name: 'badField' };
     device.say(pair.frame('message without content'));
-    expect(await answer(device, '1700000003000')).toMatchObject({ messageType: 'invalidReceipt', name: 'badField' });
+    expect(await answer(device, '1700000003000')).toMatchObject(refused);
+    device.say(pair.frame('message whose sendTime has a fraction'));
+    expect(await answer(device, '1700000004.125')).toMatchObject(refused);
+  });
+});
+
+describe('the bytes as printed', () => {
+  test('are no frame: the code decodes base64 where it should encode', async () => {
+    const pair = new Pair();
+    const device = await pair.connect();
+    const text = `${JSON.stringify(pair.frame('login'))}\n`;
+    device.raw(Buffer.from(text.replace(/[^A-Za-z0-9+/]/g, ''), 'base64'));
+    expect(await device.closed).toMatchObject({ name: 'badFrame', reconnect: false });
   });
 });
 

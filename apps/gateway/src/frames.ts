@@ -16,7 +16,8 @@ export const echoOf = (fields: { clientMsgID?: unknown; sendTime?: unknown; requ
   tail('clientMsgID', fields.clientMsgID) + tail('sendTime', fields.sendTime) + tail('requestID', fields.requestID);
 
 function tail(name: string, value: unknown): string {
-  if (typeof value === 'number' && Number.isSafeInteger(value)) return `,"${name}":"${value}"`;
+  // Also one that is refused, a fraction: its sender has nothing else to know the message by.
+  if (typeof value === 'number' && Math.abs(value) <= Number.MAX_SAFE_INTEGER) return `,"${name}":"${value}"`;
   return typeof value === 'string' && value.length <= 128 ? `,"${name}":${JSON.stringify(value)}` : '';
 }
 
