@@ -3,6 +3,7 @@ import type { DataSourceOptions } from 'typeorm';
 import type { MessageConfig } from './config.js';
 import { User } from './directory/user.entity.js';
 import { First1700000000000 } from './migrations/1700000000000-first.js';
+import { Refuse1700000002000 } from './migrations/1700000002000-refuse.js';
 
 export const SCHEMA = 'message';
 
@@ -10,7 +11,7 @@ export const databaseOptions = (url: string, instance: string): DatabaseOptions 
   url,
   schema: SCHEMA,
   entities: [User],
-  migrations: [First1700000000000],
+  migrations: [First1700000000000, Refuse1700000002000],
   applicationName: instance,
 });
 

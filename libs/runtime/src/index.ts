@@ -92,6 +92,12 @@ export { CONFIG_TOKEN, InjectConfig, InjectLogger, LOGGER_TOKEN } from './servic
 export { migrateService, type ServiceMigration } from './database/migrate-service.js';
 export { startWhenPossible, type StartContext } from './service/start-when-possible.js';
 export { assertLanes, ensureLanes, LaneCountError } from './lanes/lane-count.js';
-export { LaneKeeper, LaneLostError, type LaneKeeperOptions, type LossReason } from './lanes/lane-keeper.js';
-export { createLaneTables, type HeldLane, type LaneMove } from './lanes/lane-sql.js';
+export {
+  LaneKeeper,
+  LaneLostError,
+  WorkRefusedError,
+  type LaneKeeperOptions,
+  type LossReason,
+} from './lanes/lane-keeper.js';
+export { createLaneTables, createRefuse, type FencedWork, type HeldLane, type LaneMove } from './lanes/lane-sql.js';
 export { laneVariables, type LaneConfig } from './lanes/lane-config.js';

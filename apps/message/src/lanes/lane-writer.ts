@@ -3,12 +3,13 @@ import {
   CommitUnknownError,
   failpointAsync,
   LaneLostError,
+  WorkRefusedError,
   type DedicatedConnection,
   type LaneKeeper,
   type Logger,
 } from '@huizhi/runtime';
 import type pg from 'pg';
-import { insertEvents, insertGroup } from '../sql/append.js';
+import { appendEvents, insertGroup } from '../sql/append.js';
 import { findHeads, findMembers, findStored, findUsers } from '../sql/look-up.js';
 import { keyText, LaneMemory, type ConversationState } from './lane-memory.js';
 import { keyOf, planOf, type Plan } from './plan.js';
@@ -20,7 +21,7 @@ export type Outcome =
   | { kind: 'refused'; items: Item[]; receipt: SendReceipt }
   | { kind: 'silent'; items: Item[] };
 
-/** A stored client id was met while inserting: what is known was incomplete, decide again. */
+/** A refused send turned out to be stored: what is known was incomplete, decide again, as after a WorkRefusedError. */
 class DuplicateMetError extends Error {
   override readonly name = 'DuplicateMetError';
 }
@@ -105,7 +106,7 @@ export class LaneWriter {
       try {
         return await this.attempt(items);
       } catch (error) {
-        if (!(error instanceof DuplicateMetError)) throw error;
+        if (!(error instanceof DuplicateMetError || error instanceof WorkRefusedError)) throw error;
       }
     }
     throw new Error('client ids keep changing under this transaction');
@@ -114,17 +115,21 @@ export class LaneWriter {
   private async attempt(items: readonly Item[]): Promise<Plan> {
     const plan = this.plan(items);
     if (plan.moves.length === 0) return plan;
-    await this.connection.transaction(async (client) => {
-      await this.keeper.advance(client, plan.moves);
-      if (plan.refused.length > 0 && (await this.lookUp(client, plan.refused))) throw new DuplicateMetError();
-      if (plan.rows.length > 0 && (await insertEvents(client, plan.rows)) < plan.rows.length)
-        throw new DuplicateMetError();
-      for (const group of plan.groups) await insertGroup(client, group);
-      await failpointAsync('message.before-commit');
-    });
+    await failpointAsync('message.before-commit');
+    await this.write(plan);
     this.apply(plan);
     await failpointAsync('message.after-commit');
     return plan;
+  }
+
+  /** Messages alone are one statement; what needs more, which is rare, is a transaction that begins with it. */
+  private write({ moves, rows, groups, refused }: Plan): Promise<void> {
+    const append = appendEvents(rows);
+    if (groups.length === 0 && refused.length === 0) return this.keeper.write(moves, append);
+    return this.keeper.write(moves, append, async (client) => {
+      if (refused.length > 0 && (await this.lookUp(client, refused))) throw new DuplicateMetError();
+      for (const group of groups) await insertGroup(client, group);
+    });
   }
 
   private plan(items: readonly Item[]): Plan {

@@ -1,3 +1,4 @@
+import type { FencedWork } from '@huizhi/runtime';
 import type pg from 'pg';
 
 /** A row of the lane log, on its way in. */
@@ -17,34 +18,34 @@ export interface EventRow {
 }
 
 /**
- * Inserts all events in one statement. A client id that is stored already leaves its row out, so a count below
- * `rows.length` means: roll back, look the duplicates up, decide again. Duplicates are rare, a look-up each time is not free.
+ * All events in one statement. A client id that is stored already refuses the whole: look the duplicates up, decide again. Duplicates
+ * are rare, a look-up each time is not free.
  */
-export async function insertEvents(client: pg.ClientBase, rows: readonly EventRow[]): Promise<number> {
-  const { rowCount } = await client.query({
-    name: 'insert-events',
-    text: `insert into message.event
+export const appendEvents = (rows: readonly EventRow[]): FencedWork => ({
+  name: 'append-events',
+  ctes: `stored as (
+           insert into message.event
              (lane, position, conversation_id, seq, server_time, user_id, device_id, client_id, hash, peer, makes_group, body)
-           select * from unnest($1::smallint[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::text[],
-                                $7::text[], $8::text[], $9::text[], $10::text[], $11::boolean[], $12::text[])
-           on conflict (conversation_id, user_id, client_id) do nothing`,
-    values: [
-      rows.map((row) => row.lane),
-      rows.map((row) => row.position),
-      rows.map((row) => row.conversation),
-      rows.map((row) => row.seq),
-      rows.map((row) => row.serverTime),
-      rows.map((row) => row.user),
-      rows.map((row) => row.device),
-      rows.map((row) => row.clientID),
-      rows.map((row) => row.hash),
-      rows.map((row) => row.peer),
-      rows.map((row) => row.makesGroup),
-      rows.map((row) => row.body),
-    ],
-  });
-  return rowCount ?? 0;
-}
+           select * from unnest($6::smallint[], $7::bigint[], $8::text[], $9::bigint[], $10::bigint[], $11::text[],
+                                $12::text[], $13::text[], $14::text[], $15::text[], $16::boolean[], $17::text[])
+            where (select held from fence)
+           on conflict (conversation_id, user_id, client_id) do nothing returning 1)`,
+  refuseIf: '(select count(*) from stored) < cardinality($6::smallint[])',
+  values: [
+    rows.map((row) => row.lane),
+    rows.map((row) => row.position),
+    rows.map((row) => row.conversation),
+    rows.map((row) => row.seq),
+    rows.map((row) => row.serverTime),
+    rows.map((row) => row.user),
+    rows.map((row) => row.device),
+    rows.map((row) => row.clientID),
+    rows.map((row) => row.hash),
+    rows.map((row) => row.peer),
+    rows.map((row) => row.makesGroup),
+    rows.map((row) => row.body),
+  ],
+});
 
 /** A new group and its first members. */
 export async function insertGroup(

@@ -29,7 +29,7 @@ const LAZY_MS = 1_000;
 
 export interface InboxWriterOptions {
   readonly connection: DedicatedConnection;
-  readonly keeper: Pick<LaneKeeper, 'held' | 'advance' | 'committed' | 'forget'>;
+  readonly keeper: Pick<LaneKeeper, 'held' | 'write' | 'committed' | 'forget'>;
   readonly feed: Feed;
   readonly recipients: Recipients;
   readonly settling: Settling;
@@ -143,13 +143,8 @@ export class InboxWriter {
 
   private async commit(plan: Plan): Promise<LaneMove[]> {
     const end = transactionSeconds.startTimer();
-    const moves = await this.options.connection.transaction(async (client) => {
-      const moves = this.moves(plan.lanes);
-      await this.options.keeper.advance(client, moves);
-      await this.write(client, plan);
-      await failpointAsync('offline.before-commit');
-      return moves;
-    });
+    await failpointAsync('offline.before-commit');
+    const moves = await this.write(plan);
     await loseCommitOutcome();
     end();
     transactions.inc({ outcome: 'committed' });
@@ -168,29 +163,31 @@ export class InboxWriter {
     });
   }
 
-  private async write(
-    client: pg.ClientBase,
-    { entries: { entries: planned, applied }, works, lanes }: Plan,
-  ): Promise<void> {
-    await apply(
-      client,
+  /** Entries and cursors are one statement; logins and revocations, which are rarer, make it the beginning of a transaction. */
+  private async write({ lanes, entries: { entries: planned, applied }, works }: Plan): Promise<LaneMove[]> {
+    const moves = this.moves(lanes);
+    const work = apply(
       planned.map((entry) => entry.row),
       [...lanes].map((lane) => ({ lane: lane.lane, applied: applied.get(lane) ?? lane.applied })),
       works.cursors.map((one) => one.write).filter((one) => one !== undefined),
     );
-    const removed = works.openings.flatMap(({ user, removed }) =>
-      removed ? [{ user: user.id, device: removed.id }] : [],
-    );
+    const more = works.revocations.length > 0 || works.openings.some((one) => one.write);
+    await this.options.keeper.write(moves, work, more ? (client) => this.writeMore(client, works) : undefined);
+    return moves;
+  }
+
+  private async writeMore(client: pg.ClientBase, works: WorksPlan): Promise<void> {
+    const { openings, revocations, lacking, tokensValidFrom } = works;
+    const removed = openings.flatMap(({ user, removed }) => (removed ? [{ user: user.id, device: removed.id }] : []));
     if (removed.length > 0) await removeDevices(client, removed);
-    const opened = works.openings.map((one) => one.write).filter((one) => one !== undefined);
-    const lacking = opened.length > 0 ? await openDevices(client, opened) : [];
-    for (const { user, device } of lacking) {
+    const opened = openings.map((one) => one.write).filter((one) => one !== undefined);
+    for (const { user, device } of opened.length > 0 ? await openDevices(client, opened) : []) {
       const one = opened.find((opening) => opening.user === user && opening.device === device);
-      if (one) works.lacking.add(one);
+      if (one) lacking.add(one);
     }
-    const revoked = works.revocations.map(({ user }) => user.id);
+    const revoked = revocations.map(({ user }) => user.id);
     const rows = revoked.length > 0 ? await revokeTokens(client, revoked) : [];
-    for (const { user, tokensValidFrom } of rows) works.tokensValidFrom.set(user, tokensValidFrom);
+    for (const row of rows) tokensValidFrom.set(row.user, row.tokensValidFrom);
   }
 
   /** Whatever the error: what cannot be known is forgotten and read again, and nobody is told anything. */

@@ -259,6 +259,41 @@ describe('transaction', () => {
   });
 });
 
+describe('a single statement', () => {
+  test('that the server refuses is a plain error, and the connection goes on', async () => {
+    const db = connection();
+    const refused = db.single((client) => client.query('insert into note values (1, 1), (2, 1)'));
+    await expect(refused).rejects.toMatchObject({ code: '23505' });
+    expect(db.connected).toBe(true);
+    await db.single(insert(3));
+    expect(await ids()).toEqual(['3']);
+  });
+
+  test('that was carried out but not answered is unknown', async () => {
+    const proxy = await Proxy.before(schema.url);
+    const db = connection({ url: proxy.url });
+    await db.whenConnected();
+    proxy.cutAnswers = true;
+    await expect(db.single(insert(1))).rejects.toThrow(CommitUnknownError);
+    proxy.cutAnswers = false;
+    await eventually(async () => (await ids()).join() === '1', 'it was durable after all');
+    await db.close();
+    await proxy.close();
+  });
+
+  test('that was cancelled or cut off by the server is unknown too', async () => {
+    const db = connection();
+    await db.whenConnected();
+    const outcome = db.single(async (client) => {
+      const sleeping = client.query('select pg_sleep(60)');
+      await schema.terminate(db.app);
+      return sleeping;
+    });
+    await expect(outcome).rejects.toThrow(CommitUnknownError);
+    await db.close();
+  });
+});
+
 test('closing lets works that wait finish and refuses later ones', async () => {
   const db = connection();
   const works = [db.exclusive(insert(1)), db.exclusive(insert(2))];

@@ -9,7 +9,7 @@ import { DedicatedConnection } from '../database/dedicated-connection.js';
 import { silentLogger } from '../log/logger.js';
 import { ensureLanes, LaneCountError } from './lane-count.js';
 import { LaneKeeper, LaneLostError, type LossReason } from './lane-keeper.js';
-import { createLaneTables } from './lane-sql.js';
+import { createLaneTables, createRefuse, type FencedWork } from './lane-sql.js';
 
 jest.setTimeout(30_000);
 
@@ -37,7 +37,7 @@ beforeEach(async () => {
   admin = new pg.Client({ connectionString: url });
   admin.on('error', () => undefined);
   await admin.connect();
-  for (const statement of createLaneTables('message')) await admin.query(statement);
+  for (const statement of [...createLaneTables('message'), createRefuse('message')]) await admin.query(statement);
   await admin.query('create table message.row (lane int, position bigint, owner text, primary key (lane, position))');
   await ensureLanes(admin, 'message', LANES);
   const folder = mkdtempSync(join(tmpdir(), 'hz-lanes-'));
@@ -76,10 +76,7 @@ async function owner(instance: string, onReleasing = (): Promise<void> => Promis
     if (!held) return false;
     const moves = [{ lane, epoch: held.epoch, from: held.head, to: held.head + 1 }];
     try {
-      await connection.transaction(async (client) => {
-        await keeper.advance(client, moves);
-        await client.query('insert into message.row values ($1, $2, $3)', [lane, held.head + 1, instance]);
-      });
+      await keeper.write(moves, appendRow(lane, held.head + 1, instance));
     } catch (error) {
       keeper.forget([lane], error instanceof LaneLostError ? 'taken' : 'database');
       return false;
@@ -102,6 +99,12 @@ async function owner(instance: string, onReleasing = (): Promise<void> => Promis
   await keeper.start();
   return one;
 }
+
+const appendRow = (...values: [lane: number, position: number, owner: string]): FencedWork => ({
+  name: 'append-row',
+  ctes: 'stored as (insert into message.row select $6, $7, $8 where (select held from fence))',
+  values,
+});
 
 const count = (one: Owner): number => [...one.keeper.heldLanes()].length;
 

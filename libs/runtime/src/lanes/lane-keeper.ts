@@ -4,7 +4,7 @@ import type { Bus } from '../bus/bus.js';
 import type { DedicatedConnection } from '../database/dedicated-connection.js';
 import type { Logger } from '../log/logger.js';
 import { assertLanes } from './lane-count.js';
-import { LaneSql, type HeldLane, type LaneMove } from './lane-sql.js';
+import { isWorkRefused, LaneSql, lostLanes, type FencedWork, type HeldLane, type LaneMove } from './lane-sql.js';
 
 /**
  * Why an instance stops being a lane's owner. `database`: it cannot know any more what is committed; it still listens, and
@@ -19,6 +19,15 @@ export class LaneLostError extends Error {
 
   constructor(readonly lanes: number[]) {
     super(`no longer the owner of lanes ${lanes.join(', ')}`);
+  }
+}
+
+/** What `refuseIf` of a {@link FencedWork} asks was so: nothing was written. */
+export class WorkRefusedError extends Error {
+  override readonly name = 'WorkRefusedError';
+
+  constructor(work: string) {
+    super(`"${work}" refused itself`);
   }
 }
 
@@ -53,7 +62,7 @@ const ANNOUNCE_ALL_TICKS = 15;
  *
  * A lane is a row `owner, epoch, lease_until, head`. Who finds a lease expired takes the lane by one conditional update
  * that raises `epoch`; who stops releases it at once; live instances share fairly. None of that is needed for safety:
- * every transaction of an owner contains {@link advance}, which fails unless epoch and head are the ones it knows. So
+ * every transaction of an owner is a {@link write}, which fails unless epoch and head are the ones it knows. So
  * there are no holes in positions and no two writers, however long an owner was frozen or cut off.
  */
 export class LaneKeeper {
@@ -108,14 +117,27 @@ export class LaneKeeper {
   }
 
   /**
-   * Part of every transaction of an owner.
-   * @throws LaneLostError before anything else of the transaction can become visible
+   * An owner's transaction: the lanes' heads move and `work` is done, or neither. With `more` it is not a single statement but the
+   * first of a transaction.
+   * @throws LaneLostError, WorkRefusedError, and what the connection throws
    */
-  async advance(client: pg.ClientBase, moves: LaneMove[]): Promise<void> {
-    if (moves.length === 0) return;
-    const moved = await this.sql.advance(client, moves);
-    if (moved.size < moves.length)
-      throw new LaneLostError(moves.map((move) => move.lane).filter((lane) => !moved.has(lane)));
+  async write(
+    moves: readonly LaneMove[],
+    work: FencedWork,
+    more?: (client: pg.Client) => Promise<void>,
+  ): Promise<void> {
+    const { connection } = this.options;
+    try {
+      if (!more) return await connection.single((client) => this.sql.advance(client, moves, work));
+      await connection.transaction(async (client) => {
+        await this.sql.advance(client, moves, work);
+        await more(client);
+      });
+    } catch (error) {
+      const lost = lostLanes(error);
+      if (lost) throw new LaneLostError(lost);
+      throw isWorkRefused(error) ? new WorkRefusedError(work.name) : error;
+    }
   }
 
   /** After the commit: the heads are these now. */

@@ -15,6 +15,41 @@ export interface LaneMove {
   to: number;
 }
 
+/** What an owner writes together with the step of its lanes' heads, in the same statement. */
+export interface FencedWork {
+  /** Names the prepared statement; another text needs another name. */
+  readonly name: string;
+  /**
+   * Data-modifying CTEs, with commas between. Each must take effect only `where (select held from fence)`: an owner that is none
+   * any more may find rows of the new one in its way. Parameters are `$6` and on.
+   */
+  readonly ctes: string;
+  /** A condition, in SQL, under which all of it is rolled back and refused with {@link WorkRefusedError}. */
+  readonly refuseIf?: string;
+  readonly values: readonly unknown[];
+}
+
+/** The SQLSTATEs of `refuse`, in a class no server uses. */
+const LANE_LOST = 'HZ001';
+const WORK_REFUSED = 'HZ002';
+
+/** One statement cannot undo itself but by failing; `refuse` is how it fails on purpose. Part of a service's migrations. */
+export const createRefuse = (schema: string): string =>
+  `create function ${schema}.refuse(code text, what text) returns void language plpgsql as $$
+   begin raise exception using errcode = code, message = what; end $$`;
+
+/** The lanes that a refused statement of an owner names; undefined when it was not for them that it failed. */
+export function lostLanes(error: unknown): number[] | undefined {
+  if (!isPgError(error) || error.code !== LANE_LOST) return undefined;
+  return error.message.split(',').map(Number);
+}
+
+export const isWorkRefused = (error: unknown): boolean => isPgError(error) && error.code === WORK_REFUSED;
+
+function isPgError(error: unknown): error is Error & { code: string } {
+  return error instanceof Error && typeof (error as { code?: unknown }).code === 'string';
+}
+
 /** The tables of lane ownership; part of a service's first migration. */
 export const createLaneTables = (schema: string): string[] => [
   // fillfactor: each commit rewrites its lanes' rows; with room in the page they stay there (HOT) and need no vacuum to be found.
@@ -107,25 +142,35 @@ export class LaneSql {
   }
 
   /**
-   * The compare-and-set on which everything rests: moves heads only where epoch and head are what the owner believes.
-   * @returns the lanes that moved; one too few and the transaction must roll back
+   * The compare-and-set on which everything rests, with the work it guards: moves heads only where epoch and head are what the owner
+   * believes, and does the work only when all of them moved. One statement: each further one is a wake-up on both sides.
    */
-  async advance(client: pg.ClientBase, moves: LaneMove[]): Promise<Set<number>> {
-    const { rows } = await client.query<{ lane: number }>({
-      name: 'lane-advance',
-      text: `update ${this.schema}.lane l set head = move.new_head, lease_until = now() + $5 * interval '1 ms'
-               from unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[]) as move (lane, epoch, old_head, new_head)
-              where l.lane = move.lane and l.epoch = move.epoch and l.head = move.old_head
-          returning l.lane`,
+  async advance(client: pg.ClientBase, moves: readonly LaneMove[], work: FencedWork): Promise<void> {
+    const { schema } = this;
+    await client.query({
+      name: work.name,
+      text: `with moved as (
+               update ${schema}.lane l set head = move.new_head, lease_until = now() + $5 * interval '1 ms'
+                 from unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[]) as move (lane, epoch, old_head, new_head)
+                where l.lane = move.lane and l.epoch = move.epoch and l.head = move.old_head
+            returning l.lane),
+             fence as materialized (select (select count(*) from moved) = cardinality($1::int[]) as held),
+             ${work.ctes}
+             select case
+               when not held then ${schema}.refuse('${LANE_LOST}', (
+                 select string_agg(asked.lane::text, ',') from unnest($1::int[]) as asked (lane)
+                  where asked.lane not in (select lane from moved)))
+               when ${work.refuseIf ?? 'false'} then ${schema}.refuse('${WORK_REFUSED}', '${work.name}')
+             end from fence`,
       values: [
         moves.map((move) => move.lane),
         moves.map((move) => move.epoch),
         moves.map((move) => move.from),
         moves.map((move) => move.to),
         this.leaseMs,
+        ...work.values,
       ],
     });
-    return new Set(rows.map((row) => row.lane));
   }
 }
 
