@@ -1,0 +1,67 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { projectRoot } from '@huizhi/constellation';
+import { downSchemas, readUp, upSchemas } from '@huizhi/protocol';
+import { expect, test } from '@jest/globals';
+import Type, { type TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
+
+/** The example frames of docs/protocol.md are frames: `C` and `S` say whose, elsewhere the text around does. */
+const text = readFileSync(join(projectRoot(), 'docs/protocol.md'), 'utf8');
+
+type Frame = Record<string, unknown>;
+interface Example {
+  line: string;
+  by: 'client' | 'server';
+  frame: unknown;
+}
+
+const blocks = [...text.matchAll(/^```\n([^]*?)^```$/gm)].map(([, block]) => block ?? '');
+const lines = blocks.flatMap((block) => block.split('\n')).filter((line) => /^([CS] )?[[{]/.test(line));
+const examples = lines.map((line): Example => {
+  const [, letter, json] = /^(?:([CS]) )?(.*)$/.exec(line) ?? [];
+  const frame = JSON.parse(json ?? '') as unknown;
+  const isServers =
+    letter === 'S' || (letter === undefined && (Array.isArray(frame) || 'inboxSeq' in (frame as Frame)));
+  return { line, by: isServers ? 'server' : 'client', frame };
+});
+const of = (by: Example['by']): Example[] => examples.filter((example) => example.by === by);
+
+const closed = (schema: TSchema): TSchema => ({ ...schema, additionalProperties: false });
+const batch = Type.Array(closed(downSchemas.normal), { minItems: 1 });
+
+/** What the server sends is told here to the last field. */
+function schemaOf(frame: unknown): TSchema {
+  if (Array.isArray(frame)) return batch;
+  const { messageType = 'beat' } = frame as Frame;
+  const found = Object.entries(downSchemas).find(([name]) => name === messageType);
+  return found ? closed(found[1]) : Type.Never();
+}
+
+test.each(of('client'))('a client may send $line', ({ frame }) => {
+  const isLogin = (frame as Frame).versionCode !== undefined;
+  const { type, frame: read } = readUp(frame as Frame, isLogin);
+  // Nothing in an example is dropped, and it is spelt as the tables spell it.
+  expect(read).toEqual({ ...(frame as Frame), ...(isLogin && { versionCode: Number((frame as Frame).versionCode) }) });
+  expect(Object.keys(upSchemas)).toContain(type);
+});
+
+test.each(of('server'))('the server may send $line', ({ frame }) => {
+  expect(Compile(schemaOf(frame)).Errors(frame)).toEqual([]);
+});
+
+test('every kind of frame is shown or has a table of its own', () => {
+  const shown = new Set(examples.map(({ by, frame }) => `${by} ${String((frame as Frame).messageType ?? 'beat')}`));
+  for (const name of Object.keys(upSchemas)) expect([...shown]).toContain(`client ${name}`);
+  const expected = [
+    'loginReceipt',
+    'normalReceipt',
+    'invalidReceipt',
+    'error',
+    'close',
+    'receiptConfirm',
+    'normal',
+    'beat',
+  ];
+  for (const name of expected) expect([...shown]).toContain(`server ${name}`);
+});
