@@ -14,9 +14,9 @@ import { MAX_LANES } from '@huizhi/protocol';
 
 const KIB = 1024;
 
-/** A duration from 1 ms to a day. */
-const time = (byDefault: string, doc: string): Variable<number> => {
-  const schema = durationSetting(1, 86_400_000);
+/** A duration, at most a day. */
+const time = (byDefault: string, doc: string, atLeastMs = 1): Variable<number> => {
+  const schema = durationSetting(atLeastMs, 86_400_000);
   return { schema, default: schema.parse(byDefault), defaultDoc: `\`${byDefault}\``, doc };
 };
 const count = (byDefault: number, min: number, max: number, doc: string): Variable<number> => ({
@@ -60,6 +60,7 @@ const variables = {
     default: '',
     doc: 'Where the public keys of tokens are. This or `JWT_SECRET`.',
   },
+  TOKEN_LEEWAY: time('5s', 'How long after its token has expired a session is closed.', 0),
   UPGRADE_URL: text('Where clients that are too old are sent.'),
   MESSAGE_LANES: count(32, 1, MAX_LANES, 'Lanes of the message service; must be what its database says.'),
   OFFLINE_LANES: count(16, 1, MAX_LANES, 'Inbox lanes of the offline service; must be what its database says.'),
@@ -131,7 +132,17 @@ const variables = {
   CONFIRM_INTERVAL: time('100ms', 'Between two `receiptConfirm` to a session.'),
   RECONCILE: time('30s', 'Between two comparisons of all sessions with their owners.'),
   HISTORY_TIMEOUT: time('5s', 'How long a page of history may take.'),
-  DRAIN_TIMEOUT: time('5s', 'At the end: how long to wait for sends to be answered.'),
+  DRAIN_DELAY: time(
+    '0s',
+    'At the end: how long to go on as before, but not ready, so that those who send clients here hear of it.',
+    0,
+  ),
+  DRAIN_SPREAD: time('5s', 'At the end: each connection is told to go at a random moment within this time.', 0),
+  DRAIN_TIMEOUT: time(
+    '5s',
+    'At the end: how long after its moment a connection may wait for its sends to be answered.',
+    0,
+  ),
 } satisfies Record<string, Variable<unknown>>;
 
 export type GatewayConfig = Readonly<

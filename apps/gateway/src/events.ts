@@ -22,6 +22,11 @@ export function clientLeft(log: Logger, session: Session | undefined): void {
   if (session) log.info('session.left', { session: session.number, user: session.user });
 }
 
+/** From now on everybody is sent elsewhere. */
+export function drainBegun(log: Logger, connections: number): void {
+  log.info('gateway.draining', { connections });
+}
+
 /** A mistake of ours: it costs this connection and no other. */
 export function connectionFailed(log: Logger, error: unknown): void {
   log.error('connection.failed', { error });

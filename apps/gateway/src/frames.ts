@@ -35,9 +35,21 @@ export function invalidReceipt(error: ErrorName, reason: string, about: Echo): s
 export const refusal = (error: ErrorName, reason: string, about: Echo): string =>
   errorTable[error].temporary ? errorFrame(error, reason, about) : invalidReceipt(error, reason, about);
 
+/**
+ * When who is closed had better come back, milliseconds: chosen at random from here to there. Who drains has chosen the moment of each
+ * already; who is too quick must be slower than the second in which there is room again.
+ */
+const RETRY_AFTER: Partial<Record<CloseName, readonly [from: number, to: number]>> = {
+  drain: [0, 500],
+  rateLimited: [1_000, 3_000],
+};
+
 export function closeFrame(name: CloseName, reason: string = closeTable[name].meaning): string {
   const { code } = closeTable[name];
-  return `{"messageType":"close","code":${code},"name":"${name}","reconnect":${mayReconnect(code)},"reason":${JSON.stringify(reason)}}`;
+  const [from, to] = RETRY_AFTER[name] ?? [];
+  const retry =
+    from === undefined || to === undefined ? '' : `,"retryAfter":${Math.floor(from + Math.random() * (to - from))}`;
+  return `{"messageType":"close","code":${code},"name":"${name}","reconnect":${mayReconnect(code)},"reason":${JSON.stringify(reason)}${retry}}`;
 }
 
 export function loginRefused(error: ErrorName, reason: string, more: Partial<LoginReceipt> = {}): string {

@@ -1,16 +1,18 @@
 import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
 import { subjects } from '@huizhi/protocol';
-import { gauge, type Bus, type ControlClient, type Logger } from '@huizhi/runtime';
+import { gauge, pause, type Bus, type ControlClient, type Logger } from '@huizhi/runtime';
 import { dispatch } from './commands/router.js';
 import type { Services } from './commands/services.js';
 import type { GatewayConfig } from './config.js';
+import type { Arrival } from './connection/arrivals.js';
 import { Connection } from './connection/connection.js';
 import type { Context } from './connection/context.js';
 import { ClientServer } from './connection/server.js';
 import { Cursors } from './delivery/cursors.js';
 import { News } from './delivery/news.js';
 import { Pump } from './delivery/pump.js';
-import { sessionOpened } from './events.js';
+import { drainBegun, sessionOpened } from './events.js';
 import { Attempts } from './login/attempts.js';
 import { authenticatorFor } from './login/authenticator.js';
 import { KnownUsers } from './login/known-users.js';
@@ -18,6 +20,7 @@ import { SessionOpener } from './login/session-opener.js';
 import { resyncs } from './metrics.js';
 import { Outbox } from './sends/outbox.js';
 import { onReceipts, settle } from './sends/receipts.js';
+import { Drain } from './session/drain.js';
 import { Presence } from './session/presence.js';
 import type { Session } from './session/session.js';
 import { Sessions } from './session/sessions.js';
@@ -53,6 +56,7 @@ export class Gateway {
   private readonly cursors: Cursors;
   private readonly pump: Pump;
   private readonly news: News;
+  private readonly drain: Drain;
   private readonly server: ClientServer;
   private readonly context: Context;
   private readonly timers: NodeJS.Timeout[] = [];
@@ -77,6 +81,7 @@ export class Gateway {
     this.cursors = new Cursors(bus, this.id, this.wheel, config, now, log);
     this.pump = new Pump(bus, this.cursors, this.wheel, config, now);
     this.news = new News(this.sessions, this.pump, this.cursors, this.presence, now);
+    this.drain = new Drain(this.connections, this.wheel, config, now);
     const duties = [this.outbox, this.cursors, this.pump];
     const opener = new SessionOpener(this.id, bus, control, this.sessions, new KnownUsers(), config, duties, now);
     const services: Services = {
@@ -102,14 +107,14 @@ export class Gateway {
       opened: (session) => this.sessionOpened(session),
       drained: (session) => this.pump.start(session),
       left: (session) => this.sessions.remove(session),
-      gone: (connection) => this.connections.delete(connection),
+      gone: (connection) => this.gone(connection),
     };
     this.server = new ClientServer({
       settings: config,
       log,
       wheel: this.wheel,
       now,
-      accept: (socket, arrival) => this.connections.add(new Connection(socket, this.context, arrival)),
+      accept: (socket, arrival) => this.accept(socket, arrival),
     });
   }
 
@@ -136,17 +141,18 @@ export class Gateway {
     await this.server.listen();
   }
 
-  /** Nobody new; what was sent is answered and what was receipted is stored, as far as the time allows; then everybody is told to go. */
+  /**
+   * Goes on for a while, so that those who send clients here hear that it is not ready; then nobody new, and everybody is told to go
+   * at a moment of their own, once what they sent is answered.
+   */
   async stop(): Promise<void> {
+    if (this.config.DRAIN_DELAY > 0) await pause(this.config.DRAIN_DELAY);
     this.draining = true;
     this.server.stop();
-    const until = this.now() + this.config.DRAIN_TIMEOUT;
-    for (const connection of this.connections) if (!connection.session?.sends.count) connection.close('drain');
-    while (this.outbox.waiting > 0 && this.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
-    this.cursors.flush();
-    for (const connection of this.connections) connection.close('drain');
-    while (this.connections.size > 0 && this.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
+    drainBegun(this.log, this.connections.size);
+    await this.drain.run();
     for (const connection of this.connections) connection.destroy();
+    this.cursors.flush();
     this.presence.stop();
     for (const timer of this.timers) clearInterval(timer);
     for (const stop of this.stops) stop();
@@ -164,9 +170,21 @@ export class Gateway {
     this.stops.push(bus.onStatus((connected) => this.busChanged(connected)));
   }
 
+  private accept(socket: Socket, arrival: Arrival): void {
+    const connection = new Connection(socket, this.context, arrival);
+    this.connections.add(connection);
+    // It was in the middle of its TLS handshake when the door closed.
+    if (this.draining) connection.close('drain');
+  }
+
+  private gone(connection: Connection): void {
+    this.connections.delete(connection);
+    if (this.draining) this.drain.left();
+  }
+
   private sessionOpened(session: Session): void {
     sessionOpened(this.log, session);
-    if (session.isKicked) return session.connection.close('kicked');
+    if (session.endedBy) return session.connection.close(session.endedBy);
     this.pump.start(session);
   }
 

@@ -146,20 +146,3 @@ test('speaks TLS', async () => {
   expect(await alice.frame({ inboxSeq: 1 })).toMatchObject({ content: { text: '回执 ✓' } });
   rmSync(folder, { recursive: true });
 });
-
-test('tells everybody to go at the end, once what they sent is answered', async () => {
-  const alice = await rig.login('alice');
-  const bob = await rig.login('bob');
-  rig.message.answer = () => undefined;
-  alice.send({
-    ...{ messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: 'bob', clientMsgID: 'm1' },
-    content: { text: 'last words' },
-  });
-  await eventually('the send', () => rig.message.seen.length > 0);
-  const stopped = rig.gateway.stop();
-  expect(await bob.frame({ messageType: 'close' })).toMatchObject({ name: 'drain', reconnect: true });
-  rig.message.answer = ({ send }) => rig.message.store(send);
-  await alice.frame({ messageType: 'close', name: 'drain' });
-  expect(alice.frames.map(({ messageType }) => messageType)).toEqual(['loginReceipt', 'normalReceipt', 'close']);
-  await stopped;
-});

@@ -2,4 +2,13 @@ import { runService } from '@huizhi/runtime';
 import { gatewayConfig } from './config.js';
 import { GatewayModule } from './gateway.module.js';
 
-await runService({ name: 'gateway', config: gatewayConfig, module: (runtime) => GatewayModule.start(runtime) });
+/** Beyond what a drain may take: the last words on the bus. */
+const GOODBYE_MS = 5_000;
+
+await runService({
+  name: 'gateway',
+  config: gatewayConfig,
+  module: (runtime) => GatewayModule.start(runtime),
+  shutdownBoundMs: ({ DRAIN_DELAY, DRAIN_SPREAD, DRAIN_TIMEOUT }) =>
+    DRAIN_DELAY + DRAIN_SPREAD + DRAIN_TIMEOUT + GOODBYE_MS,
+});

@@ -311,6 +311,8 @@ export class Constellation {
       TLS_KEY_FILE: this.#certificate?.keyFile ?? '',
       AUTH: 'jwt',
       JWT_SECRET: this.#state.jwtSecret,
+      // Everything stops together here: there is nowhere else to go, and so nothing to spread.
+      DRAIN_SPREAD: '0s',
     };
     return {
       NODE_ENV: 'test',

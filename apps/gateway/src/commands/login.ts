@@ -2,6 +2,7 @@ import { OLDEST_VERSION, ProtocolError, type Login, type LoginReceipt } from '@h
 import type { GatewayConfig } from '../config.js';
 import type { Connection } from '../connection/connection.js';
 import { loginRefused } from '../frames.js';
+import type { Credentials } from '../login/authenticator.js';
 import type { Opened } from '../login/session-opener.js';
 import { logins } from '../metrics.js';
 import type { Identity } from '../session/session.js';
@@ -28,9 +29,10 @@ export function login(services: Services, connection: Connection, frame: Login):
 async function open(services: Services, connection: Connection, frame: Login): Promise<Outcome> {
   const { opener, config, isDraining } = services;
   try {
-    await proved(services, connection, frame);
+    const credentials = await proved(services, connection, frame);
     if (isDraining()) return { close: 'drain' };
-    const { session, reply } = await opener.open(identityOf(frame), connection);
+    const { session, reply } = await opener.open(identityOf(frame), credentials, connection);
+    session.expiresAt = services.now() + credentials.expiresAt + config.TOKEN_LEEWAY - Date.now();
     logins.add('ok');
     return { session, frames: [welcome(session.identity, { session, reply }, config)] };
   } catch (error) {
@@ -42,9 +44,13 @@ async function open(services: Services, connection: Connection, frame: Login): P
 }
 
 /** Keys that cannot be read are no failure of the client's. */
-async function proved({ authenticator, attempts }: Services, { origin }: Connection, frame: Login): Promise<void> {
+async function proved(
+  { authenticator, attempts }: Services,
+  { origin }: Connection,
+  frame: Login,
+): Promise<Credentials> {
   try {
-    await authenticator(frame.fromUserID, frame.token);
+    return await authenticator(frame.fromUserID, frame.token);
   } catch (error) {
     if (error instanceof ProtocolError && error.error !== 'unavailable') attempts.failed(origin);
     throw error;

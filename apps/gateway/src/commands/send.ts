@@ -15,7 +15,7 @@ const REASONS: Partial<Record<ErrorName, string>> = {
 export function send(services: Services, session: Session, pending: PendingSend): Result {
   const { config, outbox, now } = services;
   const { sends } = session;
-  if (services.isDraining()) return refused('unavailable', pending);
+  if (session.whenSettled) return refused('unavailable', pending);
   if (sends.count >= config.UNANSWERED_SENDS || sends.bytes + pending.bytes > config.UNANSWERED_BYTES) {
     return { close: 'tooManyUnanswered' };
   }

@@ -18,6 +18,6 @@ export interface Services {
   readonly pump: Pump;
   readonly cursors: Cursors;
   readonly now: () => number;
-  /** The gateway is going away: what was sent is settled, nothing new is taken. */
+  /** The gateway is going away: nobody logs in any more. */
   readonly isDraining: () => boolean;
 }

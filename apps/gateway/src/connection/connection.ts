@@ -111,7 +111,10 @@ export class Connection implements Timed {
     const { config } = this.context;
     if (!this.session) return [this.arrival.at + config.LOGIN_DEADLINE, 'loginTimeout'];
     const silence = Math.max(MISSED * heartbeatOf(this.session.identity.version, config), config.HEARTBEAT_LEAST);
-    const deadlines: [number, CloseName][] = [[this.heardAt + silence, 'heartbeatMissed']];
+    const deadlines: [number, CloseName][] = [
+      [this.heardAt + silence, 'heartbeatMissed'],
+      [this.session.expiresAt, 'tokenExpired'],
+    ];
     if (this.reader.partialAt !== 0) deadlines.push([this.reader.partialAt + config.FRAME_DEADLINE, 'frameTimeout']);
     if (this.writer.blockedAt !== 0) deadlines.push([this.writer.blockedAt + config.WRITE_STALL, 'slowConsumer']);
     return deadlines.reduce((nearest, other) => (other[0] < nearest[0] ? other : nearest));

@@ -5,6 +5,7 @@ import type { Presence } from '../session/presence.js';
 import type { Session } from '../session/session.js';
 import type { Sessions } from '../session/sessions.js';
 import type { Cursors } from './cursors.js';
+import { forVersion } from './for-version.js';
 import type { Pump } from './pump.js';
 import { Talk } from './talk.js';
 
@@ -28,7 +29,8 @@ export class News {
       resyncs.add('hole');
       this.presence.attachAll(0);
     }
-    for (const number of news.kick ?? []) this.kick(number);
+    for (const number of news.kick ?? []) this.end(number, 'kicked');
+    for (const number of news.revoked ?? []) this.end(number, 'revoked');
     for (const [number, cursor, head] of news.attached ?? []) this.attached(number, cursor, head);
     for (const [number, cursor] of news.confirm ?? []) this.confirm(number, cursor);
     for (const [number, inboxSeq, line] of news.deliver ?? []) this.deliver(number, inboxSeq, bodies[line]);
@@ -36,11 +38,11 @@ export class News {
     this.talk.heard(news.from, news.n);
   }
 
-  private kick(number: number): void {
+  private end(number: number, why: 'kicked' | 'revoked'): void {
     const session = this.sessions.get(number);
     if (!session) return;
-    session.isKicked = true;
-    if (session.state === 'open') session.connection.close('kicked');
+    session.endedBy ??= why;
+    if (session.state === 'open') session.connection.close(why);
   }
 
   private attached(number: number, cursor: number, head: number): void {
@@ -76,7 +78,7 @@ export class News {
     }
     failpoint('gateway.before-delivery-write');
     if (!inbox.take(messageIdIn(delivery), this.now())) return;
-    session.connection.write(inboxText(delivery, inboxSeq, previous));
+    session.connection.write(inboxText(forVersion(session.identity.version, delivery), inboxSeq, previous));
     deliveries.add('live');
     this.pump.watch(session);
   }

@@ -13,15 +13,13 @@ import { deliveries } from '../metrics.js';
 import type { Duty, Session } from '../session/session.js';
 import type { Wheel } from '../time/wheel.js';
 import type { Cursors } from './cursors.js';
+import { FIRST_WITH_BATCHES, forVersion } from './for-version.js';
 
 export interface PumpSettings {
   readonly BATCH_ENTRIES: number;
   readonly BATCH_BYTES: number;
   readonly FETCH_TIMEOUT: number;
 }
-
-/** Version 1 reads no JSON array. */
-const FIRST_WITH_BATCHES = 2;
 
 /**
  * Catch-up: fetch, write, again, until the session is at its inbox's head, its window is shut or its socket is full. One run per session
@@ -87,7 +85,8 @@ export class Pump implements Duty {
       const reply = await this.fetch(session, from);
       if (session.state !== 'open' || session.inbox.next < from) return true;
       if (!reply.head.error) return this.write(session, reply);
-      if (!errorTable[reply.head.error].temporary) session.connection.close('kicked');
+      const { error } = reply.head;
+      if (!errorTable[error].temporary) session.connection.close(error === 'tokenRevoked' ? 'revoked' : 'kicked');
     } catch {
       // No answer in time, nobody there, no bus: all the same from here.
     }
@@ -131,12 +130,12 @@ export class Pump implements Duty {
     while (inbox.next <= upTo && inbox.room > 0) inbox.take(undefined, this.now());
   }
 
-  private takeOne({ inbox }: Session, inboxSeq: number, delivery: string | undefined, texts: string[]): void {
+  private takeOne({ inbox, identity }: Session, inboxSeq: number, delivery: string | undefined, texts: string[]): void {
     const again = inboxSeq <= inbox.delivered;
     const previous = inbox.previous;
     if (!inbox.take(delivery === undefined ? undefined : messageIdIn(delivery), this.now())) return;
     if (delivery === undefined) return;
-    texts.push(inboxText(delivery, inboxSeq, previous));
+    texts.push(inboxText(forVersion(identity.version, delivery), inboxSeq, previous));
     deliveries.add(again ? 'again' : 'batch');
   }
 

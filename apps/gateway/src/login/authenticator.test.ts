@@ -24,10 +24,13 @@ afterAll(() => {
 
 const byKeys = (JWKS_URL = url) => authenticatorFor({ AUTH: 'jwt', JWT_SECRET: '', JWKS_URL });
 const token = (key: CryptoKey | Uint8Array, alg: string) =>
-  new SignJWT({ sub: 'alice' }).setProtectedHeader({ alg, kid: 'k1' }).setExpirationTime('1h').sign(key);
+  new SignJWT({ sub: 'alice', iat: 1_700_000_000, exp: 4_000_000_000 })
+    .setProtectedHeader({ alg, kid: 'k1' })
+    .sign(key);
 
-test('takes a token signed with a published key', async () => {
-  await expect(byKeys()('alice', await token(privateKey, 'ES256'))).resolves.toBeUndefined();
+test('takes a token signed with a published key, and says from when until when it is good', async () => {
+  const times = { issuedAt: 1_700_000_000, expiresAt: 4_000_000_000_000 };
+  await expect(byKeys()('alice', await token(privateKey, 'ES256'))).resolves.toEqual(times);
 });
 
 test('does not take the public key for a shared secret', async () => {
@@ -43,6 +46,15 @@ test('refuses a key that is not published', async () => {
 test('is unavailable, not wrong, when the keys cannot be read', async () => {
   const authenticate = byKeys('http://127.0.0.1:9/keys');
   await expect(authenticate('alice', await token(privateKey, 'ES256'))).rejects.toMatchObject({ error: 'unavailable' });
+});
+
+test('a token that does not say when it was issued counts as the oldest there is', async () => {
+  const secret = 'x'.repeat(32);
+  const ageless = await new SignJWT({ sub: 'alice', exp: 4_000_000_000 })
+    .setProtectedHeader({ alg: 'HS256' })
+    .sign(new TextEncoder().encode(secret));
+  const authenticate = authenticatorFor({ AUTH: 'jwt', JWT_SECRET: secret, JWKS_URL: '' });
+  await expect(authenticate('alice', ageless)).resolves.toMatchObject({ issuedAt: 0 });
 });
 
 test('never tells what is in a token', async () => {

@@ -1,8 +1,16 @@
 import { ProtocolError } from '@huizhi/protocol';
 import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose';
 
-/** Says whether a token is this user's. @throws ProtocolError `badToken`, `tokenExpired`, `unavailable` */
-export type Authenticator = (user: string, token: string | undefined) => Promise<void>;
+/** What a proof of identity is good for. */
+export interface Credentials {
+  /** Seconds since 1970; 0 when the token does not say. Absent where no token is asked for. */
+  readonly issuedAt?: number;
+  /** Milliseconds since 1970; Infinity where no token is asked for. */
+  readonly expiresAt: number;
+}
+
+/** Says whether a token is this user's, and until when. @throws ProtocolError `badToken`, `tokenExpired`, `unavailable` */
+export type Authenticator = (user: string, token: string | undefined) => Promise<Credentials>;
 
 export interface AuthSettings {
   readonly AUTH: 'jwt' | 'open';
@@ -18,7 +26,7 @@ const ASYMMETRIC = [
 const REQUIRED = ['sub', 'exp'];
 
 export function authenticatorFor({ AUTH, JWT_SECRET, JWKS_URL }: AuthSettings): Authenticator {
-  if (AUTH === 'open') return async () => undefined;
+  if (AUTH === 'open') return async () => ({ expiresAt: Infinity });
   if (JWKS_URL !== '') {
     const keys = createRemoteJWKSet(new URL(JWKS_URL), { timeoutDuration: 3_000 });
     return checking((token, options) => jwtVerify(token, keys, { ...options, algorithms: ASYMMETRIC }));
@@ -32,13 +40,15 @@ type Verify = (token: string, options: JWTVerifyOptions) => Promise<{ payload: J
 function checking(verify: Verify): Authenticator {
   return async (user, token) => {
     if (token === undefined) throw new ProtocolError('badToken', 'token: is missing');
-    let subject: string | undefined;
+    let claims: JWTPayload;
     try {
-      ({ sub: subject } = (await verify(token, { requiredClaims: REQUIRED })).payload);
+      claims = (await verify(token, { requiredClaims: REQUIRED })).payload;
     } catch (error) {
       throw refusal(error);
     }
-    if (subject !== user) throw new ProtocolError('badToken', 'token: is not for this user');
+    const { sub, iat = 0, exp = 0 } = claims;
+    if (sub !== user) throw new ProtocolError('badToken', 'token: is not for this user');
+    return { issuedAt: Math.floor(iat), expiresAt: exp * 1_000 };
   };
 }
 

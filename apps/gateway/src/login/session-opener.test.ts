@@ -22,6 +22,8 @@ test('does not try again for who hung up during the pause: the attempt would kic
   const none = {} as unknown;
   const opener = new SessionOpener('g', none as Bus, control, none as Sessions, new KnownUsers(), settings, [], now);
   const identity = { user: 'alice', device: 'phone', deviceType: undefined, version: 2 };
-  await expect(opener.open(identity, connection)).rejects.toMatchObject({ error: 'unavailable' });
+  await expect(opener.open(identity, { expiresAt: Infinity }, connection)).rejects.toMatchObject({
+    error: 'unavailable',
+  });
   expect(asked).toBe(1);
 });

@@ -11,6 +11,7 @@ import {
 } from '@huizhi/protocol';
 import { Backoff, pause, type Bus, type ControlClient } from '@huizhi/runtime';
 import type { Connection } from '../connection/connection.js';
+import type { Credentials } from './authenticator.js';
 import { Session, type Duty, type Identity, type SessionSettings } from '../session/session.js';
 import type { Sessions } from '../session/sessions.js';
 import type { KnownUsers } from './known-users.js';
@@ -47,10 +48,10 @@ export class SessionOpener {
    * Tries until the services behind answer or the time for a login is over.
    * @throws ProtocolError `unavailable`, or what the owner says
    */
-  async open(identity: Identity, connection: Connection): Promise<Opened> {
+  async open(identity: Identity, credentials: Credentials, connection: Connection): Promise<Opened> {
     const until = this.now() + this.settings.LOGIN_BUDGET;
     await this.retry(until, connection, () => this.ensureUser(identity.user));
-    return this.retry(until, connection, () => this.attempt(identity, connection));
+    return this.retry(until, connection, () => this.attempt(identity, credentials, connection));
   }
 
   private async ensureUser(user: string): Promise<void> {
@@ -61,13 +62,20 @@ export class SessionOpener {
   }
 
   /** With a number of its own: should an attempt have succeeded unheard, the next one kicks it and not itself. */
-  private async attempt(identity: Identity, connection: Connection): Promise<Opened> {
+  private async attempt(identity: Identity, credentials: Credentials, connection: Connection): Promise<Opened> {
     this.last += 1;
     const { user, device, deviceType, version } = identity;
     const inboxLane = inboxLaneOf(user, this.settings.OFFLINE_LANES);
     const session = new Session(this.last, identity, inboxLane, connection, this.settings, this.duties);
-    const { gateway } = this;
-    const request: OpenRequest = { gateway, session: this.last, user, device, deviceType: deviceType ?? '', version };
+    const request: OpenRequest = {
+      gateway: this.gateway,
+      session: this.last,
+      user,
+      device,
+      deviceType: deviceType ?? '',
+      version,
+      issuedAt: credentials.issuedAt,
+    };
     this.sessions.add(session);
     try {
       const answer = await this.bus.request(subjects.open(inboxLane), JSON.stringify(request), {

@@ -20,6 +20,7 @@ export function onReceipts(payload: Uint8Array, sessions: Sessions, outbox: Outb
 /** Tells the sender. */
 export function settle(session: Session, settled: readonly Settled[]): void {
   for (const one of settled) session.connection.write(receiptText(one));
+  if (session.whenSettled && session.sends.count === 0) session.whenSettled();
 }
 
 function receiptText({ pending, receipt }: Settled): string {

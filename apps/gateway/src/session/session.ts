@@ -28,8 +28,12 @@ export class Session implements Timed {
   wheelAt = 0;
   state: 'opening' | 'open' | 'over' = 'opening';
   epoch = 0;
-  /** Another login of the device took its place, perhaps before this one knew that it had succeeded. */
-  isKicked = false;
+  /** Another login of the device took its place or its token was revoked, perhaps before this one knew that it had succeeded. */
+  endedBy: 'kicked' | 'revoked' | undefined;
+  /** When its token has expired, by the gateway's clock that never goes back. */
+  expiresAt = Infinity;
+  /** It is to end: nothing new is sent, and this is called once all that was is answered. */
+  whenSettled: (() => void) | undefined;
   inbox: Inbox;
   readonly sends: SessionSends;
   /** A receipt came that no `receiptConfirm` has answered. */

@@ -6,6 +6,7 @@ import {
   type AttachBatch,
   type CloseBatch,
   type CursorBatch,
+  type ErrorName,
   type FetchReply,
   type FetchRequest,
   type GatewayNews,
@@ -37,6 +38,10 @@ export class OfflineSide {
   /** False: as if the owner were away. */
   answersOpen = true;
   answersFetch = true;
+  /** What a login is refused with. */
+  refusal: ErrorName | undefined;
+  /** Called before a login is answered. */
+  beforeOpened: (request: OpenRequest) => void = () => undefined;
   confirms = true;
   readonly name = 'offline-test';
   private readonly inboxes = new Map<string, (string | undefined)[]>();
@@ -56,12 +61,14 @@ export class OfflineSide {
   }
 
   /** Puts a message into a user's inbox without a word. Returns its inboxSeq. */
-  put(user: string, text: string): number {
+  put(user: string, text: string, more: Record<string, unknown> = {}): number {
     const body = JSON.stringify({
       messageType: 'normal',
       fromUserID: 'sender',
       chatType: 'userChat',
+      contenType: 'text',
       content: { text },
+      ...more,
     });
     this.position += 1;
     const at = { lane: 0, position: this.position, conversation: 'p_test', seq: this.position, serverTime: Date.now() };
@@ -77,8 +84,8 @@ export class OfflineSide {
   }
 
   /** Puts it and tells the user's sessions. */
-  deliver(user: string, text: string): number {
-    const inboxSeq = this.put(user, text);
+  deliver(user: string, text: string, more?: Record<string, unknown>): number {
+    const inboxSeq = this.put(user, text, more);
     this.announce(user, inboxSeq);
     return inboxSeq;
   }
@@ -108,6 +115,11 @@ export class OfflineSide {
   kick(user: string, device: string): void {
     const live = this.live.get(`${user} ${device}`);
     if (live) this.say(live.gateway, { kick: [live.session] });
+  }
+
+  revoke(user: string, device: string): void {
+    const live = this.live.get(`${user} ${device}`);
+    if (live) this.say(live.gateway, { revoked: [live.session] });
   }
 
   /** News that the bus has lost: counted and never sent. */
@@ -148,6 +160,11 @@ export class OfflineSide {
   private open(request: OpenRequest, reply: string | undefined): void {
     this.opens.push(request);
     if (!this.answersOpen || !reply) return;
+    if (this.refusal) {
+      const refused: OpenReply = { error: this.refusal, epoch: 0, cursor: 0, head: 0, waiting: 0, generation: '' };
+      return void this.bus.respond(reply, JSON.stringify(refused));
+    }
+    this.beforeOpened(request);
     const { user, device, gateway, session } = request;
     const key = `${user} ${device}`;
     const known = this.devices.get(key) ?? { epoch: 0, cursor: 0 };

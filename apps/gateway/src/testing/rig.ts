@@ -71,6 +71,7 @@ export class Rig {
       GATEWAY_PORT: '0',
       TLS: 'off',
       JWT_SECRET: SECRET,
+      DRAIN_SPREAD: '300ms',
       DRAIN_TIMEOUT: '2s',
       ...env,
     });

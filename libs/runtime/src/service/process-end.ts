@@ -21,11 +21,14 @@ interface Ending {
   readonly boundMs: number;
 }
 
-/** SIGTERM and SIGINT begin the orderly end; a second one changes nothing. */
+/** SIGTERM and SIGINT begin the orderly end; a second one cuts it short, which is a crash, and everything is made for crashes. */
 export function stopOnSignals(ending: Ending): void {
   let begun = false;
   const begin = (signal: NodeJS.Signals): void => {
-    if (begun) return;
+    if (begun) {
+      ending.log.error('service.stop-cut-short', { signal });
+      process.exit(1);
+    }
     begun = true;
     void stop(ending, signal);
   };

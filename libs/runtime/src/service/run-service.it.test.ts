@@ -85,6 +85,15 @@ describe('a service', () => {
     expect(thing.lines().at(-1)).toMatchObject({ event: 'service.stop-overdue', hanging: ['work:stuck'] });
   });
 
+  test('a second signal ends it at once', async () => {
+    const thing = await started({ mode: 'stuck-hook' });
+    const over = thing.stop('SIGTERM');
+    await eventually(() => thing.lines().some((line) => line['event'] === 'service.stopping'), 'stopping');
+    void thing.stop('SIGTERM');
+    expect(await over).toEqual({ code: 1, signal: null });
+    expect(thing.lines().at(-1)).toMatchObject({ event: 'service.stop-cut-short', signal: 'SIGTERM' });
+  });
+
   test('a forgotten timer is named too', async () => {
     const thing = await started({ mode: 'stuck-timer' });
     expect(await thing.stop('SIGTERM')).toEqual({ code: 1, signal: null });

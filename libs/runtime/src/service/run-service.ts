@@ -30,7 +30,7 @@ export interface ServiceOptions<Config extends CommonConfig> {
   /** Whether it answers control-plane requests. */
   readonly control?: boolean;
   /** For the whole way from the signal to the end of the process, milliseconds. Default 10,000. */
-  readonly shutdownBoundMs?: number;
+  readonly shutdownBoundMs?: number | ((config: Readonly<Config>) => number);
 }
 
 /**
@@ -58,7 +58,8 @@ async function start<Config extends CommonConfig>(options: ServiceOptions<Config
 
   const app = await createApp(options, runtime);
   if (options.control) connectControl(app, config.NATS_URL, options.name, shutdown.signal);
-  stopOnSignals({ app, health, shutdown, log, boundMs: options.shutdownBoundMs ?? 10_000 });
+  const { shutdownBoundMs: bound = 10_000 } = options;
+  stopOnSignals({ app, health, shutdown, log, boundMs: typeof bound === 'function' ? bound(config) : bound });
   await app.listen(config.HTTP_PORT, config.HTTP_HOST);
   if (options.control) startControl(app, runtime);
   health.open();

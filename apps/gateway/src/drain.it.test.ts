@@ -1,0 +1,103 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { TestClient } from './testing/client.js';
+import { eventually } from './testing/eventually.js';
+import { BusServer, Rig } from './testing/rig.js';
+
+let server: BusServer;
+let rig: Rig;
+
+beforeAll(async () => {
+  server = await BusServer.start();
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  rig = await Rig.start(server, { DRAIN_SPREAD: '0s' });
+});
+afterEach(() => rig.stop());
+
+const restart = async (env: Record<string, string>): Promise<void> => {
+  await rig.stop();
+  rig = await Rig.start(server, env);
+};
+const text = (clientMsgID: string) => ({
+  ...{ messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: 'bob', clientMsgID },
+  content: { text: clientMsgID },
+});
+const drain = { messageType: 'close', name: 'drain', reconnect: true, retryAfter: expect.any(Number) };
+
+test('tells everybody to go, who waits for an answer once it has come, and takes no more sends of theirs meanwhile', async () => {
+  const alice = await rig.login('alice');
+  const bob = await rig.login('bob');
+  rig.message.answer = () => undefined;
+  alice.send(text('m1'));
+  await eventually('the send', () => rig.message.seen.length > 0);
+  const stopped = rig.gateway.stop();
+  expect(await bob.frame({ messageType: 'close' })).toEqual(expect.objectContaining(drain));
+  alice.send(text('m2'), { beatID: 'still here' });
+  expect(await alice.frame({ messageType: 'error' })).toMatchObject({ name: 'unavailable', clientMsgID: 'm2' });
+  await alice.frame({ beatID: 'still here' });
+  rig.message.answer = ({ send }) => rig.message.store(send);
+  expect(await alice.frame({ messageType: 'close' })).toEqual(expect.objectContaining(drain));
+  const types = alice.frames.map(({ messageType }) => messageType);
+  expect(types).toEqual(['loginReceipt', 'error', undefined, 'normalReceipt', 'close']);
+  await stopped;
+});
+
+test('spreads the goodbyes, and serves everybody until theirs', async () => {
+  await restart({ DRAIN_SPREAD: '1500ms' });
+  const clients = await Promise.all(Array.from({ length: 40 }, (_, i) => rig.login(`user${i}`)));
+  const slots = new Set<number>();
+  const stopped = rig.gateway.stop();
+  const begun = performance.now();
+  await Promise.all(
+    clients.map(async (client) => {
+      client.send(text('m1'));
+      expect(await client.frame((frame) => frame.clientMsgID === 'm1')).toMatchObject({ messageType: 'normalReceipt' });
+      const { retryAfter } = await client.frame({ messageType: 'close', name: 'drain' });
+      expect(retryAfter).toBeGreaterThanOrEqual(0);
+      expect(retryAfter).toBeLessThan(500);
+      slots.add(Math.floor((performance.now() - begun) / 100));
+    }),
+  );
+  expect(slots.size).toBeGreaterThan(3);
+  await stopped;
+});
+
+test('waits for an answer no longer than it may', async () => {
+  await restart({ DRAIN_SPREAD: '0s', DRAIN_TIMEOUT: '300ms' });
+  const alice = await rig.login('alice');
+  rig.message.answer = () => undefined;
+  alice.send(text('m1'));
+  await eventually('the send', () => rig.message.seen.length > 0);
+  await rig.gateway.stop();
+  expect(alice.frames.map(({ messageType }) => messageType)).toEqual(['loginReceipt', 'close']);
+});
+
+test('goes on as before during the delay, then lets nobody in', async () => {
+  await restart({ DRAIN_SPREAD: '0s', DRAIN_DELAY: '1s' });
+  const alice = await rig.login('alice');
+  const stopped = rig.gateway.stop();
+  const bob = await rig.login('bob');
+  bob.send(text('m1'));
+  await bob.frame({ messageType: 'normalReceipt' });
+  expect(alice.all({ messageType: 'close' })).toEqual([]);
+  const { port } = rig.gateway;
+  await Promise.all([alice, bob].map((client) => client.frame({ messageType: 'close', name: 'drain' })));
+  await expect(TestClient.connect(port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  await stopped;
+});
+
+test('lets a login that is under way come to its end, and sends it away like the others', async () => {
+  rig.offline.answersOpen = false;
+  const alice = rig.login('alice');
+  await eventually('an attempt', () => rig.offline.opens.length > 0);
+  const stopped = rig.gateway.stop();
+  rig.offline.answersOpen = true;
+  await (await alice).frame({ messageType: 'close', name: 'drain' });
+  await stopped;
+});
+
+test('is over at once where nobody is', async () => {
+  await restart({ DRAIN_SPREAD: '1h', DRAIN_TIMEOUT: '1h' });
+  await rig.gateway.stop();
+});

@@ -1,0 +1,94 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { signToken } from '@huizhi/constellation';
+import { BusServer, Rig, SECRET } from './testing/rig.js';
+
+const HOUR_MS = 3_600_000;
+
+let server: BusServer;
+let rig: Rig;
+
+beforeAll(async () => {
+  server = await BusServer.start();
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  rig = await Rig.start(server);
+});
+afterEach(() => rig.stop());
+
+test('a session ends a little after its token, and the client is told to come back with a new one', async () => {
+  let ahead = 0;
+  await rig.stop();
+  const patience = { HEARTBEAT: '23h', STALE_AFTER: '23h', TOKEN_LEEWAY: '10s' };
+  rig = await Rig.start(server, patience, undefined, () => performance.now() + ahead);
+  const token = await signToken(SECRET, 'alice', HOUR_MS / 1_000);
+  const alice = await rig.login('alice', { token });
+  const bob = await rig.login('bob');
+  ahead = HOUR_MS + 5_000;
+  alice.send({ beatID: 'within the leeway' });
+  await alice.frame({ beatID: 'within the leeway' });
+  ahead = HOUR_MS + 11_000;
+  expect(await alice.frame({ messageType: 'close' })).toMatchObject({ name: 'tokenExpired', reconnect: true });
+  await alice.closed();
+  bob.send({ beatID: 'mine is good' });
+  await bob.frame({ beatID: 'mine is good' });
+});
+
+test('an owner is told when the token was issued, and what it refuses is refused for good', async () => {
+  rig.offline.refusal = 'tokenRevoked';
+  const before = Math.floor(Date.now() / 1_000);
+  const client = await rig.connect();
+  client.send({ messageType: 'login', fromUserID: 'alice', versionCode: 2, token: await signToken(SECRET, 'alice') });
+  expect(await client.frame({ messageType: 'loginReceipt' })).toMatchObject({ code: 1104, name: 'tokenRevoked' });
+  expect(await client.frame({ messageType: 'close' })).toMatchObject({ name: 'loginFailed', reconnect: false });
+  expect(rig.offline.opens).toHaveLength(1);
+  expect(rig.offline.opens[0]?.issuedAt).toBeGreaterThanOrEqual(before);
+});
+
+test('a revoked session ends, and so does one that hears of it before it knows that it is open', async () => {
+  const phone = await rig.login('alice');
+  const tablet = await rig.login('alice', { deviceID: 'tablet' });
+  rig.offline.revoke('alice', 'phone');
+  expect(await phone.frame({ messageType: 'close' })).toMatchObject({ name: 'revoked', reconnect: false });
+  await phone.closed();
+  rig.offline.beforeOpened = ({ gateway, session }) => rig.offline.say(gateway, { revoked: [session] });
+  const late = await rig.login('alice', { deviceID: 'watch' });
+  expect(await late.frame({ messageType: 'close' })).toMatchObject({ name: 'revoked' });
+  tablet.send({ beatID: 'still here' });
+  await tablet.frame({ beatID: 'still here' });
+});
+
+test('a login in the middle of a batch: the older socket is told and closed, the newer gets everything unreceipted', async () => {
+  for (let i = 0; i < 450; i++) rig.offline.put('alice', `m${i}`);
+  const first = await rig.login('alice');
+  await first.frame({ inboxSeq: 200 });
+  first.send({ messageType: 'receipt', upTo: 100 });
+  await first.frame({ messageType: 'receiptConfirm', inboxSeq: 100 });
+  const second = await rig.login('alice');
+  expect(await first.frame({ messageType: 'close' })).toMatchObject({ name: 'kicked', reconnect: false });
+  await first.closed();
+  await second.frame({ inboxSeq: 450 });
+  expect(second.delivered).toEqual(Array.from({ length: 350 }, (_, i) => 101 + i));
+});
+
+test('version 1 is shown a tip for what it cannot show, live and while catching up, and receipts it like any other', async () => {
+  const body = (contenType: string): Record<string, unknown> => ({ contenType, content: { text: contenType, odd: 1 } });
+  rig.offline.put('alice', 'x', body('sticker'));
+  rig.offline.put('alice', 'x', body('text'));
+  const old = await rig.login('alice', { versionCode: 1 });
+  await old.frame({ inboxSeq: 2 });
+  rig.offline.deliver('alice', 'x', body('poll'));
+  const tip = { contenType: 'tip', content: { text: expect.stringContaining('please upgrade') as unknown } };
+  expect(await old.frame({ inboxSeq: 3 })).toMatchObject(tip);
+  expect(old.frames.find(({ inboxSeq, content }) => inboxSeq === 1 && content)).toMatchObject(tip);
+  expect(old.frames.find(({ inboxSeq, content }) => inboxSeq === 2 && content)).toMatchObject(body('text'));
+  // Single frames: it cannot read an array.
+  expect(old.lines.filter(Array.isArray)).toEqual([]);
+  old.send({ messageType: 'receipt', messageID: rig.offline.messageIDOf('alice', 1) });
+  old.send({ messageType: 'receipt', upTo: 3 });
+  await old.frame({ messageType: 'receiptConfirm', inboxSeq: 3 });
+  const tablet = await rig.login('alice', { deviceID: 'new-one' });
+  expect(await tablet.frame((frame) => frame.inboxSeq === 1 && frame.content !== undefined)).toMatchObject(
+    body('sticker'),
+  );
+});
