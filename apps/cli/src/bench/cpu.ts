@@ -59,7 +59,8 @@ export interface CpuUse {
   seconds: number;
   /** CPU microseconds per unit of work, by part. */
   perUnit: Record<string, number>;
-  total: number;
+  /** The sum without the generator. */
+  services: number;
   /** In cores: by our parts, by everything else on the machine, and taken by the host. */
   ourCores: number;
   otherCores: number;
@@ -79,7 +80,9 @@ export function cpuUse(from: CpuSnapshot, to: CpuSnapshot, units: number): CpuUs
   return {
     seconds: round(micros / 1e6),
     perUnit,
-    total: units > 0 ? round(ours / units) : 0,
+    services: round(
+      Object.entries(perUnit).reduce((sum, [name, micros]) => sum + (name === 'generator' ? 0 : micros), 0),
+    ),
     ourCores: round(ours / micros),
     otherCores: round(Math.max(0, busy - ours) / micros),
     stolenCores: round((to.machineStolen - from.machineStolen) / micros),

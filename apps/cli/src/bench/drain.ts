@@ -3,7 +3,7 @@ import { cpuSnapshot, cpuUse, round } from './cpu.js';
 import { Latency } from './latency.js';
 import type { LoadConnection, LoadFrame } from './load-connection.js';
 import type { BenchOptions, Mode } from './options.js';
-import type { BenchResult } from './report.js';
+import type { Run } from './result.js';
 import { inParallel, type LoadedSystem } from './system.js';
 
 const SENDERS = 20;
@@ -15,6 +15,7 @@ const GIVE_UP_MS = 120_000;
 export const drain: Mode = {
   description: 'how long it takes users who were away to get, receipt and have confirmed what waits for them',
   defaults: { sessions: 500, messages: 50_000, bytes: 250 },
+  unit: 'message',
   gatewayEnv: () => ({ FRAMES_PER_SECOND: '100000' }),
   run: measure,
 };
@@ -23,7 +24,7 @@ async function measure(
   system: LoadedSystem,
   { sessions, messages, bytes }: BenchOptions,
   print: (line: string) => void,
-): Promise<BenchResult> {
+): Promise<Run> {
   const each = Math.ceil(messages / sessions);
   const users = Array.from({ length: sessions }, (_, n) => system.user(n));
   await inParallel(sessions, 16, async (n) => (await system.login(users[n] as string)).connection.close());
@@ -55,22 +56,17 @@ async function measure(
       await delay(5);
     }
     const after = cpuSnapshot(system.parts);
-    const faults = returning.flatMap(({ faults: found }) => found);
-    if (system.crash !== undefined) faults.push(system.crash);
+    const faults = [...system.faults, ...returning.flatMap(({ faultsAtEnd }) => faultsAtEnd)];
     const took = (after.at - before.at) / 1000;
     return {
-      mode: 'drain',
       faults,
       figures: {
-        users: sessions,
-        messages: each * sessions,
         'all logged in after (s)': round((loggedIn - before.at) / 1000),
         'all delivered and confirmed after (s)': round(took),
         'messages/s': Math.round((each * sessions) / took),
       },
       latencies: { 'from the start to the first batch': firsts.percentiles },
       cpu: cpuUse(before, after, each * sessions),
-      unit: 'message',
     };
   } finally {
     clearInterval(receipting);
@@ -154,9 +150,15 @@ class Returning {
     this.connection.send(`{"messageType":"receipt","upTo":${this.head}}`);
   }
 
+  /** Asked when no more is waited for. */
+  get faultsAtEnd(): string[] {
+    if (this.done) return this.faults;
+    const what = `got ${this.received} of ${this.each}, receipts confirmed up to ${this.confirmed} of ${this.head}`;
+    return [...this.faults, `${this.user}: ${what}`];
+  }
+
   close(): void {
     this.connection.close();
-    if (this.received < this.each) this.faults.push(`${this.user}: got ${this.received} of ${this.each}`);
   }
 
   private read(frame: LoadFrame | LoadFrame[]): void {

@@ -1,18 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { keepBeating } from './beats.js';
 import { cpuSnapshot, cpuUse, residentKiB, round } from './cpu.js';
 import type { LoadConnection } from './load-connection.js';
 import type { BenchOptions, Mode } from './options.js';
-import type { BenchResult } from './report.js';
-import { inParallel, type LoadedSystem } from './system.js';
+import type { Run } from './result.js';
+import type { LoadedSystem } from './system.js';
 
 const FIRST = 200;
 const CALM_MS = 3_000;
-const BEAT_MS = 15_000;
 
 /** What sessions cost that do nothing but beat: the gateway's memory for each, and CPU. */
 export const idle: Mode = {
   description: 'memory of the gateway per idle session, heartbeats only',
   defaults: { sessions: 5000, seconds: 20 },
+  unit: 'session and second',
   run: measure,
 };
 
@@ -20,16 +21,15 @@ async function measure(
   system: LoadedSystem,
   { sessions, seconds }: BenchOptions,
   print: (line: string) => void,
-): Promise<BenchResult> {
+): Promise<Run> {
   const open: LoadConnection[] = [];
   let lost = 0;
-  const connect = (from: number, to: number): Promise<void[]> =>
-    inParallel(to - from, 16, async (n) => {
-      const { connection } = await system.login(system.user(from + n));
+  const connect = (from: number, to: number): Promise<void> =>
+    system.logInAll(from, to, (connection) => {
       connection.onLost = () => lost++;
       open.push(connection);
     });
-  const beating = setInterval(() => open.forEach((connection) => connection.send('{"beatID":"1"}')), BEAT_MS);
+  const stopBeating = keepBeating(open);
   const { pid } = system.constellation.gateway();
   try {
     // The first ones pay for code and buffers that all share.
@@ -44,13 +44,9 @@ async function measure(
     const after = cpuSnapshot(system.parts);
     const large = residentKiB(pid);
     const each = (large - small) / sessions;
-    const faults = lost > 0 ? [`${lost} sessions were lost`] : [];
-    if (system.crash !== undefined) faults.push(system.crash);
     return {
-      mode: 'idle',
-      faults,
+      faults: lost > 0 ? [...system.faults, `${lost} sessions were lost`] : system.faults,
       figures: {
-        'sessions counted': sessions,
         'gateway before (MiB)': round(small / 1024),
         'gateway after (MiB)': round(large / 1024),
         'KiB per session': round(each),
@@ -58,10 +54,9 @@ async function measure(
       },
       latencies: {},
       cpu: cpuUse(before, after, ((sessions + FIRST) * (after.at - before.at)) / 1000),
-      unit: 'session and second',
     };
   } finally {
-    clearInterval(beating);
+    stopBeating();
     for (const connection of open) connection.close();
   }
 }

@@ -1,4 +1,4 @@
-import type { BenchResult } from './report.js';
+import type { Run } from './result.js';
 import type { LoadedSystem } from './system.js';
 
 export interface BenchOptions {
@@ -14,6 +14,8 @@ export interface BenchOptions {
   bytes: number;
   /** Messages in all, where a mode has a fixed amount of work. */
   messages: number;
+  /** Of the group, its sender among them. */
+  members: number;
 }
 
 /** One thing that is measured. */
@@ -21,7 +23,11 @@ export interface Mode {
   description: string;
   /** The options it looks at, with what they are unless given. */
   defaults: Partial<BenchOptions>;
+  /** What its CPU is divided by. */
+  unit: string;
+  /** What is wrong with the options beside what each alone may be. */
+  check?(options: BenchOptions): string | undefined;
   /** Limits of the gateway that would measure themselves instead. */
   gatewayEnv?(options: BenchOptions): Record<string, string>;
-  run(system: LoadedSystem, options: BenchOptions, print: (line: string) => void): Promise<BenchResult>;
+  run(system: LoadedSystem, options: BenchOptions, print: (line: string) => void): Promise<Run>;
 }

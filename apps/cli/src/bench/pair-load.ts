@@ -6,9 +6,8 @@ import { Latency, type Percentiles } from './latency.js';
 import type { LoadConnection } from './load-connection.js';
 import { sendOnTime } from './pacer.js';
 import { PairSession, type Meter } from './pair-session.js';
-import { inParallel, type LoadedSystem } from './system.js';
+import type { LoadedSystem } from './system.js';
 
-const LOGINS_AT_ONCE = 16;
 const RECEIPT_MS = 20;
 const SETTLE_MS = 30_000;
 
@@ -32,7 +31,8 @@ export interface Measured {
 
 /** Sessions that talk in pairs: n with n^1. May grow between measurements. */
 export class PairLoad implements Meter {
-  readonly refusals: Record<string, number> = {};
+  /** Temporary errors, each sent again. */
+  refusals = 0;
   private readonly sessions: PairSession[] = [];
   private readonly connections: LoadConnection[] = [];
   private readonly stopBeating: () => void;
@@ -55,14 +55,11 @@ export class PairLoad implements Meter {
   async growTo(total: number): Promise<void> {
     const there = this.sessions.length;
     const name = (n: number): string => this.system.user(n);
-    const more = await inParallel(total - there, LOGINS_AT_ONCE, async (i) => {
-      const n = there + i;
+    await this.system.logInAll(there, total, (connection, n) => {
       const to = name(n ^ 1);
-      const { connection } = await this.system.login(name(n));
       this.connections.push(connection);
-      return new PairSession(name(n), to, new Direction(`${name(n)} to ${to}`), this.bytes, connection);
+      this.sessions[n] = new PairSession(name(n), to, new Direction(`${name(n)} to ${to}`), this.bytes, connection);
     });
-    this.sessions.push(...more);
     for (let n = there; n < total; n++) this.introduce(this.session(n), this.session(n ^ 1));
   }
 
@@ -107,7 +104,7 @@ export class PairLoad implements Meter {
 
   /** Everything that is wrong with what was sent so far. */
   faults(): string[] {
-    const faults = this.system.crash === undefined ? [] : [this.system.crash];
+    const faults = this.system.faults;
     for (const { user, lost, head, confirmed } of this.sessions) {
       if (lost !== undefined) faults.push(`${user}: ${lost}`);
       if (confirmed < head) faults.push(`${user}: receipts confirmed up to ${confirmed} of ${head}`);
@@ -120,7 +117,8 @@ export class PairLoad implements Meter {
 
   close(): void {
     this.stopBeating();
-    for (const session of this.sessions) session.close();
+    // Not all have a session when a login has failed.
+    for (const session of this.sessions.filter(Boolean)) session.close();
     for (const connection of this.connections) connection.close();
   }
 
@@ -134,8 +132,8 @@ export class PairLoad implements Meter {
     if (intended >= this.from && intended < this.to) this.deliveries.record(now - intended);
   }
 
-  refused(name: string): void {
-    this.refusals[name] = (this.refusals[name] ?? 0) + 1;
+  refused(): void {
+    this.refusals++;
   }
 
   owes(session: PairSession): void {

@@ -13,7 +13,8 @@ const TEXT = '"content":{"text":"';
 export interface Meter {
   receipted(intended: number): void;
   delivered(intended: number): void;
-  refused(name: string): void;
+  /** A temporary error; what it refused is sent again. */
+  refused(): void;
   /** Has something to receipt, for the first time since it last did. */
   owes(session: PairSession): void;
 }
@@ -122,7 +123,7 @@ export class PairSession {
       case 'invalidReceipt':
         return this.out.fault(`${String(frame.clientMsgID)} was refused: ${String(frame.name)}`);
       case 'error':
-        this.meter.refused(String(frame.name));
+        this.meter.refused();
         this.resendSoon();
     }
   }

@@ -1,57 +1,82 @@
-import { projectRoot } from '@huizhi/constellation';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { arch, cpus, platform, release, totalmem } from 'node:os';
-import { join } from 'node:path';
-import type { CpuUse } from './cpu.js';
-import type { Percentiles } from './latency.js';
+import { budget } from './budget.js';
+import { least, most, reduced } from './medians.js';
+import type { Measurement, SavedResult } from './result.js';
+import { columns } from './columns.js';
+import { doubts } from './trust.js';
 
-/** A run's outcome; what a mode measures beside this is its own. */
-export interface BenchResult {
-  mode: string;
-  /** Empty: nothing was lost, doubled or reordered. */
-  faults: string[];
-  figures: Record<string, number | string>;
-  latencies: Record<string, Percentiles>;
-  cpu?: CpuUse;
-  /** What `cpu` is divided by. */
-  unit?: string;
+/** What is printed of a result: figures, latencies, CPU against the budget, and how far to trust it. */
+export function report(result: SavedResult): string[] {
+  const { runs, median } = result;
+  const spread: Spread = { least: reduced(runs, least), most: reduced(runs, most), shown: runs.length > 1 };
+  const heading = spread.shown ? [`medians of ${runs.length} runs, with the least … the most`, ''] : [];
+  return [
+    ...heading,
+    ...figures(median, spread),
+    '',
+    ...latencies(median, spread),
+    ...cpu(result, spread),
+    '',
+    ...verdict(result),
+  ];
 }
 
-/** The table that is printed. */
-export function table({ faults, figures, latencies, cpu, unit = 'unit' }: BenchResult): string[] {
-  const lines = Object.entries(figures).map(([name, value]) => row(name, String(value)));
-  for (const [name, { count, p50, p90, p99, max }] of Object.entries(latencies)) {
-    lines.push(row(name, `p50 ${p50}  p90 ${p90}  p99 ${p99}  max ${max} ms  (${count})`));
-  }
-  if (cpu) {
-    const parts = Object.entries(cpu.perUnit).map(([name, micros]) => `${name} ${micros}`);
-    lines.push(row(`CPU µs per ${unit}`, `${cpu.total} = ${parts.join(' + ')}`));
-    lines.push(
-      row('cores busy', `${cpu.ourCores} by this run, ${cpu.otherCores} by others, ${cpu.stolenCores} stolen`),
-    );
-  }
-  const verdict = faults.length === 0 ? 'nothing lost, doubled or reordered' : `FAULTS: ${faults.length}`;
-  return [...lines, row('correctness', verdict), ...faults.slice(0, 20).map((fault) => `  ${fault}`)];
+interface Spread {
+  least: Measurement;
+  most: Measurement;
+  shown: boolean;
 }
 
-const row = (name: string, value: string): string => `${name.padEnd(28)} ${value}`;
+function between({ least, most, shown }: Spread, of: (one: Measurement) => number | undefined): string {
+  const [from = 0, to = 0] = [of(least), of(most)];
+  return shown && from !== to ? `${from} … ${to}` : '';
+}
 
-/** Writes the result to bench/results and says the file's name, relative to the project. */
-export function save(result: BenchResult, command: string): string {
-  const date = new Date();
-  const stamp = date.toISOString().slice(0, 19).replaceAll(':', '-');
-  const name = join('bench', 'results', `${stamp}-${result.mode}.json`);
-  const machine = {
-    cpu: cpus()[0]?.model ?? 'unknown',
-    cores: cpus().length,
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-    system: `${platform()} ${release()} ${arch()}`,
-    node: process.version,
-  };
-  mkdirSync(join(projectRoot(), 'bench', 'results'), { recursive: true });
-  writeFileSync(
-    join(projectRoot(), name),
-    `${JSON.stringify({ date: date.toISOString(), machine, command, ...result }, null, 2)}\n`,
-  );
-  return name;
+function figures({ figures: all }: Measurement, spread: Spread): string[] {
+  const rows = Object.entries(all).map(([name, value]) => [
+    name,
+    String(value),
+    between(spread, (one) => one.figures[name]),
+  ]);
+  return columns(rows);
+}
+
+function latencies({ latencies: all }: Measurement, spread: Spread): string[] {
+  const names = Object.keys(all);
+  if (names.length === 0) return [];
+  const rows = names.map((name) => {
+    const { p50 = 0, p90 = 0, p99 = 0, max = 0, count = 0 } = all[name] ?? {};
+    return [name, ...[p50, p90, p99, max, count].map(String), between(spread, (one) => one.latencies[name]?.p99)];
+  });
+  const head = ['milliseconds', 'p50', 'p90', 'p99', 'max', 'count', spread.shown ? 'p99 of the runs' : ''];
+  return [...columns([head, ...rows]), ''];
+}
+
+function cpu({ unit, mode, median }: SavedResult, spread: Spread): string[] {
+  const budgeted = mode === 'throughput';
+  const { perUnit, services, ourCores, otherCores, stolenCores } = median.cpu;
+  const { generator = 0, ...parts } = perUnit;
+  const used = [...Object.entries(parts), ['services', services], ['generator', generator]] as [string, number][];
+  const rows = used.map(([name, micros]) => {
+    const allowed = budgeted ? budget[name] : undefined;
+    const verdict = allowed === undefined ? [] : [String(allowed), micros <= allowed ? 'ok' : 'over'];
+    const of = (one: Measurement): number | undefined =>
+      name === 'services' ? one.cpu.services : one.cpu.perUnit[name];
+    return [name, String(micros), between(spread, of), ...verdict];
+  });
+  const head = [`CPU µs per ${unit}`, 'used', '', ...(budgeted ? ['budget', 'at 5,000/s'] : [])];
+  const cores = [
+    ['cores', ''],
+    ['this run', String(ourCores), between(spread, (one) => one.cpu.ourCores)],
+    ['others', String(otherCores), between(spread, (one) => one.cpu.otherCores)],
+    ['stolen by the host', String(stolenCores), between(spread, (one) => one.cpu.stolenCores)],
+  ];
+  return [...columns([head, ...rows]), '', ...columns(cores)];
+}
+
+function verdict(result: SavedResult): string[] {
+  const faults = result.runs.flatMap((run) => run.faults);
+  const lines = doubts(result).map((doubt) => `do not quote: ${doubt}`);
+  if (lines.length === 0) lines.push('the machine was quiet: rates and latencies may be quoted');
+  if (faults.length === 0) return [...lines, 'nothing was lost, doubled or reordered'];
+  return [...lines, `FAULTS: ${faults.length}`, ...faults.slice(0, 20).map((fault) => `  ${fault}`)];
 }

@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto';
 import type { Parts } from './cpu.js';
 import { LoadConnection, type LoadFrame } from './load-connection.js';
 
+const LOGINS_AT_ONCE = 16;
+
 /** The system under load: one of each service, servers of its own, in a temporary folder. */
 export class LoadedSystem {
   /** So that a crash in the middle of a run fails it. */
@@ -37,6 +39,19 @@ export class LoadedSystem {
     const token = await this.constellation.token(user);
     const login = { fromUserID: user, deviceID: 'load', deviceType: 'bench', versionCode: 2, token };
     return LoadConnection.open(this.constellation.address, login);
+  }
+
+  /** Users `from` … `to`−1, a few at a time; `each` is called as soon as one is in. */
+  async logInAll(from: number, to: number, each: (connection: LoadConnection, n: number) => void): Promise<void> {
+    await inParallel(to - from, LOGINS_AT_ONCE, async (i) => {
+      const { connection } = await this.login(this.user(from + i));
+      each(connection, from + i);
+    });
+  }
+
+  /** What must be reported of the system itself. */
+  get faults(): string[] {
+    return this.crash === undefined ? [] : [this.crash];
   }
 
   stop(): Promise<void> {

@@ -1,3 +1,4 @@
+import { ASKED, LATE, REACHED } from './trust.js';
 import type { Mode } from './options.js';
 import { PairLoad } from './pair-load.js';
 
@@ -8,38 +9,33 @@ import { PairLoad } from './pair-load.js';
 export const throughput: Mode = {
   description: 'pairs of sessions talk at a fixed rate (open loop): latency of both receipts, CPU per message',
   defaults: { sessions: 200, rate: 2000, warmUp: 5, seconds: 20, bytes: 250 },
+  unit: 'message',
+  check: ({ sessions }) => (sessions % 2 === 0 ? undefined : '--sessions must be even: sessions talk in pairs'),
   gatewayEnv: ({ rate, sessions }) => ({ FRAMES_PER_SECOND: String(Math.max(100, Math.ceil((2 * rate) / sessions))) }),
   async run(system, { sessions, rate, warmUp, seconds, bytes }, print) {
-    if (sessions % 2 !== 0) throw new Error('--sessions: must be even, sessions talk in pairs');
     const load = new PairLoad(system, bytes);
     try {
       await load.growTo(sessions);
       print(`· ${sessions} sessions; ${warmUp} s warm-up, then ${seconds} s at ${rate}/s`);
       const { reached, settledIn, receipts, deliveries, lateness, cpu } = await load.measure({ rate, warmUp, seconds });
       return {
-        mode: 'throughput',
         faults: load.faults(),
         figures: {
-          sessions,
-          'message bytes': bytes,
-          'rate asked (msg/s)': rate,
-          'rate reached (msg/s)': reached,
-          'measured (s)': seconds,
-          'warm-up (s)': warmUp,
+          [ASKED]: rate,
+          [REACHED]: reached,
           'sent in all': load.total((way) => way.sent),
           'receipted in all': load.total((way) => way.receipted),
           'delivered in all': load.total((way) => way.delivered),
           'delivered again': load.total((way) => way.redelivered),
-          'temporary refusals': JSON.stringify(load.refusals),
+          'temporary refusals': load.refusals,
           'settled after the end (ms)': settledIn,
         },
         latencies: {
           'sender receipt': receipts,
           'end-to-end delivery': deliveries,
-          'generator behind its plan': lateness,
+          [LATE]: lateness,
         },
         cpu,
-        unit: 'message',
       };
     } finally {
       load.close();

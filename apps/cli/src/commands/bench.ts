@@ -1,36 +1,60 @@
-import { Argument, Command, InvalidArgumentError } from 'commander';
-import type { BenchOptions } from '../bench/options.js';
-import { modes, runBench } from '../bench/run-bench.js';
+import { Command, InvalidArgumentError } from 'commander';
+import { modes } from '../bench/modes.js';
+import type { BenchOptions, Mode } from '../bench/options.js';
+import { runBench } from '../bench/run-bench.js';
 
-/** `hz bench [mode]`: measures a system of its own. Exit code 1 when something was lost, doubled or reordered. */
+const meanings: Readonly<Record<keyof BenchOptions, string>> = {
+  sessions: 'connections; users where they connect in turn',
+  members: 'of the group, the sender among them',
+  rate: 'messages a second, all sessions together',
+  warmUp: 'seconds before the measurement',
+  seconds: 'seconds of measurement',
+  bytes: 'of one message frame',
+  messages: 'in all',
+};
+
+/**
+ * `hz bench [mode]`: measures a system of its own. Exit code 1 when something was lost, doubled or reordered, or a comparison
+ * failed; 2 when it could not be measured.
+ */
 export function benchCommand(): Command {
-  return new Command('bench')
+  const bench = new Command('bench')
     .description('boot a system in a temporary folder, put load on it, print and save what was measured')
-    .addArgument(new Argument('[mode]', 'what to measure').choices(Object.keys(modes)).default('throughput'))
-    .option('--sessions <n>', 'sessions, or users', count)
-    .option('--rate <n>', 'messages per second, all sessions together', count)
-    .option('--seconds <n>', 'how long to measure', count)
-    .option('--warm-up <n>', 'seconds before that', count)
-    .option('--bytes <n>', 'of one message frame', count)
-    .option('--messages <n>', 'messages in all', count)
-    .addHelpText('after', help)
-    .action(async (mode: string, given: Partial<BenchOptions>, command: Command) => {
-      try {
-        const fine = await runBench(mode, given, (line) => process.stdout.write(`${line}\n`));
-        process.exitCode = fine ? 0 : 1;
-      } catch (error) {
-        command.error(error instanceof Error ? error.message : String(error), { exitCode: 2 });
-      }
+    .usage('[mode] [options]')
+    .addHelpText('after', '\n`hz bench <mode> --help` lists the options of a mode. Results are kept in bench/results.');
+  for (const [name, mode] of Object.entries(modes)) {
+    bench.addCommand(modeCommand(name, mode), { isDefault: name === 'throughput' });
+  }
+  return bench;
+}
+
+function modeCommand(name: string, mode: Mode): Command {
+  const command = new Command(name).description(mode.description).usage('[options]').allowExcessArguments();
+  for (const [option, value] of Object.entries(mode.defaults)) {
+    const meaning = meanings[option as keyof BenchOptions];
+    command.option(`--${flagOf(option)} <n>`, `${meaning} (default: ${value})`, count);
+  }
+  return command
+    .option('--repeat <n>', 'runs, each on a system booted anew; medians are printed', count, 1)
+    .action(({ repeat, ...given }: Partial<BenchOptions> & { repeat: number }) => {
+      const [unknown] = command.args;
+      if (unknown !== undefined) command.error(`error: ${unknown} is no mode: ${Object.keys(modes).join(', ')}`);
+      return ending(command, () => runBench(name, given, repeat, print));
     });
 }
 
-function help(): string {
-  const lines = Object.entries(modes).map(([name, { description, defaults }]) => {
-    const values = Object.entries(defaults).map(([option, value]) => `${option} ${value}`);
-    return `  ${name.padEnd(11)} ${description}\n${''.padEnd(14)}default: ${values.join(', ')}`;
-  });
-  return ['\nModes:', ...lines].join('\n');
+/** The command's exit code: 0 when `work` answers true, otherwise 1; 2 with the message when it throws. */
+async function ending(command: Command, work: () => boolean | Promise<boolean>): Promise<void> {
+  try {
+    process.exitCode = (await work()) ? 0 : 1;
+  } catch (error) {
+    command.error(`bench: ${error instanceof Error ? error.message : String(error)}`, { exitCode: 2 });
+  }
 }
+
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+
+const flagOf = (option: string): string => option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 function count(text: string): number {
   const value = Number(text);

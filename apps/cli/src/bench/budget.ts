@@ -1,0 +1,10 @@
+/** CPU microseconds for one message between two users at 5,000 a second, by who spends them; PostgreSQL with all its processes. */
+export const budget: Readonly<Record<string, number>> = {
+  gateway: 85,
+  message: 40,
+  offline: 35,
+  nats: 30,
+  postgres: 70,
+  services: 260,
+  generator: 80,
+};

@@ -1,0 +1,29 @@
+import { round } from './cpu.js';
+import type { Measurement } from './result.js';
+
+type Reduce = (values: number[]) => number;
+
+/** The middle value; of an even number of values the mean of the two in the middle. */
+export const median: Reduce = (values) => {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length / 2;
+  return round(((sorted[Math.ceil(middle) - 1] ?? 0) + (sorted[Math.floor(middle)] ?? 0)) / 2);
+};
+
+export const least: Reduce = (values) => Math.min(...values);
+export const most: Reduce = (values) => Math.max(...values);
+
+/** Every number of the measurements, each for itself, reduced to one: a median's p50 and p99 may be of different runs. */
+export function reduced(runs: readonly Measurement[], reduce: Reduce): Measurement {
+  const { figures, latencies, cpu } = runs[0] as Measurement;
+  return merged({ figures, latencies, cpu }, runs, reduce) as Measurement;
+}
+
+function merged(shape: unknown, values: readonly unknown[], reduce: Reduce): unknown {
+  if (typeof shape === 'number') return reduce(values as number[]);
+  const entries = Object.keys(shape as object).map((key) => {
+    const inner = values.map((value) => (value as Record<string, unknown>)[key]);
+    return [key, merged(inner[0], inner, reduce)] as const;
+  });
+  return Object.fromEntries(entries);
+}

@@ -1,0 +1,7 @@
+import { drain } from './drain.js';
+import { idle } from './idle.js';
+import { logins } from './logins.js';
+import type { Mode } from './options.js';
+import { throughput } from './throughput.js';
+
+export const modes: Readonly<Record<string, Mode>> = { throughput, logins, drain, idle };
