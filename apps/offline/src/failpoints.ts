@@ -5,7 +5,10 @@ declareFailpoints(
   'offline.after-commit',
   'offline.after-delivery',
   'offline.commit-outcome-lost',
+  'offline.before-news',
 );
+// What the history checker must find; see docs/decisions/crashes.md.
+declareFailpoints('bug.confirm-unstored', 'bug.cursor-reader', 'bug.user-wide-cursor');
 
 /** As if the answer to COMMIT had been lost: committed, and nobody here knows. */
 export async function loseCommitOutcome(): Promise<void> {

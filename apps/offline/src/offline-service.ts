@@ -3,6 +3,7 @@ import {
   assertMigrated,
   dataSourceOptions,
   DedicatedConnection,
+  failpoint,
   gauge,
   LaneKeeper,
   type Bus,
@@ -171,6 +172,7 @@ export class OfflineService {
   private hearMessages(): void {
     const { bus } = this.options;
     bus.subscribe(subjects.news, (payload) => {
+      failpoint('offline.before-news');
       const { head, bodies } = decodeLines<NewsHead>(payload);
       this.feed.news(head, bodies);
     });

@@ -77,6 +77,7 @@ export {
   FailpointError,
   failpointStatus,
   resetFailpoints,
+  seededBug,
   type FailpointStatus,
 } from './failpoints/failpoints.js';
 export { FailpointSpecError, parseFailpoints } from './failpoints/spec.js';

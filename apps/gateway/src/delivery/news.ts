@@ -1,5 +1,5 @@
 import { decodeLines, inboxText, messageIdIn, type GatewayNews } from '@huizhi/protocol';
-import { declareFailpoints, failpoint } from '@huizhi/runtime';
+import { declareFailpoints, failpoint, seededBug } from '@huizhi/runtime';
 import { deliveries, resyncs } from '../metrics.js';
 import type { Presence } from '../session/presence.js';
 import type { Session } from '../session/session.js';
@@ -9,7 +9,9 @@ import { forVersion } from './for-version.js';
 import type { Pump } from './pump.js';
 import { Talk } from './talk.js';
 
-declareFailpoints('gateway.before-delivery-write');
+declareFailpoints('gateway.before-news', 'gateway.before-delivery-write');
+// What the history checker must find; see docs/decisions/crashes.md.
+declareFailpoints('bug.delivered-at-push');
 
 /** What the owners of inbox lanes say to this gateway: live entries, stored cursors, heads, sessions that are over. */
 export class News {
@@ -24,6 +26,7 @@ export class News {
   ) {}
 
   on(payload: Uint8Array): void {
+    failpoint('gateway.before-news');
     const { head: news, bodies } = decodeLines<GatewayNews>(payload);
     if (this.talk.hasHole(news.from, news.n, news.tick === true)) {
       resyncs.add('hole');
@@ -79,6 +82,7 @@ export class News {
     failpoint('gateway.before-delivery-write');
     if (!inbox.take(messageIdIn(delivery), this.now())) return;
     session.connection.write(inboxText(forVersion(session.identity.version, delivery), inboxSeq, previous));
+    if (seededBug('bug.delivered-at-push')) inbox.receiptUpTo(inboxSeq, this.now());
     deliveries.add('live');
     this.pump.watch(session);
   }

@@ -3,6 +3,7 @@ import {
   CommitUnknownError,
   failpointAsync,
   LaneLostError,
+  seededBug,
   WorkRefusedError,
   type DedicatedConnection,
   type LaneKeeper,
@@ -115,8 +116,9 @@ export class LaneWriter {
   private async attempt(items: readonly Item[]): Promise<Plan> {
     const plan = this.plan(items);
     if (plan.moves.length === 0) return plan;
-    await failpointAsync('message.before-commit');
-    await this.write(plan);
+    const written = failpointAsync('message.before-commit').then(() => this.write(plan));
+    if (seededBug('bug.ack-before-commit')) written.catch(() => undefined);
+    else await written;
     this.apply(plan);
     await failpointAsync('message.after-commit');
     return plan;

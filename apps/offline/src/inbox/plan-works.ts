@@ -1,3 +1,4 @@
+import { seededBug } from '@huizhi/runtime';
 import type { CursorMove } from '../sql/apply.js';
 import type { DeviceOpening } from '../sql/devices.js';
 import type { CursorWork, InboxLane, Opening, Revocation } from './inbox-lane.js';
@@ -53,7 +54,7 @@ export function planOpening(lane: InboxLane, user: User, opening: Opening): Open
 }
 
 /** The first device of a user gets everything that waits; a later one begins where the user has got to. */
-function highestCursor(user: User): number {
+export function highestCursor(user: User): number {
   let highest = 0;
   for (const device of user.devices.values()) if (device.cursor > highest) highest = device.cursor;
   return highest;
@@ -69,7 +70,7 @@ export function planCursor(lane: InboxLane, user: User, work: CursorWork): Curso
   if (device?.epoch !== work.epoch) return { work, lane, device: undefined, write: undefined, cursor: 0 };
   // Nothing beyond the head was ever delivered: who says so is told where it really stands.
   const cursor = Math.max(device.cursor, Math.min(work.cursor, user.head));
-  const moves = cursor > device.cursor;
+  const moves = cursor > device.cursor && !seededBug('bug.confirm-unstored');
   const write = moves ? { user: user.id, device: device.id, epoch: device.epoch, cursor } : undefined;
   return { work, lane, device, write, cursor };
 }

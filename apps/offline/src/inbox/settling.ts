@@ -1,9 +1,17 @@
+import { seededBug } from '@huizhi/runtime';
 import { cursors, openings, revocations } from '../metrics.js';
 import type { Outbox } from '../gateways/outbox.js';
 import type { InboxLane } from './inbox-lane.js';
 import type { Entry, EntryPlan, LaneWorks } from './plan.js';
 import type { Device, User } from './user.js';
-import { userOf, type CursorPlan, type OpeningPlan, type RevocationPlan, type WorksPlan } from './plan-works.js';
+import {
+  highestCursor,
+  userOf,
+  type CursorPlan,
+  type OpeningPlan,
+  type RevocationPlan,
+  type WorksPlan,
+} from './plan-works.js';
 
 /** After the commit: memory follows the database, then those who wait are told. */
 export class Settling {
@@ -56,6 +64,7 @@ export class Settling {
       device.epoch = write.epoch;
       device.resync = lacking.has(write);
     }
+    if (seededBug('bug.user-wide-cursor')) device.cursor = highestCursor(user);
     // Last in the map: the longest unseen is the first.
     user.devices.delete(id);
     user.devices.set(id, device);

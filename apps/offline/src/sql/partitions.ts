@@ -53,10 +53,13 @@ export async function readExpired(client: pg.ClientBase, retentionDays: number):
 export async function dropPartition(client: pg.ClientBase, table: string): Promise<boolean> {
   if (!/^inbox_\d{8}$/.test(table)) throw new Error(`${table} is not a day partition`);
   const { rows } = await client.query<{ mine: boolean }>('select pg_try_advisory_xact_lock($1, $2) as mine', [...LOCK]);
-  const { rows: there } = await client.query<{ there: boolean }>('select to_regclass($1) is not null as there', [
-    `offline.${table}`,
-  ]);
-  if (!rows[0]?.mine || !there[0]?.there) return false;
+  if (!rows[0]?.mine) return false;
+  // From the catalogue's table, as in readDays: another instance may have dropped it since it was listed.
+  const { rowCount } = await client.query(
+    `select from pg_class where relname = $1 and relnamespace = 'offline'::regnamespace`,
+    [table],
+  );
+  if (rowCount === 0) return false;
   await client.query(
     `insert into offline.inbox_head as h (user_id, head)
      select user_id, max(inbox_seq) from offline.${table} group by user_id

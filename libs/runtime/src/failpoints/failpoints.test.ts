@@ -8,10 +8,11 @@ import {
   failpointAsync,
   failpointStatus,
   resetFailpoints,
+  seededBug,
 } from './failpoints.js';
 import { parseFailpoints } from './spec.js';
 
-declareFailpoints('test.one', 'test.two');
+declareFailpoints('test.one', 'test.two', 'bug.test');
 afterEach(() => resetFailpoints());
 
 /** Which of n hits threw, counted from 1. */
@@ -75,6 +76,22 @@ describe('a failpoint', () => {
   test('passed but undeclared is an error wherever failpoints are enabled', () => {
     enableFailpoints();
     expect(() => failpoint('test.typo')).toThrow('not declared');
+  });
+});
+
+describe('a seeded bug', () => {
+  test('is true where it is armed, for as often as it says', () => {
+    enableFailpoints({ bugs: true });
+    expect(seededBug('bug.test')).toBe(false);
+    armFailpoints('bug.test=error@2');
+    expect([1, 2, 3].map(() => seededBug('bug.test'))).toEqual([false, true, false]);
+  });
+
+  test('cannot be armed but in a test, and does nothing where failpoints are off', () => {
+    expect(seededBug('bug.test')).toBe(false);
+    enableFailpoints();
+    expect(() => armFailpoints('test.one=error,bug.test=error')).toThrow('only with NODE_ENV=test');
+    expect(firing(1)).toEqual([]);
   });
 });
 

@@ -31,26 +31,29 @@ export interface FailpointStatus {
 const points = new Map<string, Point>();
 const done = Promise.resolve();
 let enabled = false;
+let bugsAllowed = false;
 
 /** Makes names known; at the top of the module that has them. Declaring twice is harmless. */
 export function declareFailpoints(...names: string[]): void {
   for (const name of names) if (!points.has(name)) points.set(name, { hits: 0, fired: 0, armed: undefined });
 }
 
-/** Switches counting and arming on; the service's start does it outside production. */
-export function enableFailpoints(): void {
+/** Switches counting and arming on; the service's start does it outside production, `bugs` in tests only. */
+export function enableFailpoints({ bugs = false }: { readonly bugs?: boolean } = {}): void {
   enabled = true;
+  bugsAllowed = bugs;
 }
 
 /** Disarms all, forgets the counts and switches off. */
 export function resetFailpoints(): void {
-  enabled = false;
+  enabled = bugsAllowed = false;
   for (const point of points.values()) Object.assign(point, { hits: 0, fired: 0, armed: undefined });
 }
 
 /**
  * Arms what `text` says (see `parseFailpoints`), all or nothing; others stay as they are.
- * @throws FailpointSpecError for a syntax error or an undeclared name: a typo would be a test that tests nothing.
+ * @throws FailpointSpecError for a syntax error or an undeclared name: a typo would be a test that tests nothing. And for a
+ * seeded bug where those are not allowed.
  */
 export function armFailpoints(text: string): void {
   if (!enabled) throw new FailpointSpecError('failpoints are not enabled in this process');
@@ -61,6 +64,8 @@ export function armFailpoints(text: string): void {
       `unknown failpoint ${unknown.join(', ')}; known: ${[...points.keys()].sort().join(', ')}`,
     );
   }
+  const bug = specs.find(({ name }) => name.startsWith('bug.'));
+  if (bug && !bugsAllowed) throw new FailpointSpecError(`${bug.name} is a seeded bug: only with NODE_ENV=test`);
   for (const spec of specs) Object.assign(points.get(spec.name) as Point, { armed: { ...spec, seen: 0 } });
 }
 
@@ -97,6 +102,14 @@ export function failpoint(name: string): void {
  */
 export function failpointAsync(name: string): Promise<void> {
   return enabled ? passAsync(name) : done;
+}
+
+/**
+ * A seeded bug: true where the code shall do the wrong thing, so that the history checker can be seen to find it. Whatever the
+ * action it is armed with. Never true outside tests.
+ */
+export function seededBug(name: `bug.${string}`): boolean {
+  return enabled && pass(name) !== undefined;
 }
 
 async function passAsync(name: string): Promise<void> {

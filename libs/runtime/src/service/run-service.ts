@@ -126,7 +126,7 @@ function prepareFailpoints(config: CommonConfig): void {
     if (config.FAILPOINTS === '') return;
     throw new ConfigError([{ variable: 'FAILPOINTS', problem: 'must be empty in production' }]);
   }
-  enableFailpoints();
+  enableFailpoints({ bugs: config.NODE_ENV === 'test' });
   try {
     armFailpoints(config.FAILPOINTS);
   } catch (error) {
