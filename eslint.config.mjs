@@ -5,15 +5,19 @@ import tseslint from 'typescript-eslint';
 const OURS = ['protocol', 'runtime', 'client', 'constellation'];
 const allow = (...names) => OURS.filter((name) => !names.includes(name));
 
+/** What a library offers beside its index. */
+const ENTRIES = ['@huizhi/protocol/client', '@huizhi/client/browser'];
+
 /** Aliases that are closed here, and relative paths that leave the app or library by the back door. */
-const arrows = (allowed, why) => ({
+const arrows = (allowed, why, more = []) => ({
   'no-restricted-imports': [
     'error',
     {
       patterns: [
+        ...more,
         ...allow(...allowed).map((name) => ({ group: [`@huizhi/${name}`, `@huizhi/${name}/*`], message: why })),
         {
-          group: OURS.map((name) => `@huizhi/${name}/*`),
+          group: [...OURS.map((name) => `@huizhi/${name}/*`), ...ENTRIES.map((name) => `!${name}`)],
           message: 'Import a library by its name: its index is what it offers.',
         },
         {
@@ -95,6 +99,16 @@ export default tseslint.config(
   {
     files: ['libs/runtime/**/*.ts', 'libs/client/**/*.ts'],
     rules: arrows(['protocol'], 'This library imports protocol only.'),
+  },
+  // The SDK runs in browsers; what is Node's own is reached from its Node entries only. A test bundles and looks, too.
+  {
+    files: ['libs/client/src/**/*.ts'],
+    ignores: ['libs/client/src/{index,node,node-transport,tls-*}.ts'],
+    rules: arrows(['protocol'], 'This library imports protocol only.', [
+      { group: ['node:*', 'ws'], message: 'A browser has no such module: this belongs behind node-transport.ts.' },
+      { regex: '/(index|node|node-transport|tls-[a-z]+)\\.js$', message: "Node's part of the SDK: not from here." },
+      { regex: '^@huizhi/protocol$', message: 'Import @huizhi/protocol/client: the whole needs Node.' },
+    ]),
   },
   { files: ['libs/constellation/**/*.ts'], rules: arrows([], 'This library imports nothing of ours.') },
   {

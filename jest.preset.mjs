@@ -15,6 +15,7 @@ export const project = (displayName, rootDir) => ({
   setupFiles: ['reflect-metadata'],
   moduleNameMapper: {
     '^@huizhi/(protocol|runtime|client|constellation)$': lib('$1'),
+    '^@huizhi/protocol/client$': join(root, 'libs/protocol/src/client.ts'),
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   transform: {

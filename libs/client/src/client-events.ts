@@ -1,4 +1,4 @@
-import type { Delivery, LoginReceipt } from '@huizhi/protocol';
+import type { Delivery, LoginReceipt } from '@huizhi/protocol/client';
 
 export type ClientState = 'offline' | 'connecting' | 'loggingIn' | 'online' | 'closed';
 

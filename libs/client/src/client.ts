@@ -1,7 +1,7 @@
-import { closeTable, parseObject, ProtocolError, type Delivery, type Down, type LoginReceipt } from '@huizhi/protocol';
+import { closeTable, type Delivery, type Down, type LoginReceipt } from '@huizhi/protocol/client';
+import { addressOf } from './address.js';
 import type { ClientEvents, ClientState } from './client-events.js';
-import { defaultTransport } from './default-transport.js';
-import { ClientClosedError, SendRefusedError } from './errors.js';
+import { ClientClosedError } from './errors.js';
 import { Emitter } from './events.js';
 import { HistoryRequests, type HistoryPage, type HistoryQuery } from './history.js';
 import { Inbox, type InboxFrame } from './inbox.js';
@@ -10,23 +10,27 @@ import { MemoryStore } from './memory-store.js';
 import type { Observed } from './observer.js';
 import { toSettings, type ClientOptions, type Settings } from './options.js';
 import { Outbox } from './outbox.js';
-import type { Sending } from './outgoing.js';
+import type { Restored, Sending } from './outgoing.js';
 import { Receipts } from './receipts.js';
 import { Reconnector } from './reconnector.js';
+import { refusal } from './refusal.js';
 import { seen } from './seen.js';
 import type { Session, SessionEnd } from './session.js';
 import type { Store } from './store.js';
 import { laneOfTarget, routeOf, type SendOptions, type Target } from './target.js';
+import type { TransportFor } from './transport.js';
 
 const DEFAULT_LIMITS = { frameBytes: 65_536, framesPerSecond: 50, unansweredSends: 16, window: 500, batchEntries: 200 };
 
 const utf8 = new TextEncoder();
 
 /**
- * One device of one user. Sends until receipted, stores before it receipts, tells every message once and in order, and
+ * One device of one user, on any platform. Sends until receipted, stores before it receipts, tells every message once and in order, and
  * stays connected until it is closed, kicked or refused. Create as many as there are devices.
  */
-export class HuizhiClient {
+export class Client {
+  /** What an earlier run of the program left unsettled in the store, in order: it is sent again. */
+  readonly restored: readonly Restored[];
   private readonly settings: Settings;
   private readonly events: Emitter<ClientEvents>;
   private readonly store: Store;
@@ -39,13 +43,20 @@ export class HuizhiClient {
   private connection = 0;
   private confirmedUpTo = 0;
 
-  constructor(private readonly options: ClientOptions) {
+  constructor(
+    private readonly options: ClientOptions,
+    transportFor: TransportFor,
+  ) {
     this.settings = toSettings(options);
     this.store = options.store ?? new MemoryStore();
     this.events = new Emitter<ClientEvents>((error, event) => {
       if (event !== 'error') this.events.emit('error', asError(error));
     });
-    this.outbox = new Outbox(this.settings, (event) => this.observe(event));
+    this.outbox = new Outbox(this.settings, (event) => this.observe(event), {
+      store: this.store.unsettled,
+      failed: (error) => this.events.emit('error', asError(error)),
+    });
+    this.restored = this.outbox.restore();
     this.pages = new HistoryRequests(this.settings);
     this.receipts = new Receipts(this.settings.timings, (receipt) => {
       const { messageType: _, ...said } = receipt;
@@ -61,7 +72,8 @@ export class HuizhiClient {
         this.session?.drop('inboxBroken', reason);
       },
     });
-    this.link = new Reconnector(this.settings, options.transport ?? defaultTransport(options.address), {
+    const address = typeof options.address === 'string' ? addressOf(options.address) : options.address;
+    this.link = new Reconnector(this.settings, options.transport ?? transportFor(address), {
       onState: (state) => this.events.emit('state', state),
       onOnline: (receipt) => this.online(receipt),
       onFrame: (frame) => this.read(frame),
@@ -274,17 +286,7 @@ export class HuizhiClient {
   }
 }
 
-/** What the server would end the connection for, found before it is sent. */
-function refusal(bytes: Uint8Array, frameBytes: number): SendRefusedError | undefined {
-  try {
-    if (bytes.length > frameBytes) throw new ProtocolError('frameTooLarge', `larger than ${frameBytes} bytes`);
-    parseObject(bytes);
-    return undefined;
-  } catch (error) {
-    if (error instanceof ProtocolError) return new SendRefusedError(error.code, error.error, error.message);
-    throw error;
-  }
-}
-
-const newID = (): string => globalThis.crypto.randomUUID();
+/** 128 random bits in hexadecimal. Not `randomUUID`, which a page without TLS lacks. */
+const newID = (): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

@@ -62,6 +62,21 @@ export class LoginRefusedError extends Error {
   }
 }
 
+/** The server answered the WebSocket's request with an HTTP status of its own: another service, or an origin it does not let in. */
+export class UpgradeRefusedError extends Error {
+  override readonly name = 'UpgradeRefusedError';
+
+  constructor(readonly status: number) {
+    super(`the server refused the WebSocket: HTTP status ${status}`);
+  }
+
+  /** Whether trying again can help: not when the request itself is what it minds. */
+  get reconnect(): boolean {
+    const { status } = this;
+    return status < 400 || status >= 500 || status === 408 || status === 425 || status === 429;
+  }
+}
+
 /** The connection is over and the client does not reconnect by itself. */
 export class ClientClosedError extends Error {
   override readonly name = 'ClientClosedError';

@@ -1,4 +1,4 @@
-import type { Delivery, ErrorFrame, HistoryReceipt } from '@huizhi/protocol';
+import type { Delivery, ErrorFrame, HistoryReceipt } from '@huizhi/protocol/client';
 import { ClientClosedError, RequestRefusedError, RequestTimeoutError } from './errors.js';
 import type { Settings } from './options.js';
 

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import type { Delivery } from '@huizhi/protocol';
+import type { Delivery } from '@huizhi/protocol/client';
 import fc from 'fast-check';
 import { Inbox } from './inbox.js';
 import { MemoryStore } from './memory-store.js';

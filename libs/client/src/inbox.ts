@@ -1,4 +1,4 @@
-import type { Delivery } from '@huizhi/protocol';
+import type { Delivery } from '@huizhi/protocol/client';
 import type { Store } from './store.js';
 
 /** What an inbox tells its client. */

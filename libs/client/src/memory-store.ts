@@ -1,4 +1,4 @@
-import type { Delivery } from '@huizhi/protocol';
+import type { Delivery } from '@huizhi/protocol/client';
 import type { Store } from './store.js';
 
 const DEFAULT_KEPT = 10_000;

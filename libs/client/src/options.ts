@@ -1,12 +1,13 @@
-import { PROTOCOL_VERSION } from '@huizhi/protocol';
+import { PROTOCOL_VERSION } from '@huizhi/protocol/client';
+import type { Address } from './address.js';
 import type { BackoffRange } from './backoff.js';
 import type { Observer } from './observer.js';
 import type { Store } from './store.js';
-import type { Address, Transport } from './transport.js';
+import type { Transport } from './transport.js';
 
 export interface ClientOptions {
-  /** Where the server is; only the transport looks at it. */
-  address: Address;
+  /** Where the server is: a URL (see {@link addressOf}), or what it would say. */
+  address: Address | string;
   user: string;
   /** Tells this user's devices apart; must be the same at every start of the same device. */
   deviceID: string;
@@ -17,7 +18,7 @@ export interface ClientOptions {
   token: () => Promise<string> | string;
   /** Default: a {@link file://./memory-store.ts MemoryStore}, which forgets everything with the process. */
   store?: Store;
-  /** Default: JSON lines over TLS. */
+  /** Instead of the one the address asks for. */
   transport?: Transport;
   /** Told everything that happened, for the history checker. Must be quick; what it throws is swallowed. */
   observer?: Observer;

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import type { ErrorFrame, NormalReceipt } from '@huizhi/protocol';
+import type { ErrorFrame, NormalReceipt } from '@huizhi/protocol/client';
 import fc from 'fast-check';
 import { toSettings } from './options.js';
 import { Outbox } from './outbox.js';
@@ -82,7 +82,7 @@ test('whatever is refused or cut off, each conversation is stored once and in th
         token: () => '',
         timings,
       });
-      const outbox = new Outbox(settings, () => undefined);
+      const outbox = new Outbox(settings, () => undefined, { store: undefined, failed: () => undefined });
       const server = new RuleKeeper();
       const sent = new Map<string, string[]>();
       let refuse = false;

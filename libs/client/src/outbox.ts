@@ -1,16 +1,23 @@
-import type { ErrorFrame, InvalidReceipt, NormalReceipt } from '@huizhi/protocol';
+import type { ErrorFrame, InvalidReceipt, NormalReceipt } from '@huizhi/protocol/client';
 import { fullJitter } from './backoff.js';
 import { ClientIdInUseError, OutboxFullError, SendRefusedError, SendUnknownError } from './errors.js';
 import type { Observer } from './observer.js';
 import type { Settings } from './options.js';
-import { Outgoing, OutLane } from './outgoing.js';
+import { Outgoing, OutLane, type Restored } from './outgoing.js';
 import { FrameRate } from './rate.js';
+import type { UnsettledStore } from './store.js';
 
 /** What the outbox needs of the connection. */
 export interface Wire {
   sendText(json: string): void;
   /** Ask for a new connection: this one no longer answers sends. */
   restart(reason: string): void;
+}
+
+/** Where unsettled messages outlive the program, if anywhere. */
+export interface Keeping {
+  store: UnsettledStore | undefined;
+  failed(error: unknown): void;
 }
 
 const SWEEP_MS = 250;
@@ -37,6 +44,7 @@ export class Outbox {
   constructor(
     private readonly settings: Settings,
     private readonly observe: Observer,
+    private readonly keeping: Keeping,
   ) {}
 
   get size(): number {
@@ -54,15 +62,54 @@ export class Outbox {
       if (same.lane === lane && same.json === json) return same;
       throw new ClientIdInUseError(clientMsgID);
     }
-    const { bounds, timings } = this.settings;
-    if (this.byId.size >= bounds.outbox) throw new OutboxFullError(bounds.outbox);
-    const deadline = timings.deadlineMs === 0 ? Infinity : performance.now() + timings.deadlineMs;
+    const { outbox } = this.settings.bounds;
+    if (this.byId.size >= outbox) throw new OutboxFullError(outbox);
+    const entry = this.enter(clientMsgID, lane, json, bytes);
+    if (this.keeping.store) this.keep(entry, this.keeping.store);
+    else this.queue(this.laneFor(lane));
+    return entry;
+  }
+
+  /** Takes in what the store kept. What an earlier run said of it is not known, so it counts as written. */
+  restore(): Restored[] {
+    return (this.keeping.store?.list() ?? []).map(({ clientMsgID, lane, json }) => {
+      const entry = this.enter(clientMsgID, lane, json, new TextEncoder().encode(json).length);
+      entry.everWritten = true;
+      this.queue(this.laneFor(lane));
+      return { clientMsgID, receipt: entry.receipt, frame: JSON.parse(json) as Record<string, unknown> };
+    });
+  }
+
+  private enter(clientMsgID: string, lane: string, json: string, bytes: number): Outgoing {
+    const { deadlineMs } = this.settings.timings;
+    const deadline = deadlineMs === 0 ? Infinity : performance.now() + deadlineMs;
     const entry = new Outgoing(clientMsgID, lane, json, bytes, deadline);
     this.byId.set(clientMsgID, entry);
     this.laneFor(lane).entries.push(entry);
     this.sweeper ??= setInterval(() => this.sweep(), SWEEP_MS);
-    this.queue(this.laneFor(lane));
     return entry;
+  }
+
+  private keep(entry: Outgoing, store: UnsettledStore): void {
+    entry.held = true;
+    store.keep(entry).then(
+      () => {
+        entry.held = false;
+        if (this.byId.get(entry.clientMsgID) !== entry) return;
+        this.queue(this.laneFor(entry.lane));
+        this.pump();
+      },
+      (error: unknown) => {
+        this.keeping.failed(error);
+        if (this.byId.get(entry.clientMsgID) === entry) this.giveUp(entry, 'the store failed');
+      },
+    );
+  }
+
+  /** Has a final answer. Until the store knows, a restart sends it again and gets the same answer. */
+  private settle(entry: Outgoing): void {
+    this.remove(entry);
+    this.keeping.store?.settled(entry.clientMsgID).catch((error: unknown) => this.keeping.failed(error));
   }
 
   /** A connection is logged in: everything unsettled is sent (again), in order. */
@@ -97,7 +144,7 @@ export class Outbox {
     }
     if (entry) {
       this.laneFor(entry.lane).refusals = 0;
-      this.remove(entry);
+      this.settle(entry);
       entry.resolve(receipt);
     }
     this.pump();
@@ -207,7 +254,7 @@ export class Outbox {
 
   private fail(entry: Outgoing, error: SendRefusedError): void {
     this.observe({ ev: 'fail', clientMsgID: entry.clientMsgID, code: error.code });
-    this.remove(entry);
+    this.settle(entry);
     entry.reject(error);
   }
 

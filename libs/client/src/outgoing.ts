@@ -1,4 +1,4 @@
-import type { NormalReceipt } from '@huizhi/protocol';
+import type { NormalReceipt } from '@huizhi/protocol/client';
 
 /** A message on its way, or the promise of what became of it. */
 export interface Sending {
@@ -8,6 +8,12 @@ export interface Sending {
    * (deadline or close came first). Nobody has to await it.
    */
   receipt: Promise<NormalReceipt>;
+}
+
+/** A send of an earlier run of the program. */
+export interface Restored extends Sending {
+  /** As it was sent: with `toUserID` or `groupID`, `content`, `sendTime`. */
+  frame: Record<string, unknown>;
 }
 
 /** One unsettled message. */
@@ -20,6 +26,8 @@ export class Outgoing {
   /** Copies written on the current connection that have no answer yet. */
   unanswered = 0;
   everWritten = false;
+  /** On its way into the store; not to be written before it is there. */
+  held = false;
   writtenAt = 0;
 
   constructor(
@@ -52,7 +60,7 @@ export class OutLane {
   queued = false;
 
   get ready(): boolean {
-    return this.pause === undefined && this.next < this.entries.length;
+    return this.pause === undefined && this.entries[this.next]?.held === false;
   }
 
   remove(entry: Outgoing): void {

@@ -1,4 +1,4 @@
-import type { Receipt } from '@huizhi/protocol';
+import type { Receipt } from '@huizhi/protocol/client';
 import type { Settings } from './options.js';
 
 const MAX_IDS = 1000;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import type { Delivery } from '@huizhi/protocol';
-import type { HuizhiClient } from './client.js';
+import type { Delivery } from '@huizhi/protocol/client';
+import type { HuizhiClient } from './node.js';
 import { MemoryStore } from './memory-store.js';
 import { delivery } from './testing/fake-server.js';
 import { gate, Harness, until } from './testing/harness.js';

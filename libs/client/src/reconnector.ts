@@ -1,4 +1,4 @@
-import { errorTable, type Down, type LoginReceipt } from '@huizhi/protocol';
+import { errorTable, type Down, type LoginReceipt } from '@huizhi/protocol/client';
 import { fullJitter } from './backoff.js';
 import type { ClientState } from './client-events.js';
 import { ClientClosedError, LoginRefusedError, RequestTimeoutError } from './errors.js';

@@ -1,4 +1,4 @@
-import type { Delivery } from '@huizhi/protocol';
+import type { Delivery } from '@huizhi/protocol/client';
 import { contentDigest } from './content-hash.js';
 import type { SeenMessage } from './observer.js';
 

@@ -1,4 +1,12 @@
-import type { CloseFrame, Down, ErrorFrame, LoginReceipt } from '@huizhi/protocol';
+import {
+  closeTable,
+  mayReconnect,
+  type CloseFrame,
+  type Down,
+  type ErrorFrame,
+  type LoginReceipt,
+} from '@huizhi/protocol/client';
+import { UpgradeRefusedError } from './errors.js';
 import type { Settings } from './options.js';
 import type { Connection, Transport } from './transport.js';
 
@@ -29,6 +37,9 @@ export interface SessionHandlers {
 const MISSED_BEATS = 3;
 /** Codes of the error table from here on are temporary. */
 const TEMPORARY_FROM = 2000;
+/** Codes of the close table, the rows of later versions included. */
+const FIRST_CLOSE = 4000;
+const LAST_CLOSE = 4599;
 
 /** One connection: dial, log in, heartbeat, end. It never comes back; the client makes the next one. */
 export class Session {
@@ -51,7 +62,7 @@ export class Session {
       onFrame: (frame) => {
         if (this.phase !== 'over') this.guarded(frame as Down);
       },
-      onClose: (error) => this.over(error),
+      onClose: (error, code) => this.over(error, code),
     });
   }
 
@@ -165,7 +176,7 @@ export class Session {
     this.connection.send(JSON.stringify({ beatID: String(++this.beatID) }));
   }
 
-  private over(error: Error | undefined): void {
+  private over(error: Error | undefined, code = 0): void {
     if (this.phase === 'over') return;
     const was = this.phase;
     this.phase = 'over';
@@ -173,9 +184,29 @@ export class Session {
     clearInterval(this.beats);
     const name = was === 'connecting' ? 'connectFailed' : 'connectionLost';
     this.handlers.onEnd(
-      this.end ?? { code: 0, name, reason: error?.message ?? 'the server ended it', reconnect: true, error },
+      this.end ??
+        closeOf(code) ??
+        refusedUpgrade(error) ?? {
+          code: 0,
+          name,
+          reason: error?.message ?? 'the server ended it',
+          reconnect: true,
+          error,
+        },
     );
   }
+}
+
+/** The end that a close code of the wire itself tells; usually a close frame has told it before. */
+function closeOf(code: number): SessionEnd | undefined {
+  if (code < FIRST_CLOSE || code > LAST_CLOSE) return undefined;
+  const name = Object.entries(closeTable).find(([, row]) => row.code === code)?.[0] ?? 'closed';
+  return { code, name, reason: 'the server ended it', reconnect: mayReconnect(code) };
+}
+
+function refusedUpgrade(error: Error | undefined): SessionEnd | undefined {
+  if (!(error instanceof UpgradeRefusedError)) return undefined;
+  return { code: 0, name: 'upgradeRefused', reason: error.message, reconnect: error.reconnect, error };
 }
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

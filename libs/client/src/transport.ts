@@ -1,14 +1,20 @@
+import type { Address } from './address.js';
+
 /**
  * The seam between the SDK and the wire. An implementation turns bytes into frames and back; it knows nothing of logins,
- * receipts or time. Node has {@link file://./tls-lines.ts}; a browser would have one over WebSocket.
+ * receipts or time. Node has lines and binary frames over TLS ({@link file://./tls-socket.ts}); Node and browsers have
+ * {@link file://./web-socket.ts WebSocket}.
  */
 export interface TransportHandlers {
   /** Connected and, over TLS, the server's certificate is verified. At most once, before any frame. */
   onOpen(): void;
   /** One parsed frame, in order: an object, or an array (an offline batch). Never after `onClose`. */
   onFrame(frame: unknown): void;
-  /** Exactly once, and last. Without an error the other side ended the connection in order. */
-  onClose(error?: Error): void;
+  /**
+   * Exactly once, and last. Without an error the other side ended the connection in order.
+   * @param code of the close table, where the wire itself carries it
+   */
+  onClose(error?: Error, code?: number): void;
 }
 
 export interface Connection {
@@ -23,14 +29,14 @@ export interface Connection {
 /** Begins to connect and returns at once; failures arrive by `onClose`. */
 export type Transport = (handlers: TransportHandlers) => Connection;
 
-/** Where the server is. */
-export interface Address {
-  host: string;
-  port: number;
-  /** PEM of what to trust beside the system's own authorities. */
-  ca?: string;
-  /** Default true. */
-  tls?: boolean;
-  /** Default true; false trusts any certificate and is for experiments only. */
-  rejectUnauthorized?: boolean;
-}
+/** Makes the transport for an address; which modes there are depends on the platform. */
+export type TransportFor = (address: Address) => Transport;
+
+/** The longest frame that is read; the protocol's own bound for what a server sends. */
+export const MAX_FRAME_BYTES = 1024 * 1024;
+
+/** The most that waits to be written; the outbox stops long before, so reaching it means a dead connection. */
+export const MAX_BUFFERED_BYTES = 16 * 1024 * 1024;
+
+/** How long an orderly end may take. */
+export const END_GRACE_MS = 1000;

@@ -1,4 +1,4 @@
-import type { HuizhiClient } from '../client.js';
+import type { Client } from '../client.js';
 import type { Observed, Observer, SeenMessage } from '../observer.js';
 import { seen } from '../seen.js';
 import type { Target } from '../target.js';
@@ -34,7 +34,7 @@ export function parseLogLine(text: string): LogLine {
 const PAGE = 200;
 
 /** Reads a whole conversation, for the log. Rejects as `HuizhiClient.history` does. */
-export async function readHistory(client: HuizhiClient, target: Target, participants?: string[]): Promise<Stated> {
+export async function readHistory(client: Client, target: Target, participants?: string[]): Promise<Stated> {
   const messages: SeenMessage[] = [];
   for (;;) {
     const page = await client.history(target, { afterSeq: messages.at(-1)?.seq ?? 0, limit: PAGE });

@@ -1,5 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import type { Delivery, LoginReceipt } from '@huizhi/protocol';
+import type { Delivery, LoginReceipt } from '@huizhi/protocol/client';
 import { LineSplitter, parseFrame } from '../line-splitter.js';
 
 export type Frame = Record<string, unknown>;

@@ -1,4 +1,4 @@
-import { HuizhiClient } from '../client.js';
+import { HuizhiClient } from '../node.js';
 import type { Bounds, ClientOptions, Timings } from '../options.js';
 import { FakeServer, type Peer } from './fake-server.js';
 

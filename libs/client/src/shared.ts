@@ -1,0 +1,27 @@
+/** What the SDK offers everywhere; {@link file://./index.ts} and {@link file://./browser.ts} add what is a platform's own. */
+export { addressOf, type Address, type Mode } from './address.js';
+export type { BackoffRange } from './backoff.js';
+export type { ClientEvents, ClientState, OfflineBatch } from './client-events.js';
+export type { Client } from './client.js';
+export { contentDigest } from './content-hash.js';
+export {
+  ClientClosedError,
+  ClientIdInUseError,
+  LoginRefusedError,
+  OutboxFullError,
+  RequestRefusedError,
+  RequestTimeoutError,
+  SendRefusedError,
+  SendUnknownError,
+  UpgradeRefusedError,
+} from './errors.js';
+export type { HistoryPage, HistoryQuery } from './history.js';
+export { WireError } from './line-splitter.js';
+export { MemoryStore } from './memory-store.js';
+export type { Observed, Observer, SeenMessage } from './observer.js';
+export type { Bounds, ClientOptions, Timings } from './options.js';
+export type { Restored, Sending } from './outgoing.js';
+export { seen } from './seen.js';
+export type { Store, Unsettled, UnsettledStore } from './store.js';
+export type { SendOptions, Target } from './target.js';
+export type { Connection, Transport, TransportFor, TransportHandlers } from './transport.js';

@@ -1,0 +1,110 @@
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import type { Address } from './address.js';
+import { WireError } from './line-splitter.js';
+import {
+  END_GRACE_MS,
+  MAX_BUFFERED_BYTES,
+  type Connection,
+  type Transport,
+  type TransportHandlers,
+} from './transport.js';
+
+/** How frames are cut out of a stream of bytes, and put into one. One for each connection. */
+export interface Framing {
+  encode(json: string): string | Uint8Array;
+  /** @throws an error when what came is no frame; the connection is then over */
+  push(bytes: Uint8Array, onFrame: (frame: unknown) => void): void;
+}
+
+/** Frames over TLS (or plain TCP when the address says so). */
+export function tlsTransport(address: Address, framing: () => Framing): Transport {
+  const openEvent = address.tls === false ? 'connect' : 'secureConnect';
+  return (handlers) => new SocketConnection(dial(address), openEvent, framing(), handlers);
+}
+
+function dial(address: Address): Socket {
+  const { host, port, ca, rejectUnauthorized } = address;
+  if (address.tls === false) return connectTcp({ host, port });
+  const servername = isIP(host) ? undefined : host;
+  return connectTls({
+    host,
+    port,
+    ca,
+    rejectUnauthorized: rejectUnauthorized ?? true,
+    servername,
+    minVersion: 'TLSv1.2',
+  });
+}
+
+class SocketConnection implements Connection {
+  private error: Error | undefined;
+  private opened = false;
+  private over = false;
+  private corked = false;
+  private grace: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    private readonly socket: Socket,
+    openEvent: 'connect' | 'secureConnect',
+    private readonly framing: Framing,
+    private readonly handlers: TransportHandlers,
+  ) {
+    socket.setNoDelay(true);
+    socket.on('data', (bytes: Uint8Array) => this.read(bytes));
+    socket.on('error', (error) => (this.error ??= error));
+    socket.once('close', () => this.closed());
+    socket.once(openEvent, () => {
+      this.opened = true;
+      if (!this.over) handlers.onOpen();
+    });
+  }
+
+  send(json: string): void {
+    if (this.over || !this.socket.writable) return;
+    // One write for all that is sent in one turn of the event loop.
+    if (!this.corked) {
+      this.corked = true;
+      this.socket.cork();
+      setImmediate(() => {
+        this.corked = false;
+        this.socket.uncork();
+      });
+    }
+    this.socket.write(this.framing.encode(json));
+    if (this.socket.writableLength > MAX_BUFFERED_BYTES) this.fail(new WireError('the server does not read'));
+  }
+
+  end(): void {
+    if (this.over) return;
+    if (!this.opened) return this.destroy();
+    this.socket.end();
+    this.grace ??= setTimeout(() => this.socket.destroy(), END_GRACE_MS);
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  private read(bytes: Uint8Array): void {
+    try {
+      this.framing.push(bytes, (frame) => {
+        if (!this.socket.destroyed) this.handlers.onFrame(frame);
+      });
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.fail(error);
+    }
+  }
+
+  private fail(error: Error): void {
+    this.error ??= error;
+    this.socket.destroy();
+  }
+
+  private closed(): void {
+    this.over = true;
+    clearTimeout(this.grace);
+    this.handlers.onClose(this.error);
+  }
+}

@@ -1,0 +1,110 @@
+import { parseFrame, WireError } from './line-splitter.js';
+import {
+  END_GRACE_MS,
+  MAX_BUFFERED_BYTES,
+  MAX_FRAME_BYTES,
+  type Connection,
+  type Transport,
+  type TransportHandlers,
+} from './transport.js';
+
+/** What the server is asked for, so that it knows whom it speaks with. */
+export const SUBPROTOCOL = 'huizhi';
+
+/** What browsers and the package `ws` have in common, as far as it is needed here. */
+export interface WebSocketLike {
+  /** Bytes that were sent and not yet written. */
+  readonly bufferedAmount: number;
+  send(text: string): void;
+  close(): void;
+  /** Cuts the connection off; a browser cannot. */
+  terminate?(): void;
+  addEventListener(type: 'open', listener: () => void): void;
+  addEventListener(type: 'message', listener: (event: { data: unknown }) => void): void;
+  addEventListener(type: 'close', listener: (event: { code: number }) => void): void;
+  addEventListener(type: 'error', listener: (event: object) => void): void;
+}
+
+/** One frame per text message, over a socket that `open` begins to connect. `open` may note why it failed. */
+export const webSocketTransport =
+  (open: (failed: (why: Error) => void) => WebSocketLike): Transport =>
+  (handlers) =>
+    new WebSocketConnection(open, handlers);
+
+class WebSocketConnection implements Connection {
+  private readonly socket: WebSocketLike;
+  private error: Error | undefined;
+  private opened = false;
+  private over = false;
+  private grace: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    open: (failed: (why: Error) => void) => WebSocketLike,
+    private readonly handlers: TransportHandlers,
+  ) {
+    const socket = (this.socket = open((why) => (this.error ??= why)));
+    socket.addEventListener('open', () => {
+      this.opened = true;
+      if (!this.over) handlers.onOpen();
+    });
+    socket.addEventListener('message', ({ data }) => this.read(data));
+    socket.addEventListener('error', (event) => {
+      if (!this.over) this.error ??= errorIn(event);
+    });
+    socket.addEventListener('close', ({ code }) => this.closed(code));
+  }
+
+  send(json: string): void {
+    if (this.over || !this.opened) return;
+    this.socket.send(json);
+    if (this.socket.bufferedAmount > MAX_BUFFERED_BYTES) this.fail(new WireError('the server does not read'));
+  }
+
+  end(): void {
+    if (this.over) return;
+    if (!this.opened) return this.destroy();
+    this.socket.close();
+    this.grace ??= setTimeout(() => this.destroy(), END_GRACE_MS);
+  }
+
+  destroy(): void {
+    if (this.over) return;
+    if (this.socket.terminate) this.socket.terminate();
+    else this.socket.close();
+    // A browser's socket may take its time to close; for this side it is over, whatever it still says.
+    this.over = true;
+    clearTimeout(this.grace);
+    queueMicrotask(() => this.handlers.onClose(this.error));
+  }
+
+  private read(data: unknown): void {
+    if (this.over) return;
+    try {
+      if (typeof data !== 'string') throw new WireError('a message is not text');
+      // In UTF-16 units: never more than the bytes they came as.
+      if (data.length > MAX_FRAME_BYTES) throw new WireError(`a frame is longer than ${MAX_FRAME_BYTES} bytes`);
+      this.handlers.onFrame(parseFrame(data));
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.fail(error);
+    }
+  }
+
+  private fail(error: Error): void {
+    this.error ??= error;
+    this.destroy();
+  }
+
+  private closed(code: number): void {
+    if (this.over) return;
+    this.over = true;
+    clearTimeout(this.grace);
+    this.handlers.onClose(this.error, code);
+  }
+}
+
+/** Node says why; a browser says nothing, so that pages cannot look around in somebody's network. */
+function errorIn(event: object): Error {
+  const { error } = event as { error?: unknown };
+  return error instanceof Error ? error : new Error('the WebSocket failed');
+}
