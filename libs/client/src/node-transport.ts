@@ -1,8 +1,10 @@
+import { MAX_SERVER_FRAME_BYTES } from '@huizhi/protocol/client';
 import { WebSocket } from 'ws';
 import { webSocketUrl, type Address } from './address.js';
 import { UpgradeRefusedError } from './errors.js';
+import { tlsFrames } from './tls-frames.js';
 import { tlsLines } from './tls-lines.js';
-import { MAX_FRAME_BYTES, type Transport } from './transport.js';
+import type { Transport } from './transport.js';
 import { SUBPROTOCOL, webSocketTransport } from './web-socket.js';
 
 /** Every mode. */
@@ -11,7 +13,7 @@ export function nodeTransport(address: Address): Transport {
     case 'lines':
       return tlsLines(address);
     case 'frames':
-      return tlsLines(address);
+      return tlsFrames(address);
     case 'websocket':
       return webSocketTransport((failed) => nodeWebSocket(address, failed));
   }
@@ -21,7 +23,7 @@ function nodeWebSocket(address: Address, failed: (why: Error) => void): WebSocke
   const { ca, rejectUnauthorized = true } = address;
   const socket = new WebSocket(webSocketUrl(address), SUBPROTOCOL, {
     ...{ ca, rejectUnauthorized, minVersion: 'TLSv1.2' },
-    maxPayload: MAX_FRAME_BYTES,
+    maxPayload: MAX_SERVER_FRAME_BYTES,
     perMessageDeflate: false,
     followRedirects: false,
   });

@@ -2,7 +2,6 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { fullJitter } from './backoff.js';
 import { contentDigest } from './content-hash.js';
-import { LineSplitter, parseFrame, WireError } from './line-splitter.js';
 import { MemoryStore } from './memory-store.js';
 import { FrameRate } from './rate.js';
 import { delivery } from './testing/fake-server.js';
@@ -28,27 +27,6 @@ describe('the frame rate', () => {
       expect(taken.filter((at) => at >= from && at < from + 1000).length).toBeLessThan(200);
     }
     expect(taken.length).toBeGreaterThan(300);
-  });
-});
-
-describe('lines', () => {
-  test('come out the same however the bytes are cut', () => {
-    const whole = new TextEncoder().encode('{"a":"回执"}\r\n[1,2]\n\n{"b":"👋"}\n');
-    for (let at = 0; at <= whole.length; at++) {
-      const splitter = new LineSplitter(100);
-      const frames: unknown[] = [];
-      for (const part of [whole.subarray(0, at), whole.subarray(at)])
-        splitter.push(part, (line) => frames.push(parseFrame(line)));
-      expect(frames).toEqual([{ a: '回执' }, [1, 2], { b: '👋' }]);
-    }
-  });
-
-  test('that are too long, not UTF-8 or not JSON are errors', () => {
-    const ignore = (): void => undefined;
-    expect(() => new LineSplitter(10).push(new Uint8Array(11), ignore)).toThrow(WireError);
-    expect(() => new LineSplitter(10).push(Uint8Array.of(0xff, 0x0a), ignore)).toThrow(WireError);
-    expect(() => parseFrame('3')).toThrow(WireError);
-    expect(() => parseFrame('{')).toThrow(WireError);
   });
 });
 

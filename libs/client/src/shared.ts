@@ -16,7 +16,6 @@ export {
   UpgradeRefusedError,
 } from './errors.js';
 export type { HistoryPage, HistoryQuery } from './history.js';
-export { WireError } from './line-splitter.js';
 export { MemoryStore } from './memory-store.js';
 export type { Observed, Observer, SeenMessage } from './observer.js';
 export type { Bounds, ClientOptions, Timings } from './options.js';

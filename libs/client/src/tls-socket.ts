@@ -1,7 +1,7 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { ProtocolError, type Decoder, type ServerFrame } from '@huizhi/protocol/client';
 import type { Address } from './address.js';
-import { WireError } from './line-splitter.js';
 import {
   END_GRACE_MS,
   MAX_BUFFERED_BYTES,
@@ -10,17 +10,16 @@ import {
   type TransportHandlers,
 } from './transport.js';
 
-/** How frames are cut out of a stream of bytes, and put into one. One for each connection. */
+/** How frames are put into a stream of bytes and cut out of one; each connection has a decoder of its own. */
 export interface Framing {
   encode(json: string): string | Uint8Array;
-  /** @throws an error when what came is no frame; the connection is then over */
-  push(bytes: Uint8Array, onFrame: (frame: unknown) => void): void;
+  decoder(): Decoder<ServerFrame>;
 }
 
 /** Frames over TLS (or plain TCP when the address says so). */
-export function tlsTransport(address: Address, framing: () => Framing): Transport {
+export function tlsTransport(address: Address, framing: Framing): Transport {
   const openEvent = address.tls === false ? 'connect' : 'secureConnect';
-  return (handlers) => new SocketConnection(dial(address), openEvent, framing(), handlers);
+  return (handlers) => new SocketConnection(dial(address), openEvent, framing, handlers);
 }
 
 function dial(address: Address): Socket {
@@ -38,6 +37,7 @@ function dial(address: Address): Socket {
 }
 
 class SocketConnection implements Connection {
+  private readonly decoder: Decoder<ServerFrame>;
   private error: Error | undefined;
   private opened = false;
   private over = false;
@@ -50,6 +50,7 @@ class SocketConnection implements Connection {
     private readonly framing: Framing,
     private readonly handlers: TransportHandlers,
   ) {
+    this.decoder = framing.decoder();
     socket.setNoDelay(true);
     socket.on('data', (bytes: Uint8Array) => this.read(bytes));
     socket.on('error', (error) => (this.error ??= error));
@@ -72,7 +73,7 @@ class SocketConnection implements Connection {
       });
     }
     this.socket.write(this.framing.encode(json));
-    if (this.socket.writableLength > MAX_BUFFERED_BYTES) this.fail(new WireError('the server does not read'));
+    if (this.socket.writableLength > MAX_BUFFERED_BYTES) this.fail(new Error('the server does not read'));
   }
 
   end(): void {
@@ -88,11 +89,12 @@ class SocketConnection implements Connection {
 
   private read(bytes: Uint8Array): void {
     try {
-      this.framing.push(bytes, (frame) => {
-        if (!this.socket.destroyed) this.handlers.onFrame(frame);
+      this.decoder.push(bytes, (frame) => {
+        if (this.socket.destroyed) return false;
+        return this.handlers.onFrame(frame);
       });
     } catch (error) {
-      if (!(error instanceof WireError)) throw error;
+      if (!(error instanceof ProtocolError)) throw error;
       this.fail(error);
     }
   }

@@ -1,3 +1,4 @@
+import type { ServerFrame } from '@huizhi/protocol/client';
 import type { Address } from './address.js';
 
 /**
@@ -9,7 +10,7 @@ export interface TransportHandlers {
   /** Connected and, over TLS, the server's certificate is verified. At most once, before any frame. */
   onOpen(): void;
   /** One parsed frame, in order: an object, or an array (an offline batch). Never after `onClose`. */
-  onFrame(frame: unknown): void;
+  onFrame(frame: ServerFrame): void;
   /**
    * Exactly once, and last. Without an error the other side ended the connection in order.
    * @param code of the close table, where the wire itself carries it
@@ -31,9 +32,6 @@ export type Transport = (handlers: TransportHandlers) => Connection;
 
 /** Makes the transport for an address; which modes there are depends on the platform. */
 export type TransportFor = (address: Address) => Transport;
-
-/** The longest frame that is read; the protocol's own bound for what a server sends. */
-export const MAX_FRAME_BYTES = 1024 * 1024;
 
 /** The most that waits to be written; the outbox stops long before, so reaching it means a dead connection. */
 export const MAX_BUFFERED_BYTES = 16 * 1024 * 1024;

@@ -1,8 +1,7 @@
-import { parseFrame, WireError } from './line-splitter.js';
+import { MAX_SERVER_FRAME_BYTES, parseServerText, ProtocolError } from '@huizhi/protocol/client';
 import {
   END_GRACE_MS,
   MAX_BUFFERED_BYTES,
-  MAX_FRAME_BYTES,
   type Connection,
   type Transport,
   type TransportHandlers,
@@ -57,7 +56,7 @@ class WebSocketConnection implements Connection {
   send(json: string): void {
     if (this.over || !this.opened) return;
     this.socket.send(json);
-    if (this.socket.bufferedAmount > MAX_BUFFERED_BYTES) this.fail(new WireError('the server does not read'));
+    if (this.socket.bufferedAmount > MAX_BUFFERED_BYTES) this.fail(new Error('the server does not read'));
   }
 
   end(): void {
@@ -80,12 +79,12 @@ class WebSocketConnection implements Connection {
   private read(data: unknown): void {
     if (this.over) return;
     try {
-      if (typeof data !== 'string') throw new WireError('a message is not text');
+      if (typeof data !== 'string') throw new ProtocolError('badFrame', 'a message is not text');
       // In UTF-16 units: never more than the bytes they came as.
-      if (data.length > MAX_FRAME_BYTES) throw new WireError(`a frame is longer than ${MAX_FRAME_BYTES} bytes`);
-      this.handlers.onFrame(parseFrame(data));
+      if (data.length > MAX_SERVER_FRAME_BYTES) throw new ProtocolError('frameTooLarge', 'a message is too long');
+      this.handlers.onFrame(parseServerText(data));
     } catch (error) {
-      if (!(error instanceof WireError)) throw error;
+      if (!(error instanceof ProtocolError)) throw error;
       this.fail(error);
     }
   }

@@ -8,6 +8,8 @@ export interface Binaries {
   pgCtl: string | null;
   natsServer: string | null;
   openssl: string | null;
+  /** For tests only. */
+  chromium: string | null;
 }
 
 /** What to install for each, as Debian names it; used in errors. */
@@ -17,6 +19,7 @@ const PACKAGES: Record<keyof Binaries, string> = {
   pgCtl: 'postgresql',
   natsServer: 'nats-server',
   openssl: 'openssl',
+  chromium: 'chromium',
 };
 
 /** Looks in PATH and where Debian keeps servers: /usr/lib/postgresql/<newest>/bin and /usr/sbin. Starts nothing. */
@@ -33,6 +36,7 @@ export function findBinaries(): Binaries {
     pgCtl: postgresFolder ? firstExecutable([postgresFolder], 'pg_ctl') : null,
     natsServer: firstExecutable(system, 'nats-server'),
     openssl: firstExecutable(system, 'openssl'),
+    chromium: firstExecutable(system, 'chromium'),
   };
 }
 

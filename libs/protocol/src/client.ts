@@ -3,7 +3,10 @@
  * types here are erased). Servers import the whole, {@link file://./index.ts}.
  */
 export * from './closes.js';
-export { MAX_DEPTH, parseObject, RefusedContentError } from './codec/json.js';
+export { fromServer, MAX_SERVER_FRAME_BYTES, type Decoder } from './codec/decoder.js';
+export { encodeHzFrame, HzDecoder } from './codec/hz.js';
+export { encodeJsonLine, JsonLinesDecoder } from './codec/json-lines.js';
+export { MAX_DEPTH, parseObject, parseServerText, RefusedContentError, type ServerFrame } from './codec/json.js';
 export type {
   BeatReply,
   CloseFrame,

@@ -1,8 +1,8 @@
-import { createServer, type Server, type Socket } from 'node:net';
 import type { Delivery, LoginReceipt } from '@huizhi/protocol/client';
-import { LineSplitter, parseFrame } from '../line-splitter.js';
+import type { Address, Mode } from '../address.js';
+import { listen, type Frame, type PeerServer, type PeerWire } from './peer-wire.js';
 
-export type Frame = Record<string, unknown>;
+export type { Frame } from './peer-wire.js';
 
 const WAIT_MS = 4000;
 
@@ -42,26 +42,28 @@ export const LIMITS = {
   batchEntries: 200,
 };
 
-/** A scripted peer that speaks JSON lines over plain TCP; the test plays the server. */
+/** A scripted peer that speaks one mode over plain TCP; the test plays the server. */
 export class FakeServer {
   private readonly peers = new Mailbox<Peer>();
   private readonly open = new Set<Peer>();
+  private server!: PeerServer;
   connections = 0;
 
-  private constructor(private readonly server: Server) {}
+  private constructor(private readonly mode: Mode) {}
 
-  static async start(): Promise<FakeServer> {
-    const server = createServer();
-    const fake = new FakeServer(server);
-    server.on('connection', (socket) => fake.accept(socket));
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  static async start(mode: Mode = 'lines'): Promise<FakeServer> {
+    const fake = new FakeServer(mode);
+    fake.server = await listen(mode, (wire) => fake.accept(wire));
     return fake;
   }
 
-  get address(): { host: string; port: number; tls: false } {
-    const address = this.server.address();
-    if (address === null || typeof address === 'string') throw new Error('the server does not listen');
-    return { host: '127.0.0.1', port: address.port, tls: false };
+  get address(): Address {
+    return { host: '127.0.0.1', port: this.server.port, tls: false, mode: this.mode };
+  }
+
+  /** While set, WebSockets are refused with this HTTP status. */
+  set refuseWith(status: number | undefined) {
+    this.server.refuseWith = status;
   }
 
   /** The next connection. */
@@ -78,14 +80,14 @@ export class FakeServer {
 
   async stop(): Promise<void> {
     for (const peer of this.open) peer.cut();
-    await new Promise((resolve) => this.server.close(resolve));
+    await this.server.stop();
   }
 
-  private accept(socket: Socket): void {
+  private accept(wire: PeerWire): void {
     this.connections++;
-    const peer = new Peer(socket);
+    const peer = new Peer(wire);
     this.open.add(peer);
-    socket.on('close', () => this.open.delete(peer));
+    void wire.closed.then(() => this.open.delete(peer));
     this.peers.put(peer);
   }
 }
@@ -98,28 +100,31 @@ export class Peer {
   readonly seen: Frame[] = [];
   private readonly frames = new Mailbox<Frame>();
 
-  constructor(private readonly socket: Socket) {
-    const splitter = new LineSplitter(1 << 20);
-    socket.setNoDelay(true);
-    socket.on('error', () => undefined);
-    this.closed = new Promise((resolve) => socket.once('close', () => resolve()));
-    socket.on('data', (bytes) => splitter.push(bytes, (line) => this.read(parseFrame(line) as Frame)));
+  constructor(private readonly wire: PeerWire) {
+    this.closed = wire.closed;
+    wire.onFrame((frame) => this.read(frame));
   }
 
   send(frame: object): void {
-    this.socket.write(`${JSON.stringify(frame)}\n`);
+    this.wire.send(JSON.stringify(frame));
   }
 
   sendBytes(bytes: string | Uint8Array): void {
-    this.socket.write(bytes);
+    this.wire.sendBytes(bytes);
   }
 
   cut(): void {
-    this.socket.destroy();
+    this.wire.cut();
   }
 
-  end(): void {
-    this.socket.end();
+  /** Reads no more. */
+  pause(): void {
+    this.wire.pause();
+  }
+
+  /** @param code of a WebSocket */
+  end(code?: number): void {
+    this.wire.end(code);
   }
 
   /** The next frame that is no heartbeat. */

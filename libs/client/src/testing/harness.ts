@@ -1,3 +1,4 @@
+import type { Mode } from '../address.js';
 import { HuizhiClient } from '../node.js';
 import type { Bounds, ClientOptions, Timings } from '../options.js';
 import { FakeServer, type Peer } from './fake-server.js';
@@ -19,8 +20,8 @@ export class Harness {
     this.server = server;
   }
 
-  static async start(): Promise<Harness> {
-    return new Harness(await FakeServer.start());
+  static async start(mode?: Mode): Promise<Harness> {
+    return new Harness(await FakeServer.start(mode));
   }
 
   client(options: TestOptions = {}): HuizhiClient {

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { ProtocolError, type ErrorName } from '../errors.js';
-import { MAX_DEPTH, parseObject } from './json.js';
+import { MAX_DEPTH, parseObject, parseServerFrame, parseServerText } from './json.js';
 
 const parse = (text: string) => parseObject(Buffer.from(text, 'utf8'));
 
@@ -90,4 +90,15 @@ test.each([
   ['Latin-1', [0xe9]],
 ])('refuses %s', (_, bytes) => {
   expect(refusal(Buffer.concat([Buffer.from('{"a":"'), Uint8Array.from(bytes), Buffer.from('"}')]))).toBe('badFrame');
+});
+
+test("a server's frame is an object or an array of objects, from bytes and from text", () => {
+  for (const text of ['{"a":1}', '[{"a":1},{}]', '[]']) {
+    expect(parseServerText(text)).toEqual(JSON.parse(text));
+    expect(parseServerFrame(Buffer.from(text))).toEqual(JSON.parse(text));
+  }
+  for (const text of ['', '1', 'null', '[1]', '[[]]', '{']) {
+    expect(() => parseServerText(text)).toThrow(ProtocolError);
+    expect(() => parseServerFrame(Buffer.from(text))).toThrow(ProtocolError);
+  }
 });

@@ -43,15 +43,19 @@ export function parseObject(bytes: Uint8Array): Frame {
  * The object or array of objects a server sent. Its depth and texts are trusted: a server has checked them.
  * @throws ProtocolError `badFrame`
  */
-export function parseServerFrame(bytes: Uint8Array): ServerFrame {
-  const frame = jsonIn(bytes);
+export const parseServerFrame = (bytes: Uint8Array): ServerFrame => serverFrame(jsonIn(bytes));
+
+/** The same from text, where the wire carries text. @throws ProtocolError `badFrame` */
+export const parseServerText = (text: string): ServerFrame => serverFrame(jsonIn(text));
+
+function serverFrame(frame: unknown): ServerFrame {
   if (isObject(frame) || (Array.isArray(frame) && frame.every(isObject))) return frame;
   throw new ProtocolError('badFrame', 'a frame of a server is a JSON object or an array of them');
 }
 
-function jsonIn(bytes: Uint8Array): unknown {
+function jsonIn(source: Uint8Array | string): unknown {
   try {
-    return JSON.parse(utf8.decode(bytes));
+    return JSON.parse(typeof source === 'string' ? source : utf8.decode(source));
   } catch {
     // The parser's own message would quote the bytes, and nothing of a body may reach a log.
     throw new ProtocolError('badFrame', 'not UTF-8 JSON');
