@@ -61,6 +61,15 @@ const variables = {
     doc: 'Where the public keys of tokens are. This or `JWT_SECRET`.',
   },
   TOKEN_LEEWAY: time('5s', 'How long after its token has expired a session is closed.', 0),
+  ALLOWED_ORIGINS: {
+    schema: textSetting(
+      10_000,
+      /^(|https?:\/\/[^\s,/]+(,https?:\/\/[^\s,/]+)*)$/i,
+      'origins like https://chat.example, separated by commas',
+    ),
+    default: '',
+    doc: 'Origins whose pages may open a WebSocket, separated by commas; empty: only pages of the host that is connected to. Who sends no `Origin` is no browser and may.',
+  },
   UPGRADE_URL: text('Where clients that are too old are sent.'),
   MESSAGE_LANES: count(32, 1, MAX_LANES, 'Lanes of the message service; must be what its database says.'),
   OFFLINE_LANES: count(16, 1, MAX_LANES, 'Inbox lanes of the offline service; must be what its database says.'),

@@ -9,6 +9,7 @@ import type { Arrival } from './connection/arrivals.js';
 import { Connection } from './connection/connection.js';
 import type { Context } from './connection/context.js';
 import { ClientServer } from './connection/server.js';
+import { Upgrades } from './connection/upgrades.js';
 import { Cursors } from './delivery/cursors.js';
 import { News } from './delivery/news.js';
 import { Pump } from './delivery/pump.js';
@@ -101,6 +102,7 @@ export class Gateway {
       log,
       wheel: this.wheel,
       endOfTurn,
+      upgrades: new Upgrades(config),
       now,
       checkPulse: () => this.checkPulse(),
       perform: (connection, up) => dispatch(services, connection, up),

@@ -5,6 +5,7 @@ export * from './bus/subjects.js';
 export * from './closes.js';
 export { Base64LinesDecoder, encodeBase64Line } from './codec/base64-lines.js';
 export {
+  FrameDecoder,
   fromClient,
   fromServer,
   MAX_SERVER_FRAME_BYTES,

@@ -1,21 +1,66 @@
-import { encodeJsonLine, JsonLinesDecoder } from '@huizhi/protocol';
+import {
+  Base64LinesDecoder,
+  encodeBase64Line,
+  encodeHzFrame,
+  encodeJsonLine,
+  HzDecoder,
+  JsonLinesDecoder,
+  type CloseName,
+  type Decoder,
+  type Mode,
+} from '@huizhi/protocol';
 
-/** Bytes in, frames out; JSON text in, bytes (as text) out. */
+/** What is written to a socket. One connection writes only one kind. */
+export type Written = string | Uint8Array;
+
+/** How a connection speaks: bytes in, frames out; JSON text in, bytes out. */
 export interface Codec {
-  readonly decoder: JsonLinesDecoder;
-  readonly encode: (json: string) => string;
+  readonly decoder: Decoder;
+  /** One frame. */
+  encode(json: string): Written;
+  /** The last words, of which `close` is the frame that says why: nothing is encoded after them. */
+  farewell(close: string, name: CloseName): Written;
+  /** The socket is gone. */
+  end(): void;
 }
 
-const OPENING_BRACE = 0x7b;
+class StreamCodec<D extends Decoder> implements Codec {
+  constructor(
+    readonly decoder: D,
+    private readonly toBytes: (json: string, decoder: D) => Written,
+  ) {}
 
-/**
- * The first byte decides how a connection speaks, once and for all. Further modes (base64 lines, binary frames, WebSocket) are a case here
- * and a decoder each. Undefined: nothing we speak.
- */
-export function codecFor(firstByte: number, limit: number): Codec | undefined {
-  if (firstByte === OPENING_BRACE) return jsonLines(limit);
-  return undefined;
+  encode(json: string): Written {
+    return this.toBytes(json, this.decoder);
+  }
+
+  farewell(close: string): Written {
+    return this.toBytes(close, this.decoder);
+  }
+
+  end(): void {
+    // It is nothing but memory.
+  }
 }
 
 /** Also what a connection is answered in that never said how it speaks. */
-export const jsonLines = (limit: number): Codec => ({ decoder: new JsonLinesDecoder(limit), encode: encodeJsonLine });
+export const jsonLines = (limit: number): Codec => new StreamCodec(new JsonLinesDecoder(limit), encodeJsonLine);
+
+const base64Lines = (limit: number): Codec =>
+  new StreamCodec(new Base64LinesDecoder(limit), (json, decoder) => decoder.bareAnswer(json) ?? encodeBase64Line(json));
+
+const hzFrames = (limit: number): Codec => new StreamCodec(new HzDecoder(limit), encodeHzFrame);
+
+/** @param webSocket makes the one codec that needs more than bytes: it answers by itself, too */
+export function codecFor(mode: Mode, limit: number, webSocket: (limit: number) => Codec): Codec {
+  switch (mode) {
+    case 'jsonLines':
+      return jsonLines(limit);
+    case 'base64Lines':
+      return base64Lines(limit);
+    case 'hz':
+      return hzFrames(limit);
+    case 'http':
+      return webSocket(limit);
+  }
+}

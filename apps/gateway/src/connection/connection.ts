@@ -17,6 +17,7 @@ import type { Timed } from '../time/wheel.js';
 import type { Arrival } from './arrivals.js';
 import type { Context } from './context.js';
 import { Reader, type Raw } from './reader.js';
+import { WebSocketCodec } from './web-socket.js';
 import { Writer } from './writer.js';
 
 /** Nothing said yet; login under way; logged in; on its way out. */
@@ -51,7 +52,7 @@ export class Connection implements Timed {
   ) {
     const { config, endOfTurn, now, wheel } = context;
     this.heardAt = now();
-    this.reader = new Reader(config, this.take, this.takeRefused);
+    this.reader = new Reader(config, this.take, this.takeRefused, this.webSocket);
     this.writer = new Writer(socket, config.WRITE_BUFFER_BYTES, endOfTurn, now, {
       overflow: () => this.close('slowConsumer'),
       blocked: () => this.state !== 'closing' && wheel.arm(this, now() + config.WRITE_STALL),
@@ -85,7 +86,7 @@ export class Connection implements Timed {
   close(name: CloseName, reason?: string): void {
     if (this.state === 'closing') return;
     connectionClosed(this.context.log, name, this.session);
-    this.writer.end(this.reader.encode(closeFrame(name, reason)));
+    this.writer.end(this.reader.farewell(closeFrame(name, reason), name));
     this.leave();
   }
 
@@ -223,6 +224,18 @@ export class Connection implements Timed {
     this.close(FATAL[error.error] ?? 'badFrame');
   }
 
+  private readonly webSocket = (limit: number): WebSocketCodec =>
+    new WebSocketCodec(limit, this.context.upgrades, {
+      answers: (bytes) => this.writer.write(bytes),
+      controlled: () => this.reader.mayPing(this.heardAt) || this.close('rateLimited'),
+      upgraded: (early) => this.reader.upgraded(early),
+      failed: (error) => this.fail(error),
+      left: () => {
+        this.hungUp();
+        this.writer.end('');
+      },
+    });
+
   private readonly drained = (): void => {
     this.writer.drained();
     if (this.session && this.state === 'open' && !this.isCrowded) this.context.drained(this.session);
@@ -248,6 +261,7 @@ export class Connection implements Timed {
 
   private readonly gone = (): void => {
     this.hungUp();
+    this.reader.end();
     this.context.wheel.disarm(this);
     this.context.gone(this);
   };

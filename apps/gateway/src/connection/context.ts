@@ -6,6 +6,7 @@ import type { Session } from '../session/session.js';
 import type { EndOfTurn } from '../time/end-of-turn.js';
 import type { Wheel } from '../time/wheel.js';
 import type { Connection } from './connection.js';
+import type { Upgrades } from './upgrades.js';
 
 /** What a connection needs of the house it stands in. */
 export interface Context {
@@ -13,6 +14,8 @@ export interface Context {
   readonly log: Logger;
   readonly wheel: Wheel;
   readonly endOfTurn: EndOfTurn;
+  /** Where connections that begin as HTTP become WebSockets. */
+  readonly upgrades: Upgrades;
   readonly now: () => number;
   /** To be asked before any bytes are looked at: it closes sessions that this process was away from for too long. */
   readonly checkPulse: () => void;

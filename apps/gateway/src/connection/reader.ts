@@ -1,10 +1,12 @@
-import { ProtocolError, type RefusedContentError } from '@huizhi/protocol';
+import { modeOf, ProtocolError, type CloseName, type Frame, type RefusedContentError } from '@huizhi/protocol';
 import type { GatewayConfig } from '../config.js';
 import { TokenBucket } from '../time/token-bucket.js';
-import { codecFor, jsonLines, type Codec } from './codec.js';
+import { codecFor, jsonLines, type Codec, type Written } from './codec.js';
 
 /** A frame as it was decoded, before anyone has looked at its fields. */
-export type Raw = Record<string, unknown>;
+export type Raw = Frame;
+
+const NOTHING = new Uint8Array();
 
 export type ReaderSettings = Pick<
   GatewayConfig,
@@ -13,37 +15,45 @@ export type ReaderSettings = Pick<
 
 /** What one connection sends, made into frames, within what it may send: little before the login, then so much a frame and a second. */
 export class Reader {
-  /** Since when there is the beginning of a frame; 0 when there is none. */
-  partialAt = 0;
   private codec: Codec | undefined;
+  /** What came and does not say yet how the connection speaks. */
+  private beginning = NOTHING;
+  private partialSince = 0;
   private bytesBeforeLogin = 0;
   private rate: TokenBucket | undefined;
   private quietRate: TokenBucket | undefined;
   private byteRate: TokenBucket | undefined;
 
   /**
-   * Both return false when nothing more is to be read.
+   * The first two return false when nothing more is to be read.
    * @param takeRefused is told of frames that are whole and must not be stored or relayed
+   * @param webSocket makes the codec of a connection that begins as HTTP
    */
   constructor(
     private readonly settings: ReaderSettings,
     private readonly take: (raw: Raw) => boolean,
     private readonly takeRefused: (error: RefusedContentError) => boolean,
+    private readonly webSocket: (limit: number) => Codec,
   ) {}
+
+  /** Since when there is the beginning of a frame; 0 when there is none. */
+  get partialAt(): number {
+    return this.codec && this.codec.decoder.heldBytes > 0 ? this.partialSince : 0;
+  }
 
   /** @throws ProtocolError when what follows cannot be made out, or is too much */
   read(bytes: Uint8Array, now: number): void {
-    this.codec ??= this.chosenCodec(bytes);
-    const { decoder } = this.codec;
     if (!this.rate) this.bytesBeforeLogin += bytes.length;
-    const begun = this.partialAt;
-    this.partialAt = 0;
-    decoder.push(bytes, this.take, this.takeRefused);
-    // It counts from its first byte: unless a frame was completed now it is still the one that had begun.
-    if (decoder.heldBytes > 0) this.partialAt = begun !== 0 && decoder.heldBytes > bytes.length ? begun : now;
+    if (this.codec) this.decode(this.codec, bytes, now);
+    else this.begin(bytes, now);
     const { LOGIN_BYTES } = this.settings;
     if (this.rate || this.bytesBeforeLogin <= LOGIN_BYTES) return;
     throw new ProtocolError('frameTooLarge', `more than ${LOGIN_BYTES} bytes before the login has succeeded`);
+  }
+
+  /** An upgrade has bounds of its own: the login begins after it, of which so many bytes have come. */
+  upgraded(early: number): void {
+    this.bytesBeforeLogin = early;
   }
 
   /** Half of what may be read before the login has come. */
@@ -74,16 +84,43 @@ export class Reader {
     return isQuiet(raw) ? (this.rate?.take(now) ?? true) : true;
   }
 
-  /** A frame as this connection's mode wants it; as a line for who never said how it speaks. */
-  encode(json: string): string {
-    this.codec ??= jsonLines(this.settings.LOGIN_BYTES);
-    return this.codec.encode(json);
+  /** A ping or a pong, which only one mode has: it counts as a frame. */
+  mayPing(now: number): boolean {
+    return this.rate?.take(now) ?? true;
   }
 
-  private chosenCodec(bytes: Uint8Array): Codec {
-    const codec = codecFor(bytes[0] ?? 0, this.settings.LOGIN_BYTES);
-    if (!codec) throw new ProtocolError('badFrame', 'the first byte is not the beginning of a frame');
-    return codec;
+  /** A frame as this connection's mode wants it; as a line for who never said how it speaks. */
+  encode(json: string): Written {
+    return (this.codec ??= jsonLines(this.settings.LOGIN_BYTES)).encode(json);
+  }
+
+  /** The last frame, likewise. */
+  farewell(close: string, name: CloseName): Written {
+    return (this.codec ??= jsonLines(this.settings.LOGIN_BYTES)).farewell(close, name);
+  }
+
+  /** The socket is gone. */
+  end(): void {
+    this.codec?.end();
+  }
+
+  /** The first bytes decide, however slowly they come. */
+  private begin(bytes: Uint8Array, now: number): void {
+    const beginning = this.beginning.length === 0 ? bytes : Buffer.concat([this.beginning, bytes]);
+    const mode = modeOf(beginning);
+    if (mode === undefined) throw new ProtocolError('badFrame', 'the first bytes are not the beginning of a frame');
+    this.beginning = mode === 'undecided' ? new Uint8Array(beginning) : NOTHING;
+    if (mode === 'undecided') return;
+    this.codec = codecFor(mode, this.settings.LOGIN_BYTES, this.webSocket);
+    this.decode(this.codec, beginning, now);
+  }
+
+  private decode({ decoder }: Codec, bytes: Uint8Array, now: number): void {
+    const begun = this.partialAt;
+    decoder.push(bytes, this.take, this.takeRefused);
+    const { heldBytes } = decoder;
+    // It counts from its first byte: unless a frame was completed now it is still the one that had begun.
+    if (heldBytes > 0) this.partialSince = begun !== 0 && heldBytes > bytes.length ? begun : now;
   }
 }
 

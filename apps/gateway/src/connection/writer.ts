@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { writes } from '../metrics.js';
 import type { EndOfTurn, Flushable } from '../time/end-of-turn.js';
+import type { Written } from './codec.js';
 
 export type Sink = Pick<Socket, 'write' | 'end' | 'writableLength'>;
 
@@ -10,7 +11,7 @@ export type Sink = Pick<Socket, 'write' | 'end' | 'writableLength'>;
  * `overflow` is told.
  */
 export class Writer implements Flushable {
-  private parts: string[] = [];
+  private parts: Written[] = [];
   private bytes = 0;
   private queued = false;
   private ended = false;
@@ -30,14 +31,14 @@ export class Writer implements Flushable {
     return this.bytes + this.socket.writableLength;
   }
 
-  write(text: string): void {
-    if (this.ended) return;
-    this.bytes += Buffer.byteLength(text);
+  write(part: Written): void {
+    if (this.ended || part.length === 0) return;
+    this.bytes += typeof part === 'string' ? Buffer.byteLength(part) : part.length;
     if (this.backlog > this.limit) {
       this.drop();
       return this.tell.overflow();
     }
-    this.parts.push(text);
+    this.parts.push(part);
     if (this.queued || this.blockedAt !== 0) return;
     this.queued = true;
     this.endOfTurn.add(this);
@@ -46,8 +47,7 @@ export class Writer implements Flushable {
   flush(): void {
     this.queued = false;
     if (this.ended || this.blockedAt !== 0 || this.parts.length === 0) return;
-    const text = this.gathered();
-    if (this.socket.write(text)) return;
+    if (this.socket.write(this.gathered())) return;
     this.blockedAt = this.now();
     this.tell.blocked();
   }
@@ -59,20 +59,21 @@ export class Writer implements Flushable {
   }
 
   /** Everything that waits and then `last`; nothing is written after it. */
-  end(last: string): void {
+  end(last: Written): void {
     if (this.ended) return;
-    this.parts.push(last);
+    if (last.length > 0) this.parts.push(last);
     this.ended = true;
     this.socket.end(this.gathered());
   }
 
-  private gathered(): string {
+  private gathered(): Written {
+    const { parts } = this;
     writes.add('writes');
-    writes.add('frames', this.parts.length);
-    const text = this.parts.length === 1 ? (this.parts[0] as string) : this.parts.join('');
+    writes.add('frames', parts.length);
     this.parts = [];
     this.bytes = 0;
-    return text;
+    if (parts.length === 1) return parts[0] as Written;
+    return parts.length === 0 || typeof parts[0] === 'string' ? parts.join('') : Buffer.concat(parts as Uint8Array[]);
   }
 
   private drop(): void {
