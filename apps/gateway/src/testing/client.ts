@@ -1,5 +1,18 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import {
+  Base64LinesDecoder,
+  encodeBase64Line,
+  encodeHzFrame,
+  encodeJsonLine,
+  fromServer,
+  HzDecoder,
+  JsonLinesDecoder,
+  MAX_SERVER_FRAME_BYTES,
+  type Decoder,
+  type ServerFrame,
+} from '@huizhi/protocol';
+import { WebSocket } from 'ws';
 
 export type Frame = Record<string, unknown>;
 
@@ -8,44 +21,17 @@ interface Waiting {
   readonly resolve: (frame: Frame) => void;
 }
 
-/** A client that says what it is told to and remembers everything it was sent. Waits are for conditions, with a bound. */
-export class TestClient {
+/** Remembers everything it was sent. Waits are for conditions, with a bound. */
+abstract class Hearer {
   /** Every frame in order; an offline batch counts as its entries. */
   readonly frames: Frame[] = [];
-  /** Lines as they came: an array is one. */
+  /** Frames as they came: an array is one. */
   readonly lines: unknown[] = [];
-  private rest = '';
+  protected abstract readonly closing: Promise<void>;
   private readonly waiting = new Set<Waiting>();
-  private readonly closing: Promise<void>;
 
-  private constructor(readonly socket: Socket) {
-    socket.setEncoding('utf8');
-    socket.on('data', (text: unknown) => this.read(text as string));
-    socket.on('error', () => undefined);
-    this.closing = new Promise((resolve) => socket.on('close', () => resolve()));
-  }
-
-  /**
-   * @param ca speaks TLS and trusts this certificate
-   * @param localAddress another address of this machine to come from
-   */
-  static async connect(port: number, ca?: string, localAddress?: string): Promise<TestClient> {
-    const where = { port, host: '127.0.0.1', ...(localAddress && { localAddress }) };
-    const socket = ca ? connectTls({ ...where, ca, servername: 'localhost' }) : connectTcp(where);
-    await new Promise<void>((resolve, reject) => {
-      socket.once(ca ? 'secureConnect' : 'connect', resolve);
-      socket.once('error', reject);
-    });
-    return new TestClient(socket);
-  }
-
-  send(...frames: Frame[]): void {
-    this.raw(frames.map((frame) => `${JSON.stringify(frame)}\n`).join(''));
-  }
-
-  raw(bytes: string | Uint8Array): void {
-    this.socket.write(bytes);
-  }
+  abstract send(...frames: Frame[]): void;
+  abstract destroy(): void;
 
   /** The first frame, of those that came and those that will, that is like `part`. */
   frame(part: Frame | ((frame: Frame) => boolean), timeoutMs = 5_000): Promise<Frame> {
@@ -87,18 +73,9 @@ export class TestClient {
     await Promise.race([this.closing, late]).finally(() => clearTimeout(timer));
   }
 
-  destroy(): void {
-    this.socket.destroy();
-  }
-
-  private read(text: string): void {
-    const lines = (this.rest + text).split('\n');
-    this.rest = lines.pop() ?? '';
-    for (const line of lines) {
-      const parsed = JSON.parse(line) as Frame | Frame[];
-      this.lines.push(parsed);
-      for (const frame of Array.isArray(parsed) ? parsed : [parsed]) this.take(frame);
-    }
+  protected heard(frame: ServerFrame): void {
+    this.lines.push(frame);
+    for (const each of Array.isArray(frame) ? frame : [frame]) this.take(each);
   }
 
   private take(frame: Frame): void {
@@ -108,6 +85,117 @@ export class TestClient {
       this.waiting.delete(waiting);
       waiting.resolve(frame);
     }
+  }
+}
+
+/** How a client speaks, where bytes are all there is. */
+interface Speech {
+  readonly decoder: () => Decoder<ServerFrame>;
+  readonly encode: (json: string) => string | Uint8Array;
+}
+
+export const speeches = {
+  'JSON lines': { decoder: () => new JsonLinesDecoder(MAX_SERVER_FRAME_BYTES, fromServer), encode: encodeJsonLine },
+  'base64 lines': {
+    decoder: () => new Base64LinesDecoder(MAX_SERVER_FRAME_BYTES, fromServer),
+    encode: encodeBase64Line,
+  },
+  'HZ frames': { decoder: () => new HzDecoder(MAX_SERVER_FRAME_BYTES, fromServer), encode: encodeHzFrame },
+} satisfies Record<string, Speech>;
+
+/** A client on a socket that says what it is told to. */
+export class TestClient extends Hearer {
+  protected readonly closing: Promise<void>;
+
+  private constructor(
+    readonly socket: Socket,
+    private readonly speech: Speech,
+  ) {
+    super();
+    const decoder = speech.decoder();
+    socket.on('data', (bytes) => decoder.push(bytes, (frame) => this.heard(frame)));
+    socket.on('error', () => undefined);
+    this.closing = new Promise((resolve) => socket.on('close', () => resolve()));
+  }
+
+  /**
+   * @param ca speaks TLS and trusts this certificate
+   * @param localAddress another address of this machine to come from
+   */
+  static async connect(
+    port: number,
+    ca?: string,
+    localAddress?: string,
+    speech: Speech = speeches['JSON lines'],
+  ): Promise<TestClient> {
+    const where = { port, host: '127.0.0.1', ...(localAddress && { localAddress }) };
+    const socket = ca ? connectTls({ ...where, ca, servername: 'localhost' }) : connectTcp(where);
+    await new Promise<void>((resolve, reject) => {
+      socket.once(ca ? 'secureConnect' : 'connect', resolve);
+      socket.once('error', reject);
+    });
+    return new TestClient(socket, speech);
+  }
+
+  send(...frames: Frame[]): void {
+    for (const frame of frames) this.raw(this.speech.encode(JSON.stringify(frame)));
+  }
+
+  raw(bytes: string | Uint8Array): void {
+    this.socket.write(bytes);
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+}
+
+/** The same on a WebSocket, with a library that is not the gateway's own words. */
+export class WebSocketTestClient extends Hearer {
+  /** How it ended: a row of the close table, if the gateway said so. */
+  code: number | undefined;
+  reason: string | undefined;
+  protected readonly closing: Promise<void>;
+
+  private constructor(readonly webSocket: WebSocket) {
+    super();
+    webSocket.on('message', (data) => this.heard(JSON.parse((data as Buffer).toString()) as Frame | Frame[]));
+    webSocket.on('error', () => undefined);
+    this.closing = new Promise((resolve) =>
+      webSocket.on('close', (code, reason) => {
+        this.code = code;
+        this.reason = reason.toString();
+        resolve();
+      }),
+    );
+  }
+
+  /** @throws Error with the status of HTTP, when the upgrade is refused */
+  static async connect(
+    port: number,
+    {
+      ca,
+      path = '/',
+      origin,
+      protocols = [],
+    }: { ca?: string; path?: string; origin?: string; protocols?: string[] } = {},
+  ): Promise<WebSocketTestClient> {
+    const url = `${ca ? 'wss' : 'ws'}://localhost:${port}${path}`;
+    const webSocket = new WebSocket(url, protocols, { ca, origin, perMessageDeflate: true });
+    const client = new WebSocketTestClient(webSocket);
+    await new Promise<void>((resolve, reject) => {
+      webSocket.once('open', resolve);
+      webSocket.once('error', reject);
+    });
+    return client;
+  }
+
+  send(...frames: Frame[]): void {
+    for (const frame of frames) this.webSocket.send(JSON.stringify(frame));
+  }
+
+  destroy(): void {
+    this.webSocket.terminate();
   }
 }
 

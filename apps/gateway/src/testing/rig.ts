@@ -5,11 +5,14 @@ import { Nats, signToken } from '@huizhi/constellation';
 import { Bus, ControlClient, readConfig, silentLogger, type Logger } from '@huizhi/runtime';
 import { gatewayConfig } from '../config.js';
 import { Gateway } from '../gateway.js';
-import { TestClient, type Frame } from './client.js';
+import { speeches, TestClient, WebSocketTestClient, type Frame } from './client.js';
 import { MessageSide } from './message-side.js';
 import { OfflineSide } from './offline-side.js';
 
 export const SECRET = 'a-secret-for-tests-of-32-characters-or-more';
+
+export type ModeClient = TestClient | WebSocketTestClient;
+export type Mode = keyof typeof speeches | 'WebSocket';
 
 /** A nats-server for a test file. */
 export class BusServer {
@@ -44,7 +47,7 @@ export class RecordedLog implements Logger {
 
 /** A gateway on a real bus; the services behind it are played by the test, so that it can lose, hold and repeat. */
 export class Rig {
-  private readonly clients: TestClient[] = [];
+  private readonly clients: { destroy(): void }[] = [];
 
   private constructor(
     readonly gateway: Gateway,
@@ -103,9 +106,23 @@ export class Rig {
     return client;
   }
 
+  /** In one of the modes of the wire. */
+  async connectAs(mode: Mode): Promise<ModeClient> {
+    const { port } = this.gateway;
+    const client =
+      mode === 'WebSocket'
+        ? await WebSocketTestClient.connect(port, { ...(this.ca && { ca: this.ca }) })
+        : await TestClient.connect(port, this.ca, undefined, speeches[mode]);
+    this.clients.push(client);
+    return client;
+  }
+
   /** Connected and logged in. */
   async login(user: string, more: Frame = {}): Promise<TestClient> {
-    const client = await this.connect();
+    return this.loginOn(await this.connect(), user, more);
+  }
+
+  async loginOn<Client extends ModeClient>(client: Client, user: string, more: Frame = {}): Promise<Client> {
     const token = await signToken(SECRET, user);
     client.send({ messageType: 'login', fromUserID: user, versionCode: 2, deviceID: 'phone', token, ...more });
     await client.frame({ messageType: 'loginReceipt', code: 0 });

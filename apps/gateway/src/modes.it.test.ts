@@ -1,0 +1,302 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { certificateFor, signToken } from '@huizhi/constellation';
+import { encodeBase64Line, encodeHzFrame, encodeJsonLine, HZ } from '@huizhi/protocol';
+import { speeches, WebSocketTestClient, type Frame, type TestClient } from './testing/client.js';
+import { eventually } from './testing/eventually.js';
+import { BusServer, Rig, SECRET, type Mode, type ModeClient } from './testing/rig.js';
+
+/** What is the same in every mode of the wire, and what only one of them has. WebSockets have a file of their own for the rest. */
+
+const MODES: Mode[] = ['JSON lines', 'base64 lines', 'HZ frames', 'WebSocket'];
+
+let server: BusServer;
+let rig: Rig;
+
+beforeAll(async () => {
+  server = await BusServer.start();
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  rig = await Rig.start(server);
+});
+afterEach(() => rig.stop());
+
+const restart = async (env: Record<string, string>, ca?: string): Promise<void> => {
+  await rig.stop();
+  rig = await Rig.start(server, env, ca);
+};
+const login = async (mode: Mode, user: string, more: Frame = {}): Promise<ModeClient> =>
+  rig.loginOn(await rig.connectAs(mode), user, more);
+const closed = async (client: ModeClient, name: string): Promise<void> => {
+  expect(await client.frame({ messageType: 'close' })).toMatchObject({ name });
+  await client.closed();
+  if (client instanceof WebSocketTestClient) expect(client.reason).toBe(name);
+};
+const works = async (client: ModeClient): Promise<void> => {
+  const beatID = String(Math.random());
+  client.send({ beatID });
+  await client.frame({ beatID });
+};
+const message = (clientMsgID: string, content: Frame): Frame => ({
+  ...{ messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: 'bob', clientMsgID },
+  content,
+});
+const loginText = async (user = 'alice'): Promise<string> =>
+  JSON.stringify({ messageType: 'login', fromUserID: user, versionCode: 2, token: await signToken(SECRET, user) });
+
+describe.each(MODES)('%s', (mode) => {
+  test('logs in, sends, catches up in batches, gets what is live, receipts, beats, is told why it ends', async () => {
+    for (const text of ['回执 😀', 'two']) rig.offline.put('alice', text);
+    const alice = await login(mode, 'alice');
+    await alice.frame({ inboxSeq: 2 });
+    rig.offline.deliver('alice', 'live');
+    expect(await alice.frame({ inboxSeq: 3 })).toMatchObject({ content: { text: 'live' } });
+    expect(alice.lines.map((line) => (Array.isArray(line) ? line.length : 0))).toEqual([0, 2, 0]);
+    expect(alice.frames[1]).toMatchObject({ content: { text: '回执 😀' } });
+
+    alice.send({ messageType: 'receipt', upTo: 3 });
+    await alice.frame({ messageType: 'receiptConfirm', inboxSeq: 3 });
+    alice.send(message('m1', { text: '你好 😀' }), message('m2', { text: 'x'.repeat(40_000) }));
+    expect(await alice.frame({ clientMsgID: 'm1' })).toMatchObject({ messageType: 'normalReceipt', seq: 1 });
+    expect(await alice.frame({ clientMsgID: 'm2' })).toMatchObject({ messageType: 'normalReceipt', seq: 2 });
+    expect(rig.message.seen[0]?.body).toMatchObject({ content: { text: '你好 😀' } });
+    await works(alice);
+
+    rig.offline.kick('alice', 'phone');
+    await closed(alice, 'kicked');
+    if (alice instanceof WebSocketTestClient) expect(alice.code).toBe(4500);
+  });
+
+  test('gives version 1 single frames', async () => {
+    for (const text of ['one', 'two']) rig.offline.put('alice', text);
+    const alice = await login(mode, 'alice', { versionCode: 1 });
+    await alice.frame({ inboxSeq: 2 });
+    expect(alice.lines.some(Array.isArray)).toBe(false);
+  });
+
+  test('takes nothing before the login, and says so', async () => {
+    const client = await rig.connectAs(mode);
+    client.send({ beatID: '1' });
+    expect(await client.frame({ messageType: 'loginReceipt' })).toMatchObject({ name: 'loginRequired' });
+    await closed(client, 'loginFailed');
+  });
+
+  test('keeps what comes while the login is pending for after it', async () => {
+    const client = await rig.connectAs(mode);
+    client.send(JSON.parse(await loginText()) as Frame, { beatID: 'early' });
+    await client.frame({ beatID: 'early' });
+    expect(client.frames.map(({ messageType, beatID }) => messageType ?? beatID)).toEqual(['loginReceipt', 'early']);
+  });
+
+  test('takes at most 4 KiB before the login', async () => {
+    const client = await rig.connectAs(mode);
+    client.send({ messageType: 'login', token: 'x'.repeat(5_000) });
+    expect(await client.frame({ messageType: 'error' })).toMatchObject({ name: 'frameTooLarge' });
+    await closed(client, 'frameTooLarge');
+    const chatty = await rig.connectAs(mode);
+    rig.offline.answersOpen = false;
+    chatty.send(JSON.parse(await loginText()) as Frame, ...Array.from({ length: 400 }, () => ({ beatID: '1' })));
+    await closed(chatty, 'frameTooLarge');
+  });
+
+  test('takes a frame of 64 KiB and none that is larger', async () => {
+    const alice = await login(mode, 'alice');
+    const around = JSON.stringify(message('m1', { text: '' })).length;
+    alice.send(message('m1', { text: 'x'.repeat(65_536 - around) }));
+    expect(await alice.frame({ clientMsgID: 'm1' })).toMatchObject({ messageType: 'normalReceipt' });
+    alice.send(message('m2', { text: 'x'.repeat(65_537 - around) }));
+    expect(await alice.frame({ messageType: 'error' })).toMatchObject({ name: 'frameTooLarge' });
+    await closed(alice, 'frameTooLarge');
+  });
+
+  test('refuses a message with unclean content for good, and the connection goes on', async () => {
+    const alice = await login(mode, 'alice');
+    alice.send(message('p1', { text: '\0' }));
+    expect(await alice.frame({ messageType: 'invalidReceipt' })).toMatchObject({ name: 'badText', clientMsgID: 'p1' });
+    await works(alice);
+  });
+
+  test('closes who sends more frames a second than told', async () => {
+    await restart({ FRAMES_PER_SECOND: '10' });
+    const alice = await login(mode, 'alice');
+    for (let i = 0; i < 30; i++) alice.send({ messageType: 'nonsense' });
+    await closed(alice, 'rateLimited');
+  });
+
+  test('closes a reader that has stopped, with a bounded buffer', async () => {
+    await restart({ WRITE_STALL: '1s', REDELIVER_AFTER: '1h', WINDOW: '10000' });
+    for (let i = 0; i < 600; i++) rig.offline.put('alice', 'x'.repeat(30_000));
+    const slow = await rig.connectAs(mode);
+    if (slow instanceof WebSocketTestClient) slow.webSocket.pause();
+    else slow.socket.pause();
+    slow.send(JSON.parse(await loginText()) as Frame);
+    await eventually('the goodbye', () => rig.offline.closes.some(({ user }) => user === 'alice'), 10_000);
+    const { from } = rig.offline.fetches.filter(({ user }) => user === 'alice').at(-1) ?? { from: Infinity };
+    expect(from).toBeLessThan(500);
+  }, 15_000);
+});
+
+test('speaks every mode over TLS, on one port', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hz-modes-cert-'));
+  const { certFile, keyFile, ca } = await certificateFor(folder);
+  await restart({ TLS: 'on', TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile }, ca);
+  rig.offline.put('alice', 'waited');
+  for (const [i, mode] of MODES.entries()) {
+    const client = await login(mode, 'alice', { deviceID: `device-${i}` });
+    await client.frame({ inboxSeq: 1 });
+    await works(client);
+  }
+  rmSync(folder, { recursive: true });
+});
+
+const ENCODED: [Exclude<Mode, 'WebSocket'>, (json: string) => Uint8Array][] = [
+  ['JSON lines', (json) => Buffer.from(encodeJsonLine(json))],
+  ['base64 lines', (json) => Buffer.from(encodeBase64Line(json))],
+  ['HZ frames', (json) => encodeHzFrame(json)],
+];
+
+describe.each(ENCODED)('%s, byte by byte', (mode, encode) => {
+  const connect = async (): Promise<TestClient> => (await rig.connectAs(mode)) as TestClient;
+
+  test('takes a login split at any byte', async () => {
+    await restart({ LOGIN_ATTEMPTS: '1000' });
+    const bytes = encode(await loginText());
+    for (let at = 1; at < bytes.length; at += at < 16 ? 1 : 13) {
+      const client = await connect();
+      client.raw(bytes.subarray(0, at));
+      await new Promise((resolve) => setImmediate(resolve));
+      client.raw(bytes.subarray(at));
+      await client.frame({ messageType: 'loginReceipt', code: 0 });
+      client.destroy();
+    }
+  }, 20_000);
+
+  test('closes a frame that is begun and not finished', async () => {
+    await restart({ FRAME_DEADLINE: '400ms' });
+    const alice = (await login(mode, 'alice')) as TestClient;
+    const bytes = encode('{"beatID":"1"}');
+    alice.raw(bytes.subarray(0, -9));
+    let at = bytes.length - 9;
+    const loris = setInterval(() => at < bytes.length - 1 && alice.raw(bytes.subarray(at, ++at)), 150);
+    await closed(alice, 'frameTimeout').finally(() => clearInterval(loris));
+  });
+
+  test('an array is no frame of a client', async () => {
+    const bystander = await login(mode, 'bob');
+    const alice = (await login(mode, 'alice')) as TestClient;
+    alice.raw(encode('[{"beatID":"1"}]'));
+    expect(await alice.frame({ messageType: 'error' })).toMatchObject({ name: 'badFrame' });
+    await closed(alice, 'badFrame');
+    await works(bystander);
+  });
+});
+
+const header = (...fields: [at: number, byte: number][]): Uint8Array => {
+  const bytes = Uint8Array.from(encodeHzFrame('{"beatID":"1"}'));
+  for (const [at, byte] of fields) bytes[at] = byte;
+  return bytes;
+};
+
+test.each([
+  ['another version', header([HZ.versionAt, 2]), 'badFrame'],
+  ['an unknown type', header([HZ.typeAt, 3]), 'badFrame'],
+  ['a batch', header([HZ.typeAt, HZ.batch]), 'badFrame'],
+  ['an unknown flag', header([HZ.flagsAt + 1, 1]), 'badFrame'],
+  ['no body', header([HZ.bodyLengthAt + 3, 0]), 'badFrame'],
+  ['a length of 4 GiB', header([HZ.bodyLengthAt, 0xff]), 'frameTooLarge'],
+  ['a length that is too short: what follows is no header', header([HZ.bodyLengthAt + 3, 3]), 'badFrame'],
+  ['a line in its place', Buffer.from('{"beatID":"1"}\n'), 'badFrame'],
+])('binary: %s ends the connection and no other', async (_, bytes, name) => {
+  const bystander = await login('HZ frames', 'bob');
+  const alice = (await login('HZ frames', 'alice')) as TestClient;
+  alice.raw(bytes);
+  expect(await alice.frame({ messageType: 'error' })).toMatchObject({ name });
+  await closed(alice, name);
+  await works(bystander);
+});
+
+test('base64: answers a bare heartbeat with its line, plain or encoded, also one that came with the login', async () => {
+  const client = (await rig.connectAs('base64 lines')) as TestClient;
+  client.raw(`${encodeBase64Line(await loginText())}beatID\n`);
+  await client.frame({ beatID: 'beatID' });
+  client.raw('YmVhdElECg==\r\n');
+  await client.frame({ beatID: 'YmVhdElECg==' });
+  client.send({ beatID: '7' });
+  // Bare ones hold nothing but themselves.
+  expect(client.frames.slice(1)).toEqual([{ beatID: 'beatID' }, { beatID: 'YmVhdElECg==' }]);
+  expect(await client.frame({ beatID: '7' })).toMatchObject({ inboxSeq: 0 });
+});
+
+test.each(['beatID\n', 'YmVhdElECg==\n'])('base64: a bare heartbeat is no login (%j)', async (bytes) => {
+  const client = (await rig.connectAs('base64 lines')) as TestClient;
+  client.raw(bytes);
+  expect(await client.frame({ messageType: 'loginReceipt' })).toMatchObject({ name: 'loginRequired' });
+  await closed(client, 'loginFailed');
+});
+
+test('base64: counts bare heartbeats', async () => {
+  await restart({ QUIET_FRAMES_PER_SECOND: '10' });
+  const alice = (await login('base64 lines', 'alice')) as TestClient;
+  alice.raw('beatID\n'.repeat(30));
+  await closed(alice, 'rateLimited');
+});
+
+test.each([
+  ['not base64 behind its beginning', 'eyJhIjox*\n'],
+  ['base64url', 'eyJhIjoi_-8ifQ==\n'],
+  ['cut short', 'eyJhI\n'],
+  ['broken by a space', 'eyJhIjox fQ==\n'],
+  ['JSON as it is', '{"beatID":"1"}\n'],
+  ['too long for a heartbeat', `${'b'.repeat(65)}\n`],
+])('base64: a line that is %s ends the connection', async (_, bytes) => {
+  const alice = (await login('base64 lines', 'alice')) as TestClient;
+  alice.raw(bytes);
+  expect(await alice.frame({ messageType: 'error' })).toMatchObject({ name: 'badFrame' });
+  await closed(alice, 'badFrame');
+});
+
+test('base64: refuses a line without end once it cannot be a frame any more', async () => {
+  const alice = (await login('base64 lines', 'alice')) as TestClient;
+  alice.raw(`eyJ${'A'.repeat(90_000)}`);
+  await closed(alice, 'frameTooLarge');
+});
+
+test('an empty line is passed over, a flood of them is not', async () => {
+  for (const mode of ['JSON lines', 'base64 lines'] as const) {
+    const alice = (await login(mode, 'alice')) as TestClient;
+    alice.raw('\n\r\n'.repeat(400));
+    await works(alice);
+    alice.raw('\n'.repeat(1_001));
+    await closed(alice, 'badFrame');
+  }
+});
+
+test.each([
+  ['a line of text', 'hello\n'],
+  ['another method of HTTP', 'POST / HTTP/1.1\r\n\r\n'],
+  ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\n'],
+  ['nearly a binary frame', 'HX'],
+  ['nearly an upgrade', 'GETTING\n'],
+  ['nearly base64 of an object', 'eBay\n'],
+  ['an empty line', '\n'],
+  ['zeros', '\0\0\0\0'],
+])('%s is no beginning of a connection, however slowly it comes', async (_, bytes) => {
+  for (const pieces of [[bytes], [...bytes]]) {
+    const client = (await rig.connectAs('JSON lines')) as TestClient;
+    for (const piece of pieces) {
+      client.raw(piece);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(await client.frame({ messageType: 'error' })).toMatchObject({ name: 'badFrame' });
+    await closed(client, 'badFrame');
+  }
+});
+
+test('the mode is decided once: another one in the middle is no frame', async () => {
+  const alice = (await login('JSON lines', 'alice')) as TestClient;
+  alice.raw(speeches['base64 lines'].encode('{"beatID":"1"}'));
+  await closed(alice, 'badFrame');
+});
