@@ -56,10 +56,11 @@ export class Connection implements Timed {
     this.writer = new Writer(socket, config.WRITE_BUFFER_BYTES, endOfTurn, now, {
       overflow: () => this.close('slowConsumer'),
       blocked: () => this.state !== 'closing' && wheel.arm(this, now() + config.WRITE_STALL),
+      roomy: () => this.session && this.state === 'open' && this.context.drained(this.session),
     });
     socket.setNoDelay(true);
     socket.on('data', this.read);
-    socket.on('drain', this.drained);
+    socket.on('drain', () => this.writer.drained());
     socket.on('end', this.hungUp);
     socket.on('error', this.hungUp);
     socket.on('close', this.gone);
@@ -73,7 +74,7 @@ export class Connection implements Timed {
 
   /** More waits to be written than a client that keeps up would leave: no new deliveries until it has drained. */
   get isCrowded(): boolean {
-    return this.writer.backlog > this.context.config.WRITE_BUFFER_BYTES / 4;
+    return this.writer.isCrowded;
   }
 
   /** One frame, as JSON text. */
@@ -235,11 +236,6 @@ export class Connection implements Timed {
         this.writer.end('');
       },
     });
-
-  private readonly drained = (): void => {
-    this.writer.drained();
-    if (this.session && this.state === 'open' && !this.isCrowded) this.context.drained(this.session);
-  };
 
   /** The session ends now, the socket when the other side has hung up or the time to linger is over. */
   private leave(): void {

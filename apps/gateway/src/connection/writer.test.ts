@@ -31,6 +31,7 @@ beforeEach(() => {
   writer = new Writer(sink as never, 100, new EndOfTurn(), () => 7, {
     overflow: () => events.push('overflow'),
     blocked: () => events.push('blocked'),
+    roomy: () => events.push('roomy'),
   });
 });
 
@@ -57,6 +58,31 @@ test('holds back while the socket is full and goes on when it has drained', asyn
   Object.assign(sink, { accepts: true, writableLength: 0 });
   writer.drained();
   expect([sink.written, writer.blockedAt]).toEqual([['a', 'b'], 0]);
+});
+
+test('says when there is room again, also when the socket takes much at once and will never drain', async () => {
+  writer.write('x'.repeat(25));
+  await turn();
+  expect(events).toEqual([]);
+  writer.write('x'.repeat(26));
+  expect(writer.isCrowded).toBe(true);
+  await turn();
+  expect([writer.isCrowded, events]).toEqual([false, ['roomy']]);
+  sink.accepts = false;
+  writer.write('x'.repeat(30));
+  await turn();
+  Object.assign(sink, { accepts: true, writableLength: 0 });
+  writer.drained();
+  expect(events).toEqual(['roomy', 'blocked', 'roomy']);
+});
+
+test('gathers bytes as it gathers text', async () => {
+  writer.write(Buffer.from('a'));
+  writer.write(Buffer.from('é'));
+  writer.write('');
+  expect(writer.backlog).toBe(3);
+  writer.end('');
+  expect([String(sink.written[0]), sink.ended]).toEqual(['aé', true]);
 });
 
 test('keeps no more than its limit, the socket’s own buffer included', async () => {

@@ -23,12 +23,18 @@ export class Writer implements Flushable {
     private readonly limit: number,
     private readonly endOfTurn: EndOfTurn,
     private readonly now: () => number,
-    private readonly tell: { overflow(): void; blocked(): void },
+    /** `roomy`: what made it crowded has left. */
+    private readonly tell: { overflow(): void; blocked(): void; roomy(): void },
   ) {}
 
   /** Bytes that have not left yet. */
   get backlog(): number {
     return this.bytes + this.socket.writableLength;
+  }
+
+  /** More waits than somebody who keeps up would leave. */
+  get isCrowded(): boolean {
+    return this.backlog > this.limit / 4;
   }
 
   write(part: Written): void {
@@ -47,7 +53,12 @@ export class Writer implements Flushable {
   flush(): void {
     this.queued = false;
     if (this.ended || this.blockedAt !== 0 || this.parts.length === 0) return;
-    if (this.socket.write(this.gathered())) return;
+    const wasCrowded = this.isCrowded;
+    if (this.socket.write(this.gathered())) {
+      // The system took all at once: no `drain` will follow.
+      if (wasCrowded) this.tell.roomy();
+      return;
+    }
     this.blockedAt = this.now();
     this.tell.blocked();
   }
@@ -56,6 +67,7 @@ export class Writer implements Flushable {
   drained(): void {
     this.blockedAt = 0;
     this.flush();
+    if (!this.isCrowded) this.tell.roomy();
   }
 
   /** Everything that waits and then `last`; nothing is written after it. */
