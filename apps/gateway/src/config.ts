@@ -68,7 +68,7 @@ const variables = {
       'origins like https://chat.example, separated by commas',
     ),
     default: '',
-    doc: 'Origins whose pages may open a WebSocket, separated by commas; empty: only pages of the host that is connected to. Who sends no `Origin` is no browser and may.',
+    doc: 'Whose pages may open a WebSocket, separated by commas; empty: only those of the same host. No `Origin`, no browser: let in.',
   },
   UPGRADE_URL: text('Where clients that are too old are sent.'),
   MESSAGE_LANES: count(32, 1, MAX_LANES, 'Lanes of the message service; must be what its database says.'),
