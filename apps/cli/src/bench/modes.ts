@@ -1,7 +1,9 @@
 import { drain } from './drain.js';
+import { group } from './group.js';
+import { growth } from './growth.js';
 import { idle } from './idle.js';
 import { logins } from './logins.js';
 import type { Mode } from './options.js';
 import { throughput } from './throughput.js';
 
-export const modes: Readonly<Record<string, Mode>> = { throughput, logins, drain, idle };
+export const modes: Readonly<Record<string, Mode>> = { throughput, group, growth, logins, drain, idle };

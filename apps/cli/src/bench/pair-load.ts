@@ -36,6 +36,7 @@ export class PairLoad implements Meter {
   private readonly sessions: PairSession[] = [];
   private readonly connections: LoadConnection[] = [];
   private readonly stopBeating: () => void;
+  private anyLost = false;
   private owing: PairSession[] = [];
   private receipts = new Latency();
   private deliveries = new Latency();
@@ -136,6 +137,10 @@ export class PairLoad implements Meter {
     this.refusals++;
   }
 
+  lost(): void {
+    this.anyLost = true;
+  }
+
   owes(session: PairSession): void {
     this.owing.push(session);
   }
@@ -175,6 +180,6 @@ export class PairLoad implements Meter {
   }
 
   private get broken(): boolean {
-    return this.system.crash !== undefined || this.sessions.some(({ lost }) => lost !== undefined);
+    return this.anyLost || this.system.crash !== undefined;
   }
 }

@@ -1,13 +1,11 @@
-import { type Direction } from './direction.js';
+import type { Direction } from './direction.js';
 import type { LoadConnection, LoadFrame } from './load-connection.js';
-import { holds, numberAfter, numberAt } from './scan.js';
+import { DeliveryLine, padding } from './delivery-line.js';
+import { numberAfter, numberAt } from './scan.js';
 
 const RESEND_MS = 250;
 const RECEIPT = '{"messageType":"normalReceipt"';
 const CONFIRM = '{"messageType":"receiptConfirm","inboxSeq":';
-const DELIVERY = '{"inboxSeq":';
-const PREVIOUS = ',"prevInboxSeq":';
-const TEXT = '"content":{"text":"';
 
 /** Told about first receipts and first deliveries, with the intended send time. */
 export interface Meter {
@@ -15,6 +13,8 @@ export interface Meter {
   delivered(intended: number): void;
   /** A temporary error; what it refused is sent again. */
   refused(): void;
+  /** Its connection has ended. */
+  lost(): void;
   /** Has something to receipt, for the first time since it last did. */
   owes(session: PairSession): void;
 }
@@ -30,8 +30,7 @@ export class PairSession {
   private resend: NodeJS.Timeout | undefined;
   private readonly before: string;
   private readonly padding: string;
-  private readonly mark: string;
-  private readonly from: string;
+  private readonly line: DeliveryLine;
 
   /** @param bytes of one message's frame, roughly: its numbers have as many digits as they need */
   constructor(
@@ -42,13 +41,17 @@ export class PairSession {
     readonly connection: LoadConnection,
   ) {
     this.before = `{"messageType":"normal","chatType":"userChat","contenType":"text","toUserID":"${to}","clientMsgID":"`;
-    const fixed = this.before.length + '1234567","content":{"text":"1234567 "}}'.length;
-    this.padding = ` ${'x'.repeat(Math.max(1, bytes - fixed))}`;
-    this.mark = `${this.padding}"}`;
-    this.from = `"fromUserID":"${to}"`;
+    // The same for both of the pair: each checks the other's text.
+    const longer = Math.max(user.length, to.length) - to.length;
+    const fixed = this.before.length + longer + '1234567","content":{"text":"1234567 "}}'.length;
+    this.padding = padding(bytes, fixed);
+    this.line = new DeliveryLine(to, this.padding);
     connection.onLine = (text, start, end) => this.scan(text, start, end);
     connection.onFrame = (frame) => this.read(frame);
-    connection.onLost = (why) => (this.lost = why);
+    connection.onLost = (why) => {
+      this.lost = why;
+      this.meter.lost();
+    };
   }
 
   /** Sends the next message, which was due at `intended`. While earlier ones are to be sent again it waits behind them. */
@@ -79,7 +82,11 @@ export class PairSession {
 
   /** The three frames that nearly all are, if they look as they usually do; whatever does not is left to `read`. */
   private scan(text: string, start: number, end: number): boolean {
-    if (text.startsWith(DELIVERY, start)) return this.scanDelivery(text, start, end);
+    const line = this.line;
+    if (line.take(text, start, end)) {
+      this.deliver(line.inboxSeq, line.previous, line.n, line.seq);
+      return true;
+    }
     if (text.startsWith(RECEIPT, start)) {
       const n = numberAfter(text, '"clientMsgID":"', start, end);
       const seq = numberAfter(text, '"seq":', start, end);
@@ -89,21 +96,6 @@ export class PairSession {
     }
     if (!text.startsWith(CONFIRM, start)) return false;
     this.confirmed = numberAt(text, start + CONFIRM.length);
-    return true;
-  }
-
-  /** Takes a message that is, to the last byte of its text, one the other could have sent; anything else is not for here. */
-  private scanDelivery(text: string, start: number, end: number): boolean {
-    const inboxSeq = numberAt(text, start + DELIVERY.length);
-    const next = text.indexOf(',', start);
-    const previous = text.startsWith(PREVIOUS, next) ? numberAt(text, next + PREVIOUS.length) : inboxSeq - 1;
-    const seq = numberAfter(text, '"seq":', next, end);
-    const id = numberAfter(text, '"clientMsgID":"', next, end);
-    const content = text.indexOf(TEXT, next) + TEXT.length;
-    const n = numberAt(text, content);
-    const whole = seq > 0 && n > 0 && n === id && content < end && holds(text, this.from, next, end);
-    if (!whole || !text.startsWith(this.mark, content + String(n).length)) return false;
-    this.deliver(inboxSeq, previous, n, seq);
     return true;
   }
 
@@ -131,11 +123,10 @@ export class PairSession {
   private readDelivery(entry: LoadFrame): void {
     const { inboxSeq, prevInboxSeq, fromUserID, clientMsgID, seq, content } = entry;
     const { text } = content as { text?: string };
-    const n = Number.parseInt(String(text), 10);
-    const way = this.other.out;
-    if (fromUserID !== this.other.user) way.fault(`a message of ${String(fromUserID)} came to ${this.user}`);
-    else if (text !== `${n}${this.padding}` || clientMsgID !== String(n)) {
-      way.fault(`${String(clientMsgID)} came with another text: ${String(text).slice(0, 40)}`);
+    const n = Number(clientMsgID);
+    if (!this.line.says(n, String(fromUserID), String(text))) {
+      const what = `${String(clientMsgID)} of ${String(fromUserID)} came to ${this.user}`;
+      this.other.out.fault(`${what} and is not what was sent: ${String(text).slice(0, 40)}`);
     }
     this.deliver(
       inboxSeq as number,

@@ -1,6 +1,7 @@
 import { calibrate } from './calibration.js';
 import { median, reduced } from './medians.js';
 import { modes } from './modes.js';
+import { tooFewFiles } from './open-files.js';
 import type { BenchOptions, Mode } from './options.js';
 import { report } from './report.js';
 import { currentCommit, describeMachine, save, type Run, type SavedResult } from './result.js';
@@ -37,7 +38,7 @@ export async function measure(
   if (!mode) throw new Error(`there is no mode ${name}`);
   const used = { ...mode.defaults, ...given };
   const options = { ...NONE, ...used };
-  const wrong = mode.check?.(options);
+  const wrong = mode.check?.(options) ?? tooFewFiles(options);
   if (wrong !== undefined) throw new Error(wrong);
   const date = new Date().toISOString();
   const before = calibrate();

@@ -1,4 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander';
+import { chosen, printComparison } from '../bench/compare.js';
+import { gate, renewReference } from '../bench/gate.js';
 import { modes } from '../bench/modes.js';
 import type { BenchOptions, Mode } from '../bench/options.js';
 import { runBench } from '../bench/run-bench.js';
@@ -25,7 +27,7 @@ export function benchCommand(): Command {
   for (const [name, mode] of Object.entries(modes)) {
     bench.addCommand(modeCommand(name, mode), { isDefault: name === 'throughput' });
   }
-  return bench;
+  return bench.addCommand(compareCommand()).addCommand(gateCommand());
 }
 
 function modeCommand(name: string, mode: Mode): Command {
@@ -41,6 +43,30 @@ function modeCommand(name: string, mode: Mode): Command {
       if (unknown !== undefined) command.error(`error: ${unknown} is no mode: ${Object.keys(modes).join(', ')}`);
       return ending(command, () => runBench(name, given, repeat, print));
     });
+}
+
+function compareCommand(): Command {
+  const command = new Command('compare')
+    .description('two saved results; the two newest of the newest mode unless they are named')
+    .argument('[before]', 'a file, or the name of one in bench/results')
+    .argument('[after]', 'the same; the newest of that mode unless it is named')
+    .option('--gate', 'exit code 1 when a service uses more than --limit times the CPU of before')
+    .option('--limit <times>', 'what --gate allows', times, 1.25)
+    .action((before: string | undefined, after: string | undefined, options: { gate?: boolean; limit: number }) =>
+      ending(command, () => printComparison(...chosen(before, after), options.limit, print) || !options.gate),
+    );
+  return command;
+}
+
+function gateCommand(): Command {
+  const command = new Command('gate')
+    .description('three short runs against bench/reference.json: exit code 1 when a service uses too much CPU')
+    .option('--limit <times>', 'times the CPU of the reference; at least 2 on another kind of machine', times, 1.25)
+    .option('--renew', 'make what is measured now the reference')
+    .action(({ limit, renew }: { limit: number; renew?: boolean }) =>
+      ending(command, () => (renew ? renewReference(print) : gate(limit, print))),
+    );
+  return command;
 }
 
 /** The command's exit code: 0 when `work` answers true, otherwise 1; 2 with the message when it throws. */
@@ -60,4 +86,10 @@ function count(text: string): number {
   const value = Number(text);
   if (Number.isSafeInteger(value) && value > 0) return value;
   throw new InvalidArgumentError('must be a whole number above 0');
+}
+
+function times(text: string): number {
+  const value = Number(text);
+  if (value >= 1 && value <= 100) return value;
+  throw new InvalidArgumentError('must be a number from 1 to 100');
 }

@@ -1,0 +1,151 @@
+// Draws docs/bench.svg from bench/results: what a message costs at each rate, against the budget, and how long it takes.
+// Nothing in it depends on fonts, time or chance, so that a check can compare it byte by byte.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as Plot from '@observablehq/plot';
+import { parseHTML } from 'linkedom';
+import { root } from './run.mjs';
+
+const WIDTH = 920;
+const HEIGHT = 330;
+const INK = '#24292f';
+const PAPER = '#ffffff';
+/** Told apart by people who do not see all colours, too. */
+const COLOURS = { gateway: '#0072b2', message: '#e69f00', offline: '#009e73', nats: '#cc79a7', postgres: '#56b4e9' };
+const PARTS = Object.keys(COLOURS);
+const BUDGET = '#d55e00';
+/** So that a figure reads across lines. */
+const HALO = { fill: INK, stroke: PAPER, strokeWidth: 4 };
+const SHADES = { p50: '#0072b2', p90: '#e69f00', p99: '#d55e00' };
+
+/** Saved results in the present format, oldest first. */
+export function savedResults() {
+  const folder = join(root, 'bench', 'results');
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.json'))
+    .sort()
+    .map((name) => ({ name, ...JSON.parse(readFileSync(join(folder, name), 'utf8')) }))
+    .filter(({ format }) => format === 2);
+}
+
+/** The newest of each kind of work: the same mode with the same size and rate. */
+export function newestOfEach(results) {
+  const key = ({ mode, options }) =>
+    JSON.stringify([mode, options.sessions, options.members, options.rate, options.messages]);
+  return [...new Map(results.map((result) => [key(result), result])).values()];
+}
+
+const throughput = (results) =>
+  newestOfEach(results)
+    .filter(({ mode, options }) => mode === 'throughput' && options.sessions === 200)
+    .sort((a, b) => a.options.rate - b.options.rate);
+
+const thousands = (value) => String(value).replace(/\B(?=(\d{3})+$)/g, ',');
+const rateOf = ({ options }) => `${thousands(options.rate)}/s`;
+
+function drawing(document, options) {
+  return Plot.plot({
+    document,
+    width: WIDTH / 2,
+    height: HEIGHT,
+    marginTop: 64,
+    marginBottom: 42,
+    marginLeft: 52,
+    style: { background: PAPER, color: INK, fontSize: '12px', fontFamily: 'system-ui, sans-serif' },
+    ...options,
+  });
+}
+
+function cost(document, results, budget) {
+  const rows = results.flatMap((result) =>
+    PARTS.map((part) => ({ rate: rateOf(result), part, micros: result.median.cpu.perUnit[part] })),
+  );
+  const sums = results.map((result) => ({ rate: rateOf(result), micros: result.median.cpu.services }));
+  return drawing(document, {
+    className: 'cost',
+    x: { label: 'messages per second →', domain: results.map(rateOf), padding: 0.35 },
+    y: { label: null, grid: true, domain: [0, 1.12 * Math.max(budget, ...sums.map(({ micros }) => micros))] },
+    color: { domain: PARTS, range: Object.values(COLOURS) },
+    marks: [
+      Plot.barY(rows, Plot.stackY({ order: PARTS }, { x: 'rate', y: 'micros', fill: 'part' })),
+      Plot.ruleY([0], { stroke: INK }),
+      Plot.ruleY([budget], { stroke: BUDGET, strokeDasharray: '5 4', strokeWidth: 1.5 }),
+      Plot.text(sums, {
+        ...HALO,
+        x: 'rate',
+        y: 'micros',
+        text: ({ micros }) => String(Math.round(micros)),
+        dy: -8,
+        fontWeight: 600,
+      }),
+    ],
+  });
+}
+
+function latency(document, results) {
+  const rows = results.flatMap((result) => {
+    const found = result.median.latencies['end-to-end delivery'];
+    return Object.keys(SHADES).map((share) => ({ rate: rateOf(result), share, ms: found[share] }));
+  });
+  const highest = Math.max(...rows.map(({ ms }) => ms));
+  return drawing(document, {
+    className: 'latency',
+    x: { label: 'messages per second →', domain: results.map(rateOf), type: 'point', padding: 0.5 },
+    y: { label: null, grid: true, domain: [0, 1.15 * highest] },
+    color: { domain: Object.keys(SHADES), range: Object.values(SHADES) },
+    marks: [
+      Plot.ruleY([0], { stroke: INK }),
+      Plot.lineY(rows, { x: 'rate', y: 'ms', stroke: 'share', strokeWidth: 2 }),
+      Plot.dot(rows, { x: 'rate', y: 'ms', fill: 'share', r: 3.5 }),
+      Plot.text(rows, { ...HALO, x: 'rate', y: 'ms', text: ({ ms }) => String(Math.round(ms)), dy: -10 }),
+    ],
+  });
+}
+
+const text = (x, y, content, more = '') => `<text x="${x}" y="${y}" ${more}>${content}</text>`;
+
+/** A title, a line under it, and what the colours mean. */
+function heading(x, title, colours, dashed) {
+  const legend = [];
+  let at = x;
+  for (const [name, colour] of Object.entries(colours)) {
+    legend.push(`<rect x="${at}" y="41" width="11" height="11" rx="2" fill="${colour}"/>${text(at + 16, 51, name)}`);
+    at += 26 + name.length * 6.3;
+  }
+  if (dashed !== undefined) {
+    const line = `<line x1="${at}" x2="${at + 18}" y1="47" y2="47" stroke="${BUDGET}" stroke-width="1.5" stroke-dasharray="5 4"/>`;
+    legend.push(line + text(at + 24, 51, dashed));
+  }
+  return text(x, 26, title, 'font-size="15" font-weight="600"') + legend.join('');
+}
+
+/** One SVG of both, on paper of its own, so that it reads on dark pages too. */
+export function benchSvg(results, budget) {
+  const shown = throughput(results);
+  if (shown.length === 0) throw new Error('bench/results has no throughput run with 200 sessions to draw');
+  const { document } = parseHTML('<!doctype html><html><body></body></html>');
+  const place = (svg, x) => {
+    svg.setAttribute('x', String(x));
+    svg.setAttribute('y', '0');
+    return svg.outerHTML;
+  };
+  const { machine, options } = shown.at(-1);
+  const note = `200 sessions in pairs, ${options.bytes} bytes, TLS, load generator on the same ${machine.cores} cores; medians of ${Math.min(
+    ...shown.map(({ runs }) => runs.length),
+  )} or more runs; newest ${shown
+    .map(({ date }) => date.slice(0, 10))
+    .sort()
+    .at(-1)}`;
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT + 34}" viewBox="0 0 ${WIDTH} ${HEIGHT + 34}"`,
+    ` font-family="system-ui, sans-serif" font-size="12" fill="${INK}" role="img">`,
+    '<title>What a message costs and how long it takes, at each rate</title>',
+    `<rect width="100%" height="100%" rx="6" fill="${PAPER}"/>`,
+    place(cost(document, shown, budget.services), 0),
+    place(latency(document, shown), WIDTH / 2),
+    heading(16, 'CPU of the services per message, µs', COLOURS, `budget ${budget.services}`),
+    heading(WIDTH / 2 + 16, 'From the intended send time to delivery, ms', SHADES),
+    text(16, HEIGHT + 20, note, 'fill="#57606a" font-size="11"'),
+    '</svg>\n',
+  ].join('');
+}
