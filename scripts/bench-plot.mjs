@@ -1,6 +1,7 @@
 // Draws docs/bench.svg from bench/results: what a message costs at each rate, against the budget, and how long it takes.
 // Nothing in it depends on fonts, time or chance, so that a check can compare it byte by byte.
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
@@ -18,14 +19,28 @@ const BUDGET = '#d55e00';
 const HALO = { fill: INK, stroke: PAPER, strokeWidth: 4 };
 const SHADES = { p50: '#0072b2', p90: '#e69f00', p99: '#d55e00' };
 
-/** Saved results in the present format, oldest first. */
+/** Results that git knows, oldest first: a run of somebody's own changes no document before it is added. */
 export function savedResults() {
   const folder = join(root, 'bench', 'results');
-  return readdirSync(folder)
-    .filter((name) => name.endsWith('.json'))
+  return known(folder)
     .sort()
-    .map((name) => ({ name, ...JSON.parse(readFileSync(join(folder, name), 'utf8')) }))
+    .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')))
     .filter(({ format }) => format === 2);
+}
+
+function known(folder) {
+  const isResult = (name) => name.endsWith('.json') && existsSync(join(folder, name));
+  try {
+    const listed = execFileSync('git', ['ls-files', '.'], {
+      cwd: folder,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    return listed.split('\n').filter(isResult);
+  } catch {
+    // Sources without git.
+    return readdirSync(folder).filter(isResult);
+  }
 }
 
 /** The newest of each kind of work: the same mode with the same size and rate. */
@@ -104,19 +119,39 @@ function latency(document, results) {
 
 const text = (x, y, content, more = '') => `<text x="${x}" y="${y}" ${more}>${content}</text>`;
 
+/** Roughly, in pixels at 12 px: enough to set a legend. */
+const widthOf = (name) =>
+  [...name].reduce((sum, letter) => sum + (/[mw]/.test(letter) ? 11 : /[filt]/.test(letter) ? 4 : 7.3), 0);
+
 /** A title, a line under it, and what the colours mean. */
 function heading(x, title, colours, dashed) {
   const legend = [];
   let at = x;
   for (const [name, colour] of Object.entries(colours)) {
     legend.push(`<rect x="${at}" y="41" width="11" height="11" rx="2" fill="${colour}"/>${text(at + 16, 51, name)}`);
-    at += 26 + name.length * 6.3;
+    at += 24 + widthOf(name);
   }
   if (dashed !== undefined) {
     const line = `<line x1="${at}" x2="${at + 18}" y1="47" y2="47" stroke="${BUDGET}" stroke-width="1.5" stroke-dasharray="5 4"/>`;
     legend.push(line + text(at + 24, 51, dashed));
   }
   return text(x, 26, title, 'font-size="15" font-weight="600"') + legend.join('');
+}
+
+/** Under which conditions; whether others were at work is said, since latencies then are not to be quoted. */
+function noteOf(shown) {
+  const { machine, options } = shown.at(-1);
+  const runs = Math.min(...shown.map((result) => result.runs.length));
+  const others = Math.max(...shown.map(({ median: { cpu } }) => cpu.otherCores + cpu.stolenCores));
+  return [
+    `200 sessions, ${options.bytes} bytes, TLS, generator on the same ${machine.cores} cores`,
+    runs > 1 ? `medians of at least ${runs} runs` : 'single runs',
+    others > 0.1 ? `not quiet: others used up to ${others.toFixed(1)} cores` : 'quiet machine',
+    shown
+      .map(({ date }) => date.slice(0, 10))
+      .sort()
+      .at(-1),
+  ].join('; ');
 }
 
 /** One SVG of both, on paper of its own, so that it reads on dark pages too. */
@@ -129,13 +164,6 @@ export function benchSvg(results, budget) {
     svg.setAttribute('y', '0');
     return svg.outerHTML;
   };
-  const { machine, options } = shown.at(-1);
-  const note = `200 sessions in pairs, ${options.bytes} bytes, TLS, load generator on the same ${machine.cores} cores; medians of ${Math.min(
-    ...shown.map(({ runs }) => runs.length),
-  )} or more runs; newest ${shown
-    .map(({ date }) => date.slice(0, 10))
-    .sort()
-    .at(-1)}`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT + 34}" viewBox="0 0 ${WIDTH} ${HEIGHT + 34}"`,
     ` font-family="system-ui, sans-serif" font-size="12" fill="${INK}" role="img">`,
@@ -145,7 +173,45 @@ export function benchSvg(results, budget) {
     place(latency(document, shown), WIDTH / 2),
     heading(16, 'CPU of the services per message, µs', COLOURS, `budget ${budget.services}`),
     heading(WIDTH / 2 + 16, 'From the intended send time to delivery, ms', SHADES),
-    text(16, HEIGHT + 20, note, 'fill="#57606a" font-size="11"'),
+    text(16, HEIGHT + 20, noteOf(shown), 'fill="#57606a" font-size="11"'),
     '</svg>\n',
   ].join('');
+}
+
+/** A row per kind of work, the newest of each, as the README shows them. */
+export function benchRows(results) {
+  return newestOfEach(results)
+    .sort((a, b) => order(a).localeCompare(order(b)))
+    .map((result) => {
+      const { date, runs, median, unit } = result;
+      const { services, perUnit, otherCores, stolenCores } = median.cpu;
+      const others = Math.round((otherCores + stolenCores) * 100) / 100;
+      const cpu = `${Math.round(services)} + ${Math.round(perUnit.generator ?? 0)} per ${unit}`;
+      return [work(result), outcome(result), cpu, others, runs.length, date.slice(0, 10)];
+    });
+}
+
+const MODES = ['throughput', 'group', 'growth', 'logins', 'drain', 'idle'];
+const order = ({ mode, options }) => `${MODES.indexOf(mode)} ${String(options.rate ?? 0).padStart(8, '0')}`;
+
+function work({ mode, options: { sessions, members, messages, rate } }) {
+  if (mode === 'throughput') return `${thousands(sessions)} sessions in pairs, ${thousands(rate)} messages/s`;
+  if (mode === 'group') return `a group of ${members}, ${rate} messages/s from one`;
+  if (mode === 'growth') return `${thousands(rate)} messages/s, up to ${thousands(sessions)} sessions`;
+  if (mode === 'logins') return `logins, ${thousands(sessions)} users`;
+  if (mode === 'drain') return `${thousands(sessions)} users come back to ${thousands(messages)} messages`;
+  return `${thousands(sessions)} idle sessions`;
+}
+
+/** What the mode is for, in its own words; where there is a rate, with the latency. */
+function outcome({ mode, median: { figures, latencies } }) {
+  const figure = (name) => thousands(Math.round(figures[name]));
+  const delivery = latencies['end-to-end delivery'];
+  const times = delivery && `p50 ${Math.round(delivery.p50)}, p99 ${Math.round(delivery.p99)} ms end to end`;
+  if (mode === 'throughput') return `${figure('rate reached (msg/s)')} messages/s; ${times}`;
+  if (mode === 'group') return `${figure('deliveries/s')} deliveries/s; ${times}`;
+  if (mode === 'growth') return `${figures['growth (times)']} times the CPU of 200 sessions`;
+  if (mode === 'logins') return `${figure('logins/s')} logins/s`;
+  if (mode === 'drain') return `all confirmed after ${figures['all delivered and confirmed after (s)']} s`;
+  return `${figure('sessions per GiB')} sessions per GiB`;
 }

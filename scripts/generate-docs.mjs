@@ -2,16 +2,18 @@
 //
 //   <!-- generated:errors -->  …replaced…  <!-- /generated -->
 //
-// `generated:config <service>` is the table of a service's variables. docs/asyncapi.json is generated as a whole.
+// `generated:config <service>` is the table of a service's variables. docs/asyncapi.json and docs/bench.svg are generated as a whole.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import * as prettier from 'prettier';
 import { asyncapiOf } from './asyncapi.mjs';
+import { benchRows, benchSvg, savedResults } from './bench-plot.mjs';
 
 const root = join(import.meta.dirname, '..');
-const DOCUMENTS = ['docs/protocol.md', 'docs/operations.md'];
+const DOCUMENTS = ['docs/protocol.md', 'docs/operations.md', 'bench/README.md'];
 const ASYNCAPI = 'docs/asyncapi.json';
+const PLOT = 'docs/bench.svg';
 const REGION = /(<!-- generated:([^>]+?) -->\n)[^]*?(<!-- \/generated -->)/g;
 
 const built = (path) => {
@@ -103,6 +105,12 @@ async function configOf(service) {
   return configTable(definition);
 }
 
+const benchTable = () =>
+  table(
+    ['what', 'outcome', 'CPU µs of services + generator', 'cores busy by others', 'runs', 'date'],
+    benchRows(savedResults()),
+  );
+
 async function contentOf(region, protocol, names) {
   const [kind, argument] = region.split(' ');
   if (kind === 'errors') return errors(protocol);
@@ -110,6 +118,7 @@ async function contentOf(region, protocol, names) {
   if (kind === 'types') return types(names);
   if (kind === 'up' && protocol.upSchemas[argument]) return fields(protocol.upSchemas[argument], names);
   if (kind === 'down' && protocol.downSchemas[argument]) return fields(protocol.downSchemas[argument], names);
+  if (kind === 'bench') return benchTable();
   if (kind === 'config') return configOf(argument);
   throw new Error(`nothing generates the region "${region}"`);
 }
@@ -160,6 +169,8 @@ async function main() {
     if (missing.length > 0) throw new Error(`${document} has no region for: ${missing.join(', ')}`);
     renew(document, text, await regenerated(path, text, protocol, names));
   }
+  const { budget } = await built('apps/cli/src/bench/budget.js');
+  renew(PLOT, readFileIfAny(join(root, PLOT)), benchSvg(savedResults(), budget));
   renew(ASYNCAPI, readFileIfAny(join(root, ASYNCAPI)), await asyncapi(protocol));
   if (stale.length === 0) console.log('The documents are up to date.');
   else if (!check) console.log(`Regenerated: ${stale.join(', ')}`);
