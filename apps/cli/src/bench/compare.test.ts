@@ -6,7 +6,7 @@ import type { Measurement, SavedResult } from './result.js';
 const measured = (perUnit: Record<string, number>): Measurement => ({
   figures: {},
   latencies: { delivery: { count: 1, p50: 1, p90: 2, p99: 3, max: 4 } },
-  cpu: { seconds: 1, perUnit, services: 0, total: 0, ourCores: 1, otherCores: 0, stolenCores: 0 },
+  cpu: { seconds: 1, perUnit, services: 0, ourCores: 1, otherCores: 0, stolenCores: 0 },
 });
 
 function result(perUnit: Record<string, number>, calibration = 10): SavedResult {
