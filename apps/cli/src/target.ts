@@ -10,6 +10,12 @@ interface LocalState {
   ports: Record<string, { client?: number } | undefined>;
 }
 
+interface LocalBus {
+  port: number;
+  user: string;
+  password: string;
+}
+
 export interface TargetOptions {
   data: string;
   host: string;
@@ -44,6 +50,13 @@ export function targetFrom(options: TargetOptions): DemoTarget {
 export function secretFrom({ data, tokenSecretFile }: Pick<TargetOptions, 'data' | 'tokenSecretFile'>): string {
   if (tokenSecretFile !== undefined) return read(tokenSecretFile, '--token-secret-file').trim();
   return localState(data, '--token-secret-file').jwtSecret;
+}
+
+/** The bus of the system: the URL given, or that of the local one. @throws as above */
+export function busOf({ data, nats }: { data: string; nats?: string }): string {
+  if (nats !== undefined) return nats;
+  const { port, user, password } = JSON.parse(read(join(data, 'nats', 'state.json'), '--nats')) as LocalBus;
+  return `nats://${user}:${password}@127.0.0.1:${port}`;
 }
 
 function localPort(data: string): number {

@@ -13,6 +13,7 @@ export class Pipe {
   #queue: { chunk: Buffer | 'end'; due: number }[] = [];
   #held = 0;
   #timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
+  #stalled = false;
 
   constructor(
     private readonly to: Socket,
@@ -31,6 +32,12 @@ export class Pipe {
     this.#held += chunk.length;
     if (this.#held > HELD_BYTES) this.from.pause();
     this.#enqueue(chunk);
+  }
+
+  /** Nothing more is read from the source, for good. */
+  stall(): void {
+    this.#stalled = true;
+    this.from.pause();
   }
 
   /** The source said FIN: pass it on after what is still held. */
@@ -74,6 +81,6 @@ export class Pipe {
   }
 
   #resume(): void {
-    if (this.#held <= HELD_BYTES && !this.to.writableNeedDrain) this.from.resume();
+    if (!this.#stalled && this.#held <= HELD_BYTES && !this.to.writableNeedDrain) this.from.resume();
   }
 }

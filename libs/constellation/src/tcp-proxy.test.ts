@@ -82,6 +82,26 @@ describe('TcpProxy', () => {
     expect(client.error).toBeUndefined();
   });
 
+  it('stalls what is open: writes pile up with the writer, new connections work, and healing resets the stalled', async () => {
+    const { port } = await server();
+    const proxy = await proxyTo(port);
+    const client = await Client.connect(proxy.port);
+    client.socket.write('one');
+    await client.receives('one');
+    proxy.stall();
+    // More than the kernel's buffers take.
+    client.socket.write(Buffer.alloc(32_000_000));
+    const other = await Client.connect(proxy.port);
+    other.socket.write('two');
+    await other.receives('two');
+    expect(client.text).toBe('one');
+    expect(client.socket.writableLength).toBeGreaterThan(0);
+    await proxy.heal();
+    await client.isReset();
+    other.socket.write('three');
+    await other.receives('twothree');
+  });
+
   it('cuts: resets what is open and refuses what is new, until healed on the same port', async () => {
     const { port, sockets } = await server();
     const proxy = await proxyTo(port);

@@ -65,6 +65,14 @@ export class TcpProxy {
     this.#swallowing = true;
   }
 
+  /**
+   * The connections there are stay, and nothing is read from them any more, either way: what is written piles up with who writes it.
+   * New ones are forwarded. `heal()` resets the stalled ones.
+   */
+  stall(): void {
+    for (const link of this.#links) link.stall();
+  }
+
   /** Forwarding again, on the same port, without latency and splitting. Connections that lost nothing go on. */
   async heal(): Promise<void> {
     this.#swallowing = false;
@@ -157,6 +165,7 @@ class Link {
   /** Per trap: the end of what came before, to find bytes that are spread over chunks. */
   #tails = new Map<object, Buffer>();
   #silent = false;
+  #pipes: Pipe[] = [];
 
   constructor(
     private readonly client: Socket,
@@ -172,6 +181,7 @@ class Link {
     client.once('close', () => hooks.closed());
     const up = target && new Pipe(target, client, rules);
     const down = target && new Pipe(client, target, rules);
+    this.#pipes = [up, down].filter((pipe) => pipe !== undefined);
     client.on('data', (chunk) => (this.#swallows() ? undefined : up?.push(chunk)));
     client.on('end', () => (this.#swallows() ? undefined : up?.end()));
     target?.on('data', (chunk) => {
@@ -182,6 +192,11 @@ class Link {
     });
     target?.on('end', () => (this.#swallows() ? undefined : down?.end()));
     client.resume();
+  }
+
+  stall(): void {
+    this.damaged = true;
+    for (const pipe of this.#pipes) pipe.stall();
   }
 
   /** A reset, not an orderly end: both sides get ECONNRESET. */

@@ -1,8 +1,8 @@
-import { ClientNats } from '@nestjs/microservices';
 import { firstValueFrom, timeout, TimeoutError } from 'rxjs';
 import { Backoff, pause } from '../backoff.js';
 import { natsServers } from '../bus/nats-url.js';
 import { ControlError } from './control-error.js';
+import { ControlNatsClient } from './control-transport.js';
 
 export interface ControlRequestOptions {
   /** For each attempt, milliseconds. Default 2,000. */
@@ -13,10 +13,10 @@ export interface ControlRequestOptions {
 
 /** Asks other services over the control plane. Connects when first used. */
 export class ControlClient {
-  private readonly client: ClientNats;
+  private readonly client: ControlNatsClient;
 
   constructor(natsUrl: string, name: string) {
-    this.client = new ClientNats({
+    this.client = new ControlNatsClient({
       ...natsServers(natsUrl),
       name: `${name} control client`,
       noAsyncTraces: true,

@@ -1,6 +1,6 @@
 import type { INestApplication } from '@nestjs/common';
-import { Transport, type NatsOptions } from '@nestjs/microservices';
 import { natsServers } from '../bus/nats-url.js';
+import { ControlNatsServer } from './control-transport.js';
 
 /** After its subscriptions ended, how long Nest's transport waits for handlers under way, milliseconds. */
 const GRACE_MS = 300;
@@ -12,27 +12,25 @@ const GRACE_MS = 300;
  * @param stopping aborted when the process ends; else a wait for the first connection would keep it alive.
  */
 export function connectControl(app: INestApplication, natsUrl: string, service: string, stopping?: AbortSignal): void {
-  app.connectMicroservice<NatsOptions>({
-    transport: Transport.NATS,
-    options: {
-      ...natsServers(natsUrl),
-      name: `${service} control`,
-      queue: service,
-      noAsyncTraces: true,
-      timeout: 3_000,
-      pingInterval: 2_000,
-      maxPingOut: 2,
-      waitOnFirstConnect: true,
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: 200,
-      ignoreAuthErrorAbort: true,
-      gracefulShutdown: true,
-      gracePeriod: GRACE_MS,
-      // The client's only way to give up: a handler that throws.
-      reconnectToServer: () => {
-        if (stopping?.aborted) throw new Error('the process is stopping');
-        return null;
-      },
+  const options = {
+    ...natsServers(natsUrl),
+    name: `${service} control`,
+    queue: service,
+    noAsyncTraces: true,
+    timeout: 3_000,
+    pingInterval: 2_000,
+    maxPingOut: 2,
+    waitOnFirstConnect: true,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 200,
+    ignoreAuthErrorAbort: true,
+    gracefulShutdown: true,
+    gracePeriod: GRACE_MS,
+    // The client's only way to give up: a handler that throws.
+    reconnectToServer: () => {
+      if (stopping?.aborted) throw new Error('the process is stopping');
+      return null;
     },
-  });
+  };
+  app.connectMicroservice({ strategy: new ControlNatsServer(options, stopping) });
 }

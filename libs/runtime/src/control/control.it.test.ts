@@ -2,12 +2,16 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { Controller, Module, type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { MessagePattern, RpcException } from '@nestjs/microservices';
+import { TcpProxy } from '@huizhi/constellation';
+import { deferred } from '../deferred.js';
 import { eventually } from '../testing/eventually.js';
 import { NatsProcess } from '../testing/nats-process.js';
 import { ControlClient } from './control-client.js';
 import { connectControl } from './control-server.js';
 
 const calls: string[] = [];
+/** Lets `test.heavy` answer. */
+const released = deferred();
 
 @Controller()
 class ThingsController {
@@ -29,6 +33,13 @@ class ThingsController {
     throw new Error('a secret detail');
   }
 
+  @MessagePattern('test.heavy')
+  async heavy(data: { ballast: string }): Promise<string> {
+    calls.push('heavy');
+    await released.promise;
+    return data.ballast;
+  }
+
   @MessagePattern('test.slow')
   async slow(): Promise<string> {
     calls.push('slow');
@@ -40,6 +51,7 @@ class ThingsController {
 class ThingsModule {}
 
 let nats: NatsProcess;
+let proxy: TcpProxy;
 let app: INestApplication;
 let client: ControlClient;
 const stopping = new AbortController();
@@ -47,7 +59,8 @@ const stopping = new AbortController();
 beforeAll(async () => {
   nats = await NatsProcess.started();
   app = await NestFactory.create(ThingsModule, { logger: false, abortOnError: false });
-  connectControl(app, nats.url, 'things', stopping.signal);
+  proxy = await TcpProxy.start({ target: { host: '127.0.0.1', port: nats.port } });
+  connectControl(app, `nats://127.0.0.1:${proxy.port}`, 'things', stopping.signal);
   await app.init();
   await app.startAllMicroservices();
   client = new ControlClient(nats.url, 'test');
@@ -56,6 +69,7 @@ afterEach(() => void calls.splice(0));
 afterAll(async () => {
   await client.close();
   await app.close();
+  await proxy.stop();
   await nats.kill();
 });
 
@@ -97,6 +111,29 @@ test('both sides come back after kill -9 of the server', async () => {
     );
   await eventually(works, 'answered again');
 });
+
+test('a link on which nothing moves: requests fail in bounded time, and both sides come back on another link', async () => {
+  const ballast = 'x'.repeat(900_000);
+  const clientProxy = await TcpProxy.start({ target: { host: '127.0.0.1', port: nats.port } });
+  const client = new ControlClient(`nats://127.0.0.1:${clientProxy.port}`, 'stalled');
+  const heavy = (): Promise<string> => client.request('test.heavy', { ballast }, { timeoutMs: 1_000, attempts: 1 });
+  const before = Array.from({ length: 20 }, () => heavy().catch(() => undefined));
+  await eventually(() => calls.length === 20, 'the server to be at work');
+  // Now both have far more to write than any kernel takes, and their sockets never take it.
+  proxy.stall();
+  clientProxy.stall();
+  released.resolve();
+  const begun = performance.now();
+  const during = Array.from({ length: 20 }, () => heavy());
+  for (const request of during) await expect(request).rejects.toMatchObject({ code: 'timeout' });
+  expect(performance.now() - begun).toBeLessThan(5_000);
+  await Promise.all(before);
+  const works = (): Promise<boolean> =>
+    client.request('test.double', { n: 21 }, { timeoutMs: 300, attempts: 1 }).then(Boolean, () => false);
+  await eventually(works, 'an answer over another link', 20_000);
+  await client.close();
+  await clientProxy.stop();
+}, 30_000);
 
 test('a client made without a server works once there is one', async () => {
   await nats.kill();

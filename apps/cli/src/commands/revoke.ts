@@ -1,0 +1,30 @@
+import { projectRoot } from '@huizhi/constellation';
+import { commands, type RevokeCommand, type RevokeReply } from '@huizhi/protocol';
+import { Command, Option } from 'commander';
+import { join } from 'node:path';
+import { controlRequest } from '../control.js';
+import { busOf } from '../target.js';
+
+interface RevokeOptions {
+  data: string;
+  nats?: string;
+}
+
+/** `hz revoke <user>`: what was issued to the user until now is worth nothing any more, and its sessions end. */
+export function revokeCommand(): Command {
+  return new Command('revoke')
+    .description('revoke all tokens of a user that were issued until now, and end its sessions everywhere')
+    .argument('<user>', 'whose tokens')
+    .option('--data <folder>', 'data folder of a local `hz up`', join(projectRoot(), '.data'))
+    .addOption(new Option('--nats <url>', 'the bus, with credentials, of another system').env('NATS_URL'))
+    .action(async (user: string, options: RevokeOptions, command: Command) => {
+      try {
+        const request: RevokeCommand = { user };
+        const reply = await controlRequest<RevokeReply>(busOf(options), commands.revokeTokens, request);
+        const from = new Date(reply.tokensValidFrom * 1_000).toISOString();
+        process.stdout.write(`${user}: ${reply.sessions} sessions ended; tokens issued from ${from} on are good\n`);
+      } catch (error) {
+        command.error(error instanceof Error ? error.message : String(error));
+      }
+    });
+}

@@ -1,0 +1,125 @@
+import type { Service } from '@huizhi/constellation';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { Crowd, spreadOf } from './support/crowd.js';
+import { Device } from './support/device.js';
+import { expectLedger, expectWholeInbox, idsOf, sendTexts } from './support/ledger.js';
+import { World } from './support/world.js';
+
+jest.setTimeout(120_000);
+
+const SPREAD_MS = 2_000;
+let world: World;
+
+beforeAll(async () => {
+  world = await World.start({
+    instances: { gateway: 2, message: 2, offline: 2 },
+    env: { gateway: { DRAIN_SPREAD: `${SPREAD_MS}ms`, DRAIN_TIMEOUT: '3s', FRAMES_PER_SECOND: '1000' } },
+  });
+}, 120_000);
+afterAll(() => world?.stop(), 60_000);
+
+const clean = { exit: { code: 0, signal: null }, forced: false };
+
+async function readiness(service: Service): Promise<number> {
+  return (await fetch(`${service.baseUrl}/readyz`)).status;
+}
+
+test('a gateway that is told to end is not ready at once, serves on for its delay, and then tells everybody to go', async () => {
+  const service = await world.system.add('gateway', { DRAIN_DELAY: '1s', DRAIN_SPREAD: '0s' });
+  const gateway = world.system.instances('gateway').indexOf(service);
+  const [alice, bob] = [world.name('alice'), world.name('bob')];
+  await world.known(bob);
+  const sender = await world.device(alice, 'phone', { gateway });
+  expect(await readiness(service)).toBe(200);
+  const stopped = service.stop();
+  expect(await readiness(service)).toBe(503);
+  const late = await world.device(bob, 'first', { gateway });
+  const receipts = await sendTexts(sender, bob, 3);
+  await late.confirmed(3);
+  for (const device of [sender, late]) expect(await device.closed).toMatchObject({ name: 'drain', reconnect: true });
+  expect(await stopped).toEqual(clean);
+  expectWholeInbox([late], idsOf(receipts));
+});
+
+test('a second signal ends it at once', async () => {
+  const service = await world.system.add('gateway', { DRAIN_DELAY: '1h' });
+  const gateway = world.system.instances('gateway').indexOf(service);
+  const phone = await world.device(world.name('alice'), 'phone', { gateway });
+  const stopped = service.stop();
+  await phone.until('the first signal to have come', () =>
+    service.logs.some((line) => line.includes('"service.stopping"')) ? true : undefined,
+  );
+  process.kill(service.pid, 'SIGTERM');
+  expect(await stopped).toEqual({ exit: { code: 1, signal: null }, forced: false });
+  expect(await phone.closed).toBeUndefined();
+});
+
+describe('33. everything is restarted in turn under load', () => {
+  test('nothing is lost, doubled or reordered, everybody is back soon, and not in one moment', async () => {
+    const crowd = await Crowd.of(world, { size: 40, word: 'load', gateways: [0, 1] });
+    crowd.start(300);
+    const { system } = world;
+    const services = ['gateway', 'message', 'offline'] as const;
+    for (const service of services.flatMap((name) => system.instances(name).filter(({ running }) => running))) {
+      const from = performance.now();
+      const drained = crowd.members.map(({ closes }) => closes.filter((name) => name === 'drain').length);
+      expect(await service.stop()).toEqual(clean);
+      await crowd.works();
+      await service.restart();
+      await crowd.works();
+      if (service.name !== 'gateway') continue;
+      const moved = crowd.members.filter(
+        ({ closes }, n) => closes.filter((name) => name === 'drain').length > drained[n]!,
+      );
+      expect(moved.length).toBeGreaterThan(0);
+      const { slots, most } = spreadOf(moved.flatMap(({ logins }) => logins.filter((at) => at > from)));
+      expect(slots).toBeGreaterThan(Math.min(5, moved.length / 2));
+      expect(most).toBeLessThan(Math.max(4, moved.length / 2));
+    }
+    // Ends without a close frame are crashes, and there was none.
+    expect(new Set(crowd.members.flatMap(({ closes }) => closes))).toEqual(new Set(['drain']));
+    await crowd.verdict();
+  });
+});
+
+describe('31. versions side by side', () => {
+  test('an old device gets single frames and a tip for what it cannot show, over the restart of its gateway, and owes receipts for all', async () => {
+    const [alice, bob] = [await world.device(world.name('alice'), 'phone', { gateway: 1 }), world.name('bob')];
+    await world.known(bob);
+    const receipts = await sendTexts(alice, bob, 3, 'before');
+    const say = async (contenType: string, clientMsgID: string): Promise<void> => {
+      const target = { messageType: 'normal', chatType: 'userChat', toUserID: bob };
+      alice.say({ ...target, contenType, clientMsgID, content: { text: clientMsgID, odd: [1] } });
+      receipts.push(await alice.answer(clientMsgID));
+    };
+    await say('sticker', 'a-sticker');
+    const old = await world.device(bob, 'first', { versionCode: 1 });
+    const young = await world.device(bob, 'tablet');
+    await say('poll', 'a-poll');
+    await old.confirmed(5);
+    await young.confirmed(5);
+    const service = world.system.gateway(0);
+    const restarted = service.restart();
+    expect(await old.closed).toMatchObject({ name: 'drain' });
+    await say('text', 'in-between');
+    await say('sticker', 'another');
+    await restarted;
+    const again = await world.device(bob, 'first', { versionCode: 1 });
+    const youngAgain = await world.device(bob, 'tablet');
+    await Promise.all([again.confirmed(7), youngAgain.confirmed(7)]);
+
+    expect([...old.frames, ...again.frames].filter(Array.isArray)).toEqual([]);
+    expectLedger([old, again], idsOf(receipts));
+    const shown = (devices: Device[]): unknown[] =>
+      devices.flatMap(({ seen }) => seen.map(({ contenType, content }) => [contenType, content.text]));
+    const tip = ['tip', expect.stringContaining('please upgrade')];
+    const texts = [0, 1, 2].map((n) => ['text', `before-${bob}-${n}`]);
+    expect(shown([old])).toEqual([...texts, tip, tip]);
+    expect(shown([again])).toEqual([['text', 'in-between'], tip]);
+    expect(shown([youngAgain])).toEqual([
+      ['text', 'in-between'],
+      ['sticker', 'another'],
+    ]);
+    expect(shown([young])).toContainEqual(['poll', 'a-poll']);
+  });
+});

@@ -1,0 +1,267 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { HuizhiClient } from '@huizhi/client';
+import { projectRoot } from '@huizhi/constellation';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { Crowd } from './support/crowd.js';
+import { Device } from './support/device.js';
+import { eventually } from './support/eventually.js';
+import { expectWholeInbox, idsOf, sendTexts } from './support/ledger.js';
+import { World } from './support/world.js';
+
+jest.setTimeout(60_000);
+
+const WINDOW = 20;
+const BURST = 4;
+const STALE_AFTER_MS = 1_500;
+/** Gateways by number: two as they come, one that misses heartbeats and notices its own absence soon, one that is strict with logins. */
+const QUICK = 2;
+const STRICT = 3;
+let world: World;
+
+beforeAll(async () => {
+  world = await World.start({
+    instances: { gateway: 2, message: 1, offline: 2 },
+    throughProxy: ['gateway.client', 'gateway.nats'],
+    env: { gateway: { WINDOW: String(WINDOW), BATCH_ENTRIES: '5', REDELIVER_AFTER: '30s', TOKEN_LEEWAY: '0s' } },
+  });
+  const quick = { STALE_AFTER: `${STALE_AFTER_MS}ms`, HEARTBEAT: '400ms', HEARTBEAT_LEAST: '400ms' };
+  await world.system.add('gateway', quick);
+  await world.system.add('gateway', { LOGIN_ATTEMPTS: String(BURST) });
+}, 120_000);
+afterAll(() => world?.stop(), 60_000);
+
+const silent = { receipts: false };
+const closeOf = async (device: Device): Promise<unknown> => (await device.closed)?.name;
+
+describe('20. the same device logs in again', () => {
+  test('in mid batch: the old socket is told and closed, the new one gets everything unreceipted, in order', async () => {
+    const [alice, bob] = [await world.device(world.name('alice')), world.name('bob')];
+    await world.known(bob);
+    const receipts = await sendTexts(alice, bob, 60);
+    // The same device as the one that made the user known: to it everything is owed.
+    const first = await world.device(bob, 'first', silent);
+    await first.sawMessages(WINDOW);
+    first.receipt({ upTo: 7 });
+    await first.confirmed(7);
+    const second = await world.device(bob, 'first', { gateway: 1 });
+    expect(await first.closed).toMatchObject({ name: 'kicked', reconnect: false });
+    await second.confirmed(60);
+    expect(second.seen[0]?.inboxSeq).toBe(8);
+    expectWholeInbox([first, second], idsOf(receipts));
+  });
+
+  test('ten times a second, through two gateways at once: slowed down, and one session lives in the end', async () => {
+    const [alice, bob] = [await world.device(world.name('alice')), world.name('bob')];
+    await world.known(bob);
+    const token = await world.system.token(bob);
+    const attempts = await Promise.all(
+      Array.from({ length: 20 }, async (_, n) => {
+        await delay(n * 50);
+        const gateway = n % 2 === 0 ? STRICT : 1;
+        const device = await Device.connect(world.system.addressOf(gateway), { user: bob, deviceID: 'first', token });
+        return { gateway, device, receipt: await device.login() };
+      }),
+    );
+    const opened = attempts.filter(({ receipt }) => receipt.code === 0).map(({ device }) => device);
+    const refused = attempts.filter(({ receipt }) => receipt.code !== 0);
+    expect(refused.length).toBeGreaterThanOrEqual(10 - BURST - 2);
+    for (const { gateway, device } of refused) {
+      expect(gateway).toBe(STRICT);
+      expect(await device.closed).toMatchObject({ name: 'rateLimited', reconnect: true });
+    }
+    await eventually('one session', () => (opened.filter(({ open }) => open).length === 1 ? true : undefined));
+    const receipts = await sendTexts(alice, bob, 5);
+    const [last] = opened.filter(({ open }) => open);
+    await last!.confirmed(5);
+    for (const device of opened) {
+      if (device !== last) expect(await closeOf(device)).toBe('kicked');
+    }
+    expectWholeInbox([last!], idsOf(receipts));
+    await last!.drop();
+  });
+});
+
+describe('18. a gateway freezes while its device logs in elsewhere', () => {
+  test('away too long it ends its sessions before it reads another frame, and nothing of what waited there counts', async () => {
+    const [alice, carol] = [await world.device(world.name('alice')), world.name('carol')];
+    const bob = world.name('bob');
+    await world.known(bob, carol);
+    const receipts = await sendTexts(alice, bob, 3);
+    const frozen = await world.device(bob, 'first', { gateway: QUICK, ...silent });
+    const bystander = await world.device(carol, 'first', { gateway: QUICK });
+    await frozen.sawMessages(3);
+    const service = world.system.gateway(QUICK);
+    service.freeze();
+    let again: Device;
+    try {
+      frozen.receipt({ upTo: 3 });
+      frozen.text(alice.options.user, 'from the past');
+      bystander.text(alice.options.user, 'too late');
+      again = await world.device(bob, 'first', silent);
+      await again.sawMessages(3);
+      // The time that passes is what is tested.
+      await delay(STALE_AFTER_MS + 500);
+    } finally {
+      service.resume();
+    }
+    // Whichever it reads first, the news of the other login or the frames that wait.
+    expect(['staleSession', 'kicked']).toContain(await closeOf(frozen));
+    expect(await bystander.closed).toMatchObject({ name: 'staleSession', reconnect: true });
+    expect([frozen, bystander].map((one) => one.find({ messageType: 'normalReceipt' }))).toEqual([
+      undefined,
+      undefined,
+    ]);
+    expect(await world.history(alice, bob)).toHaveLength(3);
+    expect(await world.history(alice, carol)).toEqual([]);
+    again.receipt({ upTo: 2 });
+    await again.confirmed(2);
+    expect(again.find({ messageType: 'receiptConfirm', inboxSeq: 3 })).toBeUndefined();
+    expectWholeInbox([frozen, again], idsOf(receipts));
+  });
+
+  test('away for a moment only: what its session writes is refused by the owner, and the new one is not disturbed', async () => {
+    const [alice, bob] = [await world.device(world.name('alice')), world.name('bob')];
+    await world.known(bob);
+    const receipts = await sendTexts(alice, bob, 3);
+    const frozen = await world.device(bob, 'first', { gateway: 1, ...silent });
+    await frozen.sawMessages(3);
+    const service = world.system.gateway(1);
+    service.freeze();
+    let again: Device;
+    try {
+      frozen.receipt({ upTo: 3 });
+      again = await world.device(bob, 'first', silent);
+      await again.sawMessages(3);
+    } finally {
+      service.resume();
+    }
+    expect(await closeOf(frozen)).toBe('kicked');
+    expect(frozen.find({ messageType: 'receiptConfirm' })).toBeUndefined();
+    await again.drop();
+    const last = await world.device(bob, 'first');
+    expect(last.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 0, waiting: 3 });
+    await last.confirmed(3);
+    expectWholeInbox([frozen, again, last], idsOf(receipts));
+  });
+});
+
+test('25. half-open: closed after missed heartbeats, and what was not receipted is delivered again', async () => {
+  const [alice, bob] = [await world.device(world.name('alice')), world.name('bob')];
+  await world.known(bob);
+  const proxy = world.system.proxy('gateway.client', QUICK);
+  const lost = await world.device(bob, 'first', { gateway: QUICK });
+  proxy.blackhole();
+  try {
+    const receipts = await sendTexts(alice, bob, 3);
+    const missed = (): Promise<number> =>
+      world.metric(world.system.gateway(QUICK), 'hz_gateway_closes_total', 'heartbeatMissed');
+    await eventually('the heartbeats to be missed', async () => ((await missed()) > 0 ? true : undefined));
+    expect(lost.open).toBe(true);
+    expect(lost.seen).toEqual([]);
+    const again = await world.device(bob, 'first');
+    await again.confirmed(3);
+    expectWholeInbox([lost, again], idsOf(receipts));
+  } finally {
+    await proxy.heal();
+  }
+});
+
+test('300 devices are cut off at once: all come back through two gateways, and nothing is lost or doubled', async () => {
+  const crowd = await Crowd.of(world, {
+    size: 300,
+    word: 'storm',
+    gateways: [0, 1],
+    reconnectMs: { baseMs: 500, maxMs: 4_000 },
+  });
+  crowd.say(2);
+  for (const gateway of [0, 1]) world.system.proxy('gateway.client', gateway).reset();
+  crowd.say(2);
+  await crowd.works(40_000);
+  expect(crowd.online).toBe(300);
+  expect(crowd.members.every(({ logins }) => logins.length >= 2)).toBe(true);
+  await crowd.verdict();
+}, 120_000);
+
+describe('tokens', () => {
+  const hz = async (...args: string[]): Promise<string> => {
+    const main = join(projectRoot(), 'dist/apps/cli/src/main.js');
+    const env = { ...process.env, NATS_URL: world.system.natsUrl };
+    return (await promisify(execFile)(process.execPath, [main, ...args], { env })).stdout;
+  };
+  /** A token issued late enough to be good after a revocation: seconds are all that tokens tell. */
+  const renewed = (user: string): Promise<Device> =>
+    eventually('a token that is good again', () => world.device(user, 'phone', { gateway: 1 }).catch(() => undefined));
+
+  test('one that expires ends its session; the SDK asks for another and goes on', async () => {
+    const [alice, bob] = [await world.device(world.name('alice')), world.name('bob')];
+    let asked = 0;
+    const client = new HuizhiClient({
+      address: world.system.addressOf(0),
+      user: bob,
+      deviceID: 'phone',
+      token: () => world.system.token(bob, { expiresIn: ++asked === 1 ? 3 : '1h' }),
+    });
+    const texts: unknown[] = [];
+    const closes: string[] = [];
+    client.on('message', ({ content }) => texts.push(content.text));
+    client.on('closed', (_, name) => closes.push(name));
+    try {
+      await client.connect();
+      await sendTexts(alice, bob, 1, 'before');
+      await eventually('another login', () => (asked === 2 && client.state === 'online' ? true : undefined));
+      await sendTexts(alice, bob, 1, 'after');
+      await eventually('both messages', () => (texts.length === 2 ? true : undefined));
+      expect(texts).toEqual([`before-${bob}-0`, `after-${bob}-0`]);
+      expect(closes).toEqual(['tokenExpired']);
+    } finally {
+      await client.close();
+    }
+  });
+
+  test('revoked: every session ends on every gateway, older tokens are refused, a newer one gets what waits', async () => {
+    const [alice, bob] = [await world.device(world.name('alice')), world.name('bob')];
+    const token = await world.system.token(bob);
+    const sessions = [
+      await world.device(bob, 'phone', { token }),
+      await world.device(bob, 'tablet', { token, gateway: 1 }),
+      await world.device(bob, 'watch', { token, gateway: STRICT }),
+    ];
+    expect(await hz('revoke', bob)).toMatch(
+      new RegExp(`^${bob}: 3 sessions ended; tokens issued from .* on are good\n$`),
+    );
+    for (const session of sessions) expect(await session.closed).toMatchObject({ name: 'revoked', reconnect: false });
+    for (const gateway of [0, 1]) {
+      const refused = await Device.connect(world.system.addressOf(gateway), { user: bob, deviceID: 'phone', token });
+      expect(await refused.login()).toMatchObject({ code: 1104, name: 'tokenRevoked' });
+      expect(await closeOf(refused)).toBe('loginFailed');
+    }
+    const receipts = await sendTexts(alice, bob, 2);
+    const again = await renewed(bob);
+    await again.confirmed(2);
+    expectWholeInbox([again], idsOf(receipts));
+  });
+
+  test('revoked while their gateway is cut off from the bus: it ends them as soon as it is back', async () => {
+    const bob = world.name('bob');
+    const phone = await world.device(bob, 'phone', { gateway: 1 });
+    const proxy = world.system.proxy('gateway.nats', 1);
+    await proxy.cut();
+    try {
+      expect(await hz('revoke', bob)).toContain(': 1 sessions ended');
+      expect(phone.open).toBe(true);
+    } finally {
+      await proxy.heal();
+    }
+    expect(await phone.closed).toMatchObject({ name: 'revoked', reconnect: false });
+  });
+
+  test('hz says why it cannot', async () => {
+    await expect(hz('revoke', 'not an id')).rejects.toMatchObject({ stderr: expect.stringContaining('is not an id') });
+    const nowhere = ['--nats', 'nats://huizhi:very-secret@127.0.0.1:9'];
+    const failed = { stderr: expect.stringMatching(/^cannot reach the bus(?!.*very-secret)/s) };
+    await expect(hz('revoke', 'bob', ...nowhere)).rejects.toMatchObject(failed);
+  });
+});
