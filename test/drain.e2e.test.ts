@@ -2,6 +2,7 @@ import type { Service } from '@huizhi/constellation';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Crowd, spreadOf } from './support/crowd.js';
 import { Device } from './support/device.js';
+import { eventually } from './support/eventually.js';
 import { expectLedger, expectWholeInbox, idsOf, sendTexts } from './support/ledger.js';
 import { World } from './support/world.js';
 
@@ -46,7 +47,7 @@ test('a second signal ends it at once', async () => {
   const gateway = world.system.instances('gateway').indexOf(service);
   const phone = await world.device(world.name('alice'), 'phone', { gateway });
   const stopped = service.stop();
-  await phone.until('the first signal to have come', () =>
+  await eventually('the first signal to have come', () =>
     service.logs.some((line) => line.includes('"service.stopping"')) ? true : undefined,
   );
   process.kill(service.pid, 'SIGTERM');
@@ -100,7 +101,7 @@ describe('31. versions side by side', () => {
     await young.confirmed(5);
     const service = world.system.gateway(0);
     const restarted = service.restart();
-    expect(await old.closed).toMatchObject({ name: 'drain' });
+    for (const device of [old, young]) expect(await device.closed).toMatchObject({ name: 'drain' });
     await say('text', 'in-between');
     await say('sticker', 'another');
     await restarted;
