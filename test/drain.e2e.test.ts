@@ -1,7 +1,7 @@
 import type { Service } from '@huizhi/constellation';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Crowd, spreadOf } from './support/crowd.js';
-import { Device } from './support/device.js';
+import { type Device } from './support/device.js';
 import { eventually } from './support/eventually.js';
 import { expectLedger, expectWholeInbox, idsOf, sendTexts } from './support/ledger.js';
 import { World } from './support/world.js';
