@@ -42,6 +42,8 @@ class Pair {
   readonly me = String(++Pair.last);
   readonly other = String(++Pair.last);
 
+  constructor(private readonly base64: boolean) {}
+
   /** A frame of the fixture, between these two. */
   frame(name: string, more: Raw = {}): Raw {
     const found = rows.find((row) => row.name === name);
@@ -51,7 +53,8 @@ class Pair {
   }
 
   connect(): Promise<Device> {
-    return Device.connect(world.system.address, { user: this.me, deviceID: 'default', token: '', receipts: false });
+    const { me: user, base64 } = this;
+    return Device.connect(world.system.address, { user, deviceID: 'default', token: '', receipts: false, base64 });
   }
 
   /** Connected and logged in as that client does. */
@@ -72,204 +75,221 @@ class Pair {
 const answer = (device: Device, sendTime: string): Promise<Raw> =>
   device.next({ sendTime }, ({ messageType }) => messageType !== 'normal');
 
-describe('the login', () => {
-  test('needs no messageType, no token and no device id, and local fields do no harm', async () => {
-    for (const name of ['login', 'login with numbers']) {
-      const pair = new Pair();
-      const device = await pair.connect();
-      device.say(pair.frame(name));
-      expect(await device.next({ messageType: 'loginReceipt' })).toMatchObject({
-        code: 0,
-        fromUserID: pair.me,
-        deviceID: 'default',
-        heartbeat: 1,
-        inboxSeq: 0,
-        waiting: 0,
-      });
-      await device.drop();
-    }
-  });
-
-  test('from another connection takes the place of the first, which is told: both are the device `default`', async () => {
-    const pair = new Pair();
-    const first = await pair.login();
-    await pair.login();
-    expect(await first.closed).toMatchObject({ name: 'kicked', reconnect: false });
-  });
-
-  test('of a version that is no longer served is told where to upgrade', async () => {
-    const pair = new Pair();
-    const device = await pair.connect();
-    device.say(pair.frame('login of a version that is no longer served'));
-    expect(await device.next({ messageType: 'loginReceipt' })).toMatchObject({
-      code: errorTable.upgradeRequired.code,
-      name: 'upgradeRequired',
-      upgradeRequired: true,
-      upgradeURL: 'https://example.org/upgrade',
-    });
-    expect(await device.closed).toMatchObject({ name: 'upgradeRequired', reconnect: false });
-  });
-});
-
-describe('sending', () => {
-  test('two messages of one millisecond are both stored, the receipts echo sendTime as a string', async () => {
-    const pair = new Pair();
-    const friend = await pair.friend();
-    const device = await pair.login();
-    device.say(pair.frame('text'));
-    device.say(pair.frame('another text in the same millisecond, with numbers for strings'));
-    const receipts = [await answer(device, '1700000000123'), await answer(device, '1700000000123')];
-    expect(receipts).toMatchObject([1, 2].map((seq) => ({ messageType: 'normalReceipt', seq })));
-    expect(receipts.every((receipt) => !('clientMsgID' in receipt))).toBe(true);
-    await friend.sawMessages(2);
-    expect(friend.seen.map(({ seq, content }) => [seq, content.text])).toEqual([
-      [1, 'first words'],
-      [2, 'second words'],
-    ]);
-  });
-
-  test('a message sent again is the same message', async () => {
-    const pair = new Pair();
-    await pair.friend();
-    const device = await pair.login();
-    device.say(pair.frame('text'));
-    const { messageID } = await answer(device, '1700000000123');
-    await device.drop();
-    const later = await pair.login();
-    later.say(pair.frame('text'));
-    expect(await answer(later, '1700000000123')).toMatchObject({ messageType: 'normalReceipt', messageID, seq: 1 });
-  });
-
-  test('only what is the message is stored and relayed: the sender is the session’s, content comes as it was sent', async () => {
-    const pair = new Pair();
-    const friend = await pair.friend();
-    const device = await pair.login();
-    const names = ['text', 'picture', 'voice', 'text in the name of another'];
-    const sent = names.map((name) => pair.frame(name));
-    for (const frame of sent) device.say(frame);
-    for (const { sendTime } of sent) await answer(device, String(sendTime));
-    await friend.sawMessages(sent.length);
-    const requestID = 'all';
-    friend.say({ messageType: 'history', requestID, chatType: 'userChat', toUserID: pair.me });
-    const stored = (await friend.next({ requestID })).messages as Raw[];
-    for (const [n, { sendTime, content, contenType }] of sent.entries()) {
-      const expected = { fromUserID: pair.me, toUserID: pair.other, sendTime, contenType, content, deviceType: 'iOS' };
-      for (const message of [friend.seen[n] as unknown as Raw, stored[n] as Raw]) {
-        expect(message).toMatchObject(expected);
-        expect(Object.keys(message).filter((field) => DROPPED.includes(field))).toEqual([]);
+describe.each([
+  ['JSON lines', false],
+  ['base64 lines', true],
+])('in %s', (_, base64) => {
+  describe('the login', () => {
+    test('needs no messageType, no token and no device id, and local fields do no harm', async () => {
+      for (const name of ['login', 'login with numbers']) {
+        const pair = new Pair(base64);
+        const device = await pair.connect();
+        device.say(pair.frame(name));
+        expect(await device.next({ messageType: 'loginReceipt' })).toMatchObject({
+          code: 0,
+          fromUserID: pair.me,
+          deviceID: 'default',
+          heartbeat: 1,
+          inboxSeq: 0,
+          waiting: 0,
+        });
+        await device.drop();
       }
+    });
+
+    test('from another connection takes the place of the first, which is told: both are the device `default`', async () => {
+      const pair = new Pair(base64);
+      const first = await pair.login();
+      await pair.login();
+      expect(await first.closed).toMatchObject({ name: 'kicked', reconnect: false });
+    });
+
+    test('of a version that is no longer served is told where to upgrade', async () => {
+      const pair = new Pair(base64);
+      const device = await pair.connect();
+      device.say(pair.frame('login of a version that is no longer served'));
+      expect(await device.next({ messageType: 'loginReceipt' })).toMatchObject({
+        code: errorTable.upgradeRequired.code,
+        name: 'upgradeRequired',
+        upgradeRequired: true,
+        upgradeURL: 'https://example.org/upgrade',
+      });
+      expect(await device.closed).toMatchObject({ name: 'upgradeRequired', reconnect: false });
+    });
+  });
+
+  describe('sending', () => {
+    test('two messages of one millisecond are both stored, the receipts echo sendTime as a string', async () => {
+      const pair = new Pair(base64);
+      const friend = await pair.friend();
+      const device = await pair.login();
+      device.say(pair.frame('text'));
+      device.say(pair.frame('another text in the same millisecond, with numbers for strings'));
+      const receipts = [await answer(device, '1700000000123'), await answer(device, '1700000000123')];
+      expect(receipts).toMatchObject([1, 2].map((seq) => ({ messageType: 'normalReceipt', seq })));
+      expect(receipts.every((receipt) => !('clientMsgID' in receipt))).toBe(true);
+      await friend.sawMessages(2);
+      expect(friend.seen.map(({ seq, content }) => [seq, content.text])).toEqual([
+        [1, 'first words'],
+        [2, 'second words'],
+      ]);
+    });
+
+    test('a message sent again is the same message', async () => {
+      const pair = new Pair(base64);
+      await pair.friend();
+      const device = await pair.login();
+      device.say(pair.frame('text'));
+      const { messageID } = await answer(device, '1700000000123');
+      await device.drop();
+      const later = await pair.login();
+      later.say(pair.frame('text'));
+      expect(await answer(later, '1700000000123')).toMatchObject({ messageType: 'normalReceipt', messageID, seq: 1 });
+    });
+
+    test('only what is the message is stored and relayed: the sender is the session’s, content comes as it was sent', async () => {
+      const pair = new Pair(base64);
+      const friend = await pair.friend();
+      const device = await pair.login();
+      const names = ['text', 'picture', 'voice', 'text in the name of another'];
+      const sent = names.map((name) => pair.frame(name));
+      for (const frame of sent) device.say(frame);
+      for (const { sendTime } of sent) await answer(device, String(sendTime));
+      await friend.sawMessages(sent.length);
+      const requestID = 'all';
+      friend.say({ messageType: 'history', requestID, chatType: 'userChat', toUserID: pair.me });
+      const stored = (await friend.next({ requestID })).messages as Raw[];
+      for (const [n, { sendTime, content, contenType }] of sent.entries()) {
+        const expected = {
+          fromUserID: pair.me,
+          toUserID: pair.other,
+          sendTime,
+          contenType,
+          content,
+          deviceType: 'iOS',
+        };
+        for (const message of [friend.seen[n] as unknown as Raw, stored[n] as Raw]) {
+          expect(message).toMatchObject(expected);
+          expect(Object.keys(message).filter((field) => DROPPED.includes(field))).toEqual([]);
+        }
+      }
+    });
+
+    test('to a group: the name it gives the group is not relayed', async () => {
+      const pair = new Pair(base64);
+      const friend = await pair.friend();
+      const device = await pair.login();
+      friend.say({ messageType: 'createGroup', clientMsgID: 'g', groupName: 'team', memberUserIDs: [pair.me] });
+      const { groupID } = await friend.answer('g');
+      const name = 'text to a group, with mentions and a group name of its own';
+      device.say(pair.frame(name, { groupID }));
+      expect(await answer(device, '1700000001500')).toMatchObject({ messageType: 'normalReceipt', seq: 2 });
+      const message = await friend.until('the message', () => friend.seen.find(({ seq }) => seq === 2));
+      expect(message).toMatchObject({ groupID, fromUserID: pair.me, atToUserIDs: [pair.other] });
+      expect(Object.keys(message).filter((field) => DROPPED.includes(field))).toEqual([]);
+    });
+
+    test('its recall is refused by name, since there is no recall yet, and the connection goes on', async () => {
+      const pair = new Pair(base64);
+      const friend = await pair.friend();
+      const device = await pair.login();
+      device.say(pair.frame('text'));
+      const { messageID } = await answer(device, '1700000000123');
+      device.say(pair.frame('recall', { messageID }));
+      const { code, name } = { ...errorTable.unsupported, name: 'unsupported' };
+      expect(await answer(device, '1700000002000')).toMatchObject({ messageType: 'invalidReceipt', code, name });
+      device.say(pair.frame('recall by its own message type', { messageID }));
+      expect(await answer(device, '1700000002001')).toMatchObject({ messageType: 'error', code, temporary: false });
+      device.say(pair.frame('picture'));
+      expect(await answer(device, '1700000000456')).toMatchObject({ messageType: 'normalReceipt', seq: 2 });
+      await friend.sawMessages(2);
+      expect(friend.seen.map(({ contenType }) => contenType)).toEqual(['text', 'picture']);
+    });
+
+    test('a message it got wrong is refused for good, by its sendTime', async () => {
+      const pair = new Pair(base64);
+      const device = await pair.login();
+      const refused = { messageType: 'invalidReceipt', name: 'badField' };
+      device.say(pair.frame('message without content'));
+      expect(await answer(device, '1700000003000')).toMatchObject(refused);
+      device.say(pair.frame('message whose sendTime has a fraction'));
+      expect(await answer(device, '1700000004.125')).toMatchObject(refused);
+    });
+  });
+
+  describe('heartbeats', () => {
+    test('are answered in kind, bare ones too; the beatID of a message is none', async () => {
+      const pair = new Pair(base64);
+      await pair.friend();
+      const device = await pair.login();
+      device.say(pair.frame('text'));
+      await answer(device, '1700000000123');
+      device.say(pair.frame('heartbeat', { beatID: 'beat-2' }));
+      await device.next({ beatID: 'beat-2' });
+      expect(device.frames.filter((frame) => 'beatID' in frame)).toMatchObject([{ beatID: 'beat-2', inboxSeq: 0 }]);
+      if (!base64) return;
+      for (const bare of ['beat-3', Buffer.from('beat-3').toString('base64')]) {
+        device.raw(`${bare}\n`);
+        await device.next({ bare });
+      }
+    });
+  });
+
+  describe('receiving', () => {
+    /** Three messages that wait for it. */
+    async function waiting(pair: Pair): Promise<{ friend: Device; ids: string[] }> {
+      await (await pair.login()).drop();
+      const friend = await pair.friend();
+      const ids: string[] = [];
+      for (const id of ['a', 'b', 'c']) ids.push(String((await friend.settle(pair.me, id)).messageID));
+      return { friend, ids };
     }
-  });
 
-  test('to a group: the name it gives the group is not relayed', async () => {
-    const pair = new Pair();
-    const friend = await pair.friend();
-    const device = await pair.login();
-    friend.say({ messageType: 'createGroup', clientMsgID: 'g', groupName: 'team', memberUserIDs: [pair.me] });
-    const { groupID } = await friend.answer('g');
-    const name = 'text to a group, with mentions and a group name of its own';
-    device.say(pair.frame(name, { groupID }));
-    expect(await answer(device, '1700000001500')).toMatchObject({ messageType: 'normalReceipt', seq: 2 });
-    const message = await friend.until('the message', () => friend.seen.find(({ seq }) => seq === 2));
-    expect(message).toMatchObject({ groupID, fromUserID: pair.me, atToUserIDs: [pair.other] });
-    expect(Object.keys(message).filter((field) => DROPPED.includes(field))).toEqual([]);
-  });
+    test('offline messages come as single frames, in order, the total told before', async () => {
+      const pair = new Pair(base64);
+      const { ids } = await waiting(pair);
+      const device = await pair.connect();
+      device.say(pair.frame('login'));
+      expect(await device.next({ messageType: 'loginReceipt' })).toMatchObject({ waiting: 3, inboxSeq: 0, head: 3 });
+      await device.sawMessages(3);
+      expect(device.seen.map(({ messageID, via }) => [messageID, via])).toEqual(ids.map((id) => [id, 'live']));
+    });
 
-  test('its recall is refused by name, since there is no recall yet, and the connection goes on', async () => {
-    const pair = new Pair();
-    const friend = await pair.friend();
-    const device = await pair.login();
-    device.say(pair.frame('text'));
-    const { messageID } = await answer(device, '1700000000123');
-    device.say(pair.frame('recall', { messageID }));
-    const { code, name } = { ...errorTable.unsupported, name: 'unsupported' };
-    expect(await answer(device, '1700000002000')).toMatchObject({ messageType: 'invalidReceipt', code, name });
-    device.say(pair.frame('recall by its own message type', { messageID }));
-    expect(await answer(device, '1700000002001')).toMatchObject({ messageType: 'error', code, temporary: false });
-    device.say(pair.frame('picture'));
-    expect(await answer(device, '1700000000456')).toMatchObject({ messageType: 'normalReceipt', seq: 2 });
-    await friend.sawMessages(2);
-    expect(friend.seen.map(({ contenType }) => contenType)).toEqual(['text', 'picture']);
-  });
+    test('without receipts everything comes again: on the same connection, and at each login', async () => {
+      const pair = new Pair(base64);
+      const { ids } = await waiting(pair);
+      const device = await pair.login();
+      await device.until('everything twice', () => (device.seen.length >= 6 ? true : undefined));
+      expect(device.seen.slice(0, 6).map(({ messageID }) => messageID)).toEqual([...ids, ...ids]);
+      await device.drop();
+      const later = await pair.login();
+      await later.sawMessages(3);
+      expect(later.seen.slice(0, 3).map(({ messageID }) => messageID)).toEqual(ids);
+    });
 
-  test('a message it got wrong is refused for good, by its sendTime', async () => {
-    const pair = new Pair();
-    const device = await pair.login();
-    const refused = { messageType: 'invalidReceipt', name: 'badField' };
-    device.say(pair.frame('message without content'));
-    expect(await answer(device, '1700000003000')).toMatchObject(refused);
-    device.say(pair.frame('message whose sendTime has a fraction'));
-    expect(await answer(device, '1700000004.125')).toMatchObject(refused);
+    test('what it receipts by messageID, also as a number, never comes again; the rest does', async () => {
+      const pair = new Pair(base64);
+      const { friend, ids } = await waiting(pair);
+      const device = await pair.login();
+      await device.sawMessages(3);
+      device.say({ messageType: 'receipt', messageID: ids[0] });
+      device.say({ messageType: 'receipt', messageID: Number(ids[1]), isRead: 1 });
+      await device.confirmed(2);
+      await device.drop();
+      const later = await pair.login();
+      const last = await friend.settle(pair.me, 'd');
+      await later.sawMessages(2);
+      expect([...later.messageIDs]).toEqual([ids[2], last.messageID]);
+    });
   });
 });
 
 describe('the bytes as printed', () => {
   test('are no frame: the code decodes base64 where it should encode', async () => {
-    const pair = new Pair();
+    const pair = new Pair(false);
     const device = await pair.connect();
     const text = `${JSON.stringify(pair.frame('login'))}\n`;
     device.raw(Buffer.from(text.replace(/[^A-Za-z0-9+/]/g, ''), 'base64'));
     expect(await device.closed).toMatchObject({ name: 'badFrame', reconnect: false });
-  });
-});
-
-describe('heartbeats', () => {
-  test('are answered in kind; the beatID of a message is none', async () => {
-    const pair = new Pair();
-    await pair.friend();
-    const device = await pair.login();
-    device.say(pair.frame('text'));
-    await answer(device, '1700000000123');
-    device.say(pair.frame('heartbeat', { beatID: 'beat-2' }));
-    await device.next({ beatID: 'beat-2' });
-    expect(device.frames.filter((frame) => 'beatID' in frame)).toMatchObject([{ beatID: 'beat-2', inboxSeq: 0 }]);
-  });
-});
-
-describe('receiving', () => {
-  /** Three messages that wait for it. */
-  async function waiting(pair: Pair): Promise<{ friend: Device; ids: string[] }> {
-    await (await pair.login()).drop();
-    const friend = await pair.friend();
-    const ids: string[] = [];
-    for (const id of ['a', 'b', 'c']) ids.push(String((await friend.settle(pair.me, id)).messageID));
-    return { friend, ids };
-  }
-
-  test('offline messages come as single frames, in order, the total told before', async () => {
-    const pair = new Pair();
-    const { ids } = await waiting(pair);
-    const device = await pair.connect();
-    device.say(pair.frame('login'));
-    expect(await device.next({ messageType: 'loginReceipt' })).toMatchObject({ waiting: 3, inboxSeq: 0, head: 3 });
-    await device.sawMessages(3);
-    expect(device.seen.map(({ messageID, via }) => [messageID, via])).toEqual(ids.map((id) => [id, 'live']));
-  });
-
-  test('without receipts everything comes again: on the same connection, and at each login', async () => {
-    const pair = new Pair();
-    const { ids } = await waiting(pair);
-    const device = await pair.login();
-    await device.until('everything twice', () => (device.seen.length >= 6 ? true : undefined));
-    expect(device.seen.slice(0, 6).map(({ messageID }) => messageID)).toEqual([...ids, ...ids]);
-    await device.drop();
-    const later = await pair.login();
-    await later.sawMessages(3);
-    expect(later.seen.slice(0, 3).map(({ messageID }) => messageID)).toEqual(ids);
-  });
-
-  test('what it receipts by messageID, also as a number, never comes again; the rest does', async () => {
-    const pair = new Pair();
-    const { friend, ids } = await waiting(pair);
-    const device = await pair.login();
-    await device.sawMessages(3);
-    device.say({ messageType: 'receipt', messageID: ids[0] });
-    device.say({ messageType: 'receipt', messageID: Number(ids[1]), isRead: 1 });
-    await device.confirmed(2);
-    await device.drop();
-    const later = await pair.login();
-    const last = await friend.settle(pair.me, 'd');
-    await later.sawMessages(2);
-    expect([...later.messageIDs]).toEqual([ids[2], last.messageID]);
   });
 });

@@ -18,6 +18,8 @@ export interface DeviceOptions {
   versionCode?: number;
   /** Receipts each delivery as it comes. Default true. */
   receipts?: boolean;
+  /** Each line in base64, as the guide's client means it: the line end of the JSON inside too. */
+  base64?: boolean;
 }
 
 const WAIT_MS = 20_000;
@@ -41,7 +43,8 @@ export class Device {
     readonly socket: TLSSocket,
   ) {
     this.receipts = options.receipts ?? true;
-    this.decoder = new LineReader((frame) => this.take(frame));
+    const read = options.base64 ? frameInBase64 : frameIn;
+    this.decoder = new LineReader((line) => this.take(read(line)));
     this.closed = new Promise((resolve) => {
       socket.once('close', () => {
         this.ended = true;
@@ -79,7 +82,8 @@ export class Device {
   }
 
   say(frame: object): void {
-    this.raw(`${JSON.stringify(frame)}\n`);
+    const line = `${JSON.stringify(frame)}\n`;
+    this.raw(this.options.base64 ? `${Buffer.from(line).toString('base64')}\n` : line);
   }
 
   raw(bytes: string | Buffer): void {
@@ -221,18 +225,26 @@ export class Device {
   }
 }
 
+const frameIn = (line: string): Frame => JSON.parse(line) as Frame;
+
+/** What is no JSON in base64 is the answer to a bare heartbeat. */
+function frameInBase64(line: string): Frame {
+  const text = Buffer.from(line, 'base64').toString('utf8');
+  return /^[[{]/.test(text) ? frameIn(text) : { bare: line };
+}
+
 /** Splits lines; arrays are frames too, which the server's own decoder would refuse. */
 class LineReader {
   private rest = Buffer.alloc(0);
 
-  constructor(private readonly onFrame: (frame: Frame) => void) {}
+  constructor(private readonly onLine: (line: string) => void) {}
 
   push(bytes: Buffer): void {
     this.rest = Buffer.concat([this.rest, bytes]);
     for (let end = this.rest.indexOf(10); end !== -1; end = this.rest.indexOf(10)) {
       const line = this.rest.subarray(0, end).toString('utf8');
       this.rest = this.rest.subarray(end + 1);
-      this.onFrame(JSON.parse(line) as Frame);
+      this.onLine(line);
     }
   }
 }
