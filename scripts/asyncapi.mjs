@@ -97,12 +97,35 @@ const OPERATIONS = {
   close: { action: 'send', summary: 'Says why the server ends the connection.', messages: ['server.close'] },
 };
 
+const HOST = 'im.example.org:4433';
+
+/** One port: the first bytes of a connection decide. */
 const SERVERS = {
   lines: {
-    host: 'im.example.org:4433',
+    host: HOST,
     protocol: 'tls',
     title: 'JSON lines',
     description: 'One JSON object per line, in UTF-8, ended by LF, over TLS. The first byte is `{`.',
+  },
+  base64Lines: {
+    host: HOST,
+    protocol: 'tls',
+    title: 'JSON lines in base64',
+    description:
+      'The same lines, each in base64, over TLS. A line that is no JSON in base64 is a bare heartbeat and comes back.',
+  },
+  frames: {
+    host: HOST,
+    protocol: 'tls',
+    title: 'Binary frames',
+    description: 'A header of ten bytes that begins with `HZ` and tells the length, then the JSON, over TLS.',
+  },
+  webSocket: {
+    host: HOST,
+    pathname: '/ws',
+    protocol: 'wss',
+    title: 'WebSocket',
+    description: 'One JSON object per text message. Closes have the codes of `x-closes`.',
   },
 };
 
