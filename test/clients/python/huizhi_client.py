@@ -116,6 +116,7 @@ class Client:
         self.confirmed = 0
         self.receipting = True
         self.wait = 1.0
+        self.told_to_wait = None  # seconds, by the last close
         self.reconnect_at = 0.0
         self.disconnected()
 
@@ -154,7 +155,10 @@ class Client:
         if self.logged_in_at and now - self.logged_in_at > 30:
             self.wait = 1.0
         self.disconnected()
-        self.reconnect_at = now + random.uniform(0, self.wait)
+        own, told = random.uniform(0, self.wait), self.told_to_wait
+        first = self.wait == 1.0
+        self.reconnect_at = now + (own if told is None else told if first else max(own, told))
+        self.told_to_wait = None
         self.wait = min(2 * self.wait, 30.0)
         self.report({"event": "lost", "why": why})
 
@@ -274,6 +278,8 @@ class Client:
         if not frame["reconnect"]:
             self.disconnected()
             raise Stopped(frame["name"])
+        if "retryAfter" in frame:
+            self.told_to_wait = frame["retryAfter"] / 1000
 
     # --- what goes
 
