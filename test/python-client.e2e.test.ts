@@ -58,16 +58,22 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => constellation?.stop(), 60_000);
 
-async function client(user: string, device: string, args: string[], listener?: Listener): Promise<Run> {
+async function client(user: string, device: string, args: string[], listener?: Listener, mode = 'lines'): Promise<Run> {
   const { host, port } = constellation.address;
   const token = await constellation.token(user);
-  const server = ['--host', host, '--port', String(port), '--ca', ca];
+  const server = ['--host', host, '--port', String(port), '--ca', ca, '--mode', mode];
   return python([...server, '--user', user, '--token', token, '--device', device, 'conversation', ...args], listener);
 }
 
 /** The run that is expected to have gone well. */
-async function talk(user: string, device: string, args: string[] = [], listener?: Listener): Promise<Event[]> {
-  const { code, events, errors } = await client(user, device, args, listener);
+async function talk(
+  user: string,
+  device: string,
+  args: string[] = [],
+  listener?: Listener,
+  mode?: string,
+): Promise<Event[]> {
+  const { code, events, errors } = await client(user, device, args, listener, mode);
   expect({ code, errors }).toEqual({ code: 0, errors: '' });
   return events;
 }
@@ -126,6 +132,26 @@ test('what was not receipted when the connection was lost comes again, once more
   expect(texts(delivered(events))).toEqual(['1', '2', '3', '1', '2', '3']);
   expect(all(events, 'delivered').map((event) => event['new'])).toEqual([true, true, true, false, false, false]);
   expect(all(events, 'done')[0]?.['received']).toHaveLength(3);
+});
+
+test('who speaks base64 lines, binary frames or JSON lines hears all others', async () => {
+  const modes = { kim: 'base64', lee: 'hz', max: 'lines' };
+  for (const [user, mode] of Object.entries(modes)) await talk(user, 'phone', [], undefined, mode);
+  const group = ['--create-group', 'modes', '--member', 'lee', '--member', 'max', '--send', '你好 😀'];
+  const made = receipts(await talk('kim', 'phone', group, undefined, modes.kim));
+  const groupID = String(made[0]?.['groupID']);
+  const lee = await talk('lee', 'phone', ['--expect', '2', '--group', groupID, '--send', 'two'], undefined, modes.lee);
+  const max = await talk(
+    'max',
+    'phone',
+    ['--expect', '3', '--group', groupID, '--send', 'three'],
+    undefined,
+    modes.max,
+  );
+  const kim = await talk('kim', 'phone', ['--expect', '2'], undefined, modes.kim);
+  expect(texts(delivered(lee)).slice(1)).toEqual(['你好 😀']);
+  expect(texts(delivered(max)).slice(1)).toEqual(['你好 😀', 'two']);
+  expect(texts(delivered(kim))).toEqual(['two', 'three']);
 });
 
 test('makes a group and writes to it; every member gets the tip first', async () => {

@@ -1,8 +1,13 @@
 import { readFileSync } from 'node:fs';
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import Type, { type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
+import { Base64LinesDecoder, encodeBase64Line } from './codec/base64-lines.js';
+import { fromServer, type Decoder } from './codec/decoder.js';
+import { encodeHzFrame, HzDecoder } from './codec/hz.js';
 import { JsonLinesDecoder } from './codec/json-lines.js';
+import type { ServerFrame } from './codec/json.js';
+import { modeOf } from './codec/mode.js';
 import { downSchemas } from './down.js';
 import { ProtocolError } from './errors.js';
 import { contentHash, groupIdOf, inboxLaneOf, laneOf, messageIdOf, pairConversation, placeOf } from './ids.js';
@@ -14,44 +19,75 @@ const fixture = (name: string): unknown =>
 const rowsOf = <T>(name: string): T[] => (fixture(name) as { rows: T[] }).rows;
 
 type Frame = Record<string, unknown>;
-interface Lines {
+interface Stream {
   name: string;
   limit: number;
+  /** Whose frames they are; a client's when it is not said. */
+  from?: 'server';
   utf8?: string;
   base64?: string;
-  frames: Frame[];
+  hex?: string;
+  frames: unknown[];
   error?: string;
 }
 
-const bytesOf = (row: Lines) =>
-  row.base64 === undefined ? Buffer.from(row.utf8 ?? '') : Buffer.from(row.base64, 'base64');
+function bytesOf({ utf8 = '', base64, hex }: Pick<Stream, 'utf8' | 'base64' | 'hex'>): Buffer {
+  if (hex !== undefined) return Buffer.from(hex, 'hex');
+  return base64 === undefined ? Buffer.from(utf8) : Buffer.from(base64, 'base64');
+}
 
-function decode(chunks: Uint8Array[], limit: number): { frames: Frame[]; error?: string } {
-  const decoder = new JsonLinesDecoder(limit);
-  const frames: Frame[] = [];
+type AnyDecoder = Decoder | Decoder<ServerFrame>;
+
+function decode(decoder: AnyDecoder, chunks: Uint8Array[]): { frames: unknown[]; error?: string } {
+  const frames: unknown[] = [];
   try {
-    for (const chunk of chunks) decoder.push(chunk, (frame) => void frames.push(frame));
+    for (const chunk of chunks) decoder.push(chunk, (frame: unknown) => void frames.push(frame));
   } catch (error) {
     return { frames, error: (error as ProtocolError).error };
   }
   return { frames };
 }
 
-test.each([...rowsOf<Lines>('json-lines-valid.json'), ...rowsOf<Lines>('json-lines-invalid.json')])(
-  'JSON lines: $name',
-  (row) => {
+const decoders: Record<string, (row: Stream) => AnyDecoder> = {
+  'json-lines-valid.json': ({ limit }) => new JsonLinesDecoder(limit),
+  'json-lines-invalid.json': ({ limit }) => new JsonLinesDecoder(limit),
+  'base64-lines.json': ({ limit, from }) =>
+    from ? new Base64LinesDecoder(limit, fromServer) : new Base64LinesDecoder(limit),
+  'hz-frames.json': ({ limit, from }) => (from ? new HzDecoder(limit, fromServer) : new HzDecoder(limit)),
+};
+
+describe.each(Object.keys(decoders))('%s', (file) => {
+  const decoderFor = decoders[file] as (row: Stream) => AnyDecoder;
+
+  test.each(rowsOf<Stream>(file))('$name', (row) => {
     const bytes = bytesOf(row);
     const expected = row.error === undefined ? { frames: row.frames } : { frames: row.frames, error: row.error };
     for (let at = 0; at <= bytes.length; at++) {
-      expect(decode([bytes.subarray(0, at), bytes.subarray(at)], row.limit)).toEqual(expected);
+      expect(decode(decoderFor(row), [bytes.subarray(0, at), bytes.subarray(at)])).toEqual(expected);
     }
-    expect(
-      decode(
-        Array.from(bytes, (byte) => Uint8Array.of(byte)),
-        row.limit,
-      ),
-    ).toEqual(expected);
-  },
+    const single = Array.from(bytes, (byte) => Uint8Array.of(byte));
+    expect(decode(decoderFor(row), single)).toEqual(expected);
+  });
+});
+
+interface Encoded {
+  json: string;
+  utf8?: string;
+  hex?: string;
+}
+const encodes = (name: string): Encoded[] => (fixture(name) as { encodes: Encoded[] }).encodes;
+
+test.each(encodes('base64-lines.json'))('as a base64 line: $json', (row) =>
+  expect(Buffer.from(encodeBase64Line(row.json))).toEqual(bytesOf(row)),
+);
+
+test.each(encodes('hz-frames.json'))('as an HZ frame: $json', (row) =>
+  expect(Buffer.from(encodeHzFrame(row.json))).toEqual(bytesOf(row)),
+);
+
+test.each(rowsOf<{ name: string; hex: string; mode: string | null }>('modes.json'))(
+  'how a connection speaks that begins with $name',
+  (row) => expect(modeOf(bytesOf(row)) ?? null).toBe(row.mode),
 );
 
 interface UpRow {

@@ -15,8 +15,10 @@ import json
 import math
 import pathlib
 import random
+import re
 import socket
 import ssl
+import struct
 import sys
 import time
 import uuid
@@ -33,37 +35,16 @@ class BadFrame(Exception):
         self.name = name
 
 
-class JsonLines:
-    """Bytes in, frames out. With the defaults for what a server sends; the golden vectors are what a client may send."""
+class Decoder:
+    """Bytes in, frames out. With the defaults for what a server sends; most golden vectors are what a client may send."""
 
     def __init__(self, limit=BYTES_FROM_SERVER, levels=LEVELS_FROM_SERVER, arrays=True):
         self.limit, self.levels, self.arrays = limit, levels, arrays
         self.held = b""
-        self.empty = 0
 
-    def push(self, data):
-        self.held += data
-        while True:
-            line, end, rest = self.held.partition(b"\n")
-            if not end:
-                break
-            self.held = rest
-            line = line[:-1] if line.endswith(b"\r") else line
-            if len(line) > self.limit:
-                raise BadFrame("frameTooLarge")
-            if line:
-                self.empty = 0
-                yield self.frame(line)
-                continue
-            self.empty += 1
-            if self.empty > MAX_EMPTY_LINES:
-                raise BadFrame("badFrame")
-        if len(self.held) > self.limit + 1:
-            raise BadFrame("frameTooLarge")
-
-    def frame(self, line):
+    def frame(self, body):
         try:
-            value = json.loads(line.decode("utf-8"), parse_constant=self.no_constant)
+            value = json.loads(body.decode("utf-8"), parse_constant=self.no_constant)
         except RecursionError:
             raise BadFrame("tooDeep") from None
         except ValueError:
@@ -95,6 +76,98 @@ class JsonLines:
                 self.inspect(item, level + 1)
 
 
+class JsonLines(Decoder):
+    empty = 0
+
+    def push(self, data):
+        self.held += data
+        while True:
+            line, end, rest = self.held.partition(b"\n")
+            if not end:
+                break
+            self.held = rest
+            line = line[:-1] if line.endswith(b"\r") else line
+            if len(line) > self.line_limit():
+                raise BadFrame("frameTooLarge")
+            if line:
+                self.empty = 0
+                yield self.line(line)
+                continue
+            self.empty += 1
+            if self.empty > MAX_EMPTY_LINES:
+                raise BadFrame("badFrame")
+        if len(self.held) > self.line_limit() + 1:
+            raise BadFrame("frameTooLarge")
+
+    def line_limit(self):
+        return self.limit
+
+    def line(self, line):
+        return self.frame(line)
+
+    @staticmethod
+    def encode(text):
+        return text.encode() + b"\n"
+
+
+class Base64Lines(JsonLines):
+    def line_limit(self):
+        return (self.limit + 2 + 2) // 3 * 4
+
+    def line(self, line):
+        if not re.match(rb"[eW][w-z0-9+/]", line):
+            if not re.fullmatch(rb"[A-Za-z0-9+/=._:@-]{1,64}", line):
+                raise BadFrame("badFrame")
+            return {"beatID": line.decode()}
+        padded = line if len(line) % 4 == 0 or b"=" in line else line + b"=" * (-len(line) % 4)
+        if not re.fullmatch(rb"[A-Za-z0-9+/]*={0,2}", padded) or len(padded) % 4:
+            raise BadFrame("badFrame")
+        try:
+            body = base64.b64decode(padded, validate=True)
+        except ValueError:
+            raise BadFrame("badFrame") from None
+        body = body[:-2] if body.endswith(b"\r\n") else body[:-1] if body.endswith(b"\n") else body
+        if len(body) > self.limit:
+            raise BadFrame("frameTooLarge")
+        return self.frame(body)
+
+    @staticmethod
+    def encode(text):
+        return base64.b64encode(text.encode()) + b"\n"
+
+
+class HzFrames(Decoder):
+    HEADER = struct.Struct(">2sBBHI")
+    FRAME, BATCH = 1, 2
+
+    def push(self, data):
+        self.held += data
+        while len(self.held) >= self.HEADER.size:
+            magic, version, kind, flags, length = self.HEADER.unpack_from(self.held)
+            kinds = (self.FRAME, self.BATCH) if self.arrays else (self.FRAME,)
+            if magic != b"HZ" or version != 1 or kind not in kinds or flags or not length:
+                raise BadFrame("badFrame")
+            if length > self.limit:
+                raise BadFrame("frameTooLarge")
+            end = self.HEADER.size + length
+            if len(self.held) < end:
+                return
+            body, self.held = self.held[self.HEADER.size : end], self.held[end:]
+            frame = self.frame(body)
+            if isinstance(frame, list) != (kind == self.BATCH):
+                raise BadFrame("badFrame")
+            yield frame
+
+    @classmethod
+    def encode(cls, text):
+        body = text.encode()
+        kind = cls.BATCH if text.startswith("[") else cls.FRAME
+        return cls.HEADER.pack(b"HZ", 1, kind, 0, len(body)) + body
+
+
+MODES = {"lines": JsonLines, "base64": Base64Lines, "hz": HzFrames}
+
+
 class Stopped(Exception):
     """The server said not to reconnect, or refused the login for good."""
 
@@ -102,9 +175,9 @@ class Stopped(Exception):
 class Client:
     """One device. Single-threaded: `step` reads what has come and does what is due."""
 
-    def __init__(self, host, port, user, token, device, ca=None, plain=False, report=lambda event: None):
+    def __init__(self, host, port, user, token, device, ca=None, plain=False, mode=JsonLines, report=lambda event: None):
         self.host, self.port, self.user, self.token, self.device = host, port, user, token, device
-        self.ca, self.plain, self.report = ca, plain, report
+        self.ca, self.plain, self.mode, self.report = ca, plain, mode, report
         self.socket = None
         self.unsettled = {}  # clientMsgID -> frame, in the order of sending
         self.written = set()  # of the unsettled: on their way on this connection
@@ -127,7 +200,7 @@ class Client:
             self.socket.close()
         self.socket = None
         self.logged_in_at = None
-        self.lines = JsonLines()
+        self.decoder = self.mode()
         self.limits = {"unansweredSends": 1}
         self.heartbeat = 20.0
         self.written.clear()
@@ -163,7 +236,7 @@ class Client:
         self.report({"event": "lost", "why": why})
 
     def write(self, frame):
-        self.socket.sendall(json.dumps(frame, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+        self.socket.sendall(self.mode.encode(json.dumps(frame, ensure_ascii=False, separators=(",", ":"))))
 
     def step(self, patience=0.2):
         try:
@@ -188,7 +261,7 @@ class Client:
                 self.socket.settimeout(10)
         if not data:
             raise OSError("the server has closed")
-        for frame in self.lines.push(data):
+        for frame in self.decoder.push(data):
             self.heard_at = time.monotonic()
             self.on_frame(frame)
             if self.socket is None:
@@ -334,8 +407,10 @@ def conversation(options):
     def report(event):
         print(json.dumps(event, ensure_ascii=False), flush=True)
 
+    mode = MODES[options.mode]
+    address = (options.host, options.port)
     client = Client(
-        options.host, options.port, options.user, options.token, options.device, options.ca, options.plain, report
+        *address, options.user, options.token, options.device, options.ca, options.plain, mode=mode, report=report
     )
     deadline = time.monotonic() + options.timeout
 
@@ -374,26 +449,47 @@ def conversation(options):
     return None
 
 
+VECTORS = {
+    "json-lines-valid.json": JsonLines,
+    "json-lines-invalid.json": JsonLines,
+    "base64-lines.json": Base64Lines,
+    "hz-frames.json": HzFrames,
+}
+
+
+def data_of(row):
+    if "hex" in row:
+        return bytes.fromhex(row["hex"])
+    return base64.b64decode(row["base64"]) if "base64" in row else row["utf8"].encode()
+
+
+def run_vector(decoder, pieces):
+    frames = []
+    try:
+        for piece in pieces:
+            frames.extend(decoder.push(piece))
+    except BadFrame as bad:
+        return frames, bad.name
+    return frames, None
+
+
 def vectors(options):
-    failed = 0
-    count = 0
-    for name in ("json-lines-valid.json", "json-lines-invalid.json"):
-        for row in json.loads((pathlib.Path(options.folder) / name).read_text(encoding="utf-8"))["rows"]:
-            data = base64.b64decode(row["base64"]) if "base64" in row else row["utf8"].encode()
+    results = []
+    for name, mode in VECTORS.items():
+        fixture = json.loads((pathlib.Path(options.folder) / name).read_text(encoding="utf-8"))
+        for row in fixture["rows"]:
+            data = data_of(row)
+            side = {} if row.get("from") == "server" else {"levels": 16, "arrays": False}
             for pieces in ([data], [data[i : i + 1] for i in range(len(data))]):
-                lines, frames, error = JsonLines(row["limit"], 16, arrays=False), [], None
-                try:
-                    for piece in pieces:
-                        for frame in lines.push(piece):
-                            frames.append(frame)
-                except BadFrame as bad:
-                    error = bad.name
-                count += 1
-                if frames != row["frames"] or error != row.get("error"):
-                    failed += 1
-                    print(json.dumps({"failed": row["name"], "error": error, "frames": frames}))
-    print(json.dumps({"vectors": count, "failed": failed}))
-    return f"{failed} vectors failed" if failed else None
+                frames, error = run_vector(mode(row["limit"], **side), pieces)
+                results.append((f"{name}: {row['name']}", frames == row["frames"] and error == row.get("error")))
+        for row in fixture.get("encodes", ()):
+            results.append((f"{name}: encodes {row['json']}", mode.encode(row["json"]) == data_of(row)))
+    failed = [name for name, good in results if not good]
+    for name in failed:
+        print(json.dumps({"failed": name}))
+    print(json.dumps({"vectors": len(results), "failed": len(failed)}))
+    return f"{len(failed)} vectors failed" if failed else None
 
 
 def main():
@@ -402,6 +498,7 @@ def main():
     parser.add_argument("--port", type=int)
     parser.add_argument("--ca", help="PEM file of the authority that signed the server's certificate")
     parser.add_argument("--plain", action="store_true", help="no TLS: for servers in development")
+    parser.add_argument("--mode", choices=MODES, default="lines", help="how to speak")
     parser.add_argument("--user")
     parser.add_argument("--token")
     parser.add_argument("--device", default="python")

@@ -27,6 +27,7 @@ export const HZ = {
 
 const utf8 = new TextEncoder();
 const OPENING_BRACKET = 0x5b;
+const WHITE_SPACE = new Set<number | undefined>([0x20, 0x09, 0x0a, 0x0d]);
 
 /**
  * Frames with the header {@link HZ}. Refuses a header as soon as it is whole, before anything of its body is held: so it holds at most a
@@ -35,6 +36,7 @@ const OPENING_BRACKET = 0x5b;
 export class HzDecoder<Taken = Frame> extends FrameDecoder<Taken> {
   /** Of the body that has begun; 0: a header comes next. */
   private bodyBytes = 0;
+  private isBatch = false;
 
   override get heldBytes(): number {
     return super.heldBytes + (this.bodyBytes === 0 ? 0 : HZ.headerBytes);
@@ -52,6 +54,7 @@ export class HzDecoder<Taken = Frame> extends FrameDecoder<Taken> {
         continue;
       }
       this.bodyBytes = 0;
+      if (isArray(piece) !== this.isBatch) throw bad('is not what its type says');
       if (!this.deliver(piece, onFrame, onRefused)) return;
     }
   }
@@ -67,8 +70,16 @@ export class HzDecoder<Taken = Frame> extends FrameDecoder<Taken> {
     const length = fields.getUint32(HZ.bodyLengthAt);
     if (length === 0) throw bad('has no body');
     this.check(length, this.limit);
+    this.isBatch = type === HZ.batch;
     return length;
   }
+}
+
+/** JSON text that is an array, if it is JSON at all. */
+function isArray(json: Uint8Array): boolean {
+  let at = 0;
+  while (WHITE_SPACE.has(json[at])) at++;
+  return json[at] === OPENING_BRACKET;
 }
 
 const bad = (what: string): ProtocolError => new ProtocolError('badFrame', `a frame ${what}`);

@@ -1,0 +1,287 @@
+import { connect, type Socket } from 'node:net';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { signToken } from '@huizhi/constellation';
+import { WebSocketTestClient, type Frame } from './testing/client.js';
+import { eventually } from './testing/eventually.js';
+import { BusServer, Rig, SECRET } from './testing/rig.js';
+
+/** WebSockets: the upgrade, who may ask for it, and what only they have. The rest is in modes.it.test.ts. */
+
+let server: BusServer;
+let rig: Rig;
+const sockets: Socket[] = [];
+
+beforeAll(async () => {
+  server = await BusServer.start();
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  rig = await Rig.start(server);
+});
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  await rig.stop();
+});
+
+const restart = async (env: Record<string, string>): Promise<void> => {
+  await rig.stop();
+  rig = await Rig.start(server, env);
+};
+const open = (options?: Parameters<typeof WebSocketTestClient.connect>[1]): Promise<WebSocketTestClient> =>
+  WebSocketTestClient.connect(rig.gateway.port, options);
+const login = async (user: string): Promise<WebSocketTestClient> => rig.loginOn(await open(), user);
+const closed = async (client: WebSocketTestClient, name: string, code: number): Promise<void> => {
+  expect(await client.frame({ messageType: 'close' })).toMatchObject({ name, code });
+  await client.closed();
+  expect([client.code, client.reason]).toEqual([code, name]);
+};
+const works = async (client: WebSocketTestClient): Promise<void> => {
+  const beatID = String(Math.random());
+  client.send({ beatID });
+  await client.frame({ beatID });
+};
+const hello = async (): Promise<Frame> => ({
+  ...{ messageType: 'login', fromUserID: 'alice', versionCode: 2, deviceID: 'phone' },
+  token: await signToken(SECRET, 'alice'),
+});
+
+/** Bytes as they are, both ways. */
+class RawClient {
+  text = '';
+  bytes = Buffer.alloc(0);
+  ended = false;
+
+  constructor(readonly socket: Socket) {
+    sockets.push(socket);
+    socket.on('error', () => undefined);
+    socket.on('close', () => (this.ended = true));
+    socket.on('data', (bytes) => {
+      this.bytes = Buffer.concat([this.bytes, bytes]);
+      this.text += bytes.toString('latin1');
+    });
+  }
+
+  static async connect(): Promise<RawClient> {
+    const socket = connect(rig.gateway.port, '127.0.0.1');
+    await new Promise((resolve) => socket.once('connect', resolve));
+    return new RawClient(socket);
+  }
+
+  /** The upgrade, and what comes right behind it. */
+  async upgrade(...behind: Uint8Array[]): Promise<void> {
+    this.socket.write(Buffer.concat([Buffer.from(request()), ...behind]));
+    await eventually('the upgrade', () => this.text.includes('\r\n\r\n'));
+  }
+}
+
+const request = (line = 'GET / HTTP/1.1', ...headers: string[]): string =>
+  [
+    line,
+    'Host: localhost',
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Version: 13',
+    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+    ...headers,
+    '\r\n',
+  ].join('\r\n');
+
+const TEXT = 1;
+const PING = 9;
+
+/** A frame of RFC 6455 as a client sends it, masked by zeros. */
+function wsFrame(
+  opcode: number,
+  payload: string | Uint8Array,
+  { fin = true, claims }: { fin?: boolean; claims?: number } = {},
+) {
+  const body = Buffer.from(payload);
+  const length = claims ?? body.length;
+  const head = Buffer.alloc(length < 126 ? 2 : 4);
+  head[0] = (fin ? 0x80 : 0) | opcode;
+  head[1] = 0x80 | (length < 126 ? length : 126);
+  if (length >= 126) head.writeUInt16BE(length, 2);
+  return Buffer.concat([head, Buffer.alloc(4), body]);
+}
+
+test('is opened at / and /ws, with the subprotocol if it is offered, never compressed', async () => {
+  for (const path of ['/', '/ws', '/ws?from=here']) {
+    const client = await open({ path, protocols: ['other', 'huizhi'] });
+    expect([client.webSocket.protocol, client.webSocket.extensions]).toEqual(['huizhi', '']);
+    client.destroy();
+  }
+  const plain = await open();
+  expect(plain.webSocket.protocol).toBe('');
+  plain.destroy();
+});
+
+test.each([
+  ['another path', 'GET /chat HTTP/1.1', [], 404],
+  ['a version of 2009', 'GET / HTTP/1.1', ['Sec-WebSocket-Version: 7'], 400],
+  ['headers of more than 4 KiB', 'GET / HTTP/1.1', [`Cookie: ${'x'.repeat(5_000)}`], 431],
+  ['a header that is none', 'GET / HTTP/1.1', ['nonsense'], 400],
+  ['another site’s page', 'GET / HTTP/1.1', ['Origin: https://evil.example'], 403],
+  ['a page without a site', 'GET / HTTP/1.1', ['Origin: null'], 403],
+])('refuses %s with a status and closes', async (_, line, headers, status) => {
+  const client = await RawClient.connect();
+  const text = headers[0]?.startsWith('Sec-WebSocket-Version')
+    ? request(line).replace('Version: 13', 'Version: 7')
+    : request(line, ...headers);
+  client.socket.write(text);
+  await eventually('the end', () => client.ended);
+  expect(client.text).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+});
+
+test('asks who comes without an upgrade for one', async () => {
+  for (const [path, status] of [
+    ['/', 426],
+    ['/index.html', 404],
+  ] as const) {
+    const response = await fetch(`http://127.0.0.1:${rig.gateway.port}${path}`);
+    expect([response.status, response.headers.get('connection')]).toEqual([status, 'close']);
+    expect((await response.text()).length).toBeLessThan(50);
+  }
+});
+
+test('lets in pages of the same host, or those that are listed', async () => {
+  const { port } = rig.gateway;
+  await works(await rig.loginOn(await open({ origin: `http://localhost:${port}` }), 'alice'));
+  await expect(open({ origin: `http://localhost:${port + 1}` })).rejects.toThrow('403');
+  await restart({ ALLOWED_ORIGINS: 'https://chat.example,http://localhost:8080' });
+  await works(await rig.loginOn(await open({ origin: 'https://chat.example' }), 'alice'));
+  await expect(open({ origin: 'https://chat.example.evil.example' })).rejects.toThrow('403');
+  await expect(open({ origin: `http://localhost:${rig.gateway.port}` })).rejects.toThrow('403');
+});
+
+test('an upgrade may come byte by byte, and be followed by the login at once', async () => {
+  const slow = await RawClient.connect();
+  for (const byte of Buffer.from(request())) {
+    slow.socket.write(Buffer.of(byte));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await eventually('the upgrade', () => slow.text.startsWith('HTTP/1.1 101 '));
+
+  const quick = await RawClient.connect();
+  await quick.upgrade(wsFrame(TEXT, JSON.stringify(await hello())), wsFrame(TEXT, '{"beatID":"early"}'));
+  await eventually('the answers', () => quick.text.includes('"beatID":"early"'));
+  expect(quick.text).toContain('"loginReceipt","code":0');
+});
+
+test('closes an upgrade that does not end, however busy it keeps', async () => {
+  await restart({ LOGIN_DEADLINE: '500ms' });
+  const client = await RawClient.connect();
+  client.socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n');
+  const loris = setInterval(() => client.socket.write('X: y\r\n'), 50);
+  await eventually('the end', () => client.ended).finally(() => clearInterval(loris));
+  expect(client.text).toMatch(/^HTTP\/1.1 408 /);
+
+  const silent = await open();
+  await closed(silent, 'loginTimeout', 4009);
+});
+
+test('closes who sends binary messages, or none that is a frame, and no other', async () => {
+  const bystander = await login('bob');
+  for (const bad of [Buffer.from('{"beatID":"1"}'), 'hello', '', '[{"beatID":"1"}]', '{"a":1}\n{"b":2}']) {
+    const client = await login('alice');
+    client.webSocket.send(bad);
+    expect(await client.frame({ messageType: 'error' })).toMatchObject({ name: 'badFrame' });
+    await closed(client, 'badFrame', 4503);
+  }
+  await works(bystander);
+});
+
+test.each([
+  ['an unmasked frame', Buffer.from([0x81, 0x02, 0x7b, 0x7d]), 'badFrame', 4503],
+  ['a reserved bit', Buffer.from([0xc1, 0x80, 0, 0, 0, 0]), 'badFrame', 4503],
+  ['an unknown opcode', wsFrame(3, ''), 'badFrame', 4503],
+  ['a ping of more than 125 bytes', wsFrame(PING, 'x'.repeat(126)), 'badFrame', 4503],
+  ['a continuation of nothing', wsFrame(0, '{}'), 'badFrame', 4503],
+  ['text that is not UTF-8', wsFrame(TEXT, Buffer.from([0x7b, 0xff, 0x7d])), 'badFrame', 4503],
+  [
+    'more pieces than a frame can need',
+    Buffer.concat([
+      wsFrame(TEXT, '{', { fin: false }),
+      ...Array.from({ length: 64 }, () => wsFrame(0, '', { fin: false })),
+    ]),
+    'badFrame',
+    4503,
+  ],
+  [
+    'a length of 64 KiB and more in one piece',
+    Buffer.from([0x81, 0xff, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0]),
+    'frameTooLarge',
+    4504,
+  ],
+  ['a length of 2^62', Buffer.from([0x81, 0xff, 0x40, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), 'frameTooLarge', 4504],
+])('tells who sends %s what it was, by frame and by code', async (_, bytes, name, code) => {
+  const client = await RawClient.connect();
+  await client.upgrade(wsFrame(TEXT, JSON.stringify(await hello())));
+  await eventually('the login', () => client.text.includes('loginReceipt'));
+  client.socket.write(bytes);
+  await eventually('the end', () => client.ended);
+  expect(client.text).toContain(`"messageType":"error","code":`);
+  expect(client.text).toContain(`"messageType":"close","code":${code},"name":"${name}"`);
+  // The last frame: FIN and close, its length, the code, the name.
+  const last = Buffer.concat([Buffer.from([0x88, 2 + name.length, code >> 8, code & 0xff]), Buffer.from(name)]);
+  expect(client.bytes.subarray(-last.length)).toEqual(last);
+});
+
+test('reads a message in pieces, with a ping between them', async () => {
+  const client = await RawClient.connect();
+  await client.upgrade(wsFrame(TEXT, JSON.stringify(await hello())));
+  const text = Buffer.from('{"beatID":"回执"}');
+  client.socket.write(
+    Buffer.concat([
+      wsFrame(TEXT, text.subarray(0, 12), { fin: false }),
+      wsFrame(PING, 'are you there?'),
+      wsFrame(0, text.subarray(12)),
+    ]),
+  );
+  await eventually('both answers', () => client.bytes.includes('"beatID":"回执"'));
+  expect(client.bytes.includes(Buffer.concat([Buffer.from([0x8a, 14]), Buffer.from('are you there?')]))).toBe(true);
+});
+
+test('closes a message that is begun and not finished', async () => {
+  await restart({ FRAME_DEADLINE: '400ms' });
+  const client = await RawClient.connect();
+  await client.upgrade(wsFrame(TEXT, JSON.stringify(await hello())));
+  await eventually('the login', () => client.text.includes('loginReceipt'));
+  client.socket.write(wsFrame(TEXT, '{', { claims: 100 }));
+  const loris = setInterval(() => client.socket.write(' '), 150);
+  await eventually('the end', () => client.ended).finally(() => clearInterval(loris));
+  expect(client.text).toContain('"name":"frameTimeout"');
+});
+
+test('counts pings as frames, and is not silent to one who only pings', async () => {
+  await restart({ FRAMES_PER_SECOND: '10', HEARTBEAT: '100ms', HEARTBEAT_LEAST: '400ms' });
+  const pinging = await login('bob');
+  const heart = setInterval(() => pinging.webSocket.ping(), 150);
+  const flooding = await login('alice');
+  for (let i = 0; i < 30; i++) flooding.webSocket.ping();
+  await closed(flooding, 'rateLimited', 4006);
+  const silent = await login('carol');
+  await closed(silent, 'heartbeatMissed', 4001);
+  await works(pinging);
+  clearInterval(heart);
+});
+
+test('a client that says goodbye is answered and its session is over', async () => {
+  const client = await login('alice');
+  client.webSocket.close(1000, 'bye');
+  await client.closed();
+  expect(client.code).toBe(1000);
+  await eventually('the end of the session', () => rig.offline.closes.some(({ user }) => user === 'alice'));
+});
+
+test('is told to go when the gateway ends, also in the middle of an upgrade', async () => {
+  await restart({ DRAIN_SPREAD: '0ms' });
+  const client = await login('alice');
+  const upgrading = await RawClient.connect();
+  upgrading.socket.write('GET / HTTP/1.1\r\n');
+  await works(client);
+  const stopped = rig.gateway.stop();
+  await closed(client, 'drain', 4000);
+  await eventually('the end', () => upgrading.ended);
+  expect(upgrading.text).toMatch(/^HTTP\/1.1 503 /);
+  await stopped;
+});
