@@ -1,0 +1,253 @@
+import fc from 'fast-check';
+import type { Device } from './device.js';
+import { next } from './faulty-bus.js';
+import type { Scene, Target } from './scene.js';
+import type { SendSpec, Spec } from './spec.js';
+
+export type Step = fc.AsyncCommand<Spec, Scene>;
+
+/** A command with its arguments as plain data, so that a counterexample can be read. */
+function step<A extends object>(name: string, args: fc.Arbitrary<A>, run: (scene: Scene, args: A) => Promise<unknown> | void) {
+  return args.map((given): Step => ({
+    check: () => true,
+    run: async (_, scene) => {
+      await run(scene, given);
+      scene.verify();
+    },
+    toString: () => `${name}(${JSON.stringify(given).slice(1, -1)})`,
+  }));
+}
+
+const which = fc.nat(7);
+const gateway = fc.nat(1);
+const owner = fc.constantFrom('message' as const, 'offline' as const);
+const speaker = fc.constantFrom('gateway0', 'gateway1', 'message', 'offline');
+const of = <T>(all: readonly T[], n: number): T | undefined => all[n % Math.max(1, all.length)];
+
+const here = (scene: Scene): Device[] => scene.devices.filter((device) => device.link !== undefined);
+
+const targets: Target[] = [0, 1, 2, 'group', 'nobody', 'noGroup'];
+const target = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom<Target>(0, 1, 2) },
+  { weight: 4, arbitrary: fc.constant<Target>('group') },
+  { weight: 1, arbitrary: fc.constantFrom(...targets) },
+);
+
+const send = step(
+  'send',
+  fc.record({ from: which, to: target, count: fc.integer({ min: 1, max: 4 }), withID: fc.boolean(), wait: fc.boolean() }),
+  async (scene, { from, to, count, withID, wait }) => {
+    const device = of(scene.devices, from)!;
+    const sends = Array.from({ length: count }, () => scene.compose(device, to, withID));
+    device.send(...sends);
+    if (wait && device.link) await answered(scene, device, sends);
+  },
+);
+
+const answered = (scene: Scene, device: Device, sends: readonly SendSpec[]): Promise<void> =>
+  scene.until('an answer', () => !device.link || sends.every((one) => one.told !== 'nothing'));
+
+/** The same message once more, from its device or from another of its user. */
+const resend = step('resend', fc.record({ what: which, by: which }), (scene, { what, by }) => {
+  const one = of(scene.spec.sends, what);
+  if (!one) return;
+  const able = scene.devices.filter(({ spec }) => (one.clientMsgID ? spec.user === one.user : one.devices.has(spec)));
+  const device = of(able, by)!;
+  one.devices.add(device.spec);
+  device.send(one);
+});
+
+const conflict = step('conflict', fc.record({ what: which }), async (scene, { what }) => {
+  const one = of(scene.spec.sends.filter((sent) => sent.clientMsgID !== undefined && sent.conversation !== scene.group), what);
+  const device = scene.devices.find(({ spec }) => one?.devices.has(spec));
+  if (!one || !device) return;
+  const other = scene.compose(device, 'nobody', true, one);
+  device.send(other);
+  if (device.link) await answered(scene, device, [other]);
+});
+
+const createGroup = step('createGroup', fc.record({ by: which, others: fc.subarray([0, 1, 2], { minLength: 1 }) }), async (scene, { by, others }) => {
+  const device = of(here(scene), by);
+  if (!device || scene.group) return;
+  const creation = scene.composeGroup(device, others.map((n) => scene.spec.users[n]!));
+  device.send(creation);
+  while (creation.told === 'nothing') {
+    await answered(scene, device, [creation]);
+    if (!device.link) await device.login(0);
+  }
+});
+
+/** What a device was delivered on this connection: all, up to one of them, one alone, or all in the other order; perhaps twice. */
+const receipt = step(
+  'receipt',
+  fc.record({ by: which, how: fc.constantFrom('all', 'upTo', 'one', 'backwards'), at: which, twice: fc.boolean() }),
+  (scene, { by, how, at, twice }) => {
+    const device = of(here(scene), by);
+    const link = device?.link;
+    if (!device || !link) return;
+    const entries = [...link.delivered];
+    const chosen = of(entries, at);
+    if (!chosen) return;
+    const upTo = how === 'all' ? link.last : chosen[1];
+    const [covered, frame] =
+      how === 'one'
+        ? [[chosen[1]], { messageID: chosen[0] }]
+        : how === 'backwards'
+          ? [entries.map(([, seq]) => seq), { messageIDs: entries.map(([id]) => id).reverse() }]
+          : [entries.map(([, seq]) => seq).filter((seq) => seq <= upTo), { upTo }];
+    scene.spec.receipts(link, covered);
+    device.receipt(frame);
+    if (twice) device.receipt(frame);
+  },
+);
+
+/** Claims about what was not delivered to it: of no effect, whatever they name. */
+const foreignReceipt = step(
+  'foreignReceipt',
+  fc.record({ by: which, what: fc.constantFrom('others', 'unknown', 'own', 'beyond'), at: which }),
+  async (scene, { by, what, at }) => {
+    const device = of(here(scene), by);
+    if (!device?.link) return;
+    const { user } = device.spec;
+    if (what === 'beyond') {
+      // Entries on their way would count as delivered; with one device nobody else can bring any unforeseen.
+      if (scene.spec.devices.filter((one) => one.user === user).length > 1) return;
+      await scene.quiet();
+      if (!device.link || !device.isSettled || scene.spec.lacking(device.spec).length > 0) return;
+      if (scene.devices.some((other) => !other.isSettled)) return;
+      scene.spec.receipts(device.link, device.link.delivered.values());
+      return device.receipt({ upTo: 1_000_000 });
+    }
+    const foreign = scene.spec.sends.filter((one) =>
+      what === 'own' ? one.devices.has(device.spec) && one.devices.size === 1 : !one.conversation.users.includes(user),
+    );
+    const messageID = what === 'unknown' ? '9007199254739968' : of(foreign, at)?.place?.messageID;
+    if (messageID) device.receipt({ messageID });
+  },
+);
+
+const reconnect = step('reconnect', fc.record({ who: which, gateway, abrupt: fc.boolean() }), async (scene, { who, gateway: to, abrupt }) => {
+  const device = of(scene.devices, who)!;
+  device.hangUp(abrupt);
+  await device.login(to);
+});
+
+const hangUp = step('hangUp', fc.record({ who: which, abrupt: fc.boolean() }), (scene, { who, abrupt }) =>
+  of(scene.devices, who)!.hangUp(abrupt),
+);
+
+/** The same device once more, while its connection stands. */
+const takeOver = step('takeOver', fc.record({ who: which, gateway }), (scene, { who, gateway: to }) =>
+  of(scene.devices, who)!.login(to),
+);
+
+const newDevice = step('newDevice', fc.record({ user: fc.nat(2), gateway }), async (scene, { user: n, gateway: to }) => {
+  const user = scene.spec.users[n]!;
+  const count = scene.spec.devices.filter((device) => device.user === user).length;
+  if (count < 2) await scene.addDevice(user, `device${count}`).login(to);
+});
+
+const readHistory = step('readHistory', fc.record({ by: which, what: which }), async (scene, { by, what }) => {
+  const device = of(here(scene), by);
+  const conversation = of([...scene.spec.conversations.values()].filter((one) => one.users.length > 0), what);
+  if (!device || !conversation) return;
+  const { user } = device.spec;
+  if (!conversation.users.includes(user)) {
+    if (conversation.groupID === undefined) return;
+    const page = await device.history(scene.addressOf(user, conversation));
+    if (page && page !== 'notAllowed') scene.spec.violations.push(`${user} read a group it is not in`);
+    return;
+  }
+  // Nothing learnt while the page was on its way can be asked of it.
+  const known = new Map(conversation.bySeq);
+  const page = await device.history(scene.addressOf(user, conversation));
+  if (page && page !== 'notAllowed') scene.spec.history(conversation, user, page, known.keys());
+});
+
+const quiet = step('quiet', fc.constant({}), (scene) => scene.quiet());
+
+/** The next things this service says are lost, said twice, or late. */
+const badBus = step(
+  'badBus',
+  fc.record({ who: speaker, count: fc.integer({ min: 1, max: 3 }), how: fc.constantFrom('lose' as const, 'double' as const, { delayMs: 15 }) }),
+  (scene, { who, count, how }) => next(busOf(scene, who), count, how),
+);
+
+const dropBus = step('dropBus', fc.record({ who: speaker }), async (scene, { who }) => {
+  const bus = busOf(scene, who);
+  bus.drop();
+  await scene.pause(5);
+  bus.restore();
+});
+
+function busOf({ house }: Scene, who: string) {
+  if (who === 'message' || who === 'offline') return house[who].bus;
+  return house.gateways[who === 'gateway0' ? 0 : 1]!.bus;
+}
+
+/** The writer's next transactions end badly. */
+const badCommit = step(
+  'badCommit',
+  fc.record({ who: owner, how: fc.constantFrom('refuse' as const, 'rollBack' as const, 'unheard' as const) }),
+  ({ house }, { who, how }) => void house[who].endings.push(how),
+);
+
+const terminate = step('terminate', fc.record({ who: owner }), ({ house }, { who }) => house.terminate(who));
+
+const crash = step('crash', fc.record({ who: owner, sameName: fc.integer({ min: 0, max: 15 }).map((n) => n > 0) }), ({ house }, { who, sameName }) =>
+  house.crash(who, sameName),
+);
+
+const replace = step('replace', fc.record({ who: owner }), ({ house }, { who }) => house.replace(who));
+
+const crashGateway = step('crashGateway', fc.record({ gateway }), async (scene, { gateway: n }) => {
+  const lost = scene.devices.filter((device) => device.gateway === n);
+  for (const device of lost) device.hangUp(true);
+  await scene.house.crashGateway(n);
+  await Promise.all(lost.map((device) => device.login(n)));
+});
+
+const drain = step('drain', fc.record({ gateway }), async (scene, { gateway: n }) => {
+  const leaving = scene.devices.filter((device) => device.gateway === n);
+  const drained = scene.house.drainGateway(n);
+  await scene.until('the drain', () => leaving.every((device) => device.gateway !== n));
+  await Promise.all(leaving.map((device) => (device.link ? undefined : device.login(1 - n))));
+  await drained;
+});
+
+const usual: [number, fc.Arbitrary<Step>][] = [
+  [30, send],
+  [6, resend],
+  [4, conflict],
+  [6, createGroup],
+  [14, receipt],
+  [4, foreignReceipt],
+  [6, reconnect],
+  [4, hangUp],
+  [4, takeOver],
+  [6, newDevice],
+  [3, readHistory],
+  [4, quiet],
+];
+
+/** Each costs between 20 and 500 ms of waiting, so they are not in every run. */
+const trouble: [number, fc.Arbitrary<Step>][] = [
+  [6, badBus],
+  [2, dropBus],
+  [6, badCommit],
+  [3, terminate],
+  [4, crash],
+  [1, replace],
+  [2, crashGateway],
+  [1, drain],
+];
+
+const weighted = (list: [number, fc.Arbitrary<Step>][]): fc.Arbitrary<Step> =>
+  fc.oneof(...list.map(([weight, arbitrary]) => ({ weight, arbitrary })));
+
+/** @param share of commands that break something, in a hundred */
+export const steps = (share: number): fc.Arbitrary<Iterable<Step>> =>
+  fc.commands(
+    [fc.oneof({ weight: 100 - share, arbitrary: weighted(usual) }, { weight: share, arbitrary: weighted(trouble) })],
+    { maxCommands: 16, size: 'max' },
+  ) as fc.Arbitrary<Iterable<Step>>;

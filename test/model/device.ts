@@ -1,0 +1,209 @@
+import { Link, type Frame } from './link.js';
+import type { Scene } from './scene.js';
+import type { ConversationSpec, DeliveryFrame, DeviceSpec, LinkSpec, SendSpec } from './spec.js';
+
+/** Before a message that was refused for the time being is sent again, milliseconds. */
+const AGAIN_MS = 20;
+
+interface Connected {
+  readonly link: Link;
+  readonly gateway: number;
+  /** What its user had confirmed when it asked to log in. */
+  readonly atLeast: number;
+  spec: LinkSpec | undefined;
+  closed: string | undefined;
+  /** How far {@link Device.receiptAll} has come. */
+  saidUpTo: number;
+}
+
+/**
+ * A device that keeps to the rules of docs/protocol.md, section 3, and to nothing beyond them: what is unsettled is sent again
+ * after a login, and in order after a temporary error. It receipts only when told to.
+ */
+export class Device {
+  private at: Connected | undefined;
+  /** In the order of first sending. */
+  private unsettled: SendSpec[] = [];
+  private readonly pausing = new Map<ConversationSpec, NodeJS.Timeout>();
+  /** Older connections of this device, whose place a newer one took. */
+  private readonly replaced = new Set<Connected>();
+  /** A login is under way, which may take the place of the present connection before it is answered. */
+  private isMoving = false;
+
+  constructor(
+    readonly spec: DeviceSpec,
+    private readonly scene: Scene,
+  ) {}
+
+  get name(): string {
+    return `${this.spec.user}/${this.spec.id}`;
+  }
+
+  get link(): LinkSpec | undefined {
+    return this.at?.link.isOpen ? this.at.spec : undefined;
+  }
+
+  get gateway(): number | undefined {
+    return this.link && this.at?.gateway;
+  }
+
+  get isSettled(): boolean {
+    return this.unsettled.length === 0;
+  }
+
+  /** Everything older is closed: two connections of one device never live for long. */
+  get isAlone(): boolean {
+    return [...this.replaced].every(({ link }) => !link.isOpen);
+  }
+
+  /** Connected and logged in, elsewhere if it must be; a connection that is still open is left to the server. */
+  async login(gateway: number): Promise<void> {
+    let next = gateway;
+    this.isMoving = true;
+    while (!(await this.tryLogin(next))) {
+      await this.scene.pause(AGAIN_MS);
+      next = 1 - next;
+    }
+    this.isMoving = false;
+    for (const send of this.unsettled) this.write(send);
+  }
+
+  hangUp(abrupt: boolean): void {
+    this.at?.link.end(abrupt);
+    this.at = undefined;
+  }
+
+  send(...sends: readonly SendSpec[]): void {
+    for (const send of sends) {
+      if (!this.unsettled.includes(send)) this.unsettled.push(send);
+      if (!this.pausing.has(send.conversation)) this.write(send);
+    }
+  }
+
+  receipt(frame: object): void {
+    this.at?.link.write({ messageType: 'receipt', ...frame });
+  }
+
+  /** Everything delivered on this connection that is not receipted yet. */
+  receiptAll(): void {
+    const { at, link } = this;
+    if (!at || !link || link.delivered.size === 0 || at.saidUpTo === link.last) return;
+    at.saidUpTo = link.last;
+    this.scene.spec.receipts(link, link.delivered.values());
+    this.receipt({ upTo: link.last });
+  }
+
+  /** Nothing it was delivered may ever come again. */
+  get isConfirmed(): boolean {
+    return this.link !== undefined && this.spec.confirmed >= this.link.last;
+  }
+
+  /** A page of a conversation. @returns undefined when it could not be had just now */
+  async history(target: object): Promise<readonly DeliveryFrame[] | 'notAllowed' | undefined> {
+    const requestID = this.scene.newID();
+    const { at } = this;
+    at?.link.write({ messageType: 'history', requestID, limit: 200, afterSeq: 0, ...target });
+    let answer: Frame | undefined;
+    await this.scene.until(`${this.name}: history`, () => {
+      answer = this.scene.answers.get(requestID);
+      return answer !== undefined || !at?.link.isOpen;
+    });
+    if (!answer || answer['name'] === 'unavailable') return undefined;
+    if (answer.messageType === 'error') return answer['name'] as 'notAllowed';
+    return answer['messages'] as readonly DeliveryFrame[];
+  }
+
+  leave(): void {
+    for (const timer of this.pausing.values()) clearTimeout(timer);
+    for (const { link } of [...this.replaced, ...(this.at ? [this.at] : [])]) if (link.isOpen) link.end(true);
+  }
+
+  private async tryLogin(gateway: number): Promise<boolean> {
+    const { user, id } = this.spec;
+    const port = this.scene.portOf(gateway);
+    const link = new Link(
+      port,
+      (frames) => frames.forEach((frame) => this.heard(now, frame)),
+      () => this.ended(now),
+    );
+    const atLeast = this.scene.spec.confirmedOf(user);
+    const now: Connected = { link, gateway, atLeast, spec: undefined, closed: undefined, saidUpTo: 0 };
+    link.write({ messageType: 'login', fromUserID: user, deviceID: id, versionCode: 2, deviceType: 'model' });
+    await this.scene.until(`${this.name}: login`, () => now.spec !== undefined || !link.isOpen);
+    return now.spec !== undefined && link.isOpen;
+  }
+
+  private heard(now: Connected, frame: Frame): void {
+    if (frame.messageType === 'loginReceipt') this.welcomed(now, frame);
+    else if (frame.messageType === 'close') now.closed = String(frame['name']);
+    else if (now === this.at && now.spec) this.judge(now.spec, frame);
+    this.scene.notify();
+  }
+
+  private welcomed(now: Connected, frame: Frame): void {
+    if (frame['code'] !== 0) return;
+    const [cursor, head, waiting] = ['inboxSeq', 'head', 'waiting'].map((name) => Number(frame[name]));
+    now.spec = this.scene.spec.loggedIn(this.spec, cursor!, head!, waiting!, now.atLeast);
+    if (this.at) this.replaced.add(this.at);
+    this.at = now;
+  }
+
+  private judge(link: LinkSpec, frame: Frame): void {
+    const { spec, answers } = this.scene;
+    switch (frame.messageType) {
+      case 'normal':
+        return spec.delivered(link, frame as unknown as DeliveryFrame);
+      case 'receiptConfirm':
+        return spec.confirmed(this.spec, Number(frame['inboxSeq']));
+      case 'normalReceipt':
+      case 'invalidReceipt':
+        return this.answered(frame);
+      case 'historyReceipt':
+        return void answers.set(String(frame['requestID']), frame);
+      case 'error':
+        if (frame['requestID'] !== undefined) return void answers.set(String(frame['requestID']), frame);
+        if (frame['temporary'] === true && frame['sendTime'] !== undefined) return this.again(this.ofTime(frame));
+    }
+    spec.violations.push(`${this.name} got what it cannot have asked for: ${JSON.stringify(frame)}`);
+  }
+
+  private answered(frame: Frame): void {
+    const { spec } = this.scene;
+    const send = this.ofTime(frame);
+    if (frame.messageType === 'invalidReceipt') spec.refused(send, String(frame['name']));
+    else {
+      const [messageID, serverTime] = [String(frame['messageID']), String(frame['serverTime'])];
+      spec.receipted(send, { messageID, serverTime, seq: Number(frame['seq']) });
+    }
+    this.unsettled = this.unsettled.filter((one) => one !== send);
+  }
+
+  /** Every send has a time of its own, and every answer echoes it. */
+  private ofTime(frame: Frame): SendSpec {
+    const send = this.scene.spec.sends.find((one) => one.sendTime === frame['sendTime']);
+    if (!send) throw new Error(`${this.name}: an answer to nothing: ${JSON.stringify(frame)}`);
+    return send;
+  }
+
+  /** All that is unsettled in its conversation, in order, a moment later; what is new waits for that. */
+  private again({ conversation }: SendSpec): void {
+    if (this.pausing.has(conversation)) return;
+    const timer = setTimeout(() => {
+      this.pausing.delete(conversation);
+      for (const send of this.unsettled) if (send.conversation === conversation) this.write(send);
+    }, AGAIN_MS);
+    this.pausing.set(conversation, timer);
+  }
+
+  private write(send: SendSpec): void {
+    if (this.link) this.at?.link.write(send.frame);
+  }
+
+  private ended(now: Connected): void {
+    const isCurrent = now === this.at;
+    if (isCurrent && !this.isMoving && now.closed === 'kicked') {
+      this.scene.spec.violations.push(`${this.name} was kicked, though nobody took its place`);
+    }
+    this.scene.notify();
+  }
+}

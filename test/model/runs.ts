@@ -1,0 +1,36 @@
+import fc from 'fast-check';
+import { steps, type Step } from './commands.js';
+import { House } from './house.js';
+import { Scene } from './scene.js';
+
+export interface RunsOptions {
+  readonly seed: number;
+  /** Of one counterexample, as fast-check prints it. */
+  readonly path?: string;
+  readonly runs: number;
+  /** Of a hundred commands, how many break something. */
+  readonly trouble: number;
+  readonly patienceMs: number;
+  /** Stop at the first counterexample instead of looking for a smaller one. */
+  readonly hasty?: boolean;
+}
+
+/** Checks so many runs on one house, one after another. */
+export async function checkRuns(house: House, options: RunsOptions): Promise<fc.RunDetails<[Iterable<Step>]>> {
+  const { seed, path, runs, trouble, patienceMs, hasty = false } = options;
+  const property = fc.asyncProperty(steps(trouble), async (commands) => {
+    const scene = new Scene(house, patienceMs);
+    try {
+      await scene.begin();
+      await fc.asyncModelRun(() => ({ model: scene.spec, real: scene }), commands);
+      await scene.finish();
+    } finally {
+      scene.leave();
+      house.heal();
+    }
+  });
+  return fc.check(property, {
+    ...{ seed, numRuns: runs, endOnFailure: hasty, interruptAfterTimeLimit: 240_000, markInterruptAsFailure: false },
+    ...(path !== undefined && { path }),
+  });
+}

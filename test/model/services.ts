@@ -1,0 +1,152 @@
+import { commands, type EnsureUserCommand, type MembersCommand } from '@huizhi/protocol';
+import { Bus, DedicatedConnection, readConfig, silentLogger } from '@huizhi/runtime';
+import { gatewayConfig } from '../../apps/gateway/src/config.js';
+import { Gateway } from '../../apps/gateway/src/gateway.js';
+import { SCHEMA as MESSAGE_SCHEMA } from '../../apps/message/src/database.js';
+import type { Directory } from '../../apps/message/src/directory/directory.js';
+import { buildConversations } from '../../apps/message/src/lanes/build.js';
+import { HistoryReader } from '../../apps/message/src/reads/history-reader.js';
+import { LogReader } from '../../apps/message/src/reads/log-reader.js';
+import { OfflineService } from '../../apps/offline/src/offline-service.js';
+import { FaultyBus } from './faulty-bus.js';
+import { makeFaulty, type Ending } from './faulty-connection.js';
+
+export const MESSAGE_LANES = 4;
+export const OFFLINE_LANES = 2;
+/** The least that services take: what a crash under another name costs. */
+export const LEASE_MS = 500;
+export const WINDOW = 12;
+
+/** What all services of a house need. */
+export interface Ground {
+  readonly natsUrl: string;
+  readonly messageUrl: string;
+  readonly offlineUrl: string;
+  readonly directory: Directory;
+}
+
+/** A running service without its Nest shell. */
+export interface Running {
+  readonly name: string;
+  readonly bus: FaultyBus;
+  /** The next transactions of its writer end like this; then as usual. */
+  endings: Ending[];
+  /** In order: works finished, lanes given back. */
+  stop(): Promise<void>;
+  /** As kill -9: nothing finished, nothing released, nothing said. Resolves when nothing of it is left in this process. */
+  kill(): Promise<void>;
+}
+
+async function busFor(ground: Ground, name: string): Promise<FaultyBus> {
+  const real = Bus.connect({ url: ground.natsUrl, name, log: silentLogger });
+  await real.ready();
+  return new FaultyBus(real);
+}
+
+/** The control plane's way to the directory, which is real; only Nest's transport is left out. */
+const controlOf = (directory: Directory) => ({
+  request: async <Reply>(pattern: string, data: unknown): Promise<Reply> => {
+    if (pattern !== commands.ensureUser) throw new Error(`the gateway asked for ${pattern}`);
+    return (await directory.ensureUser((data as EnsureUserCommand).user)) as Reply;
+  },
+});
+
+export async function startGateway(ground: Ground, name: string): Promise<Running & { readonly port: number }> {
+  const faulty = await busFor(ground, name);
+  const config = readConfig(gatewayConfig, {
+    NODE_ENV: 'test',
+    INSTANCE_ID: name,
+    NATS_URL: ground.natsUrl,
+    HTTP_PORT: '0',
+    GATEWAY_PORT: '0',
+    TLS: 'off',
+    AUTH: 'open',
+    MESSAGE_LANES: String(MESSAGE_LANES),
+    OFFLINE_LANES: String(OFFLINE_LANES),
+    LOGIN_ATTEMPTS: '10000',
+    FRAMES_PER_SECOND: '10000',
+    WINDOW: String(WINDOW),
+    BATCH_ENTRIES: '4',
+    SEND_PACE: '1ms',
+    RESEND_AFTER: '100ms',
+    RESEND_AT_MOST: '200ms',
+    FENCE: '2s',
+    FETCH_TIMEOUT: '300ms',
+    CURSOR_FLUSH: '1ms',
+    CURSOR_REPEAT: '100ms',
+    CONFIRM_INTERVAL: '1ms',
+    DRAIN_TIMEOUT: '1s',
+  });
+  const gateway = new Gateway({ config, bus: faulty.bus, control: controlOf(ground.directory), log: silentLogger });
+  await gateway.start();
+  const end = async (): Promise<void> => {
+    await gateway.stop();
+    await faulty.close();
+  };
+  return {
+    name,
+    bus: faulty,
+    endings: [],
+    port: gateway.port,
+    stop: end,
+    // Its clients' sockets are ended by the test: for them and for the bus it is gone at the same moment.
+    kill: () => {
+      faulty.kill();
+      return end();
+    },
+  };
+}
+
+export async function startMessage(ground: Ground, name: string): Promise<Running> {
+  const faulty = await busFor(ground, name);
+  const connect = (role: string): DedicatedConnection =>
+    new DedicatedConnection({ url: ground.messageUrl, schema: MESSAGE_SCHEMA, applicationName: `${name} ${role}` });
+  const [writer, reader] = [connect('writer'), connect('reader')];
+  const endings: Ending[] = [];
+  const kills = [makeFaulty(writer, () => endings.shift() ?? 'pass'), makeFaulty(reader, () => 'pass')];
+  const config = { INSTANCE_ID: name, MESSAGE_LANES, LEASE: LEASE_MS, PACE: 1 };
+  const conversations = buildConversations(config, writer, faulty.bus, silentLogger);
+  await conversations.keeper.start();
+  new LogReader(faulty.bus, reader, silentLogger).listen();
+  new HistoryReader(faulty.bus, reader, silentLogger).listen();
+  const stop = async (): Promise<void> => {
+    await conversations.keeper.stop();
+    await Promise.all([writer.close(), reader.close()]);
+    await faulty.close();
+  };
+  return { name, bus: faulty, endings, stop, kill: () => killing(faulty, kills, stop) };
+}
+
+export async function startOffline(ground: Ground, name: string): Promise<Running> {
+  const faulty = await busFor(ground, name);
+  const config = {
+    INSTANCE_ID: name,
+    OFFLINE_DATABASE_URL: ground.offlineUrl,
+    OFFLINE_LANES,
+    MESSAGE_LANES,
+    LEASE: LEASE_MS,
+    RETENTION_DAYS: 30,
+    PACE: 1,
+  };
+  const membersAsOf = (conversation: string, position: number): Promise<readonly string[]> => {
+    const { conversation: of, position: at }: MembersCommand = { conversation, position };
+    return ground.directory.membersAsOf(of, at).then(({ users }) => users);
+  };
+  const service = new OfflineService({ config, bus: faulty.bus, log: silentLogger, membersAsOf });
+  const { connection, reading } = service as unknown as Record<'connection' | 'reading', DedicatedConnection>;
+  const endings: Ending[] = [];
+  const kills = [makeFaulty(connection, () => endings.shift() ?? 'pass'), makeFaulty(reading, () => 'pass')];
+  await service.start();
+  const stop = async (): Promise<void> => {
+    await service.stop();
+    await service.close();
+    await faulty.close();
+  };
+  return { name, bus: faulty, endings, stop, kill: () => killing(faulty, kills, stop) };
+}
+
+function killing(bus: FaultyBus, kills: (() => void)[], stop: () => Promise<void>): Promise<void> {
+  bus.kill();
+  for (const kill of kills) kill();
+  return stop();
+}
