@@ -161,7 +161,7 @@ export class Device {
       case 'historyReceipt':
         return void answers.set(String(frame['requestID']), frame);
       case 'error':
-        if (frame['requestID'] !== undefined) return void answers.set(String(frame['requestID']), frame);
+        if (typeof frame['requestID'] === 'string') return void answers.set(frame['requestID'], frame);
         if (frame['temporary'] === true && frame['sendTime'] !== undefined) return this.again(this.ofTime(frame));
     }
     spec.violations.push(`${this.name} got what it cannot have asked for: ${JSON.stringify(frame)}`);

@@ -1,7 +1,14 @@
-import { BusDisconnectedError, type Bus, type BusHandler, type BusSubscription } from '@huizhi/runtime';
+import {
+  BusDisconnectedError,
+  BusNoRespondersError,
+  type Bus,
+  type BusHandler,
+  type BusSubscription,
+} from '@huizhi/runtime';
 
 /** What becomes of one thing that a component says on the bus. */
-export type Fate = 'pass' | 'lose' | 'double' | { readonly delayMs: number };
+/** A request can be refused too, as when nobody listens: lost, it would cost the second or two that services wait for an answer. */
+export type Fate = 'pass' | 'lose' | 'refuse' | 'double' | { readonly delayMs: number };
 export type Kind = 'publish' | 'respond' | 'request';
 
 /** Later than any bound that somebody waits for in these tests. */
@@ -17,6 +24,8 @@ export class FaultyBus {
   private up = true;
   private dead = false;
   private readonly listeners = new Set<(connected: boolean) => void>();
+  /** The last late thing on each subject. */
+  private readonly behind = new Map<string, Promise<void>>();
   private readonly late = new Set<NodeJS.Timeout>();
 
   constructor(private readonly real: Bus) {
@@ -51,6 +60,7 @@ export class FaultyBus {
   ): Promise<Uint8Array> {
     if (!this.connected) throw new BusDisconnectedError(`no connection for ${subject}`);
     const fate = this.fate('request', subject);
+    if (fate === 'refuse') throw new BusNoRespondersError(`nobody listens to ${subject}`);
     if (fate === 'lose') return this.unanswered(options.timeoutMs);
     if (fate === 'double') this.real.request(subject, payload, options).catch(() => undefined);
     if (typeof fate === 'object') await this.later(fate.delayMs);
@@ -97,12 +107,21 @@ export class FaultyBus {
     if (!this.connected) return false;
     const fate = this.fate(kind, subject);
     if (fate === 'lose') return true;
-    if (typeof fate === 'object') {
-      void this.later(fate.delayMs).then(() => this.up && act());
-      return true;
-    }
+    const before = this.behind.get(subject);
+    if (typeof fate === 'object' || before)
+      return this.sayLate(subject, before, typeof fate === 'object' ? fate.delayMs : 0, act);
     if (fate === 'double') act();
     return act();
+  }
+
+  /** Overtaken on other subjects, never on its own: so it is with NATS. */
+  private sayLate(subject: string, before: Promise<void> | undefined, delayMs: number, act: () => boolean): boolean {
+    const said = Promise.all([before, this.later(delayMs)]).then(() => {
+      if (this.behind.get(subject) === said) this.behind.delete(subject);
+      if (this.up) act();
+    });
+    this.behind.set(subject, said);
+    return true;
   }
 
   private later(ms: number): Promise<void> {

@@ -25,9 +25,12 @@ export type Owner = 'message' | 'offline';
 
 /** Two gateways, a message service and an offline service in one process, on a PostgreSQL and a NATS of their own. */
 export class House {
+  /** Told of each service that begins, before anybody speaks with it. */
+  onBegin: (running: Running) => void = () => undefined;
   readonly gateways: (Running & { readonly port: number })[] = [];
   message!: Running;
   offline!: Running;
+  private readonly twins: Running[] = [];
   private started = 0;
   private readonly ends: Promise<unknown>[] = [];
 
@@ -38,7 +41,8 @@ export class House {
     private readonly close: () => Promise<void>,
   ) {}
 
-  static async start(): Promise<House> {
+  /** @param twins a second message and a second offline service beside the first, which share the lanes with them */
+  static async start({ gateways = 2, twins = false } = {}): Promise<House> {
     const [message, offline] = await Promise.all([makeTestDatabase(MESSAGE_SCHEMA), makeTestDatabase(OFFLINE_SCHEMA)]);
     const admins = { message: await adminOf(message.url), offline: await adminOf(offline.url) };
     const tables = databaseOptions(message.url, 'directory');
@@ -62,15 +66,19 @@ export class House {
     });
     house.message = await startMessage(ground, house.name('message'));
     house.offline = await startOffline(ground, house.name('offline'));
-    for (const n of [0, 1]) house.gateways[n] = await startGateway(ground, house.name('gateway'));
+    for (let n = 0; n < gateways; n++) house.gateways[n] = await startGateway(ground, house.name('gateway'));
+    if (twins) {
+      house.twins.push(await startMessage(ground, house.name('message')));
+      house.twins.push(await startOffline(ground, house.name('offline')));
+    }
     return house;
   }
 
   /** The owner dies; another takes its place. Under its own name at once, under another when the lease has run out. */
   async crash(who: Owner, sameName: boolean): Promise<void> {
-    const { name, kill } = this[who];
-    this.ends.push(kill());
-    await this.begin(who, sameName ? name : this.name(who));
+    const old = this[who];
+    this.ends.push(old.kill());
+    await this.begin(who, sameName ? old.name : this.name(who));
   }
 
   /** Another begins, then this one stops and hands over. */
@@ -101,25 +109,31 @@ export class House {
     );
   }
 
+  get all(): Running[] {
+    return [this.message, this.offline, ...this.twins, ...this.gateways];
+  }
+
   /** Whatever a command broke for a while is whole again. */
   heal(): void {
-    for (const one of [this.message, this.offline, ...this.gateways]) {
+    for (const one of this.all) {
       one.bus.restore();
       one.bus.fate = () => 'pass';
-      one.endings.length = 0;
+      one.endings.heal();
     }
   }
 
   async stop(): Promise<void> {
     this.heal();
     await Promise.allSettled(this.gateways.map((gateway) => gateway.stop()));
-    await Promise.allSettled([this.message.stop(), this.offline.stop()]);
+    await Promise.allSettled([this.message.stop(), this.offline.stop(), ...this.twins.map((twin) => twin.stop())]);
     await Promise.allSettled(this.ends);
     await this.close();
   }
 
   private async begin(who: Owner, name: string): Promise<void> {
-    this[who] = await (who === 'message' ? startMessage : startOffline)(this.ground, name);
+    const running = await (who === 'message' ? startMessage : startOffline)(this.ground, name);
+    this.onBegin(running);
+    this[who] = running;
   }
 
   private name(of: string): string {

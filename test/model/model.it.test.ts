@@ -37,5 +37,5 @@ test(
       if (one.failed) throw new Error(`${await fc.asyncDefaultReportMessage(one)}\n${String(one.errorInstance)}`);
     }
   },
-  400_000,
+  Math.max(120_000, RUNS * 500),
 );

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { steps, type Step } from './commands.js';
-import { House } from './house.js';
+import type { House } from './house.js';
 import { Scene } from './scene.js';
 
 export interface RunsOptions {
@@ -30,7 +30,7 @@ export async function checkRuns(house: House, options: RunsOptions): Promise<fc.
     }
   });
   return fc.check(property, {
-    ...{ seed, numRuns: runs, endOnFailure: hasty, interruptAfterTimeLimit: 240_000, markInterruptAsFailure: false },
+    ...{ seed, numRuns: runs, endOnFailure: hasty },
     ...(path !== undefined && { path }),
   });
 }

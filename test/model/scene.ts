@@ -59,11 +59,15 @@ export class Scene {
     const { user, id } = device.spec;
     const text = this.newID();
     const sendTime = text;
-    const { conversation, address } = like ? { conversation: like.conversation, address: addressIn(like) } : this.to(user, target);
+    const { conversation, address } = like
+      ? { conversation: like.conversation, address: addressIn(like) }
+      : this.to(user, target);
     const clientMsgID = like ? like.clientMsgID : withID ? this.newID() : undefined;
     const frame = { messageType: 'normal', contenType: 'text', ...address, clientMsgID, sendTime, content: { text } };
     const allowed = conversation.users.length > 0;
-    const key = clientMsgID ? `${conversation.name} ${user} ${clientMsgID}` : `${id} ${conversation.name} ${user} ${text}`;
+    const key = clientMsgID
+      ? `${conversation.name} ${user} ${clientMsgID}`
+      : `${id} ${conversation.name} ${user} ${text}`;
     return this.spec.addSend({ user, conversation, key, clientMsgID, sendTime, text, frame, allowed }, device.spec);
   }
 
@@ -132,7 +136,7 @@ export class Scene {
           if (!holds()) return;
         } catch (error) {
           finish();
-          return reject(error as Error);
+          return reject(error);
         }
         finish();
         resolve();
@@ -186,7 +190,7 @@ export class Scene {
 
   private async readOne(conversation: ConversationSpec): Promise<void> {
     const reader = this.devices.find((device) => conversation.users.includes(device.spec.user));
-    for (let page; reader && conversation.bySeq.size > 0 && page === undefined; ) {
+    for (let page; reader && conversation.bySeq.size > 0 && page === undefined;) {
       page = await reader.history(this.addressOf(reader.spec.user, conversation));
       if (page === 'notAllowed') this.spec.violations.push(`${reader.name} may not read ${conversation.name}`);
       else if (page) this.spec.history(conversation, reader.spec.user, page);
@@ -209,7 +213,10 @@ export class Scene {
       return { conversation: this.spec.conversation(`group, from outside`, []), address };
     }
     if (target === 'noGroup' || target === 'group') {
-      return { conversation: this.spec.conversation('no group', []), address: { chatType: 'groupChat', groupID: this.name } };
+      return {
+        conversation: this.spec.conversation('no group', []),
+        address: { chatType: 'groupChat', groupID: this.name },
+      };
     }
     if (target === 'nobody') {
       const address = { chatType: 'userChat', toUserID: `${this.name}-nobody` };

@@ -29,12 +29,26 @@ export interface Ground {
 export interface Running {
   readonly name: string;
   readonly bus: FaultyBus;
-  /** The next transactions of its writer end like this; then as usual. */
-  endings: Ending[];
+  readonly endings: Endings;
   /** In order: works finished, lanes given back. */
   stop(): Promise<void>;
   /** As kill -9: nothing finished, nothing released, nothing said. Resolves when nothing of it is left in this process. */
   kill(): Promise<void>;
+}
+
+/** How transactions of a writer end: the next ones as they are listed, those after as chance has it. */
+export class Endings {
+  readonly list: Ending[] = [];
+  chance: () => Ending = () => 'pass';
+
+  next(): Ending {
+    return this.list.shift() ?? this.chance();
+  }
+
+  heal(): void {
+    this.list.length = 0;
+    this.chance = () => 'pass';
+  }
 }
 
 async function busFor(ground: Ground, name: string): Promise<FaultyBus> {
@@ -86,7 +100,7 @@ export async function startGateway(ground: Ground, name: string): Promise<Runnin
   return {
     name,
     bus: faulty,
-    endings: [],
+    endings: new Endings(),
     port: gateway.port,
     stop: end,
     // Its clients' sockets are ended by the test: for them and for the bus it is gone at the same moment.
@@ -102,8 +116,8 @@ export async function startMessage(ground: Ground, name: string): Promise<Runnin
   const connect = (role: string): DedicatedConnection =>
     new DedicatedConnection({ url: ground.messageUrl, schema: MESSAGE_SCHEMA, applicationName: `${name} ${role}` });
   const [writer, reader] = [connect('writer'), connect('reader')];
-  const endings: Ending[] = [];
-  const kills = [makeFaulty(writer, () => endings.shift() ?? 'pass'), makeFaulty(reader, () => 'pass')];
+  const endings = new Endings();
+  const kills = [makeFaulty(writer, () => endings.next()), makeFaulty(reader, () => 'pass')];
   const config = { INSTANCE_ID: name, MESSAGE_LANES, LEASE: LEASE_MS, PACE: 1 };
   const conversations = buildConversations(config, writer, faulty.bus, silentLogger);
   await conversations.keeper.start();
@@ -134,8 +148,8 @@ export async function startOffline(ground: Ground, name: string): Promise<Runnin
   };
   const service = new OfflineService({ config, bus: faulty.bus, log: silentLogger, membersAsOf });
   const { connection, reading } = service as unknown as Record<'connection' | 'reading', DedicatedConnection>;
-  const endings: Ending[] = [];
-  const kills = [makeFaulty(connection, () => endings.shift() ?? 'pass'), makeFaulty(reading, () => 'pass')];
+  const endings = new Endings();
+  const kills = [makeFaulty(connection, () => endings.next()), makeFaulty(reading, () => 'pass')];
   await service.start();
   const stop = async (): Promise<void> => {
     await service.stop();

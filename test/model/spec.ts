@@ -197,7 +197,10 @@ export class Spec {
       time = Number(frame.serverTime);
     });
     for (const seq of known) {
-      this.claim(seq <= entries.length, `${conversation.name}: seq ${seq} is known, the history ends at ${entries.length}`);
+      this.claim(
+        seq <= entries.length,
+        `${conversation.name}: seq ${seq} is known, the history ends at ${entries.length}`,
+      );
     }
   }
 
@@ -233,7 +236,8 @@ export class Spec {
       const [device] = send.devices;
       const lane = `${device?.user}/${device?.id} to ${send.conversation.name}`;
       const before = last.get(lane);
-      if (before?.place) this.claim(before.place.seq < send.place.seq, `${lane}: ${nameOf(send)} overtook ${nameOf(before)}`);
+      if (before?.place)
+        this.claim(before.place.seq < send.place.seq, `${lane}: ${nameOf(send)} overtook ${nameOf(before)}`);
       last.set(lane, send);
     }
     for (const conversation of this.conversations.values()) {

@@ -1,0 +1,27 @@
+import { expect, test } from '@jest/globals';
+import { House } from './house.js';
+import { mutants } from './mutants.js';
+import { checkRuns } from './runs.js';
+
+/** In how many runs the model must have found a mutant. The most that any needs is a small part of it. */
+const RUNS = 300;
+
+test.each(mutants.map((mutant) => [mutant.name, mutant] as const))(
+  'the model sees %s',
+  async (_, { seed, caughtAs }) => {
+    const takeBack = seed();
+    const house = await House.start();
+    try {
+      const details = await checkRuns(house, { seed: 1, runs: RUNS, trouble: 12, patienceMs: 3_000, hasty: true });
+      process.stderr.write(
+        `  ${details.numRuns} runs: ${String(details.errorInstance).split('\n').slice(0, 3).join(' ')}\n`,
+      );
+      expect(details.failed).toBe(true);
+      expect(String(details.errorInstance)).toMatch(caughtAs);
+    } finally {
+      takeBack();
+      await house.stop();
+    }
+  },
+  60_000,
+);
