@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import type { Device } from './device.js';
 import { next } from './faulty-bus.js';
 import type { Scene, Target } from './scene.js';
-import type { SendSpec, Spec } from './spec.js';
+import type { SendSpec } from './facts.js';
+import type { Spec } from './spec.js';
 
 export type Step = fc.AsyncCommand<Spec, Scene>;
 

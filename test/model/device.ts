@@ -1,6 +1,6 @@
 import { Link, type Frame } from './link.js';
 import type { Scene } from './scene.js';
-import type { ConversationSpec, DeliveryFrame, DeviceSpec, LinkSpec, SendSpec } from './spec.js';
+import type { ConversationSpec, DeliveryFrame, DeviceSpec, LinkSpec, SendSpec } from './facts.js';
 
 /** Before a message that was refused for the time being is sent again, milliseconds. */
 const AGAIN_MS = 20;

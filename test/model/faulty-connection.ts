@@ -1,4 +1,5 @@
-import { CommitUnknownError, ConnectionLostError, type DedicatedConnection } from '@huizhi/runtime';
+import type pg from 'pg';
+import { CommitUnknownError, ConnectionLostError, DedicatedConnection } from '@huizhi/runtime';
 
 /** What becomes of one transaction. `unheard`: it was committed, and whoever asked does not know. */
 export type Ending = 'pass' | 'refuse' | 'rollBack' | 'unheard' | { readonly delayMs: number };
@@ -8,13 +9,17 @@ interface Inside {
   run: () => Promise<never>;
 }
 
+type Work<T> = (client: pg.Client) => Promise<T>;
+
 /**
  * Gives a real connection's transactions the endings that chance brings too rarely. Returns what kills it, as the end of
  * its process would: in the middle of whatever it does, and nothing that waits is carried out.
  */
 export function makeFaulty(connection: DedicatedConnection, endingOf: () => Ending): () => void {
-  const transaction = connection.transaction.bind(connection);
-  connection.transaction = async (work) => {
+  const own = DedicatedConnection.prototype;
+  const transaction = <T>(work: Work<T>): Promise<T> => own.transaction.call(connection, work) as Promise<T>;
+  const single = <T>(work: Work<T>): Promise<T> => own.single.call(connection, work) as Promise<T>;
+  const ended = async <T>(work: Work<T>, real: (work: Work<T>) => Promise<T>): Promise<T> => {
     const ending = endingOf();
     if (ending === 'refuse') throw new ConnectionLostError('refused by the test');
     if (typeof ending === 'object') await new Promise((resolve) => setTimeout(resolve, ending.delayMs));
@@ -24,10 +29,12 @@ export function makeFaulty(connection: DedicatedConnection, endingOf: () => Endi
         throw new ConnectionLostError('rolled back by the test');
       });
     }
-    const result = await transaction(work);
+    const result = await real(work);
     if (ending === 'unheard') throw new CommitUnknownError('COMMIT was carried out, unheard by the test');
     return result;
   };
+  connection.transaction = (work) => ended(work, transaction);
+  connection.single = (work) => ended(work, single);
   const inside = connection as unknown as Inside;
   return () => {
     inside.run = () => Promise.reject(new ConnectionLostError('its process is dead'));

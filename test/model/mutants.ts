@@ -1,14 +1,10 @@
-import type { DedicatedConnection } from '@huizhi/runtime';
-import { Cursors } from '../../apps/gateway/src/delivery/cursors.js';
+import { armFailpoints, enableFailpoints, resetFailpoints } from '@huizhi/runtime';
 import { Inbox } from '../../apps/gateway/src/delivery/inbox.js';
 import type { PendingSend } from '../../apps/gateway/src/sends/pending-send.js';
 import { SessionSends, type Batch } from '../../apps/gateway/src/sends/session-sends.js';
-import type { Session } from '../../apps/gateway/src/session/session.js';
 import { LaneWriter, type Outcome } from '../../apps/message/src/lanes/lane-writer.js';
 import type { Plan } from '../../apps/message/src/lanes/plan.js';
 import type { Item } from '../../apps/message/src/lanes/work.js';
-import type { CursorPlan } from '../../apps/offline/src/inbox/plan-works.js';
-import { Settling } from '../../apps/offline/src/inbox/settling.js';
 import { Recipients, type Recipient } from '../../apps/offline/src/recipients.js';
 
 /** A mistake that somebody could make in the services, made in them as they run. */
@@ -16,6 +12,8 @@ export interface Mutant {
   readonly name: string;
   /** What the model must say of it. */
   readonly caughtAs: RegExp;
+  /** What brings it to light: what devices do, what breaks meanwhile, or what the bus loses, which only `faults` has enough of. */
+  readonly shownBy: 'devices' | 'trouble' | 'faults';
   /** Makes the mistake. Returns what takes it back. */
   readonly seed: () => () => void;
 }
@@ -35,56 +33,23 @@ function instead<This, Args extends unknown[], Result>(
   return () => void (methods[method] = original);
 }
 
-/** How long a commit lags behind its receipt. */
-const BEHIND_MS = 60;
-
-/** Runs the work and takes it back, answers, and does it for good a little later: what is not done by then is lost. */
-function writeBehind(real: DedicatedConnection): DedicatedConnection {
-  class TakenBack extends Error {}
-  let waiting: (() => Promise<unknown>) | undefined;
-  const flush = async (): Promise<void> => {
-    const work = waiting;
-    waiting = undefined;
-    await work?.().catch(() => undefined);
-  };
-  const transaction: DedicatedConnection['transaction'] = async (work) => {
-    await flush();
-    let result!: Awaited<ReturnType<typeof work>>;
-    const trial = real.transaction(async (client) => {
-      result = await work(client);
-      throw new TakenBack();
-    });
-    await trial.catch((error: unknown) => {
-      if (!(error instanceof TakenBack)) throw error;
-    });
-    waiting = () => real.transaction(work);
-    setTimeout(() => void flush(), BEHIND_MS);
-    return result;
-  };
-  return { exclusive: real.exclusive.bind(real), transaction } as DedicatedConnection;
-}
+/** A mistake that has a place in the services already. */
+const seeded = (bug: string) => (): (() => void) => {
+  enableFailpoints({ bugs: true });
+  armFailpoints(`${bug}=error`);
+  return resetFailpoints;
+};
 
 export const mutants: readonly Mutant[] = [
   {
     name: 'a receipt before the commit',
+    shownBy: 'trouble',
     caughtAs: /is known, the history ends at|has the (messageID|seq) of|waited .* for|what nobody sent|is \{.*\} and/,
-    seed: () => {
-      const behind = new WeakMap<object, DedicatedConnection>();
-      return instead<{ connection: DedicatedConnection }, [Item[]], Promise<Plan>>(
-        LaneWriter,
-        'attempt',
-        (original) => {
-          return function (items) {
-            const known = behind.get(this);
-            if (!known) behind.set(this, (this.connection = writeBehind(this.connection)));
-            return original.call(this, items);
-          };
-        },
-      );
-    },
+    seed: seeded('bug.ack-before-commit'),
   },
   {
     name: 'a commit of unknown outcome called a refusal',
+    shownBy: 'trouble',
     caughtAs: /refused .*but it is stored|was refused and is there|without a reason/,
     seed: () =>
       instead<LaneWriter, [Item[], Error], Promise<Outcome[]>>(LaneWriter, 'recover', (original) => {
@@ -97,6 +62,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a duplicate taken for a new message',
+    shownBy: 'devices',
     caughtAs: /is \{.*\} and \{|has the (messageID|seq) of|are both stored/,
     seed: () => {
       let copies = 0;
@@ -110,6 +76,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a sender's messages in another order",
+    shownBy: 'devices',
     caughtAs: /overtook/,
     seed: () =>
       instead<SessionSends, unknown[], Batch>(SessionSends, 'gather', (original) => {
@@ -121,6 +88,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a hole in seq',
+    shownBy: 'devices',
     caughtAs: /at place|seqs are|ends at/,
     seed: () =>
       instead<LaneWriter, [Plan], void>(LaneWriter, 'apply', (original) => {
@@ -132,41 +100,31 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'delivered taken for receipted',
+    shownBy: 'devices',
     caughtAs: /which it has not receipted/,
-    seed: () =>
-      instead<Inbox, [string | undefined, number], boolean>(Inbox, 'take', (original) => {
-        return function (messageID, now) {
-          const written = original.call(this, messageID, now);
-          this.receiptUpTo(this.next - 1, now);
-          return written;
-        };
-      }),
+    seed: seeded('bug.delivered-at-push'),
+  },
+  {
+    name: 'a reader that passes over holes',
+    shownBy: 'faults',
+    caughtAs: /waited .* for|is delivered after|comes after seq|does not follow/,
+    seed: seeded('bug.cursor-reader'),
   },
   {
     name: 'one cursor for all devices of a user',
-    caughtAs: /which it has not receipted|waited .* for everything owed|does not follow/,
-    seed: () =>
-      instead<Settling, [CursorPlan], void>(Settling, 'cursor', (original) => {
-        return function (plan) {
-          original.call(this, plan);
-          const devices = plan.lane.users.get(plan.work.user)?.devices.values() ?? [];
-          for (const device of devices) device.cursor = Math.max(device.cursor, plan.cursor);
-        };
-      }),
+    shownBy: 'devices',
+    caughtAs: /which it has not receipted|waited .* for|does not follow/,
+    seed: seeded('bug.user-wide-cursor'),
   },
   {
-    name: 'a confirm before the cursor is stored',
+    name: 'a confirm of a cursor that is not stored',
+    shownBy: 'trouble',
     caughtAs: /after \d+ was confirmed/,
-    seed: () =>
-      instead<Cursors, [Session], void>(Cursors, 'receipted', (original) => {
-        return function (session) {
-          session.inbox.stored = session.inbox.cursor;
-          original.call(this, session);
-        };
-      }),
+    seed: seeded('bug.confirm-unstored'),
   },
   {
     name: 'a receipt believed for what was not delivered',
+    shownBy: 'devices',
     caughtAs: /which it has not receipted/,
     seed: () =>
       instead<Inbox, [string, number], void>(Inbox, 'receiptMessage', (original) => {
@@ -179,6 +137,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'an entry in the inbox of somebody else',
+    shownBy: 'devices',
     caughtAs: /which is for/,
     seed: () =>
       instead<Recipients, [string[]], readonly Recipient[]>(Recipients, 'located', (original) => {

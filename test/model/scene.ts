@@ -2,7 +2,8 @@ import { groupIdOf } from '@huizhi/protocol';
 import { Device } from './device.js';
 import type { House } from './house.js';
 import type { Frame } from './link.js';
-import { Spec, type ConversationSpec, type SendSpec } from './spec.js';
+import type { ConversationSpec, SendSpec } from './facts.js';
+import { Spec } from './spec.js';
 
 let scenes = 0;
 
@@ -136,7 +137,7 @@ export class Scene {
           if (!holds()) return;
         } catch (error) {
           finish();
-          return reject(error);
+          return reject(error instanceof Error ? error : new Error(String(error)));
         }
         finish();
         resolve();

@@ -8,6 +8,7 @@ import { buildConversations } from '../../apps/message/src/lanes/build.js';
 import { HistoryReader } from '../../apps/message/src/reads/history-reader.js';
 import { LogReader } from '../../apps/message/src/reads/log-reader.js';
 import { OfflineService } from '../../apps/offline/src/offline-service.js';
+import '../../apps/message/src/failpoints.js';
 import { FaultyBus } from './faulty-bus.js';
 import { makeFaulty, type Ending } from './faulty-connection.js';
 
@@ -89,6 +90,7 @@ export async function startGateway(ground: Ground, name: string): Promise<Runnin
     CURSOR_FLUSH: '1ms',
     CURSOR_REPEAT: '100ms',
     CONFIRM_INTERVAL: '1ms',
+    DRAIN_SPREAD: '0s',
     DRAIN_TIMEOUT: '1s',
   });
   const gateway = new Gateway({ config, bus: faulty.bus, control: controlOf(ground.directory), log: silentLogger });

@@ -1,0 +1,127 @@
+import { Bus, silentLogger } from '@huizhi/runtime';
+import fc from 'fast-check';
+import { eventually } from '../support/eventually.js';
+import { chanceOf, spoil, spoilEndings } from './chance.js';
+import { FaultyBus } from './faulty-bus.js';
+import { House } from './house.js';
+import { inboxesOf, judgeLanes, judgeStored } from './stored.js';
+import { Traffic, type Tablet } from './traffic.js';
+
+/** A house with two of each owner, and the test in the place of its gateways. */
+export interface Way {
+  readonly house: House;
+  readonly bus: FaultyBus;
+  /** How long to wait for what must come. */
+  readonly patienceMs: number;
+  stop(): Promise<void>;
+}
+
+export async function openWay(patienceMs: number): Promise<Way> {
+  const house = await House.start({ gateways: 0, twins: true });
+  const real = Bus.connect({ url: house.ground.natsUrl, name: 'gateway-of-the-test', log: silentLogger });
+  await real.ready();
+  const bus = new FaultyBus(real);
+  const stop = async (): Promise<void> => {
+    await bus.close();
+    await house.stop();
+  };
+  return { house, bus, patienceMs, stop };
+}
+
+const owner = fc.constantFrom('message' as const, 'offline' as const);
+const action = fc.oneof(
+  { weight: 12, arbitrary: fc.record({ do: fc.constant('send' as const), from: fc.nat(2), to: fc.nat(2) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.nat(15) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('cursor' as const), of: fc.nat(2), at: fc.nat(9) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('terminate' as const, 'drop' as const), owner }) },
+);
+export const plan = fc.record({
+  /** Of a hundred things said or transactions, how many go wrong. */
+  share: fc.constantFrom(0, 3, 10, 30),
+  seed: fc.nat(),
+  actions: fc.array(action, { minLength: 5, maxLength: 40, size: 'max' }),
+  /** One of the owners dies in the middle, or none. */
+  crash: fc.option(owner, { freq: 4 }),
+});
+export type Plan = typeof plan extends fc.Arbitrary<infer P> ? P : never;
+
+function disturb({ house, bus }: Way, share: number, seed: number): void {
+  const chance = chanceOf(seed);
+  for (const one of house.all) {
+    spoil(one.bus, share, chance);
+    spoilEndings(one.endings, share, chance);
+  }
+  spoil(bus, share, chance);
+  house.onBegin = (one) => {
+    spoil(one.bus, share, chance);
+    spoilEndings(one.endings, share, chance);
+  };
+}
+
+function heal({ house, bus }: Way): void {
+  house.onBegin = () => undefined;
+  house.heal();
+  bus.fate = () => 'pass';
+}
+
+async function act({ house }: Way, traffic: Traffic, one: Plan['actions'][number]): Promise<void> {
+  if (one.do === 'send') traffic.send(one.from, one.to);
+  else if (one.do === 'wait') await new Promise((resolve) => setTimeout(resolve, one.ms));
+  else if (one.do === 'cursor') traffic.claimCursor(one.of, one.at);
+  else if (one.do === 'terminate') await house.terminate(one.owner);
+  else {
+    house[one.owner].bus.drop();
+    setTimeout(() => house[one.owner].bus.restore(), 10);
+  }
+}
+
+/** @throws what has come out wrong */
+export async function carryOut(way: Way, { share, seed, actions, crash }: Plan): Promise<void> {
+  const { house, bus } = way;
+  const traffic = new Traffic(bus);
+  try {
+    await traffic.begin(house.ground.directory);
+    disturb(way, share, seed);
+    for (const [index, one] of actions.entries()) {
+      await act(way, traffic, one);
+      if (crash && index === actions.length >> 1) await house.crash(crash, true);
+    }
+    heal(way);
+    await settle(way, traffic);
+    for (const [n, tablet] of traffic.tablets.entries()) await judgeDevice(way, traffic, tablet, n);
+  } finally {
+    heal(way);
+    traffic.stop();
+  }
+}
+
+/** Everything is answered and in the inboxes, or whatever is wrong is named. */
+async function settle({ house, patienceMs }: Way, traffic: Traffic): Promise<void> {
+  await eventually('all answers', () => traffic.isAnswered || undefined, patienceMs);
+  const due = traffic.sent.reduce((sum, sent) => sum + sent.users.length, 0);
+  const isThere = async (): Promise<true | undefined> =>
+    (await inboxesOf(house, traffic.users)).length >= due || undefined;
+  const late = await eventually('all entries', isThere, patienceMs).then(
+    () => [],
+    async (error: Error) => [error.message, ...(await judgeLanes(house))],
+  );
+  const wrong = [...late, ...(await judgeStored(house, traffic))];
+  if (wrong.length > 0) throw new Error(`stored wrongly:\n  ${wrong.join('\n  ')}`);
+}
+
+/** What a device would be delivered is what is stored for it, once each, and its cursor arrives. */
+async function judgeDevice({ patienceMs }: Way, traffic: Traffic, tablet: Tablet, n: number): Promise<void> {
+  const texts = (await traffic.fetchAll(tablet)).map(textOf).sort();
+  const mine = traffic.sent.filter((sent) => sent.users.includes(tablet.user)).map((sent) => sent.send.clientID);
+  const same = JSON.stringify(texts) === JSON.stringify([...mine].sort());
+  if (!same) throw new Error(`${tablet.user} would get ${texts.join(' ')} of ${mine.join(' ')}`);
+  const isStored = (): true | undefined => {
+    traffic.claimCursor(n, mine.length);
+    return tablet.confirmed >= mine.length || undefined;
+  };
+  await eventually('a cursor', isStored, patienceMs);
+  if (tablet.confirmed > mine.length)
+    throw new Error(`${tablet.user}: ${tablet.confirmed} confirmed of ${mine.length}`);
+}
+
+const textOf = (body: string): string => (JSON.parse(body) as { content: { text: string } }).content.text;
