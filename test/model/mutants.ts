@@ -1,7 +1,9 @@
 import { armFailpoints, enableFailpoints, resetFailpoints } from '@huizhi/runtime';
+import { Cursors } from '../../apps/gateway/src/delivery/cursors.js';
 import { Inbox } from '../../apps/gateway/src/delivery/inbox.js';
 import type { PendingSend } from '../../apps/gateway/src/sends/pending-send.js';
 import { SessionSends, type Batch } from '../../apps/gateway/src/sends/session-sends.js';
+import type { Session } from '../../apps/gateway/src/session/session.js';
 import { LaneWriter, type Outcome } from '../../apps/message/src/lanes/lane-writer.js';
 import type { Plan } from '../../apps/message/src/lanes/plan.js';
 import type { Item } from '../../apps/message/src/lanes/work.js';
@@ -117,10 +119,16 @@ export const mutants: readonly Mutant[] = [
     seed: seeded('bug.user-wide-cursor'),
   },
   {
-    name: 'a confirm of a cursor that is not stored',
-    shownBy: 'trouble',
+    name: 'a confirm before the cursor is stored',
+    shownBy: 'devices',
     caughtAs: /after \d+ was confirmed/,
-    seed: seeded('bug.confirm-unstored'),
+    seed: () =>
+      instead<Cursors, [Session], void>(Cursors, 'receipted', (original) => {
+        return function (session) {
+          session.inbox.stored = session.inbox.cursor;
+          original.call(this, session);
+        };
+      }),
   },
   {
     name: 'a receipt believed for what was not delivered',
