@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { subjects } from '@huizhi/protocol';
+import { decodeLines, subjects, type LaneNews } from '@huizhi/protocol';
 import { gauge, pause, type Bus, type ControlClient, type Logger } from '@huizhi/runtime';
 import { dispatch } from './commands/router.js';
 import type { Services } from './commands/services.js';
@@ -165,8 +165,8 @@ export class Gateway {
     const subscriptions = [
       bus.subscribe(subjects.receipts(id), (payload) => onReceipts(payload, this.sessions, this.outbox, this.now())),
       bus.subscribe(subjects.gateway(id), (payload) => this.news.on(payload)),
-      bus.subscribe(subjects.lanes('message'), (payload) => this.outbox.laneNews(payload)),
-      bus.subscribe(subjects.lanes('offline'), (payload) => this.inboxLaneNews(payload)),
+      bus.subscribe(subjects.lanes('message'), (payload) => this.outbox.laneNews(decodeLines<LaneNews>(payload).head)),
+      bus.subscribe(subjects.lanes('offline'), (payload) => this.inboxLaneNews(decodeLines<LaneNews>(payload).head)),
     ];
     this.stops.push(...subscriptions.map((subscription) => () => subscription.unsubscribe()));
     this.stops.push(bus.onStatus((connected) => this.busChanged(connected)));
@@ -195,8 +195,9 @@ export class Gateway {
     this.presence.closed(session);
   }
 
-  private inboxLaneNews(payload: Uint8Array): void {
-    for (const lane of this.presence.laneNews(payload)) this.cursors.resend(this.sessions.ofLane(lane));
+  private inboxLaneNews(news: LaneNews): void {
+    this.cursors.laneNews(news);
+    for (const lane of this.presence.laneNews(news)) this.cursors.resend(this.sessions.ofLane(lane));
   }
 
   /** What was on its way when the bus went is gone: everything unsettled is said again, and heads are asked for. */

@@ -104,6 +104,7 @@ export class OfflineService {
     const respond = (replyTo: string, payload: string): void => void bus.respond(replyTo, payload);
     const fetcher = new Fetcher(this.reading, logClient.bodies, respond, log);
     this.edge = new SessionEdge({
+      instance: config.INSTANCE_ID,
       bus,
       lanes: config.OFFLINE_LANES,
       outbox: this.outbox,

@@ -1,6 +1,7 @@
-import { subjects, type CursorBatch } from '@huizhi/protocol';
+import { subjects, type CursorBatch, type LaneNews } from '@huizhi/protocol';
 import { declareFailpoints, failpoint, type Bus, type Logger } from '@huizhi/runtime';
 import { receiptConfirm } from '../frames.js';
+import { LaneOwners } from '../lane-owners.js';
 import type { Duty, Session } from '../session/session.js';
 import type { Wheel } from '../time/wheel.js';
 
@@ -21,6 +22,7 @@ const MAX_CURSORS = 1_000;
  */
 export class Cursors implements Duty {
   private readonly ready = new Set<Session>();
+  private readonly owners = new LaneOwners();
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -35,6 +37,10 @@ export class Cursors implements Duty {
   /** Sessions whose cursor waits to be sent. */
   get waiting(): number {
     return this.ready.size;
+  }
+
+  laneNews(news: LaneNews): void {
+    this.owners.hear(news);
   }
 
   /** The cursor may have moved: by a receipt, or over an entry that does not concern the device. */
@@ -78,13 +84,13 @@ export class Cursors implements Duty {
     this.timer = undefined;
     if (this.ready.size === 0) return;
     failpoint('gateway.before-cursor');
-    const lanes = new Map<number, CursorBatch['cursors']>();
-    for (const session of this.ready) this.collect(session, lanes);
+    const parcels = new Map<string, CursorBatch['cursors']>();
+    for (const session of this.ready) this.collect(session, parcels);
     this.ready.clear();
-    for (const [lane, cursors] of lanes) {
+    for (const [subject, cursors] of parcels) {
       for (let from = 0; from < cursors.length; from += MAX_CURSORS) {
         const batch: CursorBatch = { gateway: this.gateway, cursors: cursors.slice(from, from + MAX_CURSORS) };
-        this.bus.publish(subjects.cursor(lane), JSON.stringify(batch));
+        this.bus.publish(subject, JSON.stringify(batch));
       }
     }
   }
@@ -98,16 +104,23 @@ export class Cursors implements Duty {
     }
   };
 
-  private collect(session: Session, lanes: Map<number, CursorBatch['cursors']>): void {
-    const { inbox, inboxLane } = session;
+  private collect(session: Session, parcels: Map<string, CursorBatch['cursors']>): void {
+    const { inbox } = session;
     if (inbox.stored >= inbox.cursor) return;
+    const subject = this.subjectFor(session);
     session.cursorSent = inbox.cursor;
     session.cursorSentAt = this.now();
     this.wheel.arm(session, session.cursorSentAt + this.settings.CURSOR_REPEAT);
     const cursor = { ...session.name, cursor: inbox.cursor };
-    const lane = lanes.get(inboxLane);
-    if (lane) lane.push(cursor);
-    else lanes.set(inboxLane, [cursor]);
+    const parcel = parcels.get(subject);
+    if (parcel) parcel.push(cursor);
+    else parcels.set(subject, [cursor]);
+  }
+
+  /** The owner as it was last heard of; the lane itself when that is not known, or has not confirmed what it was sent. */
+  private subjectFor({ inbox, inboxLane, cursorSent }: Session): string {
+    const owner = cursorSent === inbox.cursor ? undefined : this.owners.of(inboxLane);
+    return owner === undefined ? subjects.cursor(inboxLane) : subjects.cursorTo(owner);
   }
 
   private send(session: Session): void {

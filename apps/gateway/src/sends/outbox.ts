@@ -1,5 +1,13 @@
-import { decodeLines, encodeLines, MAX_BUS_BYTES, subjects, type LaneNews, type SessionBatch } from '@huizhi/protocol';
+import {
+  encodeLines,
+  MAX_BUS_BYTES,
+  subjects,
+  type LaneNews,
+  type SendBatch,
+  type SessionBatch,
+} from '@huizhi/protocol';
 import type { Bus } from '@huizhi/runtime';
+import { LaneOwners } from '../lane-owners.js';
 import type { Duty, Session } from '../session/session.js';
 import type { EndOfTurn, Flushable } from '../time/end-of-turn.js';
 import type { Wheel } from '../time/wheel.js';
@@ -8,7 +16,7 @@ import type { Batch, Settled } from './session-sends.js';
 const MAX_SENDS = 500;
 
 /**
- * Takes the sessions' batches to the lanes' owners: what was read since the last flush is one bus message per lane. Under load
+ * Takes the sessions' batches to the lanes' owners: what was read since the last flush is one bus message per owner. Under load
  * a flush waits its pace: each is a wake-up of the bus and of the owners, and fewer of them make everything behind quicker.
  */
 export class Outbox implements Flushable, Duty {
@@ -16,6 +24,7 @@ export class Outbox implements Flushable, Duty {
   private readonly ready = new Map<number, Set<Session>>();
   /** Sessions with an unanswered batch on a lane. */
   private readonly unanswered = new Map<number, Set<Session>>();
+  private readonly owners = new LaneOwners();
   private flushing = false;
   private flushedAt = -Infinity;
 
@@ -66,8 +75,9 @@ export class Outbox implements Flushable, Duty {
   }
 
   /** Somebody speaks of lanes. Who has just taken one may not have what its last owner left unanswered. */
-  laneNews(payload: Uint8Array): void {
-    const { taken, lanes } = decodeLines<LaneNews>(payload).head;
+  laneNews(news: LaneNews): void {
+    const { taken, lanes } = news;
+    this.owners.hear(news);
     if (taken) for (const { lane } of lanes) this.resend(lane);
   }
 
@@ -88,40 +98,68 @@ export class Outbox implements Flushable, Duty {
   flush(): void {
     this.flushing = false;
     const now = (this.flushedAt = this.now());
+    const parcels = new Map<string, Parcel>();
     for (const [lane, sessions] of this.ready) {
-      if (sessions.size > 0) this.flushLane(lane, sessions, now);
+      for (const session of sessions) {
+        const batch = session.state === 'open' ? session.sends.take(lane, now) : undefined;
+        if (!batch) continue;
+        this.pack(parcels, this.subjectOf(lane, batch), session, lane, batch);
+        setOf(this.unanswered, lane).add(session);
+        this.wheel.arm(session, now + batch.wait);
+      }
       sessions.clear();
     }
+    for (const [subject, parcel] of parcels) this.publish(subject, parcel);
   }
 
-  private flushLane(lane: number, sessions: Iterable<Session>, now: number): void {
-    let batches: SessionBatch[] = [];
-    let bodies: string[] = [];
-    let bytes = 0;
-    const publish = (): void => {
-      if (batches.length === 0) return;
-      this.bus.publish(subjects.send(lane), encodeLines({ gateway: this.gateway, lane, sessions: batches }, bodies));
-      batches = [];
-      bodies = [];
-      bytes = 0;
-    };
-    for (const session of sessions) {
-      const batch = session.state === 'open' ? session.sends.take(lane, now) : undefined;
-      if (!batch) continue;
-      if (bytes + batch.bytes > MAX_BUS_BYTES || bodies.length + batch.sends.length > MAX_SENDS) publish();
-      batches.push(sessionBatch(session, batch));
-      for (const { body } of batch.sends) bodies.push(body);
-      bytes += batch.bytes;
-      setOf(this.unanswered, lane).add(session);
-      this.wheel.arm(session, now + batch.wait);
+  /** The owner as it was last heard of; the lane itself when that is not known, or did not answer. */
+  private subjectOf(lane: number, batch: Batch): string {
+    const owner = batch.isLate ? undefined : this.owners.of(lane);
+    return owner === undefined ? subjects.send(lane) : subjects.sendTo(owner);
+  }
+
+  private pack(parcels: Map<string, Parcel>, subject: string, session: Session, lane: number, batch: Batch): void {
+    let parcel = parcels.get(subject);
+    if (!parcel?.hasRoom(batch)) {
+      if (parcel) this.publish(subject, parcel);
+      parcels.set(subject, (parcel = new Parcel()));
     }
-    publish();
+    parcel.add(session, lane, batch);
+  }
+
+  private publish(subject: string, { batches, bodies }: Parcel): void {
+    const head: SendBatch = { gateway: this.gateway, sessions: batches };
+    this.bus.publish(subject, encodeLines(head, bodies));
   }
 }
 
-function sessionBatch(session: Session, batch: Batch): SessionBatch {
+/** What goes out in one bus message. */
+class Parcel {
+  readonly batches: SessionBatch[] = [];
+  readonly bodies: string[] = [];
+  private bytes = 0;
+
+  hasRoom({ sends, bytes }: Batch): boolean {
+    return this.bytes + bytes <= MAX_BUS_BYTES && this.bodies.length + sends.length <= MAX_SENDS;
+  }
+
+  add(session: Session, lane: number, batch: Batch): void {
+    this.batches.push(sessionBatch(session, lane, batch));
+    for (const { body } of batch.sends) this.bodies.push(body);
+    this.bytes += batch.bytes;
+  }
+}
+
+function sessionBatch(session: Session, lane: number, batch: Batch): SessionBatch {
   const { user, device } = session.identity;
-  return { session: session.number, batch: batch.number, user, device, sends: batch.sends.map(({ send }) => send) };
+  return {
+    session: session.number,
+    lane,
+    batch: batch.number,
+    user,
+    device,
+    sends: batch.sends.map(({ send }) => send),
+  };
 }
 
 function setOf(map: Map<number, Set<Session>>, lane: number): Set<Session> {

@@ -15,6 +15,8 @@ export interface Batch {
   readonly bytes: number;
   readonly takenAt: number;
   sentAt: number;
+  /** It was not answered in time at least once. */
+  isLate: boolean;
   wait: number;
   /** To be sent (again) at the end of this turn. */
   ready: boolean;
@@ -129,6 +131,7 @@ export class SessionSends {
     const lanes: number[] = [];
     for (const [lane, { unanswered: batch }] of this.lanes) {
       if (!batch || batch.ready || now - batch.sentAt < batch.wait) continue;
+      batch.isLate = true;
       batch.wait = Math.min(batch.wait * 1.5, this.timings.RESEND_AT_MOST);
       batch.ready = true;
       lanes.push(lane);
@@ -168,6 +171,7 @@ export class SessionSends {
       bytes,
       takenAt: now,
       sentAt: now,
+      isLate: false,
       wait: this.timings.RESEND_AFTER,
       ready: true,
     };

@@ -1,4 +1,4 @@
-import { subjects, type AttachBatch, type CloseBatch, type LaneNews, decodeLines } from '@huizhi/protocol';
+import { subjects, type AttachBatch, type CloseBatch, type LaneNews } from '@huizhi/protocol';
 import type { Bus } from '@huizhi/runtime';
 import type { EndOfTurn, Flushable } from '../time/end-of-turn.js';
 import type { Session, SessionName } from './session.js';
@@ -69,8 +69,7 @@ export class Presence implements Flushable {
   }
 
   /** Somebody speaks of inbox lanes; who has just taken one does not know our sessions. Returns the lanes taken. */
-  laneNews(payload: Uint8Array): number[] {
-    const { taken, lanes } = decodeLines<LaneNews>(payload).head;
+  laneNews({ taken, lanes }: LaneNews): number[] {
     if (!taken) return [];
     for (const { lane } of lanes) this.attachLane(lane);
     return lanes.map(({ lane }) => lane);

@@ -31,7 +31,7 @@ export class MessageSide {
   private position = 0;
 
   constructor(private readonly bus: Bus) {
-    bus.subscribe('hz.send.*', (payload) => this.take(payload));
+    bus.subscribe('hz.send.>', (payload) => this.take(payload));
     bus.subscribe(commands.ensureUser, (payload, _, reply) => this.ensure(payload, reply));
   }
 
@@ -56,7 +56,7 @@ export class MessageSide {
     this.payloads.push(Buffer.from(payload).toString());
     const { head, bodies } = decodeLines<SendBatch>(payload);
     const batch: ReceiptBatch = { answers: [] };
-    for (const { session, batch: number, sends } of head.sessions) {
+    for (const { session, lane, batch: number, sends } of head.sessions) {
       const receipts: SendReceipt[] = [];
       for (const send of sends) {
         const seen = {
@@ -69,7 +69,7 @@ export class MessageSide {
         const receipt = this.answer(seen);
         if (receipt) receipts.push(receipt);
       }
-      if (receipts.length === sends.length) batch.answers.push({ session, lane: head.lane, batch: number, receipts });
+      if (receipts.length === sends.length) batch.answers.push({ session, lane, batch: number, receipts });
     }
     if (batch.answers.length > 0) this.bus.publish(subjects.receipts(head.gateway), JSON.stringify(batch));
   }

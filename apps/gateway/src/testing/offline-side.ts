@@ -57,7 +57,7 @@ export class OfflineSide {
       this.closes.push(...decodeLines<CloseBatch>(payload).head.sessions);
     });
     bus.subscribe('hz.fetch.*', (payload, _, reply) => this.fetch(decodeLines<FetchRequest>(payload).head, reply));
-    bus.subscribe('hz.cursor.*', (payload) => this.store(decodeLines<CursorBatch>(payload).head));
+    bus.subscribe('hz.cursor.>', (payload) => this.store(decodeLines<CursorBatch>(payload).head));
   }
 
   /** Puts a message into a user's inbox without a word. Returns its inboxSeq. */

@@ -29,5 +29,6 @@ export function buildConversations(
   });
   const writer = new LaneWriter(connection, keeper, log);
   const conversations = new Conversations(bus, keeper, writer, new Outlet(bus, keeper), log, config.PACE);
+  conversations.listen(config.INSTANCE_ID);
   return conversations;
 }

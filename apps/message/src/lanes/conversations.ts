@@ -35,6 +35,11 @@ export class Conversations {
     private readonly paceMs: number,
   ) {}
 
+  /** For good: what is said to this instance by name. Each lane has a subject of its own beside it. */
+  listen(instance: string): void {
+    this.bus.subscribe(subjects.sendTo(instance), this.accept);
+  }
+
   /** Sends that wait for a transaction. */
   get waiting(): number {
     return this.intake.size;
@@ -44,10 +49,7 @@ export class Conversations {
     for (const { lane } of lanes) {
       this.suspended.delete(lane);
       if (this.subscriptions.has(lane)) continue;
-      this.subscriptions.set(
-        lane,
-        this.bus.subscribe(subjects.send(lane), (payload) => this.accept(payload)),
-      );
+      this.subscriptions.set(lane, this.bus.subscribe(subjects.send(lane), this.accept));
     }
   }
 
@@ -76,13 +78,15 @@ export class Conversations {
     this.subscriptions.delete(lane);
   }
 
-  private accept(payload: Uint8Array): void {
-    const overflow = this.intake.accept(payload);
+  private readonly isServed = (lane: number): boolean => this.subscriptions.has(lane);
+
+  private readonly accept = (payload: Uint8Array): void => {
+    const overflow = this.intake.accept(payload, this.isServed);
     if (overflow.length > 0) this.outlet.refuse(overflow, UNAVAILABLE);
     if (this.running || this.intake.size === 0) return;
     this.running = true;
     void this.run();
-  }
+  };
 
   private async run(): Promise<void> {
     // What arrives in this turn of the event loop belongs to the first transaction.

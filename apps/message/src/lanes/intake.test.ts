@@ -6,16 +6,18 @@ const send = (clientID: string) => ({ conversation: 'c', clientID, hash: 'h', to
 
 function payload(session: number, batch: number, count: number, lane = 1): Uint8Array {
   const sends = Array.from({ length: count }, (_, n) => send(`${session}-${batch}-${n}`));
-  const head: SendBatch = { gateway: 'g', lane, sessions: [{ session, batch, user: 'alice', device: 'd', sends }] };
+  const head: SendBatch = { gateway: 'g', sessions: [{ session, lane, batch, user: 'alice', device: 'd', sends }] };
   const bodies = sends.map((one) => JSON.stringify({ id: one.clientID }));
   return new TextEncoder().encode(encodeLines(head, bodies));
 }
 
+const all = (): boolean => true;
+
 it('takes whole batches, oldest first, and gives each send its own body', () => {
   const intake = new Intake();
-  intake.accept(payload(1, 1, 2));
-  intake.accept(payload(2, 1, 3));
-  intake.accept(payload(3, 1, 1));
+  intake.accept(payload(1, 1, 2), all);
+  intake.accept(payload(2, 1, 3), all);
+  intake.accept(payload(3, 1, 1), all);
   const [first, second] = intake.take(5);
   expect(first?.items.map((item) => item.body)).toEqual(['{"id":"1-1-0"}', '{"id":"1-1-1"}']);
   expect(second?.items).toHaveLength(3);
@@ -24,30 +26,36 @@ it('takes whole batches, oldest first, and gives each send its own body', () => 
 
 it('takes a batch that is larger than asked for', () => {
   const intake = new Intake();
-  intake.accept(payload(1, 1, 9));
+  intake.accept(payload(1, 1, 9), all);
   expect(intake.take(5)).toHaveLength(1);
 });
 
 it('passes over a batch that waits already, and takes it again once it was taken', () => {
   const intake = new Intake();
-  intake.accept(payload(1, 1, 2));
-  intake.accept(payload(1, 1, 2));
+  intake.accept(payload(1, 1, 2), all);
+  intake.accept(payload(1, 1, 2), all);
   expect(intake.take(100)).toHaveLength(1);
-  intake.accept(payload(1, 1, 2));
+  intake.accept(payload(1, 1, 2), all);
   expect(intake.size).toBe(2);
 });
 
 it('refuses beyond its bound and has room again afterwards', () => {
   const intake = new Intake();
-  for (let session = 1; session <= 40; session++) expect(intake.accept(payload(session, 1, 500))).toEqual([]);
-  expect(intake.accept(payload(99, 1, 1))).toHaveLength(1);
+  for (let session = 1; session <= 40; session++) expect(intake.accept(payload(session, 1, 500), all)).toEqual([]);
+  expect(intake.accept(payload(99, 1, 1), all)).toHaveLength(1);
   intake.take(1000);
-  expect(intake.accept(payload(99, 1, 1))).toEqual([]);
+  expect(intake.accept(payload(99, 1, 1), all)).toEqual([]);
 });
 
 it('knows which lanes it holds work for', () => {
   const intake = new Intake();
-  intake.accept(payload(1, 1, 1, 4));
+  intake.accept(payload(1, 1, 1, 4), all);
   expect(intake.waitsFor(new Set([4, 5]))).toBe(true);
   expect(intake.waitsFor(new Set([5]))).toBe(false);
+});
+
+it('passes over what is for a lane that is not served here', () => {
+  const intake = new Intake();
+  expect(intake.accept(payload(1, 1, 1, 4), (lane) => lane !== 4)).toEqual([]);
+  expect(intake.size).toBe(0);
 });

@@ -16,17 +16,18 @@ export class Intake {
   }
 
   /**
-   * Queues what a gateway sent. A batch that waits already is passed over: gateways repeat themselves.
+   * Queues what a gateway sent. A batch that waits already is passed over: gateways repeat themselves; so is one of a lane that
+   * is not served here: the gateway has yet to hear of its new owner.
    * @returns the batches there was no room for
    */
-  accept(payload: Uint8Array): Work[] {
+  accept(payload: Uint8Array, isServed: (lane: number) => boolean): Work[] {
     const { head, bodies } = decodeLines<SendBatch>(payload);
     const refused: Work[] = [];
     const full = this.sends >= MAX_SENDS || this.bytes >= MAX_BYTES;
     let next = 0;
     for (const batch of head.sessions) {
-      const work = new Work(head.gateway, head.lane, batch, bodies.slice(next, (next += batch.sends.length)));
-      if (this.keys.has(work.key)) continue;
+      const work = new Work(head.gateway, batch, bodies.slice(next, (next += batch.sends.length)));
+      if (!isServed(work.lane) || this.keys.has(work.key)) continue;
       if (full) refused.push(work);
       else this.push(work);
     }

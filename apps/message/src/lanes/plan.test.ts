@@ -9,7 +9,7 @@ const EXISTING = new Set(['alice', 'bob', 'carol']);
 
 function item(user: string, conversation: string, clientID: string, more: Partial<Item['send']> = {}): Item {
   const send = { conversation, clientID, hash: `hash of ${clientID}`, to: 'bob', ...more };
-  return new Work('g', 3, { session: 1, batch: 1, user, device: 'd', sends: [send] }, ['{"a":1}']).items[0]!;
+  return new Work('g', { session: 1, lane: 3, batch: 1, user, device: 'd', sends: [send] }, ['{"a":1}']).items[0]!;
 }
 
 const known = (more: Partial<Known> = {}): Known => ({

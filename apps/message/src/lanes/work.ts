@@ -9,13 +9,16 @@ export class Work {
 
   constructor(
     readonly gateway: string,
-    readonly lane: number,
     readonly batch: SessionBatch,
     bodies: readonly string[],
   ) {
     this.items = batch.sends.map((send, index) => ({ work: this, index, send, body: bodies[index] ?? '{}' }));
     this.size = this.items.reduce((sum, item) => sum + item.body.length, 0);
     this.receipts = batch.sends.map(() => undefined);
+  }
+
+  get lane(): number {
+    return this.batch.lane;
   }
 
   /** Names the batch among all that wait: a gateway says an unanswered one again, word for word. */

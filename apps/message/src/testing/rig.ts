@@ -12,6 +12,7 @@ import {
   type NewsHead,
   type ReceiptBatch,
   type Send,
+  type SendBatch,
   type SendReceipt,
   type SessionAnswer,
 } from '@huizhi/protocol';
@@ -126,8 +127,8 @@ export class Rig {
   /** Publishes a batch as a gateway does; say it again with the same numbers to repeat it. */
   publish(from: string, sends: TestSend[], session: number, batch: number): void {
     const lane = laneOf(sends[0]!.send.conversation, LANES);
-    const session_ = { session, batch, user: from, device: 'phone', sends: sends.map((one) => one.send) };
-    const head = { gateway: GATEWAY, lane, sessions: [session_] };
+    const session_ = { session, lane, batch, user: from, device: 'phone', sends: sends.map((one) => one.send) };
+    const head: SendBatch = { gateway: GATEWAY, sessions: [session_] };
     this.bus.publish(
       subjects.send(lane),
       encodeLines(

@@ -23,6 +23,7 @@ const utf8 = new TextDecoder();
 const read = <T>(payload: Uint8Array): T => JSON.parse(utf8.decode(payload)) as T;
 
 export interface SessionEdgeOptions {
+  instance: string;
   bus: Bus;
   lanes: number;
   outbox: Outbox;
@@ -37,11 +38,16 @@ export interface SessionEdgeOptions {
  */
 export class SessionEdge {
   private readonly subscriptions = new Map<InboxLane, BusSubscription[]>();
+  /** The lanes listened for, by number. */
+  private readonly lanes: (InboxLane | undefined)[] = [];
 
-  constructor(private readonly options: SessionEdgeOptions) {}
+  constructor(private readonly options: SessionEdgeOptions) {
+    options.bus.subscribe(subjects.cursorTo(options.instance), (payload) => this.cursor(read(payload)));
+  }
 
   listen(lane: InboxLane): void {
     const { bus } = this.options;
+    this.lanes[lane.lane] = lane;
     this.subscriptions.set(lane, [
       bus.subscribe(subjects.open(lane.lane), (payload, _, reply) => reply && this.open(lane, read(payload), reply)),
       bus.subscribe(
@@ -50,7 +56,7 @@ export class SessionEdge {
       ),
       bus.subscribe(subjects.attach(lane.lane), (payload) => this.attach(lane, read(payload))),
       bus.subscribe(subjects.close(lane.lane), (payload) => this.close(lane, read(payload))),
-      bus.subscribe(subjects.cursor(lane.lane), (payload) => this.cursor(lane, read(payload))),
+      bus.subscribe(subjects.cursor(lane.lane), (payload) => this.cursor(read(payload))),
       bus.subscribe(subjects.fetch(lane.lane), (payload, _, reply) => reply && this.fetch(lane, read(payload), reply)),
     ]);
   }
@@ -58,6 +64,7 @@ export class SessionEdge {
   ignore(lane: InboxLane): void {
     for (const subscription of this.subscriptions.get(lane) ?? []) subscription.unsubscribe();
     this.subscriptions.delete(lane);
+    if (this.lanes[lane.lane] === lane) this.lanes[lane.lane] = undefined;
   }
 
   private open(lane: InboxLane, request: OpenRequest, replyTo: string): void {
@@ -99,10 +106,11 @@ export class SessionEdge {
     }
   }
 
-  private cursor(lane: InboxLane, { gateway, cursors: claims }: CursorBatch): void {
+  private cursor({ gateway, cursors: claims }: CursorBatch): void {
     let waiting = false;
     for (const claim of claims) {
-      if (!this.isOurs(lane, claim.user)) continue;
+      const lane = this.lanes[inboxLaneOf(claim.user, this.options.lanes)];
+      if (lane?.state !== 'held') continue;
       const device = lane.users.get(claim.user)?.devices.get(claim.device);
       if (device && this.isSettled(gateway, claim, device)) continue;
       if (lane.addCursor({ gateway, ...claim })) waiting = true;

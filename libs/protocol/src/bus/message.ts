@@ -1,9 +1,8 @@
 import type { ErrorName } from '../errors.js';
 
-/** What one tick of a gateway read for one lane. Body lines: one per send, in order, sessions after one another. */
+/** What a gateway read for the lanes of one owner. Body lines: one per send, in order, sessions after one another. */
 export interface SendBatch {
   gateway: string;
-  lane: number;
   sessions: SessionBatch[];
 }
 
@@ -11,6 +10,7 @@ export interface SendBatch {
 export interface SessionBatch {
   /** The session's number, unique in its gateway. */
   session: number;
+  lane: number;
   /** Numbers the session's batches on this lane: an answer to an older one is passed over. */
   batch: number;
   user: string;

@@ -3,8 +3,10 @@
  * server (numbers, instance ids); nothing a user chose ever becomes part of one.
  */
 export const subjects = {
-  /** Gateway → the lane's owner: {@link SendBatch}. */
+  /** Gateway → the lane's owner, whoever it is: {@link SendBatch}. */
   send: (lane: number) => `hz.send.${lane}`,
+  /** Gateway → the instance that was last heard to own the lanes: {@link SendBatch}. One message, however many lanes. */
+  sendTo: (owner: string) => `hz.send.to.${owner}`,
   /** Message → one gateway, after the commit: {@link ReceiptBatch}. */
   receipts: (gateway: string) => `hz.receipts.${gateway}`,
   /** Message → every offline instance, after the commit: {@link NewsHead} with a body per event. */
@@ -25,8 +27,10 @@ export const subjects = {
   close: (inboxLane: number) => `hz.session.close.${inboxLane}`,
   /** Gateway → the inbox lane's owner (request): {@link FetchRequest}, answered {@link FetchReply} with a delivery per line. */
   fetch: (inboxLane: number) => `hz.fetch.${inboxLane}`,
-  /** Gateway → the inbox lane's owner: {@link CursorBatch}. */
+  /** Gateway → the inbox lane's owner, whoever it is: {@link CursorBatch}. */
   cursor: (inboxLane: number) => `hz.cursor.${inboxLane}`,
+  /** Gateway → the instance that was last heard to own the inbox lanes: {@link CursorBatch}. */
+  cursorTo: (owner: string) => `hz.cursor.to.${owner}`,
   /** Whoever was asked → one process: answers to its requests, one more token each. */
   replies: (instance: string) => `hz.reply.${instance}`,
   /** Offline → one gateway: {@link GatewayNews} with the deliveries it refers to. */
