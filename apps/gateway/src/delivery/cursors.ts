@@ -13,6 +13,8 @@ export interface CursorSettings {
   readonly CONFIRM_INTERVAL: number;
 }
 
+/** A device that was told nothing for so many intervals is told at once. */
+const QUIET_INTERVALS = 10;
 /** Cursors in one bus message. */
 const MAX_CURSORS = 1_000;
 
@@ -55,6 +57,12 @@ export class Cursors implements Duty {
     if (session.inbox.stored >= session.inbox.cursor) this.tell(session);
   }
 
+  /** Something is written to the device anyway: a confirm that is due goes with it and costs no write of its own. */
+  ride(session: Session): void {
+    if (!session.owesConfirm || session.inbox.stored <= session.confirmed) return;
+    if (this.now() >= session.confirmedAt + this.settings.CONFIRM_INTERVAL) this.say(session);
+  }
+
   /** The owner has stored a cursor. */
   confirmed(session: Session, cursor: number): void {
     session.inbox.confirm(cursor, this.now());
@@ -76,7 +84,7 @@ export class Cursors implements Duty {
       next = Math.max(now, session.cursorSentAt) + this.settings.CURSOR_REPEAT;
     }
     if (session.owesConfirm && inbox.stored >= inbox.cursor) this.tell(session);
-    return session.owesConfirm ? Math.min(next, session.confirmedAt + this.settings.CONFIRM_INTERVAL) : next;
+    return session.owesConfirm ? Math.min(next, this.latestConfirm(session)) : next;
   }
 
   flush(): void {
@@ -128,13 +136,24 @@ export class Cursors implements Duty {
     this.timer ??= setTimeout(this.flushLater, this.settings.CURSOR_FLUSH);
   }
 
-  /** At most one `receiptConfirm` per interval; the last is always said. */
+  /** At once when the device has been quiet; else it waits a while for something to ride with. The last is always said. */
   private tell(session: Session): void {
     const now = this.now();
-    const at = session.confirmedAt + this.settings.CONFIRM_INTERVAL;
-    if (now < at) return this.wheel.arm(session, at);
-    session.confirmedAt = now;
-    session.owesConfirm = session.inbox.stored < session.inbox.cursor;
-    session.connection.write(receiptConfirm(session.inbox.stored));
+    const isQuiet = now - session.confirmedAt >= QUIET_INTERVALS * this.settings.CONFIRM_INTERVAL;
+    const at = this.latestConfirm(session);
+    if (isQuiet || now >= at) this.say(session);
+    else this.wheel.arm(session, at);
+  }
+
+  private latestConfirm(session: Session): number {
+    return session.confirmedAt + 2 * this.settings.CONFIRM_INTERVAL;
+  }
+
+  private say(session: Session): void {
+    const { stored, cursor } = session.inbox;
+    session.confirmedAt = this.now();
+    session.confirmed = stored;
+    session.owesConfirm = stored < cursor;
+    session.connection.write(receiptConfirm(stored));
   }
 }

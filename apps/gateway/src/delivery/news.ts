@@ -83,6 +83,7 @@ export class News {
     if (!inbox.take(messageIdIn(delivery), this.now())) return;
     session.connection.write(inboxText(forVersion(session.identity.version, delivery), inboxSeq, previous));
     if (seededBug('bug.delivered-at-push')) inbox.receiptUpTo(inboxSeq, this.now());
+    this.cursors.ride(session);
     deliveries.add('live');
     this.pump.watch(session);
   }

@@ -39,6 +39,8 @@ export class Session implements Timed {
   /** A receipt came that no `receiptConfirm` has answered. */
   owesConfirm = false;
   confirmedAt = -Infinity;
+  /** What the last `receiptConfirm` said. */
+  confirmed = 0;
   cursorSent = 0;
   cursorSentAt = 0;
   /** History requests under way. */

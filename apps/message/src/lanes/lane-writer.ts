@@ -116,7 +116,7 @@ export class LaneWriter {
   private async attempt(items: readonly Item[]): Promise<Plan> {
     const plan = this.plan(items);
     if (plan.moves.length === 0) return plan;
-    const written = failpointAsync('message.before-commit').then(() => this.write(plan));
+    const written = this.write(plan);
     if (seededBug('bug.ack-before-commit')) written.catch(() => undefined);
     else await written;
     this.apply(plan);
@@ -125,7 +125,8 @@ export class LaneWriter {
   }
 
   /** Messages alone are one statement; what needs more, which is rare, is a transaction that begins with it. */
-  private write({ moves, rows, groups, refused }: Plan): Promise<void> {
+  private async write({ moves, rows, groups, refused }: Plan): Promise<void> {
+    await failpointAsync('message.before-commit');
     const append = appendEvents(rows);
     if (groups.length === 0 && refused.length === 0) return this.keeper.write(moves, append);
     return this.keeper.write(moves, append, async (client) => {
