@@ -100,11 +100,11 @@ test('sends an unanswered batch again word for word, and settles it once', async
   const alice = await rig.login('alice');
   const { answer } = rig.message;
   rig.message.answer = (seen) => (rig.message.payloads.length < 3 ? undefined : answer(seen));
-  alice.send(chat('m1'), chat('m2'));
-  await alice.frame({ clientMsgID: 'm2' });
+  alice.send(chat('m1'));
+  await alice.frame({ clientMsgID: 'm1' });
   expect(rig.message.payloads.length).toBeGreaterThanOrEqual(3);
   expect(new Set(rig.message.payloads).size).toBe(1);
-  expect(alice.all({ messageType: 'normalReceipt' })).toHaveLength(2);
+  expect(alice.all({ messageType: 'normalReceipt' })).toHaveLength(1);
 });
 
 test('sends again at once when the lane has a new owner', async () => {
@@ -181,4 +181,22 @@ test('knows a message without a client id by what it says and when', async () =>
   expect(ids[0]).toBe(ids[1]);
   expect(ids[2]).not.toBe(ids[0]);
   expect(await alice.frame({ messageType: 'normalReceipt' })).toMatchObject({ sendTime: '1700000000001' });
+});
+
+test('names the owner it last heard of, and the lane itself when that one does not answer', async () => {
+  const alice = await rig.login('alice');
+  const { answer, subjects } = rig.message;
+  rig.message.takeOver(0);
+  let n = 0;
+  await eventually('a send to the owner', () => {
+    alice.send(chat(`m${++n}`));
+    return subjects.includes('hz.send.to.another');
+  });
+  rig.message.answer = () => undefined;
+  subjects.length = 0;
+  alice.send(chat('last'));
+  await eventually('the owner, then the lane', () => subjects.at(-1) === 'hz.send.0');
+  expect(subjects[0]).toBe('hz.send.to.another');
+  rig.message.answer = answer;
+  await alice.frame({ clientMsgID: 'last' });
 });

@@ -23,6 +23,7 @@ export class MessageSide {
   readonly seen: SeenSend[] = [];
   /** The payloads as they came. */
   readonly payloads: string[] = [];
+  readonly subjects: string[] = [];
   readonly ensured: string[] = [];
   /** What to answer; undefined: nothing, as if the answer were lost. */
   answer: (seen: SeenSend) => SendReceipt | undefined = (seen) => this.store(seen.send);
@@ -31,7 +32,10 @@ export class MessageSide {
   private position = 0;
 
   constructor(private readonly bus: Bus) {
-    bus.subscribe('hz.send.>', (payload) => this.take(payload));
+    bus.subscribe('hz.send.>', (payload, subject) => {
+      this.subjects.push(subject);
+      this.take(payload);
+    });
     bus.subscribe(commands.ensureUser, (payload, _, reply) => this.ensure(payload, reply));
   }
 
