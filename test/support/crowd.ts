@@ -2,7 +2,7 @@ import {
   HistoryChecker,
   HuizhiClient,
   readHistory,
-  tlsLines,
+  nodeTransport,
   type LogLine,
   type Observed,
   type Stated,
@@ -176,7 +176,7 @@ export class Member {
 
 /** Another address at each connection: what a client with a list of gateways does. */
 function inTurn(addresses: readonly GatewayAddress[], first: number): Transport {
-  const transports = addresses.map(({ host, port, ca }) => tlsLines({ host, port, ca }));
+  const transports = addresses.map(({ host, port, ca }) => nodeTransport({ host, port, ca }));
   let next = first;
   return (handlers) => transports[next++ % transports.length]!(handlers);
 }
