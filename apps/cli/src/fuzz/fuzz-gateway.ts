@@ -1,0 +1,145 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { Constellation } from '@huizhi/constellation';
+import { codecs, type Codec } from './codec-target.js';
+import type { Finding } from './fuzz-codec.js';
+import { hostileConnection, type Fate, type Hostile } from './hostile-connection.js';
+import { mutated } from './mutate.js';
+import { Neighbours } from './neighbours.js';
+import { Random } from './random.js';
+
+/** Connections at a time. */
+const WIDTH = 24;
+/** Whoever is hostile is one of so many users: their devices are kicked and come again. */
+const USERS = 40;
+const BOUND_MS = 20_000;
+const MAX_RESIDENT_KIB = 700 * 1024;
+
+/**
+ * Deadlines shorter than anybody wants, and no limit on how often one address comes: it is all from here. The neighbours beat as they are
+ * told, and a busy machine delays even them.
+ */
+const LIMITS = {
+  LOGIN_DEADLINE: '2s',
+  FRAME_DEADLINE: '2s',
+  WRITE_STALL: '4s',
+  HEARTBEAT: '4s',
+  HEARTBEAT_LEAST: '12s',
+  LOGIN_ATTEMPTS: '10000',
+  FAILED_LOGINS_PER_ADDRESS: '1000000',
+};
+
+export interface GatewayRun {
+  readonly connections: number;
+  readonly fates: Readonly<Partial<Record<Fate, number>>>;
+  readonly receipted: number;
+  readonly residentMiB: number;
+  readonly findings: readonly Finding[];
+}
+
+export interface GatewayFuzz {
+  readonly seed: number;
+  readonly corpus: readonly Uint8Array[];
+  readonly print: (line: string) => void;
+  readonly isOver: (run: GatewayRun) => boolean;
+}
+
+/**
+ * Hostile connections to a gateway of a whole system, over TLS, while two others talk. The inputs are the same for the same seed; what the
+ * network makes of them is not.
+ */
+export async function fuzzGateway({ seed, corpus, print, isOver }: GatewayFuzz): Promise<GatewayRun> {
+  const system = await Constellation.start({ env: { gateway: LIMITS, all: { LOG_LEVEL: 'warn' } }, print });
+  const run = `fuzz-${randomBytes(3).toString('hex')}`;
+  const findings: Finding[] = [];
+  const found = (why: string, input: Uint8Array = new Uint8Array(0)): void => {
+    if (!findings.some((one) => one.why === why)) findings.push({ input, why });
+  };
+  system.onCrash((name, report) => found(`${name} ended: ${report}`));
+  const fates: Partial<Record<Fate, number>> = {};
+  let connections = 0;
+  let over = false;
+  let residentKiB = 0;
+  try {
+    const neighbours = await Neighbours.meet(system, run);
+    const tokens = await Promise.all(Array.from({ length: USERS }, (_, n) => system.token(`${run}-h${n}`)));
+    const state = (): GatewayRun => ({
+      connections,
+      fates,
+      receipted: neighbours.receipted,
+      residentMiB: Math.round(residentKiB / 1024),
+      findings,
+    });
+    const look = (): void => {
+      residentKiB = Math.max(residentKiB, resident(system.gateway().pid));
+      if (residentKiB > MAX_RESIDENT_KIB) found(`the gateway holds ${Math.round(residentKiB / 1024)} MiB`);
+      for (const line of complaints(system)) found(`logged: ${line}`);
+      for (const harm of neighbours.harm) found(harm);
+      over ||= !system.gateway().running || isOver(state());
+    };
+    neighbours.talk();
+    const watch = setInterval(look, 500);
+    const worker = async (n: number): Promise<void> => {
+      const random = new Random(seed * WIDTH + n);
+      while (!over) {
+        const { login, beat } = opening(random, run, tokens);
+        const input = mutated(random.of(corpus), random, random.of(corpus));
+        const fate = await hostileConnection({
+          address: system.address,
+          login,
+          beat,
+          input,
+          random,
+          boundMs: BOUND_MS,
+        });
+        connections += 1;
+        fates[fate] = (fates[fate] ?? 0) + 1;
+        if (fate === 'neither ended nor answered' || fate === 'never connected') found(fate, input);
+      }
+    };
+    await Promise.all(Array.from({ length: WIDTH }, (_, n) => worker(n)));
+    clearInterval(watch);
+    await neighbours.part();
+    look();
+    return state();
+  } finally {
+    await system.stop();
+  }
+}
+
+/** Two of three are logged in first, in one of the ways of speaking; the others begin with the input itself. */
+function opening(
+  random: Random,
+  run: string,
+  tokens: readonly string[],
+): Pick<Hostile, 'login' | 'beat'> {
+  const codec = random.of(codecs.filter(({ side }) => side === 'client'));
+  const beatID = `there${100_000 + random.below(900_000)}`;
+  const answer = Buffer.from(codec.encode(`{"beatID":"${beatID}",`)).toString('latin1');
+  // 24 bytes of JSON, which are 32 characters of base64 whatever follows; a binary frame begins with how long it is.
+  const beat = { bytes: bytes(codec, { beatID }), answer: codec.name === 'hz' ? beatID : answer.trimEnd() };
+  if (random.oneIn(3)) return { login: undefined, beat };
+  const n = random.below(tokens.length);
+  const login = {
+    messageType: 'login',
+    fromUserID: `${run}-h${n}`,
+    versionCode: 1 + random.below(2),
+    token: tokens[n],
+  };
+  return { login: bytes(codec, login), beat };
+}
+
+const bytes = (codec: Codec, frame: object): Uint8Array => Buffer.from(codec.encode(JSON.stringify(frame)));
+
+function resident(pid: number): number {
+  const line = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  return Number(line?.[1] ?? 0);
+}
+
+/** What no input may lead to. */
+function complaints(system: Constellation): string[] {
+  return [...system.instances('gateway'), ...system.instances('message'), ...system.instances('offline')]
+    .flatMap(({ logs }) => logs)
+    .filter((line) => line.includes('"level":"error"') || /unhandled|uncaught/i.test(line))
+    .map((line) => line.replace(/"time":"[^"]*"/, '').slice(0, 500));
+}

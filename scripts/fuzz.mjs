@@ -1,0 +1,8 @@
+import { cli, run } from './run.mjs';
+import { setup } from './setup.mjs';
+
+await cli(async () => {
+  await setup();
+  const { code } = await run(process.execPath, ['dist/apps/cli/src/main.js', 'fuzz', ...process.argv.slice(2)]);
+  return code;
+});
