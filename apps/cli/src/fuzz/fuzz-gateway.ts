@@ -108,11 +108,7 @@ export async function fuzzGateway({ seed, corpus, print, isOver }: GatewayFuzz):
 }
 
 /** Two of three are logged in first, in one of the ways of speaking; the others begin with the input itself. */
-function opening(
-  random: Random,
-  run: string,
-  tokens: readonly string[],
-): Pick<Hostile, 'login' | 'beat'> {
+function opening(random: Random, run: string, tokens: readonly string[]): Pick<Hostile, 'login' | 'beat'> {
   const codec = random.of(codecs.filter(({ side }) => side === 'client'));
   const beatID = `there${100_000 + random.below(900_000)}`;
   const answer = Buffer.from(codec.encode(`{"beatID":"${beatID}",`)).toString('latin1');
