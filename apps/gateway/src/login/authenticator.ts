@@ -1,5 +1,6 @@
 import { ProtocolError } from '@huizhi/protocol';
-import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose';
+import { errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose';
+import { keysAt } from './key-server.js';
 
 /** What a proof of identity is good for. */
 export interface Credentials {
@@ -28,7 +29,7 @@ const REQUIRED = ['sub', 'exp'];
 export function authenticatorFor({ AUTH, JWT_SECRET, JWKS_URL }: AuthSettings): Authenticator {
   if (AUTH === 'open') return async () => ({ expiresAt: Infinity });
   if (JWKS_URL !== '') {
-    const keys = createRemoteJWKSet(new URL(JWKS_URL), { timeoutDuration: 3_000 });
+    const keys = keysAt(JWKS_URL);
     return checking((token, options) => jwtVerify(token, keys, { ...options, algorithms: ASYMMETRIC }));
   }
   const secret = new TextEncoder().encode(JWT_SECRET);

@@ -1,0 +1,206 @@
+import { generateKeyPairSync, sign, createHmac, type KeyObject } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { CompactEncrypt } from 'jose';
+import { authenticatorFor, type Authenticator } from '../login/authenticator.js';
+
+/** Tokens made by hand, against a real server of keys over HTTP: what a library would not let one make. */
+
+const secret = 'a-secret-for-tests-of-32-characters-or-more';
+const ours = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const theirs = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const ourKey = { ...ours.publicKey.export({ format: 'jwk' }), kid: 'k1', alg: 'ES256', use: 'sig' };
+
+let keys: Server;
+let url: string;
+/** What came to the server of keys: paths. */
+const visits: string[] = [];
+let answer: { status: number; body: string };
+let byKeys: Authenticator;
+const bySecret = authenticatorFor({ AUTH: 'jwt', JWT_SECRET: secret, JWKS_URL: '' });
+
+beforeAll(async () => {
+  keys = createServer((request, response) => {
+    visits.push(request.url ?? '');
+    response.writeHead(answer.status).end(answer.body);
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => keys.once('listening', resolve));
+  url = `http://127.0.0.1:${(keys.address() as AddressInfo).port}`;
+});
+afterAll(() => {
+  keys.closeAllConnections();
+  keys.close();
+});
+beforeEach(() => {
+  answer = { status: 200, body: JSON.stringify({ keys: [ourKey] }) };
+  byKeys = authenticatorFor({ AUTH: 'jwt', JWT_SECRET: '', JWKS_URL: `${url}/keys` });
+});
+afterEach(() => void visits.splice(0));
+
+const base64 = (value: unknown): string =>
+  Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
+const seconds = (ahead: number): number => Math.floor(Date.now() / 1000) + ahead;
+const good = { sub: 'alice', exp: seconds(3_600) };
+
+type Signer = (text: string) => Buffer;
+const es256 =
+  (key: KeyObject): Signer =>
+  (text) =>
+    sign('sha256', Buffer.from(text), { key, dsaEncoding: 'ieee-p1363' });
+const hs256 =
+  (key: string | Buffer): Signer =>
+  (text) =>
+    createHmac('sha256', key).update(text).digest();
+const token = (header: unknown, payload: unknown, signer: Signer): string => {
+  const text = `${base64(header)}.${base64(payload)}`;
+  return `${text}.${signer(text).toString('base64url')}`;
+};
+const refuses = (authenticate: Authenticator, made: string, error = 'badToken', user = 'alice'): Promise<void> =>
+  expect(authenticate(user, made)).rejects.toMatchObject({ name: 'ProtocolError', error });
+
+test('what these tests make by hand is taken when nothing is wrong with it', async () => {
+  await byKeys('alice', token({ alg: 'ES256', kid: 'k1' }, good, es256(ours.privateKey)));
+  await bySecret('alice', token({ alg: 'HS256' }, good, hs256(secret)));
+});
+
+describe('the claims of a token', () => {
+  const claims: [string, unknown, string][] = [
+    ['that has expired', { sub: 'alice', exp: seconds(-1) }, 'tokenExpired'],
+    ['that is not valid yet', { ...good, nbf: seconds(600) }, 'badToken'],
+    ['without an end', { sub: 'alice' }, 'badToken'],
+    ['whose end is text', { sub: 'alice', exp: '9999999999' }, 'badToken'],
+    ['for another user', { ...good, sub: 'bob' }, 'badToken'],
+    ['for nobody', { exp: good.exp }, 'badToken'],
+    ['for a list of users', { ...good, sub: ['alice'] }, 'badToken'],
+    ['for an object', { ...good, sub: { toString: 'alice' } }, 'badToken'],
+    ['that are an array', [good], 'badToken'],
+    ['that are not JSON', 'alice', 'badToken'],
+    ['with the user in other letters', { ...good, sub: 'ALICE' }, 'badToken'],
+  ];
+  test.each(claims)('%s: refused', async (_, payload, error) => {
+    await refuses(bySecret, token({ alg: 'HS256' }, payload, hs256(secret)), error);
+    await refuses(byKeys, token({ alg: 'ES256', kid: 'k1' }, payload, es256(ours.privateKey)), error);
+  });
+
+  test('an expired token of a forger is forged, not expired', async () => {
+    const expired = { sub: 'alice', exp: seconds(-1) };
+    await refuses(bySecret, token({ alg: 'HS256' }, expired, hs256('guess')));
+    await refuses(byKeys, token({ alg: 'ES256', kid: 'k1' }, expired, es256(theirs.privateKey)));
+  });
+});
+
+describe('with public keys', () => {
+  const jwk = JSON.stringify(ourKey);
+  const pem = ours.publicKey.export({ format: 'pem', type: 'spki' });
+  const der = ours.publicKey.export({ format: 'der', type: 'spki' });
+  const es = { alg: 'ES256', kid: 'k1' };
+  const forged: [string, string][] = [
+    ['no algorithm', `${base64({ alg: 'none', kid: 'k1' })}.${base64(good)}.`],
+    ['no algorithm, in other letters', `${base64({ alg: 'nOnE', kid: 'k1' })}.${base64(good)}.`],
+    ['no algorithm named', token({ kid: 'k1' }, good, es256(ours.privateKey))],
+    ['the public key as a shared secret: PEM', token({ alg: 'HS256', kid: 'k1' }, good, hs256(pem as string))],
+    ['the public key as a shared secret: DER', token({ alg: 'HS256', kid: 'k1' }, good, hs256(der))],
+    ['the public key as a shared secret: JWK', token({ alg: 'HS256', kid: 'k1' }, good, hs256(jwk))],
+    ['an empty shared secret', token({ alg: 'HS256', kid: 'k1' }, good, hs256(''))],
+    ['a signature of zeros', token(es, good, () => Buffer.alloc(64))],
+    ['no signature', token(es, good, () => Buffer.alloc(0))],
+    ['a signature cut short', token(es, good, (text) => es256(ours.privateKey)(text).subarray(0, 63))],
+    ['a signature in another encoding', token(es, good, (text) => sign('sha256', Buffer.from(text), ours.privateKey))],
+    [
+      'a key of its own, embedded',
+      token({ ...es, jwk: theirs.publicKey.export({ format: 'jwk' }) }, good, es256(theirs.privateKey)),
+    ],
+    ['a key elsewhere', token({ ...es, jku: 'ATTACKER/jku', x5u: 'ATTACKER/x5u' }, good, es256(theirs.privateKey))],
+    ['an extension that must be understood', token({ ...es, crit: ['x'], x: 1 }, good, es256(ours.privateKey))],
+    ['an empty list of extensions', token({ ...es, crit: [] }, good, es256(ours.privateKey))],
+    ['an unencoded payload', token({ ...es, crit: ['b64'], b64: false }, good, es256(ours.privateKey))],
+    ['a header that is not JSON', token('nonsense', good, es256(ours.privateKey))],
+    ['a header that is a list', token([es], good, es256(ours.privateKey))],
+    ['four parts', `${token(es, good, es256(ours.privateKey))}.x`],
+    ['two parts', `${base64(es)}.${base64(good)}`],
+    ['nothing', ''],
+    ['dots', '..'],
+    ['a megabyte', token(es, { ...good, pad: 'x'.repeat(1024 * 1024) }, es256(theirs.privateKey))],
+  ];
+
+  test.each(forged)('a token with %s is refused, and only our own server of keys is asked', async (_, made) => {
+    const attacker: string[] = [];
+    const elsewhere = createServer((request, response) => {
+      attacker.push(request.url ?? '');
+      response.end(JSON.stringify({ keys: [theirs.publicKey.export({ format: 'jwk' })] }));
+    }).listen(0, '127.0.0.1');
+    await new Promise((resolve) => elsewhere.once('listening', resolve));
+    const [header = '', ...rest] = made.split('.');
+    const host = `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}`;
+    const led = Buffer.from(header, 'base64url').toString().replaceAll('ATTACKER', host);
+    await refuses(byKeys, header === '' ? made : [led.includes(host) ? base64(led) : header, ...rest].join('.'));
+    expect(attacker).toEqual([]);
+    expect(visits.every((path) => path === '/keys')).toBe(true);
+    elsewhere.close();
+  });
+
+  test('an encrypted token is refused', async () => {
+    const made = await new CompactEncrypt(Buffer.from(JSON.stringify(good)))
+      .setProtectedHeader({ alg: 'dir', enc: 'A256GCM' })
+      .encrypt(new Uint8Array(32));
+    await refuses(byKeys, made);
+  });
+
+  test('keys nobody has published are not asked for again and again, whatever they are called', async () => {
+    const kids = [
+      '../../etc/passwd',
+      'http://127.0.0.1/',
+      "' or 1=1 --",
+      '__proto__',
+      'constructor',
+      'x'.repeat(10_000),
+      '',
+      'k1\u0000',
+    ];
+    for (let n = 0; n < 60; n++) {
+      await refuses(byKeys, token({ alg: 'ES256', kid: kids[n] ?? `unknown-${n}` }, good, es256(ours.privateKey)));
+    }
+    expect(visits).toEqual(['/keys']);
+    await byKeys('alice', token(es, good, es256(ours.privateKey)));
+  });
+
+  test.each([
+    ['fails', { status: 500, body: '' }],
+    ['answers nonsense', { status: 200, body: 'nonsense' }],
+  ])(
+    'a server of keys that %s is left alone for a while, and nobody is told that their token is bad',
+    async (_, broken) => {
+      answer = broken;
+      const made = token(es, good, es256(ours.privateKey));
+      for (let n = 0; n < 40; n++) await refuses(byKeys, made, 'unavailable');
+      expect(visits.length).toBeLessThan(5);
+    },
+  );
+
+  test('a server of keys that fails later does no harm to who has a key that is known', async () => {
+    const made = token(es, good, es256(ours.privateKey));
+    await byKeys('alice', made);
+    answer = { status: 500, body: '' };
+    for (let n = 0; n < 5; n++) {
+      await refuses(byKeys, token({ alg: 'ES256', kid: `unknown-${n}` }, good, es256(theirs.privateKey)));
+      await byKeys('alice', made);
+    }
+  });
+});
+
+test('refused in the same steps, with the same words, whoever the user is and whatever is wrong with the signature', async () => {
+  const answers = new Set<string>();
+  for (const user of ['alice', 'nobody']) {
+    for (const made of [
+      token({ alg: 'HS256' }, { ...good, sub: user }, hs256('guess')),
+      token({ alg: 'HS256' }, { ...good, sub: user }, () => Buffer.alloc(32)),
+      token({ alg: 'HS256' }, { sub: user, exp: seconds(-1) }, hs256('guess')),
+      token({ alg: 'HS512' }, { ...good, sub: user }, hs256('guess')),
+    ]) {
+      const error = await bySecret(user, made).catch((thrown: Error) => thrown);
+      answers.add(String(error));
+    }
+  }
+  expect([...answers]).toEqual(['ProtocolError: token: is not valid']);
+});
