@@ -58,6 +58,19 @@ test('of an error it keeps name, code, message, stack and cause, and nothing it 
   expect(raw()).not.toContain('hunter2');
 });
 
+test('of JSON that cannot be parsed it quotes nothing', () => {
+  const { log, raw } = capture();
+  for (const json of ['hunter2', '{"a":"b"}hunter2', '{"a":hunter2}', '"hunter2', '{"hunter2":1,}', "'hunter2'"]) {
+    try {
+      JSON.parse(json);
+    } catch (error) {
+      log.error('x', { error });
+    }
+  }
+  expect(raw()).toContain('SyntaxError');
+  expect(raw()).not.toContain('hunter');
+});
+
 test('survives cycles, cuts long values', () => {
   const { log, raw } = capture();
   const cycle: Record<string, unknown> = {};

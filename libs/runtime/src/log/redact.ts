@@ -3,6 +3,9 @@ const SECRET_KEY =
   /^(.*token|.*password|.*secret|.*credential|authorization|cookie|content|text|body|frame|payload|parameters|api_?key|private_?key)s?$/i;
 const CREDENTIALS_IN_URL = /(\w+:\/\/[^\s:/@]*:)[^\s@/]+@/g;
 
+/** A parser says what it was given: `Unexpected token 'x', "…" is not valid JSON`. */
+const QUOTED = /["'][^]*["']/;
+
 const MAX_DEPTH = 6;
 const MAX_ITEMS = 50;
 const MAX_TEXT = 2_000;
@@ -33,11 +36,12 @@ export function loggable(value: unknown, depth = 0): unknown {
 
 function errorFields(error: Error, depth: number): Record<string, unknown> {
   const code = (error as { code?: unknown }).code;
+  const message = error.name === 'SyntaxError' ? error.message.replace(QUOTED, '…') : error.message;
   return {
     name: error.name,
     ...(typeof code === 'string' || typeof code === 'number' ? { code } : {}),
-    message: text(error.message),
-    stack: text(error.stack ?? ''),
+    message: text(message),
+    stack: text((error.stack ?? '').replace(error.message, () => message)),
     ...(error.cause === undefined ? {} : { cause: loggable(error.cause, depth + 1) }),
   };
 }
