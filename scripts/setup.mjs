@@ -88,6 +88,8 @@ function missingPrograms(forTests) {
       found: () => find('nats-server'),
     },
     { what: 'openssl', debian: 'openssl', brew: 'openssl', needed: true, found: () => find('openssl') },
+    // Clocks that are wrong are tested.
+    { what: 'faketime', debian: 'faketime', brew: 'libfaketime', needed: forTests, found: () => find('faketime') },
     // A client in another language is tested against the system.
     { what: 'Python 3', debian: 'python3', brew: 'python3', needed: forTests, found: () => find('python3') },
   ];

@@ -88,6 +88,16 @@ test('closes who sends more bytes a second than the limit, whatever the frames',
   await works(bystander);
 });
 
+test('closes who has more bytes unanswered than the limit', async () => {
+  await start({ UNANSWERED_BYTES: '131072', FRAMES_PER_SECOND: '1000' });
+  rig.message.answer = () => undefined;
+  const client = await rig.login('alice');
+  const frame = { messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: 'bob' };
+  const content = { text: 'x'.repeat(30_000) };
+  client.send(...Array.from({ length: 5 }, (_, n) => ({ ...frame, clientMsgID: `m${n}`, content })));
+  await closed(client, 'tooManyUnanswered');
+});
+
 test('closes who sends nothing but empty lines', async () => {
   await start();
   const client = await rig.login('alice');

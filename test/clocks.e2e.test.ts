@@ -1,0 +1,120 @@
+import { existsSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import type { Service } from '@huizhi/constellation';
+import { Device } from './support/device.js';
+import { Lanes } from './support/lanes.js';
+import { World } from './support/world.js';
+
+/** Clocks that are wrong by an hour, in real processes: libfaketime turns the clock of a service, timers apart. */
+
+jest.setTimeout(90_000);
+
+const LIBRARY = [
+  '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1',
+  '/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1',
+].find((path) => existsSync(path));
+
+const HOUR = 3_600_000;
+const off = (by: '-1h' | '+1h'): Record<string, string> => ({
+  LD_PRELOAD: LIBRARY ?? '',
+  FAKETIME: by,
+  FAKETIME_DONT_FAKE_MONOTONIC: '1',
+  // Processes would tell each other through shared memory what time it is.
+  FAKETIME_NO_CACHE: '0',
+});
+
+let world: World;
+let lanes: Lanes;
+const user = (device: Device): string => device.options.user;
+
+beforeAll(async () => {
+  if (!LIBRARY) throw new Error('libfaketime is missing: npm run setup installs it for the tests (Debian: faketime)');
+  world = await World.start();
+  lanes = await Lanes.of(world);
+}, 120_000);
+afterAll(async () => {
+  await lanes?.close();
+  await world?.stop();
+}, 60_000);
+
+const texts = async (from: Device, to: Device, ids: string[]): Promise<Record<string, unknown>[]> => {
+  for (const id of ids) from.text(user(to), id);
+  return Promise.all(ids.map((id) => from.answer(id)));
+};
+
+describe('10. a clock that is wrong', () => {
+  test('of senders: order and the server’s times have nothing to do with `sendTime`', async () => {
+    const [alice, bob] = [await world.device(world.name('clock-a')), await world.device(world.name('clock-b'))];
+    const receipts = [];
+    for (const [n, ahead] of [HOUR, -HOUR, 0, -1e15, 1e15].entries()) {
+      const frame = { messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: user(bob) };
+      alice.say({ ...frame, clientMsgID: `c${n}`, sendTime: String(Date.now() + ahead), content: { text: String(n) } });
+      receipts.push(await alice.answer(`c${n}`));
+    }
+    expect(receipts.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
+    for (const { serverTime } of receipts) expect(Math.abs(Number(serverTime) - Date.now())).toBeLessThan(HOUR / 2);
+    await bob.sawMessages(5);
+    expect(bob.seen.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  test('of the message service, an hour behind its predecessor: `seq` goes on and `serverTime` does not go back', async () => {
+    const [alice, bob] = [await world.device(world.name('behind-a')), await world.device(world.name('behind-b'))];
+    const before = await texts(alice, bob, ['m1', 'm2', 'm3']);
+    const first = world.system.message();
+    const second = await world.system.add('message', off('-1h'));
+    await first.kill9();
+    await lanes.owner(user(alice), user(bob), first);
+    const after = [await alice.settle(user(bob), 'm4'), await alice.settle(user(bob), 'm5')];
+    expect(await clockOf(second)).toBeLessThan(Date.now() - HOUR / 2);
+    const all = [...before, ...after];
+    expect(all.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
+    const times = all.map(({ serverTime }) => Number(serverTime));
+    expect(times).toEqual([...times].sort((a, b) => a - b));
+    await world.nothingLost(alice, bob, all);
+
+    // A conversation that begins with it has its time, and still one that never goes back when the right clock takes over again.
+    const early = await texts(bob, alice, ['n1']);
+    await first.launch();
+    await first.waitReady();
+    await second.stop();
+    const late = await bob.settle(user(alice), 'n2');
+    expect(Number(late.seq)).toBe(Number(early[0]?.seq) + 1);
+    expect(Number(late.serverTime)).toBeGreaterThanOrEqual(Number(early[0]?.serverTime));
+    await lanes.haveNoHoles();
+  });
+
+  test('of the offline service, an hour ahead: what it takes over is delivered in order and confirmed', async () => {
+    const [alice, bob] = [await world.device(world.name('ahead-a')), await world.device(world.name('ahead-b'))];
+    const first = world.system.offline();
+    const receipts = await texts(alice, bob, ['m1', 'm2']);
+    await bob.sawMessages(2);
+    await world.system.add('offline', off('+1h'));
+    await first.kill9();
+    receipts.push(await alice.settle(user(bob), 'm3'), await alice.settle(user(bob), 'm4'));
+    await world.nothingLost(alice, bob, receipts);
+    await bob.confirmed(4);
+    const later = await world.device(user(bob));
+    expect(later.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 4, waiting: 0 });
+  });
+
+  test('of a gateway: it says when a token has expired by its own clock, whatever a client believes', async () => {
+    const wrong = await world.system.add('gateway', off('+1h'));
+    const i = world.system.instances('gateway').indexOf(wrong);
+    const name = world.name('expiry');
+    const token = await world.system.token(name, { expiresIn: '30m' });
+    const login = async (gateway: number): Promise<Record<string, unknown>> => {
+      const device = await Device.connect(world.system.addressOf(gateway), { user: name, deviceID: 'd', token });
+      const receipt = await device.login();
+      await device.drop();
+      return receipt;
+    };
+    expect(await login(i)).toMatchObject({ name: 'tokenExpired' });
+    expect(await login(0)).toMatchObject({ code: 0 });
+  });
+});
+
+/** What time a service believes it is, milliseconds: from its last log line. */
+async function clockOf(service: Service): Promise<number> {
+  const line = service.logs.findLast((each) => each.startsWith('{')) ?? '{}';
+  return Date.parse((JSON.parse(line) as { time: string }).time);
+}
