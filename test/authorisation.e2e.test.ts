@@ -29,14 +29,15 @@ async function setTheStage(): Promise<Stage> {
   const asker = await world.device(world.name('asker'), 'phone', { receipts: false });
   const friend = await world.device(world.name('friend'));
   const stranger = world.name('stranger');
-  await world.known(stranger);
+  const unmet = world.name('unmet');
+  await world.known(stranger, unmet);
   bystanders.push(await world.device(world.name('other')), await world.device(world.name('another')));
   const [other, another] = bystanders as [Device, Device];
   const otherGroup = await group(other, user(another));
   const ownMessage = String((await friend.settle(user(asker), 'hello')).messageID);
   await asker.sawMessages(1);
   return {
-    ...{ asker, friend: user(friend), stranger, nobody: 'nobody-of-that-name' },
+    ...{ asker, friend: user(friend), stranger, unmet, nobody: 'nobody-of-that-name' },
     ...{ ownGroup: await group(asker, user(friend)), otherGroup, noGroup: 'ab'.repeat(12) },
     ...{ ownMessage, otherMessage: String((await other.settle(user(another), 'secret')).messageID) },
     noMessage: '9007199254740000',
@@ -92,7 +93,7 @@ describe.each(Object.entries(matrix))('%s', (command, cells) => {
     test('before the login it is refused and the connection closed', async () => {
       const token = await world.system.token('early');
       const device = await Device.connect(world.system.address, { user: 'early', deviceID: 'd', token });
-      device.say(cells[0]!.frame(stage));
+      device.say({ clientMsgID: 'c', requestID: 'r', ...cells[0]!.frame(stage) });
       expect(await device.next({ messageType: 'loginReceipt' })).toMatchObject({ name: 'loginRequired' });
       expect(await device.closed).toMatchObject({ name: 'loginFailed' });
     });

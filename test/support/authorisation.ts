@@ -9,6 +9,8 @@ export interface Stage {
   readonly friend: string;
   /** Exists, and never talked with the asker. */
   readonly stranger: string;
+  /** Exists; the asker never says a word to them. */
+  readonly unmet: string;
   readonly nobody: string;
   /** A group the asker is in. */
   readonly ownGroup: string;
@@ -113,7 +115,7 @@ export const matrix: Record<keyof typeof upSchemas, readonly Cell[]> = {
     { situation: 'own group', frame: ({ ownGroup }) => page(toGroup(ownGroup)), outcome: 'historyReceipt' },
     {
       situation: 'never talked with',
-      frame: ({ stranger }) => page(toUser(stranger)),
+      frame: ({ unmet }) => page(toUser(unmet)),
       outcome: 'historyReceipt',
       alike: 'empty',
     },

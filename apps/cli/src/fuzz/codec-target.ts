@@ -128,7 +128,8 @@ function read(frame: Frame, first: boolean): string {
     const up = readUp(frame, first);
     const again = readUp(JSON.parse(JSON.stringify(up.frame)) as Frame, first);
     // As text: minus zero becomes zero on the way out, and nobody minds.
-    if (JSON.stringify(again) !== JSON.stringify(up)) throw new Broken(`readUp: ${up.type} is another when it is read again`);
+    if (JSON.stringify(again) !== JSON.stringify(up))
+      throw new Broken(`readUp: ${up.type} is another when it is read again`);
     return `read ${up.type} ${Object.keys(up.frame).sort().join()}`;
   } catch (error) {
     return named(error);
