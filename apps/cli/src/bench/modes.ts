@@ -1,9 +1,10 @@
 import { drain } from './drain.js';
 import { group } from './group.js';
 import { growth } from './growth.js';
+import { hostile } from './hostile.js';
 import { idle } from './idle.js';
 import { logins } from './logins.js';
 import type { Mode } from './options.js';
 import { throughput } from './throughput.js';
 
-export const modes: Readonly<Record<string, Mode>> = { throughput, group, growth, logins, drain, idle };
+export const modes: Readonly<Record<string, Mode>> = { throughput, group, growth, logins, drain, idle, hostile };
