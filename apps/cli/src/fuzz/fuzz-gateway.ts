@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Constellation } from '@huizhi/constellation';
-import { codecs, type Codec } from './codec-target.js';
 import type { Finding } from './fuzz-codec.js';
-import { hostileConnection, type Fate, type Hostile } from './hostile-connection.js';
+import { hostileConnection, type Fate } from './hostile-connection.js';
 import { mutated } from './mutate.js';
 import { Neighbours } from './neighbours.js';
+import { opening } from './openings.js';
 import { Random } from './random.js';
 
 /** Connections at a time. */
@@ -82,16 +82,10 @@ export async function fuzzGateway({ seed, corpus, print, isOver }: GatewayFuzz):
     const worker = async (n: number): Promise<void> => {
       const random = new Random(seed * WIDTH + n);
       while (!over) {
-        const { login, beat } = opening(random, run, tokens);
+        const user = random.below(USERS);
+        const how = opening(random, `${run}-h${user}`, tokens[user] as string);
         const input = mutated(random.of(corpus), random, random.of(corpus));
-        const fate = await hostileConnection({
-          address: system.address,
-          login,
-          beat,
-          input,
-          random,
-          boundMs: BOUND_MS,
-        });
+        const fate = await hostileConnection({ address: system.address, ...how, input, random, boundMs: BOUND_MS });
         connections += 1;
         fates[fate] = (fates[fate] ?? 0) + 1;
         if (fate === 'neither ended nor answered' || fate === 'never connected') found(fate, input);
@@ -106,26 +100,6 @@ export async function fuzzGateway({ seed, corpus, print, isOver }: GatewayFuzz):
     await system.stop();
   }
 }
-
-/** Two of three are logged in first, in one of the ways of speaking; the others begin with the input itself. */
-function opening(random: Random, run: string, tokens: readonly string[]): Pick<Hostile, 'login' | 'beat'> {
-  const codec = random.of(codecs.filter(({ side }) => side === 'client'));
-  const beatID = `there${100_000 + random.below(900_000)}`;
-  const answer = Buffer.from(codec.encode(`{"beatID":"${beatID}",`)).toString('latin1');
-  // 24 bytes of JSON, which are 32 characters of base64 whatever follows; a binary frame begins with how long it is.
-  const beat = { bytes: bytes(codec, { beatID }), answer: codec.name === 'hz' ? beatID : answer.trimEnd() };
-  if (random.oneIn(3)) return { login: undefined, beat };
-  const n = random.below(tokens.length);
-  const login = {
-    messageType: 'login',
-    fromUserID: `${run}-h${n}`,
-    versionCode: 1 + random.below(2),
-    token: tokens[n],
-  };
-  return { login: bytes(codec, login), beat };
-}
-
-const bytes = (codec: Codec, frame: object): Uint8Array => Buffer.from(codec.encode(JSON.stringify(frame)));
 
 function resident(pid: number): number {
   const line = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));

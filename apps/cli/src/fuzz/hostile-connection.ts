@@ -1,17 +1,14 @@
 import { connect, type TLSSocket } from 'node:tls';
 import type { GatewayAddress } from '@huizhi/constellation';
+import type { Opening } from './openings.js';
 import type { Random } from './random.js';
 
 /** How a connection ended, or that it did not. */
 export type Fate = 'closed by the server' | 'answered' | 'left' | 'neither ended nor answered' | 'never connected';
 
-export interface Hostile {
+export interface Hostile extends Opening {
   readonly address: GatewayAddress;
-  /** Sent first, as it is; with it the connection is logged in. */
-  readonly login: Uint8Array | undefined;
   readonly input: Uint8Array;
-  /** A well-formed heartbeat in the way of speaking of `login`, to see whether anybody still listens, and what is in the answer to it. */
-  readonly beat: { readonly bytes: Uint8Array; readonly answer: string };
   readonly random: Random;
   /** A server must have ended or answered a connection by then, milliseconds. */
   readonly boundMs: number;
@@ -23,7 +20,15 @@ const WAIT_MS = 15;
  * One connection with hostile input, in pieces, with pauses, reading or not, and its end: it leaves, or it waits until the server answers a
  * heartbeat or ends it, one of which must happen.
  */
-export async function hostileConnection({ address, login, input, beat, random, boundMs }: Hostile): Promise<Fate> {
+export async function hostileConnection({
+  address,
+  login,
+  wrap,
+  input,
+  beat,
+  random,
+  boundMs,
+}: Hostile): Promise<Fate> {
   const socket = await open(address);
   if (!socket) return 'never connected';
   const leaves = random.oneIn(6);
@@ -38,7 +43,7 @@ export async function hostileConnection({ address, login, input, beat, random, b
   });
   if (stalls) socket.pause();
   if (login) socket.write(login);
-  for (const piece of pieces(input, random)) {
+  for (const piece of pieces(wrap(input), random)) {
     if (socket.destroyed) break;
     socket.write(piece);
     if (random.oneIn(3)) await pause(random.below(WAIT_MS));
@@ -48,7 +53,7 @@ export async function hostileConnection({ address, login, input, beat, random, b
     else socket.end();
     return 'left';
   }
-  socket.write(Buffer.concat([Buffer.from('\n'), beat.bytes]));
+  socket.write(beat.bytes);
   socket.resume();
   // Who stalls must be ended, whatever it was told: it says nothing any more.
   const fate = await within(stalls ? closed : Promise.race([closed, answered]), boundMs);
