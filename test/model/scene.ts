@@ -163,7 +163,9 @@ export class Scene {
   private ended(of: (device: Device) => boolean): boolean {
     // A gateway that ended a connection for a reason of its own: a device comes back.
     for (const device of this.devices) if (!device.link) void this.comeBack(device);
-    return this.devices.every((device) => device.link !== undefined && of(device));
+    // Each is asked, whatever the others say: one that waits must not keep the rest from receipting.
+    const ends = this.devices.map((device) => device.link !== undefined && of(device));
+    return ends.every(Boolean);
   }
 
   private readonly coming = new Map<Device, Promise<void>>();
