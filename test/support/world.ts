@@ -1,6 +1,7 @@
-import { Constellation, type ConstellationOptions } from '@huizhi/constellation';
+import { Constellation, type ConstellationOptions, type Service, type ServiceName } from '@huizhi/constellation';
 import { expect } from '@jest/globals';
 import { Device, type DeviceOptions } from './device.js';
+import { eventually } from './eventually.js';
 
 /** The whole system on real servers, and the devices of a test. */
 export class World {
@@ -44,6 +45,50 @@ export class World {
       body: JSON.stringify({ arm: failpoints }),
     });
     expect(response.status).toBeLessThan(300);
+  }
+
+  /** Ends whatever was armed in these running services, or in all. */
+  async disarm(...services: Service[]): Promise<void> {
+    const those = services.length > 0 ? services : this.services().filter(({ running }) => running);
+    await Promise.all(those.map(({ baseUrl }) => fetch(`${baseUrl}/failpoints`, { method: 'DELETE' })));
+  }
+
+  /** How often a failpoint fired in all running instances of a service, by name. */
+  async fired(service: ServiceName): Promise<Map<string, number>> {
+    const sums = new Map<string, number>();
+    for (const { baseUrl, running } of this.system.instances(service)) {
+      if (!running) continue;
+      const points = (await (await fetch(`${baseUrl}/failpoints`)).json()) as { name: string; fired: number }[];
+      for (const { name, fired } of points) sums.set(name, (sums.get(name) ?? 0) + fired);
+    }
+    return sums;
+  }
+
+  services(): Service[] {
+    return (['gateway', 'message', 'offline'] as const).flatMap((name) => this.system.instances(name));
+  }
+
+  /** After a test that broke something: everything runs, nothing is armed. */
+  async mended(): Promise<void> {
+    await Promise.all(this.services().map((service) => (service.running ? service.waitReady() : service.restart())));
+    await this.disarm();
+  }
+
+  /** Until no owner of inboxes knows of an event that it has not applied. */
+  async noLag(withinMs = 20_000): Promise<void> {
+    await eventually(
+      'the lag to be zero',
+      async () => {
+        for (const service of this.system.instances('offline')) {
+          const lag =
+            (await this.metric(service, 'hz_offline_lag_events')) +
+            (await this.metric(service, 'hz_offline_queued_events'));
+          if (lag > 0) return undefined;
+        }
+        return true;
+      },
+      withinMs,
+    );
   }
 
   /** The sum of a metric of a service over all labels, or of the lines that hold `label`. */

@@ -242,6 +242,42 @@ describe('the history checker', () => {
     expect([...found].filter((rule) => rules.includes(rule))).not.toEqual([]);
   });
 
+  describe('availability', () => {
+    const limits = { answeredWithinMs: 5, graceMs: 3 };
+    /** Alice's first message, answered so many milliseconds after it was sent; a line is a millisecond later than the one before. */
+    function slow(...faults: [at: number, over: boolean][]): Verdict {
+      const lines = structuredClone(GoodLog.make());
+      const sent = nth(lines, 'alice/phone', 'invoke', 0).at;
+      const answer = nth(lines, 'alice/phone', 'ok', 0).line;
+      lines.forEach((line, at) => (line.t = 1000 * at));
+      lines.forEach((line) => {
+        if (line.ev === 'ok' || line.ev === 'fail') line.t = 0;
+      });
+      answer.t = 1000 * sent + 20;
+      const at = (ms: number): number => 1000 * sent + ms;
+      const checker = new HistoryChecker(limits);
+      for (const [ms, over] of faults) checker.add({ user: '-', device: '-', t: at(ms), ev: 'fault', what: 'x', over });
+      for (const line of lines)
+        if (line.ev !== 'unknown' && line.ev !== 'invoke') checker.add(line);
+        else if (line === lines[sent]) checker.add(line);
+      return checker.finish();
+    }
+    const found = (verdict: Verdict): number => verdict.violations.filter(({ rule }) => rule === 'I15').length;
+
+    test('a late answer while nothing is broken is a violation', () => expect(found(slow())).toBe(1));
+    test('the same during a fault is none', () => expect(found(slow([10, false], [12, true]))).toBe(0));
+    test('nor soon after one', () => expect(found(slow([-10, false], [-2, true]))).toBe(0));
+    test('but long after one it is', () => expect(found(slow([-10, false], [-4, true]))).toBe(1));
+    test('a fault that does not end excuses what follows', () => expect(found(slow([-10, false]))).toBe(0));
+  });
+
+  test('takes a bound that a test states', () => {
+    const at = (value: number): Verdict =>
+      check([{ user: 'offline', device: '1', t: 0, ev: 'bound', what: 'lag', value, atMost: 0 }]);
+    expect(at(0).violations).toEqual([]);
+    expect(at(3).violations).toEqual([{ rule: 'I13', where: 'offline/1', what: 'lag is 3, at most 0' }]);
+  });
+
   test('takes time in proportion to the log', () => {
     const time = (rounds: number): number => {
       const lines = GoodLog.make(rounds);

@@ -1,3 +1,4 @@
+import { AvailabilityCheck, type Availability } from './availability.js';
 import type { SeenMessage } from '../observer.js';
 import { DeviceHistory } from './device-history.js';
 import type { LogLine, Stated } from './log.js';
@@ -28,13 +29,26 @@ export class HistoryChecker {
   private readonly registry = new Registry(this.violations);
   private readonly sends = new Sends(this.violations, this.registry);
   private readonly devices = new Map<string, DeviceHistory>();
+  private readonly availability: AvailabilityCheck;
   private readonly users = new Set<string>();
   private readonly conversations = new Map<string, Conversation>();
   private lines = 0;
   private received = 0;
 
+  /** Without limits on availability, however long an answer takes is right. */
+  constructor(availability: Availability = { answeredWithinMs: Infinity, graceMs: 0 }) {
+    this.availability = new AvailabilityCheck(this.violations, availability);
+  }
+
   add(line: LogLine): void {
     this.lines++;
+    this.availability.at(line.t);
+    if (line.ev === 'fault') return this.availability.fault(line.what, line.over, line.t);
+    if (line.ev === 'bound') return this.bound(line);
+    this.ofDevice(line);
+  }
+
+  private ofDevice(line: Exclude<LogLine, { ev: 'fault' | 'bound' }>): void {
     const { user } = line;
     const where = `${user}/${line.device}`;
     this.users.add(user);
@@ -55,10 +69,13 @@ export class HistoryChecker {
       case 'confirmed':
         return device.settle(line.inboxSeq);
       case 'invoke':
+        this.availability.invoke(where, line.clientMsgID, line.t);
         return this.sends.invoke(user, where, line);
       case 'ok':
+        this.availability.settled(where, line.clientMsgID, line.t);
         return this.sends.ok(where, line.clientMsgID, line);
       case 'fail':
+        this.availability.settled(where, line.clientMsgID, line.t);
         return this.sends.fail(where, line.clientMsgID);
       case 'unknown':
         return this.sends.unknown(where, line.clientMsgID, line.neverSent);
@@ -71,6 +88,7 @@ export class HistoryChecker {
 
   /** After the last line. */
   finish(): Verdict {
+    this.availability.finish();
     this.sends.checkOrder();
     this.checkSends();
     this.checkMessages();
@@ -81,6 +99,10 @@ export class HistoryChecker {
     const counts = { lines, devices: this.devices.size, sends: this.sends.all.length, stored, received };
     const { list: violations, total } = this.violations;
     return { violations, total, counts: { ...counts, conversations: this.conversations.size } };
+  }
+
+  private bound({ user, device, what, value, atMost }: Extract<LogLine, { ev: 'bound' }>): void {
+    if (value > atMost) this.violations.add('I13', `${user}/${device}`, `${what} is ${value}, at most ${atMost}`);
   }
 
   private history(where: string, { conversation, participants, messages }: Extract<Stated, { ev: 'history' }>): void {

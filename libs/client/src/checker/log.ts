@@ -8,7 +8,11 @@ export type Stated =
   /** A whole conversation, read when everything was quiet. `participants`: who may see it; needed for groups only. */
   | { ev: 'history'; conversation: string; participants?: string[]; messages: SeenMessage[] }
   /** The test waited until nothing more was to come to this device: what it has not by now is lost. */
-  | { ev: 'quiet' };
+  | { ev: 'quiet' }
+  /** The test breaks something, or mends it (`over`). Meanwhile, and for a while after, nobody is promised an answer in time. */
+  | { ev: 'fault'; what: string; over: boolean }
+  /** Something measured: a heap, a lag. */
+  | { ev: 'bound'; what: string; value: number; atMost: number };
 
 /** One line of a log: what one device saw, in the order in which it saw it. `t`: milliseconds since 1970, for people. */
 export type LogLine = { user: string; device: string; t: number } & (Observed | Stated);

@@ -4,9 +4,10 @@
  * I1 no loss · I2 an unknown outcome resolves one way, a refused message is not stored · I3 no phantom · I4 client id ↔
  * messageID ↔ (conversation, seq) is a bijection · I5 repeats are the same in id, seq and hash · I6 confirmed is gone for
  * good, and only what was receipted is confirmed · I7 order on each connection and of each device's sends · I8 the same
- * order everywhere · I9 seq without holes · I10 a receipt never changes · I12 isolation · I13 the window is kept.
+ * order everywhere · I9 seq without holes · I10 a receipt never changes · I12 isolation · I13 bounds: the window, and whatever a test
+ * states · I15 sends are answered in time while nothing is broken on purpose.
  */
-export type Rule = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I8' | 'I9' | 'I10' | 'I12' | 'I13';
+export type Rule = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I8' | 'I9' | 'I10' | 'I12' | 'I13' | 'I15';
 
 export interface Violation {
   rule: Rule;

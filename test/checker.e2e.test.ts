@@ -1,0 +1,156 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { MemoryStore, type Rule, type Store } from '@huizhi/client';
+import type { Actor } from './support/actor.js';
+import { Cast } from './support/cast.js';
+import { eventually } from './support/eventually.js';
+import { World } from './support/world.js';
+
+/**
+ * The history checker on the running system: what it says of a good one, and whether it finds the bugs that are in the services
+ * for it to find (`bug.` failpoints, which exist in tests only).
+ */
+
+jest.setTimeout(60_000);
+
+let world: World;
+beforeAll(async () => {
+  world = await World.start({
+    env: {
+      gateway: { LOGIN_ATTEMPTS: '1000', SEND_TIMEOUT: '3s' },
+      message: { LEASE: '1s' },
+      offline: { LEASE: '1s' },
+    },
+  });
+}, 120_000);
+afterAll(() => world?.stop(), 60_000);
+afterEach(async () => {
+  for (const name of ['gateway', 'message', 'offline'] as const) {
+    const service = world.system.service(name);
+    if (service.running) await fetch(`${service.baseUrl}/failpoints`, { method: 'DELETE' });
+    else await service.restart();
+  }
+}, 30_000);
+
+/** What is wrong shows at once; what is lost never comes. */
+const PATIENCE_MS = 3_000;
+
+async function rulesBroken(what: string, scene: (cast: Cast) => Promise<void>): Promise<Rule[]> {
+  const { violations } = await Cast.judge(world, what, scene, PATIENCE_MS);
+  return [...new Set(violations.map(({ rule }) => rule))];
+}
+
+async function pair(cast: Cast): Promise<[Actor, Actor, { user: string }]> {
+  const [alice, bob] = (await cast.users('u', 2)) as [Actor, Actor];
+  return [alice, bob, cast.pair(alice, bob) as { user: string }];
+}
+
+/** So slow that a connection can end before what it brought is receipted. */
+class SlowStore implements Store {
+  private readonly kept = new MemoryStore();
+
+  async saveMessages(
+    deliveries: Parameters<Store['saveMessages']>[0],
+  ): Promise<ReturnType<MemoryStore['saveMessages']>> {
+    await delay(300);
+    return this.kept.saveMessages(deliveries);
+  }
+
+  saveCursor(inboxSeq: number): void {
+    this.kept.saveCursor(inboxSeq);
+  }
+
+  generation(): string | undefined {
+    return this.kept.generation();
+  }
+
+  reset(generation: string): void {
+    this.kept.reset(generation);
+  }
+}
+
+test('of a system without seeded bugs it has nothing to say', async () => {
+  await Cast.play(world, 'good', async (cast) => {
+    const actors = await cast.users('u', 4);
+    const [alice, bob, carol, dave] = actors as [Actor, Actor, Actor, Actor];
+    const group = await cast.group(alice, [bob, carol]);
+    bob.talk([group, cast.pair(bob, dave)]);
+    alice.talk([group, cast.pair(alice, bob)]);
+    await cast.more(60);
+  });
+});
+
+describe('it finds', () => {
+  test('a receipt that is said before the commit', async () => {
+    const rules = await rulesBroken('ack before commit', async (cast) => {
+      const [alice, , bob] = await pair(cast);
+      await alice.say(bob, 'first');
+      const service = world.system.message();
+      await world.arm(service, 'bug.ack-before-commit=error,message.before-commit=hang');
+      await alice.say(bob, 'receipted and lost');
+      await service.kill9();
+      await service.restart();
+      await alice.say(bob, 'takes its place');
+    });
+    expect(rules).toContain('I5');
+  });
+
+  test('a reader that passes over what it missed', async () => {
+    const rules = await rulesBroken('cursor reader', async (cast) => {
+      const [alice, other, bob] = await pair(cast);
+      await alice.say(bob, 'first');
+      await eventually('the first to arrive', () => (other.received.size === 1 ? true : undefined));
+      await world.arm(world.system.offline(), 'bug.cursor-reader=error,offline.before-news=error@1');
+      for (const text of ['its news is lost', 'comes right behind']) await alice.say(bob, text);
+    });
+    expect(rules).toEqual(['I1']);
+  });
+
+  test('a delivery that counts as receipted', async () => {
+    const rules = await rulesBroken('delivered at push', async (cast) => {
+      const alice = await cast.actor(world.name('u'));
+      const bob = await cast.actor(world.name('u'), 'phone', { store: new SlowStore() });
+      const target = cast.pair(alice, bob);
+      await world.arm(world.system.gateway(), 'bug.delivered-at-push=error');
+      for (let n = 0; n < 5; n++) await alice.say(target, `${n}`);
+      await eventually('deliveries', () => (bob.received.size > 0 ? true : undefined));
+      // Before it has said a receipt; the cursor it finds is beyond what it has.
+      bob.client.networkLost();
+      await delay(100);
+      bob.client.networkBack();
+    });
+    expect(rules).toContain('I6');
+  });
+
+  test('a cursor that counts for all devices of a user', async () => {
+    const rules = await rulesBroken('user-wide cursor', async (cast) => {
+      const [alice, , bob] = await pair(cast);
+      const other = await cast.actor(bob.user, 'tablet');
+      await alice.say(bob, 'both have it');
+      await eventually('both to have it', () => (other.received.size === 1 ? true : undefined));
+      other.client.networkLost();
+      await alice.say(bob, 'only the phone has it');
+      await world.arm(world.system.offline(), 'bug.user-wide-cursor=error');
+      await eventually('the phone to have it', () => (cast.actors[1]!.confirmed >= 2 ? true : undefined));
+      other.client.networkBack();
+      await eventually('the tablet to be back', () => (other.logins === 2 ? true : undefined));
+    });
+    expect(rules).toContain('I1');
+  });
+
+  test('a confirm of what is not stored', async () => {
+    const rules = await rulesBroken('confirm unstored', async (cast) => {
+      const [alice, other, bob] = await pair(cast);
+      const service = world.system.offline();
+      await world.arm(service, 'bug.confirm-unstored=error');
+      await alice.say(bob, 'receipted, confirmed, forgotten');
+      await eventually('the confirm', () => (other.confirmed === 1 ? true : undefined));
+      await service.kill9();
+      other.client.networkLost();
+      await service.restart();
+      other.client.networkBack();
+      await eventually('to be back', () => (other.logins === 2 ? true : undefined));
+    });
+    expect(rules).toContain('I6');
+  });
+});

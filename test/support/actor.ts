@@ -1,0 +1,134 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  HuizhiClient,
+  logLine,
+  SendRefusedError,
+  nodeTransport,
+  type ClientOptions,
+  type Observed,
+  type Stated,
+  type Target,
+} from '@huizhi/client';
+import type { World } from './world.js';
+
+export interface ActorOptions {
+  /** Where it begins; each further connection goes to the next gateway. */
+  gateway?: number;
+  /** Stays with that gateway. */
+  loyal?: boolean;
+  store?: ClientOptions['store'];
+  timings?: ClientOptions['timings'];
+}
+
+/**
+ * A device with the SDK, which heals whatever happens to it, and the log of what it saw. Its sends never give up: what the test
+ * breaks it mends.
+ */
+export class Actor {
+  /** By messageID: what came to it. */
+  readonly received = new Set<string>();
+  readonly client: HuizhiClient;
+  /** Client ids of what it sent. */
+  readonly sent = new Set<string>();
+  receipted = 0;
+  /** The highest `inboxSeq` it was given, and that the server has confirmed. */
+  highest = 0;
+  confirmed = 0;
+  logins = 0;
+  private readonly outcomes: Promise<unknown>[] = [];
+  private stopping = false;
+  private flows: Promise<void>[] = [];
+
+  constructor(
+    world: World,
+    readonly user: string,
+    readonly device: string,
+    token: string,
+    options: ActorOptions,
+    private readonly write: (line: string) => void,
+  ) {
+    const { gateway = 0, loyal = false, store, timings } = options;
+    const gateways = world.system.instances('gateway').length;
+    let connections = 0;
+    this.client = new HuizhiClient({
+      address: world.system.addressOf(gateway),
+      transport: (handlers) =>
+        nodeTransport(world.system.addressOf(loyal ? gateway : (gateway + connections++) % gateways))(handlers),
+      user,
+      deviceID: device,
+      token: () => token,
+      ...(store ? { store } : {}),
+      observer: (event) => this.observe(event),
+      timings: {
+        reconnect: { baseMs: 50, maxMs: 500 },
+        resend: { baseMs: 50, maxMs: 500 },
+        connectMs: 2_000,
+        answerMs: 8_000,
+        deadlineMs: 0,
+        ...timings,
+      },
+    });
+  }
+
+  get where(): string {
+    return `${this.user}/${this.device}`;
+  }
+
+  state(event: Stated): void {
+    this.write(logLine(this.user, this.device, event));
+  }
+
+  say(target: Target, text: string): Promise<unknown> {
+    const { clientMsgID, receipt } = this.client.sendText(target, text);
+    this.sent.add(clientMsgID);
+    const outcome = receipt.then(
+      () => (this.receipted += 1),
+      (error: unknown) => {
+        if (!(error instanceof SendRefusedError)) throw error;
+      },
+    );
+    // Awaited in `settled`.
+    outcome.catch(() => undefined);
+    this.outcomes.push(outcome);
+    return outcome;
+  }
+
+  /**
+   * Talks to each of these until {@link settled}: `window` messages of each at a time are without receipt, the next follows a
+   * receipt after a pause in milliseconds.
+   */
+  talk(targets: readonly Target[], window = 2, pauseMs = 10): void {
+    for (const target of targets) {
+      for (let n = 0; n < window; n++) {
+        const flow = this.flow(target, `${n}`, pauseMs);
+        // Awaited in `settled`, too.
+        flow.catch(() => undefined);
+        this.flows.push(flow);
+      }
+    }
+  }
+
+  private async flow(target: Target, word: string, pauseMs: number): Promise<void> {
+    for (let n = 0; !this.stopping; n++) {
+      await this.say(target, `${this.where} ${word} ${n}`);
+      // A busy machine has to keep up with all of them.
+      await delay(pauseMs);
+    }
+  }
+
+  /** Ends the talking and resolves when all it said has its answer. */
+  async settled(): Promise<void> {
+    this.stopping = true;
+    await Promise.all(this.flows);
+    await Promise.all(this.outcomes);
+  }
+
+  private observe(event: Observed): void {
+    this.write(logLine(this.user, this.device, event));
+    if (event.ev === 'received') {
+      this.received.add(event.messageID);
+      this.highest = Math.max(this.highest, event.inboxSeq);
+    } else if (event.ev === 'confirmed') this.confirmed = Math.max(this.confirmed, event.inboxSeq);
+    else if (event.ev === 'connected') this.logins += 1;
+  }
+}

@@ -1,0 +1,196 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  HistoryChecker,
+  logLine,
+  parseLogLine,
+  readHistory,
+  type Stated,
+  type Target,
+  type Verdict,
+} from '@huizhi/client';
+import { Actor, type ActorOptions } from './actor.js';
+import { eventually } from './eventually.js';
+import type { World } from './world.js';
+
+type History = Extract<Stated, { ev: 'history' }>;
+
+/** A conversation, as one of those who may read it addresses it. */
+interface Thread {
+  reader: Actor;
+  target: Target;
+  participants: string[];
+}
+
+/** On a machine that does much else. Outside faults an answer takes milliseconds. */
+const AVAILABILITY = { answeredWithinMs: 10_000, graceMs: 10_000 };
+const SETTLE_MS = 45_000;
+
+/** The devices of one scene, what they saw, and the verdict of the history checker on it. */
+export class Cast {
+  readonly actors: Actor[] = [];
+  private readonly lines: string[] = [];
+  private readonly threads = new Map<string, Thread>();
+  private scenes = 0;
+
+  private constructor(
+    private readonly world: World,
+    private readonly title: string,
+  ) {}
+
+  /**
+   * Plays a scene, waits until everything is delivered, and has the checker judge. Whatever goes wrong, the histories are in a
+   * file that the error names: `hz check <file>`.
+   */
+  static async play(world: World, title: string, scene: (cast: Cast) => Promise<void>): Promise<void> {
+    const cast = new Cast(world, title);
+    try {
+      await scene(cast);
+      const { violations, total } = await cast.verdict();
+      if (total > 0) throw new Error(`${total} violations:\n${violations.map(textOf).slice(0, 20).join('\n')}`);
+    } catch (error) {
+      (error as Error).message += `\nThe histories: ${cast.save()}`;
+      throw error;
+    } finally {
+      await cast.leave();
+    }
+  }
+
+  /** The same for a scene in which something is wrong: answers what the checker says. */
+  static async judge(
+    world: World,
+    title: string,
+    scene: (cast: Cast) => Promise<void>,
+    withinMs: number,
+  ): Promise<Verdict> {
+    const cast = new Cast(world, title);
+    try {
+      await scene(cast);
+      return await cast.verdict(withinMs);
+    } finally {
+      await cast.leave();
+    }
+  }
+
+  async actor(user: string, device = 'phone', options: ActorOptions = {}): Promise<Actor> {
+    const token = await this.world.system.token(user);
+    const actor = new Actor(this.world, user, device, token, options, (line) => this.lines.push(line));
+    this.actors.push(actor);
+    await actor.client.connect();
+    return actor;
+  }
+
+  /** Two or more users, one device each, at the gateways in turn. */
+  async users(word: string, count: number): Promise<Actor[]> {
+    const gateways = this.world.system.instances('gateway').length;
+    return Promise.all(
+      Array.from({ length: count }, (_, n) => this.actor(this.world.name(word), 'phone', { gateway: n % gateways })),
+    );
+  }
+
+  /** What this actor says to that target belongs to the verdict. */
+  pair(one: Actor, other: Actor): Target {
+    const target = { user: other.user };
+    const participants = [one.user, other.user].sort();
+    this.threads.set(participants.join(' '), { reader: one, target, participants });
+    return target;
+  }
+
+  async group(creator: Actor, members: readonly Actor[]): Promise<Target> {
+    const { receipt } = creator.client.createGroup(members.map(({ user }) => user));
+    const { groupID } = await receipt;
+    if (groupID === undefined) throw new Error('a group without an id');
+    const target = { group: groupID };
+    const participants = [...new Set([creator, ...members].map(({ user }) => user))];
+    this.threads.set(groupID, { reader: creator, target, participants });
+    return target;
+  }
+
+  /** Breaks something, does the rest, mends it; the checker knows of it. */
+  async fault<T>(what: string, scene: () => Promise<T>): Promise<T> {
+    const name = `${what} ${++this.scenes}`;
+    this.state({ ev: 'fault', what: name, over: false });
+    try {
+      return await scene();
+    } finally {
+      this.state({ ev: 'fault', what: name, over: true });
+    }
+  }
+
+  bound(where: string, what: string, value: number, atMost: number): void {
+    this.lines.push(logLine(where, '-', { ev: 'bound', what, value, atMost }));
+  }
+
+  /** Until so many more messages of all actors are receipted. */
+  async more(count: number, withinMs = 30_000): Promise<void> {
+    const goal = this.receipted + count;
+    await eventually(`${count} more receipts`, () => (this.receipted >= goal ? true : undefined), withinMs);
+  }
+
+  get receipted(): number {
+    return this.actors.reduce((sum, { receipted }) => sum + receipted, 0);
+  }
+
+  /** Lets everybody finish, waits until everything has come and is confirmed, and asks the checker. */
+  async verdict(withinMs = SETTLE_MS): Promise<Verdict> {
+    await bounded(Promise.all(this.actors.map((actor) => actor.settled())), withinMs);
+    const histories = await Promise.all([...this.threads.values()].map((thread) => this.read(thread)));
+    await eventually('everything to be delivered', () => (this.complete(histories) ? true : undefined), withinMs).catch(
+      // What is missing the checker says better.
+      () => undefined,
+    );
+    for (const actor of this.actors) actor.state({ ev: 'quiet' });
+    const checker = new HistoryChecker(AVAILABILITY);
+    for (const line of this.lines) checker.add(parseLogLine(line));
+    return checker.finish();
+  }
+
+  /** NDJSON, one file for the scene. */
+  private save(): string {
+    const folder = join(tmpdir(), 'huizhi-histories');
+    mkdirSync(folder, { recursive: true });
+    const file = join(folder, `${this.title.replaceAll(/[^a-z0-9]+/gi, '-').slice(0, 80)}-${Date.now()}.ndjson`);
+    writeFileSync(file, `${this.lines.join('\n')}\n`);
+    return file;
+  }
+
+  private async read({ reader, target, participants }: Thread): Promise<History> {
+    const history = await eventually('the history', () =>
+      readHistory(reader.client, target, participants).catch(() => undefined),
+    );
+    reader.state(history);
+    return history as History;
+  }
+
+  private complete(histories: readonly History[]): boolean {
+    return this.actors.every((actor) => {
+      if (actor.confirmed < actor.highest) return false;
+      const theirs = histories.filter(({ participants }) => participants?.includes(actor.user));
+      return theirs.every(({ messages }) =>
+        messages.every(
+          ({ messageID, from, kind, clientMsgID = '' }) =>
+            actor.received.has(messageID) || (from === actor.user && (kind === 'tip' || actor.sent.has(clientMsgID))),
+        ),
+      );
+    });
+  }
+
+  private async leave(): Promise<void> {
+    await Promise.all(this.actors.map(({ client }) => client.close()));
+  }
+
+  private state(event: Stated): void {
+    this.lines.push(logLine('test', '-', event));
+  }
+}
+
+const textOf = ({ rule, where, what }: Verdict['violations'][number]): string => `${rule} ${where}: ${what}`;
+
+async function bounded(work: Promise<unknown>, withinMs: number): Promise<void> {
+  const late = new AbortController();
+  const bound = delay(withinMs, 'late', { signal: late.signal }).catch(() => undefined);
+  if ((await Promise.race([work, bound])) === 'late') throw new Error(`not everything was answered in ${withinMs} ms`);
+  late.abort();
+}
