@@ -10,6 +10,8 @@ import { WriterConnection } from './writer-connection.js';
 /** In which order the service begins and ends. */
 @Injectable()
 export class Lifecycle implements OnApplicationBootstrap {
+  private listening = false;
+
   constructor(
     private readonly database: DataSource,
     private readonly connection: WriterConnection,
@@ -35,7 +37,14 @@ export class Lifecycle implements OnApplicationBootstrap {
   private async start(): Promise<void> {
     if (!this.database.isInitialized) await this.database.initialize();
     await assertMigrated(this.database);
+    this.listen();
     await this.conversations.keeper.start();
+  }
+
+  /** Before lanes are taken: offline instances ask for the log as soon as they hear of a new owner. Once, however often it is tried. */
+  private listen(): void {
+    if (this.listening) return;
+    this.listening = true;
     this.logReader.listen();
     this.historyReader.listen();
   }

@@ -178,8 +178,8 @@ export class OfflineService {
       this.feed.news(head, bodies);
     });
     bus.subscribe(subjects.lanes('message'), (payload) => {
-      const { lanes } = JSON.parse(new TextDecoder().decode(payload)) as LaneNews;
-      for (const { lane, head } of lanes) this.feed.heard(lane, head);
+      const { lanes, taken } = JSON.parse(new TextDecoder().decode(payload)) as LaneNews;
+      for (const { lane, head } of lanes) this.feed.heard(lane, head, taken);
     });
     bus.onReconnect(() => this.feed.survey());
   }

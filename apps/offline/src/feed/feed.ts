@@ -84,9 +84,10 @@ export class Feed {
     }
   }
 
-  /** A lane's owner says where it stands. */
-  heard(lane: number, head: number): void {
+  /** A lane's owner says where it stands. One that has just `taken` it means that the message service is back. */
+  heard(lane: number, head: number, taken = false): void {
     this.repairs[lane]?.heard(head);
+    if (taken) this.repairs[lane]?.hurry();
   }
 
   /** The queues that have something to apply, beginning with another one each time. */

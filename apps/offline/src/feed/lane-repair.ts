@@ -33,6 +33,8 @@ export class LaneRepair {
   private insisted = false;
   private running: Promise<void> | undefined;
   private room: Deferred<void> | undefined;
+  /** A pause between two attempts. */
+  private waiting: AbortController | undefined;
 
   constructor(private readonly options: LaneRepairOptions) {}
 
@@ -40,6 +42,11 @@ export class LaneRepair {
   heard(head: number): void {
     if (head > this.known) this.known = head;
     this.begin();
+  }
+
+  /** Not to wait for the next attempt; a few in a row are one. */
+  hurry(): void {
+    this.waiting?.abort();
   }
 
   /** Ask at least once, whatever is known. */
@@ -58,6 +65,7 @@ export class LaneRepair {
   }
 
   ended(): Promise<void> {
+    this.hurry();
     this.room?.resolve();
     return this.running ?? Promise.resolve();
   }
@@ -78,7 +86,7 @@ export class LaneRepair {
   }
 
   private async run(): Promise<void> {
-    const { slots, signal } = this.options;
+    const { slots } = this.options;
     const backoff = new Backoff(50, 2_000);
     let fruitless = 0;
     while (this.missing()) {
@@ -90,8 +98,15 @@ export class LaneRepair {
         continue;
       }
       if (outcome === 'short' && ++fruitless >= PATIENCE) this.known = this.options.lowest() ?? 0;
-      if (this.missing()) await pause(backoff.next(), signal);
+      if (this.missing()) await this.pause(backoff.next());
     }
+  }
+
+  private async pause(ms: number): Promise<void> {
+    if (this.options.signal.aborted) return;
+    this.waiting = new AbortController();
+    await pause(ms, this.waiting.signal);
+    this.waiting = undefined;
   }
 
   /** `short`: the log ends before what was heard of, or just there. */

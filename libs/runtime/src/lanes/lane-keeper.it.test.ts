@@ -53,7 +53,11 @@ beforeEach(async () => {
 });
 afterEach(() => cleanUp());
 
-async function owner(instance: string, onReleasing = (): Promise<void> => Promise.resolve()): Promise<Owner> {
+async function owner(
+  instance: string,
+  onReleasing = (): Promise<void> => Promise.resolve(),
+  tickMs?: number,
+): Promise<Owner> {
   const bus = Bus.connect({ url: nats.url(), name: instance, log: silentLogger });
   await bus.ready();
   const connection = new DedicatedConnection({ url, schema: 'message', applicationName: instance });
@@ -67,6 +71,7 @@ async function owner(instance: string, onReleasing = (): Promise<void> => Promis
     bus,
     log: silentLogger,
     leaseMs: LEASE_MS,
+    ...(tickMs === undefined ? {} : { tickMs }),
     onTaken: () => Promise.resolve(),
     onLost: (lanes, reason) => lost.push([lanes, reason]),
     onReleasing,
@@ -159,6 +164,18 @@ describe('lanes', () => {
     await held;
     expect(await stale).toBe(false);
     await expectNoHoles();
+  });
+
+  it('of who is gone are taken when its lease ends, however far the next tick is', async () => {
+    const gone = await owner('gone');
+    let wake = (): void => undefined;
+    const pause = new Promise<void>((resolve) => (wake = resolve));
+    const held = gone.connection.exclusive(() => pause);
+    const other = await owner('other', undefined, 60_000);
+    expect(count(other)).toBe(0);
+    await until('the other to take all', () => count(other) === LANES);
+    wake();
+    await held;
   });
 
   it('are taken again, with a higher epoch, after the database went away', async () => {

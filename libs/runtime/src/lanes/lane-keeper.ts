@@ -78,6 +78,8 @@ export class LaneKeeper {
   private timer: NodeJS.Timeout | undefined;
   private ticking: Promise<void> | undefined;
   private nudged = false;
+  /** Milliseconds from the last tick until another's lease may run out. */
+  private expiresIn = Infinity;
   private stopping = false;
   private lastFailure: string | undefined = 'not started';
 
@@ -180,8 +182,12 @@ export class LaneKeeper {
   private schedule(): void {
     if (this.stopping) return;
     // Jitter, so that instances started together do not go on ticking together.
-    const delay = this.nudged ? 20 + Math.random() * 30 : this.tickMs * (0.8 + Math.random() * 0.4);
+    const soon = 20 + Math.random() * 30;
+    const regular = this.tickMs * (0.8 + Math.random() * 0.4);
+    // Who is gone is replaced when its lease ends, and not up to a tick later.
+    const delay = this.nudged ? soon : Math.min(regular, this.expiresIn + soon);
     this.nudged = false;
+    this.expiresIn = Infinity;
     this.timer = setTimeout(() => {
       this.ticking = this.tick().finally(() => this.schedule());
     }, delay);
@@ -215,7 +221,8 @@ export class LaneKeeper {
     const { connection, lanes } = this.options;
     const { renewed, asked, share, taken } = await connection.transaction(async (client) => {
       const asked = [...this.owned.values()];
-      const share = await this.sql.share(client, lanes);
+      const { share, expiresIn } = await this.sql.share(client, lanes);
+      this.expiresIn = expiresIn;
       const renewed = await this.sql.renew(client, asked);
       const want = share - renewed.size;
       const taken = want > 0 ? await this.sql.take(client, want, [...renewed]) : [];

@@ -73,23 +73,28 @@ export class LaneSql {
 
   /**
    * Says that this instance lives, and how many lanes are its share: the lanes divided among the living, the remainder to the
-   * first by name, so that all shares together are all lanes.
+   * first by name, so that all shares together are all lanes. And in how many milliseconds, at the earliest, another's lease or
+   * another's life runs out unless renewed.
    */
-  async share(client: pg.ClientBase, lanes: number): Promise<number> {
+  async share(client: pg.ClientBase, lanes: number): Promise<{ share: number; expiresIn: number }> {
     await client.query({
       name: 'lane-instance-seen',
       text: `insert into ${this.schema}.instance (instance, seen_until) values ($1, now() + $2 * interval '1 ms')
              on conflict (instance) do update set seen_until = excluded.seen_until`,
       values: [this.instance, this.leaseMs],
     });
-    const { rows } = await client.query<{ live: number; before: number }>({
+    const { rows } = await client.query<{ live: number; before: number; expires: number | null }>({
       name: 'lane-instances-live',
-      text: `select count(*)::int as live, count(*) filter (where instance < $1)::int as before
+      text: `select count(*)::int as live, count(*) filter (where instance < $1)::int as before,
+                    extract(epoch from least(
+                      min(seen_until) filter (where instance <> $1),
+                      (select min(lease_until) from ${this.schema}.lane where lease_until > now() and owner <> $1)
+                    ) - now())::float8 * 1000 as expires
                from ${this.schema}.instance where seen_until > now()`,
       values: [this.instance],
     });
-    const { live, before } = rows[0] ?? { live: 1, before: 0 };
-    return Math.floor(lanes / live) + (before < lanes % live ? 1 : 0);
+    const { live, before, expires } = rows[0] ?? { live: 1, before: 0, expires: null };
+    return { share: Math.floor(lanes / live) + (before < lanes % live ? 1 : 0), expiresIn: expires ?? Infinity };
   }
 
   /** Extends the leases of these lanes; the ones not returned have another owner by now. */
