@@ -240,7 +240,10 @@ export class Constellation {
       return;
     }
     this.#print('starting NATS');
-    const nats = await Nats.start({ dataDir: join(this.dataDir, 'nats') });
+    const nats = await Nats.start({
+      dataDir: join(this.dataDir, 'nats'),
+      ...(this.options.natsSettings ? { settings: this.options.natsSettings } : {}),
+    });
     this.nats = nats;
     this.#natsUrl = nats.url();
     this.#undo.push({ what: 'stopping NATS', run: () => nats.stop() });

@@ -12,6 +12,8 @@ export interface NatsOptions {
   dataDir: string;
   /** Default: the one of the last start in this folder if it is free, otherwise a free one. */
   port?: number;
+  /** More lines of its configuration, `name: value`. */
+  settings?: readonly string[];
 }
 
 interface NatsState {
@@ -32,6 +34,7 @@ export class Nats {
   private constructor(
     private readonly dataDir: string,
     private readonly state: NatsState,
+    private readonly settings: readonly string[],
   ) {}
 
   /** Resolves when it accepts connections. Rejects when nats-server is not installed or does not start within 10 s. */
@@ -45,7 +48,7 @@ export class Nats {
       password: saved?.password ?? randomSecret(),
     };
     writeState(stateFile, state);
-    const nats = new Nats(options.dataDir, state);
+    const nats = new Nats(options.dataDir, state, options.settings ?? []);
     await nats.#launch();
     return nats;
   }
@@ -103,6 +106,7 @@ export class Nats {
       [
         `listen: "${this.host}:${port}"`,
         `max_payload: ${1024 * 1024}`,
+        ...this.settings,
         `authorization { user: "${user}", password: "${password}" }`,
         '',
       ].join('\n'),

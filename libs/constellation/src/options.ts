@@ -23,6 +23,8 @@ export interface ConstellationOptions {
   databaseUrls?: Partial<Record<Schema, string>>;
   /** An object or a URL with credentials. Default: one of its own, since two constellations on one bus would mix. */
   nats?: Nats | string;
+  /** More lines of the configuration of a NATS server of its own, `name: value`. */
+  natsSettings?: readonly string[];
   /** Default: one gateway, message and offline. */
   instances?: Partial<Record<ServiceName, number>>;
   /** Laid over what the services get; `all` first, then the service's own. */

@@ -82,7 +82,10 @@ export class News {
     failpoint('gateway.before-delivery-write');
     if (!inbox.take(messageIdIn(delivery), this.now())) return;
     session.connection.write(inboxText(forVersion(session.identity.version, delivery), inboxSeq, previous));
-    if (seededBug('bug.delivered-at-push')) inbox.receiptUpTo(inboxSeq, this.now());
+    if (seededBug('bug.delivered-at-push')) {
+      inbox.receiptUpTo(inboxSeq, this.now());
+      this.cursors.moved(session);
+    }
     this.cursors.ride(session);
     deliveries.add('live');
     this.pump.watch(session);

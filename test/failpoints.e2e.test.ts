@@ -1,0 +1,115 @@
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import type { Service } from '@huizhi/constellation';
+import { Cast } from './support/cast.js';
+import { eventually } from './support/eventually.js';
+import { World } from './support/world.js';
+
+/**
+ * Every failpoint that a service declares, made to fail and to kill, while people talk, a device is away and comes back to a
+ * batch that goes on growing (scenarios 6, 13, 16, 17, 21, 22). A declared failpoint without a row fails the test.
+ */
+
+jest.setTimeout(60_000);
+
+type Owner = 'gateway' | 'message' | 'offline';
+
+/** What is done at each place. `error` and `crash` as failpoints know them, at which hit, how often. */
+const ROWS: Record<Owner, Record<string, string[]>> = {
+  gateway: {
+    // A subject's handler that throws is news that was lost.
+    'gateway.before-news': ['error@3x5', 'crash@3'],
+    'gateway.before-delivery-write': ['error@3x5', 'crash@3'],
+    'gateway.before-cursor': ['error@2x3', 'crash@2'],
+  },
+  message: {
+    'message.before-commit': ['error@2x2', 'crash@3'],
+    'message.after-commit': ['error@2x2', 'crash@3'],
+    'message.after-receipts': ['error@2x2', 'crash@3'],
+    'database.commit-answer-lost': ['error@2x2', 'crash@3'],
+  },
+  offline: {
+    'offline.before-news': ['error@3x10', 'crash@3'],
+    'offline.before-commit': ['error@2x2', 'crash@3'],
+    'offline.after-commit': ['error@2x2', 'crash@3'],
+    'offline.after-delivery': ['error@2x2', 'crash@3'],
+    'offline.commit-outcome-lost': ['error@2x2', 'crash@3'],
+    'database.commit-answer-lost': ['error@2x2', 'crash@3'],
+  },
+};
+
+/** Declared by the library that all services share, and never passed: a gateway has no database. */
+const NOT_PASSED: Partial<Record<Owner, string[]>> = { gateway: ['database.commit-answer-lost'] };
+
+let world: World;
+beforeAll(async () => {
+  world = await World.start({
+    instances: { gateway: 2, message: 2, offline: 2 },
+    env: {
+      gateway: {
+        LOGIN_ATTEMPTS: '1000',
+        SEND_TIMEOUT: '3s',
+        RESEND_AFTER: '300ms',
+        RESEND_AT_MOST: '1s',
+        REDELIVER_AFTER: '1s',
+        REDELIVER_AT_MOST: '2s',
+        CURSOR_REPEAT: '300ms',
+        FENCE: '1s',
+      },
+      message: { LEASE: '1s' },
+      offline: { LEASE: '1s' },
+    },
+  });
+}, 120_000);
+afterAll(() => world?.stop(), 60_000);
+afterEach(() => world.mended(), 60_000);
+
+test('each declared failpoint has a row here; the seeded bugs are the checker’s', async () => {
+  for (const owner of ['gateway', 'message', 'offline'] as const) {
+    const declared = [...(await world.fired(owner)).keys()].filter((name) => !name.startsWith('bug.'));
+    expect(declared.sort()).toEqual([...Object.keys(ROWS[owner]), ...(NOT_PASSED[owner] ?? [])].sort());
+  }
+});
+
+describe.each(Object.entries(ROWS) as [Owner, Record<string, string[]>][])('%s', (owner, rows) => {
+  const cases = Object.entries(rows).flatMap(([name, actions]) => actions.map((action) => [name, action] as const));
+
+  test.each(cases)('at %s=%s nothing is lost, doubled or out of order', async (name, action) => {
+    await Cast.play(world, `${owner} ${name} ${action}`, async (cast) => {
+      const [alice, bob, carol] = await cast.users('f', 3);
+      const group = await cast.group(alice!, [bob!, carol!]);
+      alice!.talk([group, cast.pair(alice!, carol!)]);
+      bob!.talk([group, cast.pair(bob!, alice!)]);
+      await cast.more(10);
+      carol!.client.networkLost();
+      await cast.more(10);
+      await cast.fault(name, async () => {
+        await Promise.all(world.system.instances(owner).map((service) => world.arm(service, `${name}=${action}`)));
+        carol!.client.networkBack();
+        await (action.startsWith('crash') ? dead(world.system.instances(owner)) : fired(owner, name, action));
+      });
+      await cast.more(20);
+    });
+    await world.noLag();
+  });
+});
+
+/** As often as was asked for, in at least one of the instances. */
+async function fired(owner: Owner, name: string, action: string): Promise<void> {
+  const times = Number(/x(\d+)$/.exec(action)?.[1]);
+  expect(times).toBeGreaterThan(0);
+  await eventually(`${name} to fire ${times} times`, async () =>
+    ((await world.fired(owner)).get(name) ?? 0) >= times ? true : undefined,
+  );
+  await world.disarm();
+}
+
+/** One has died of it at least; no other shall from now on, and who did is started again. */
+async function dead(services: readonly Service[]): Promise<void> {
+  const exit = await Promise.race(services.map((service) => service.exited));
+  expect(exit.signal).toBe('SIGKILL');
+  for (const service of services) {
+    // Who does not answer is dying of it too.
+    if (service.running) await world.disarm(service).catch(() => service.exited);
+  }
+  await Promise.all(services.filter(({ running }) => !running).map((service) => service.restart()));
+}

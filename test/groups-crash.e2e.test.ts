@@ -1,0 +1,86 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import type { Service } from '@huizhi/constellation';
+import { laneOf } from '@huizhi/protocol';
+import { Cast } from './support/cast.js';
+import { World } from './support/world.js';
+
+/** Groups that overlap, over many lanes and inbox lanes, while the owners of both kinds are killed and frozen in turn. */
+
+jest.setTimeout(120_000);
+
+const MEMBERS = 40;
+const GROUPS = 8;
+const GROUP_SIZE = 16;
+const LEASE_MS = 1_000;
+
+let world: World;
+beforeAll(async () => {
+  world = await World.start({
+    instances: { gateway: 2, message: 2, offline: 2 },
+    env: {
+      gateway: {
+        LOGIN_ATTEMPTS: '1000',
+        SEND_TIMEOUT: '5s',
+        RESEND_AFTER: '300ms',
+        REDELIVER_AFTER: '2s',
+        REDELIVER_AT_MOST: '4s',
+        FENCE: '1s',
+      },
+      message: { LEASE: `${LEASE_MS}ms` },
+      offline: { LEASE: `${LEASE_MS}ms` },
+    },
+  });
+}, 120_000);
+afterAll(() => world?.stop(), 60_000);
+
+async function killed(service: Service): Promise<void> {
+  await service.kill9();
+  await service.restart();
+}
+
+/** Longer than its lease: when it wakes up, others own what it believes to own. */
+async function frozen(service: Service): Promise<void> {
+  service.freeze();
+  await delay(2 * LEASE_MS);
+  service.resume();
+  await service.waitReady();
+}
+
+test('forty members in eight overlapping groups: each device has all of its groups, in order, whatever happens to the owners', async () => {
+  await Cast.play(world, 'groups', async (cast) => {
+    const actors = await cast.users('member', MEMBERS);
+    const groups = await Promise.all(
+      Array.from({ length: GROUPS }, (_, g) => {
+        const members = Array.from(
+          { length: GROUP_SIZE },
+          (_, n) => actors[(g * 5 + n * (g % 3 === 0 ? 1 : 2)) % MEMBERS]!,
+        );
+        return cast.group(members[0]!, members.slice(1));
+      }),
+    );
+    expect(new Set(groups.map((group) => laneOf('group' in group ? group.group : '', 32))).size).toBeGreaterThan(2);
+    // Who makes a group writes to it, and so does one more of its members.
+    groups.forEach((group, g) => {
+      actors[(g * 5) % MEMBERS]!.talk([group], 1, 60);
+      actors[(g * 5 + 2 * (g % 3 === 0 ? 1 : 2)) % MEMBERS]!.talk([group], 1, 60);
+    });
+    await cast.more(50);
+    const { system } = world;
+    const faults: [string, () => Promise<void>][] = [
+      ['an owner of conversations is killed', () => killed(system.message(0))],
+      ['an owner of inboxes is killed', () => killed(system.offline(0))],
+      ['an owner of conversations is frozen', () => frozen(system.message(1))],
+      ['an owner of inboxes is frozen', () => frozen(system.offline(1))],
+      [
+        'one of each is killed',
+        async () => void (await Promise.all([killed(system.message(1)), killed(system.offline(1))])),
+      ],
+    ];
+    for (const [what, fault] of faults) {
+      await cast.fault(what, fault);
+      await cast.more(50);
+    }
+  });
+  await world.noLag();
+});

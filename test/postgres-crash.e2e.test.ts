@@ -1,0 +1,140 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import type { Actor } from './support/actor.js';
+import { Cast } from './support/cast.js';
+import { eventually } from './support/eventually.js';
+import { Lanes } from './support/lanes.js';
+import { World } from './support/world.js';
+
+/** 8, deeper: the database dies, freezes and eats answers under both services at once, in the middle of everything. */
+
+jest.setTimeout(120_000);
+
+let world: World;
+let lanes: Lanes;
+beforeAll(async () => {
+  world = await World.start({
+    postgres: 'own',
+    instances: { gateway: 2, message: 2, offline: 2 },
+    throughProxy: ['message.postgres', 'offline.postgres'],
+    env: {
+      gateway: {
+        LOGIN_ATTEMPTS: '1000',
+        LOGIN_BUDGET: '2s',
+        SEND_TIMEOUT: '5s',
+        RESEND_AFTER: '300ms',
+        REDELIVER_AFTER: '2s',
+        REDELIVER_AT_MOST: '4s',
+        FENCE: '1s',
+      },
+      message: { LEASE: '1s' },
+      offline: { LEASE: '1s' },
+    },
+  });
+}, 120_000);
+afterAll(() => world?.stop(), 60_000);
+afterEach(() => world.mended(), 60_000);
+
+/** Pairs and a group, all of them talking; one device away, so that there are batches too. */
+async function crowd(cast: Cast): Promise<Actor[]> {
+  const actors = await cast.users('pg', 5);
+  const [alice, bob, carol, dave] = actors as [Actor, Actor, Actor, Actor];
+  const group = await cast.group(alice, actors.slice(1));
+  alice.talk([group, cast.pair(alice, bob)], 2, 20);
+  carol.talk([group, cast.pair(carol, dave)], 2, 20);
+  await cast.more(20);
+  return actors;
+}
+
+/** What the tables say afterwards: the connections of those who look were cut with the rest. */
+async function noHoles(): Promise<void> {
+  lanes = await Lanes.of(world);
+  await lanes.haveNoHoles().finally(() => lanes.close());
+  await world.noLag();
+}
+
+describe('8: PostgreSQL under load', () => {
+  const server = (): NonNullable<typeof world.system.postgres> => world.system.postgres!;
+
+  test.each([
+    ['is killed with all its processes', () => server().kill9()],
+    ['is shut down at once, without a checkpoint', () => shutDownAtOnce()],
+    ['is stopped in order', () => server().stop()],
+  ])('%s and started again: nothing acknowledged is missing', async (what, end) => {
+    await Cast.play(world, what, async (cast) => {
+      const actors = await crowd(cast);
+      await cast.fault(what, async () => {
+        await end();
+        actors[4]!.client.networkLost();
+        await server().restart();
+        actors[4]!.client.networkBack();
+      });
+      await cast.more(40);
+    });
+    await noHoles();
+  });
+
+  test('is frozen for longer than any statement may take, and wakes up: no second writer, no hole', async () => {
+    await Cast.play(world, 'frozen', async (cast) => {
+      await crowd(cast);
+      await cast.fault('PostgreSQL is frozen', async () => {
+        const pids = server().pids();
+        for (const pid of pids) process.kill(pid, 'SIGSTOP');
+        try {
+          // A statement may take 4 s, its answer 5 s.
+          await delay(6_000);
+        } finally {
+          for (const pid of pids) process.kill(pid, 'SIGCONT');
+        }
+      });
+      await cast.more(40);
+    });
+    await noHoles();
+  });
+
+  async function shutDownAtOnce(): Promise<void> {
+    const { pid } = server();
+    process.kill(pid!, 'SIGQUIT');
+    await eventually('the server to end', () => (server().pid === undefined ? true : undefined));
+  }
+});
+
+describe('8: the answer to what an owner commits', () => {
+  /** The only column of an owner's statement, in the answer that follows its commit. */
+  const ANSWER = 'case\0';
+
+  test.each([
+    ['message', 'reset'],
+    ['message', 'silence'],
+    ['offline', 'reset'],
+    ['offline', 'silence'],
+  ] as ['message' | 'offline', 'reset' | 'silence'][])(
+    'of the %s service is eaten (%s), at both instances: the truth is read again',
+    async (schema, then) => {
+      await Cast.play(world, `${schema} ${then}`, async (cast) => {
+        await crowd(cast);
+        const proxies = [0, 1].map((i) => world.system.proxy(`${schema}.postgres`, i));
+        await cast.fault('answers are eaten', () =>
+          Promise.all(proxies.map((proxy) => proxy.dropResponsesOnce(ANSWER, then))),
+        );
+        await cast.more(40);
+      });
+      await noHoles();
+    },
+  );
+});
+
+test('every service is killed and started again at once: messages flow again, and nothing of before is lost', async () => {
+  await Cast.play(world, 'restart of everything', async (cast) => {
+    await crowd(cast);
+    await cast.fault('all are killed', async () => {
+      const services = world.services();
+      await Promise.all(services.map((service) => service.kill9()));
+      await Promise.all(services.map((service) => service.launch()));
+      await Promise.all(services.map((service) => service.waitReady()));
+    });
+    await cast.more(40);
+    expect(cast.actors.every(({ logins }) => logins >= 2)).toBe(true);
+  });
+  await noHoles();
+});
