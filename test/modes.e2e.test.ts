@@ -1,0 +1,128 @@
+import { HuizhiClient, type Address, type ClientOptions, type Mode, type OfflineBatch } from '@huizhi/client';
+import type { Delivery } from '@huizhi/protocol';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { WebSocket } from 'ws';
+import { eventually } from './support/eventually.js';
+import { named } from './support/senders.js';
+import { World } from './support/world.js';
+
+let world: World;
+const clients: HuizhiClient[] = [];
+
+beforeAll(async () => {
+  world = await World.start({ throughProxy: ['gateway.client'] });
+});
+
+afterEach(() => Promise.all(clients.splice(0).map((client) => client.close())));
+
+afterAll(() => world.stop());
+
+/** A client and what it was told. */
+interface Person {
+  client: HuizhiClient;
+  messages: Delivery[];
+  batches: OfflineBatch[];
+  confirmed: number;
+  closes: [number, string, boolean][];
+}
+
+function person(user: string, mode: Mode, options: Partial<ClientOptions> = {}): Person {
+  const address: Address = { ...world.system.address, mode };
+  const reconnect = { baseMs: 20, maxMs: 200 };
+  const token = (): Promise<string> => world.system.token(user);
+  const client = new HuizhiClient({ address, user, deviceID: 'd', token, timings: { reconnect }, ...options });
+  clients.push(client);
+  const person: Person = { client, messages: [], batches: [], confirmed: 0, closes: [] };
+  client.on('message', (message) => person.messages.push(message));
+  client.on('batch', (batch) => person.batches.push(batch));
+  client.on('confirmed', (inboxSeq) => (person.confirmed = inboxSeq));
+  client.on('closed', (...end) => person.closes.push(end));
+  return person;
+}
+
+const textsOf = ({ messages }: Person): unknown[] => messages.map(({ content }) => content.text);
+
+/** Sends all and waits for every receipt. */
+async function say(from: Person, to: string, texts: string[]): Promise<number[]> {
+  const sends = texts.map((text) => from.client.sendText({ user: to }, text));
+  return (await Promise.all(sends.map(({ receipt }) => receipt))).map(({ seq }) => seq);
+}
+
+/** Resolves once so many messages were told and their receipts are confirmed; then they must be these. */
+async function heard(who: Person, texts: string[]): Promise<void> {
+  await holds(`${texts.length} confirmed messages`, () => {
+    const last = who.messages.at(-1)?.inboxSeq ?? 0;
+    return who.messages.length >= texts.length && who.confirmed >= last;
+  });
+  expect(textsOf(who)).toEqual(texts);
+}
+
+const holds = (what: string, condition: () => boolean): Promise<true> =>
+  eventually(what, () => condition() || undefined);
+
+describe.each<Mode>(['lines', 'frames', 'websocket'])('over %s', (mode) => {
+  test('a conversation: both ways, live and as a batch, receipted, in the history, with those who speak lines', async () => {
+    const [alice, bob] = [world.name('alice'), world.name('bob')];
+    const [a, b] = [person(alice, mode), person(bob, 'lines')];
+    await Promise.all([a.client.connect(), b.client.connect()]);
+    expect(await say(a, bob, named('回执 👋', 50))).toEqual(Array.from({ length: 50 }, (_, n) => n + 1));
+    await heard(b, named('回执 👋', 50));
+    await say(b, alice, named('b', 50));
+    await heard(a, named('b', 50));
+
+    await a.client.close();
+    await say(b, alice, named('c', 30));
+    const again = person(alice, mode);
+    await again.client.connect();
+    await heard(again, named('c', 30));
+    expect(again.batches.flatMap(({ entries }) => entries)).toHaveLength(30);
+
+    const { messages } = await again.client.history({ user: bob }, { limit: 200 });
+    expect(messages.map(({ seq }) => seq)).toEqual(Array.from({ length: 130 }, (_, n) => n + 1));
+    const refused = again.client.sendText({ user: 'nobody-of-that-name' }, 'lost');
+    await expect(refused.receipt).rejects.toMatchObject({ name: 'SendRefusedError', error: 'notAllowed' });
+  });
+
+  test('cut off in mid conversation it goes on, without loss and without doubles', async () => {
+    const [alice, bob] = [world.name('alice'), world.name('bob')];
+    const [a, b] = [person(alice, mode), person(bob, mode)];
+    await Promise.all([a.client.connect(), b.client.connect()]);
+    const both = Promise.all([say(a, bob, named('a', 200)), say(b, alice, named('b', 200))]);
+    await holds('some to arrive', () => a.messages.length > 5);
+    world.system.proxy('gateway.client').reset();
+    const seqs = await both;
+    expect(seqs.flat().sort((one, other) => one - other)).toEqual(Array.from({ length: 400 }, (_, n) => n + 1));
+    await heard(a, named('b', 200));
+    await heard(b, named('a', 200));
+    expect(a.closes).toEqual([[0, 'connectionLost', true]]);
+  });
+
+  test('the device that logs in again kicks its older connection, which stays away', async () => {
+    const alice = world.name('alice');
+    const [first, second] = [person(alice, mode), person(alice, mode)];
+    await first.client.connect();
+    await second.client.connect();
+    await holds('the end', () => first.client.state === 'closed');
+    expect(first.closes).toEqual([[4500, 'kicked', false]]);
+    expect(second.client.state).toBe('online');
+  });
+
+  test('a token that is no good is refused by name', async () => {
+    const { client } = person(world.name('alice'), mode, { token: () => 'forged' });
+    await expect(client.connect()).rejects.toMatchObject({ name: 'LoginRefusedError', error: 'badToken' });
+  });
+});
+
+test('a WebSocket of a foreign origin is refused before it is one', async () => {
+  const { host, port, ca } = world.system.address;
+  const status = await new Promise<number | undefined>((resolve, reject) => {
+    const socket = new WebSocket(`wss://${host}:${port}/`, 'huizhi', { ca, origin: 'https://foreign.example' });
+    socket.on('error', reject).on('open', () => reject(new Error('it was let in')));
+    socket.on('unexpected-response', (_request, { statusCode }) => {
+      socket.off('error', reject).on('error', () => undefined);
+      socket.terminate();
+      resolve(statusCode);
+    });
+  });
+  expect(status).toBe(403);
+});
