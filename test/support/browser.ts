@@ -14,7 +14,7 @@ const ARGS = [
   ...['--disable-component-update', '--disable-sync', '--ignore-certificate-errors'],
 ];
 const PAGE = '<!doctype html><meta charset="utf-8"><title>test</title>';
-const SNIPPET = /```js\n([^`]*?export async function startChat[^`]*?)```/;
+const SNIPPET = /```js\n((?:(?!```)[^])*export async function startChat(?:(?!```)[^])*)```/;
 
 /** Chromium, and pages that hold the SDK and what the documentation shows of it. */
 export class Browser {

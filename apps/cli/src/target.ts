@@ -1,5 +1,6 @@
+import type { Mode } from '@huizhi/client';
 import { projectRoot, signToken } from '@huizhi/constellation';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DemoTarget } from './demo/run-demo.js';
@@ -22,6 +23,7 @@ export interface TargetOptions {
   port?: string;
   ca?: string;
   tls: boolean;
+  mode: Mode;
   tokenSecretFile?: string;
 }
 
@@ -33,17 +35,20 @@ export function withTarget(command: Command): Command {
     .option('--port <port>', 'port of the gateway (default: that of the local one)')
     .option('--ca <file>', 'PEM file of the certificate to trust (default: the local one)')
     .option('--no-tls', 'plain TCP')
+    .addOption(
+      new Option('--mode <mode>', 'how frames travel').choices(['lines', 'frames', 'websocket']).default('lines'),
+    )
     .option('--token-secret-file <file>', 'file with the secret that signs tokens (default: the local one)');
 }
 
 /** @throws an error that names the missing file and the option to give instead */
 export function targetFrom(options: TargetOptions): DemoTarget {
-  const { data, host, tls } = options;
+  const { data, host, tls, mode } = options;
   const port = options.port === undefined ? localPort(data) : Number(options.port);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new Error('--port: must be between 1 and 65535');
   const ca = tls ? read(options.ca ?? join(data, 'tls', 'gateway-cert.pem'), '--ca') : '';
   const secret = secretFrom(options);
-  return { host, port, ca, token: (userID) => signToken(secret, userID) };
+  return { host, port, ca, mode, token: (userID) => signToken(secret, userID) };
 }
 
 /** The secret that signs tokens. @throws as above */

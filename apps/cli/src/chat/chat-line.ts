@@ -1,5 +1,6 @@
 import { HuizhiClient, type Target } from '@huizhi/client';
 import type { Delivery } from '@huizhi/protocol';
+import { addressOf } from '../demo/address.js';
 import type { DemoTarget } from '../demo/run-demo.js';
 
 const HELP = '/to <user>   /group <id>   /new <user> [<user> …]   /history   /quit   anything else is sent';
@@ -17,10 +18,8 @@ export class ChatLine {
     deviceID: string,
     private readonly say: (line: string) => void,
   ) {
-    const { host, port, ca } = server;
-    const address = ca === '' ? { host, port, tls: false } : { host, port, ca };
     this.client = new HuizhiClient({
-      address,
+      address: addressOf(server),
       user,
       deviceID,
       deviceType: 'terminal',

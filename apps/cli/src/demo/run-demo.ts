@@ -1,3 +1,4 @@
+import type { Mode } from '@huizhi/client';
 import { Stage, type Step } from './stage.js';
 import { bothReceipts } from './steps/both-receipts.js';
 import { login } from './steps/login.js';
@@ -12,6 +13,8 @@ export interface DemoTarget {
   port: number;
   /** PEM of what to trust; empty when the server runs without TLS. */
   ca: string;
+  /** Default: lines. */
+  mode?: Mode;
   token(userID: string): Promise<string>;
 }
 

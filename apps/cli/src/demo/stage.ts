@@ -1,6 +1,7 @@
 import { HuizhiClient, type ClientOptions, type Observed, type OfflineBatch } from '@huizhi/client';
 import type { Delivery, LoginReceipt } from '@huizhi/protocol';
 import { randomBytes } from 'node:crypto';
+import { addressOf } from './address.js';
 import type { DemoTarget } from './run-demo.js';
 
 export interface Step {
@@ -83,9 +84,8 @@ export class Device {
     changed: () => void,
     options: Partial<ClientOptions>,
   ) {
-    const { host, port, ca } = target;
     this.client = new HuizhiClient({
-      address: ca === '' ? { host, port, tls: false } : { host, port, ca },
+      address: addressOf(target),
       user,
       deviceID,
       deviceType: 'demo',
