@@ -135,6 +135,15 @@ test('asks a new owner of the inbox lane what there is', async () => {
   await bob.frame({ inboxSeq: 1 });
 });
 
+test('says again to a new owner which sessions are here until it has answered', async () => {
+  const bob = await rig.login('bob');
+  rig.offline.put('bob', 'm1');
+  rig.offline.losesAttaches = 1;
+  rig.offline.takeOver(inboxLaneOf('bob', 16));
+  await bob.frame({ inboxSeq: 1 });
+  expect(rig.offline.attaches).toHaveLength(2);
+});
+
 test('catches up after the bus was lost', async () => {
   const bob = await rig.login('bob');
   await server.nats.kill9();

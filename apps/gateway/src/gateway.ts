@@ -77,13 +77,13 @@ export class Gateway {
     this.wheel = new Wheel(now(), STEP_MS, 1_024, failed);
     this.pulse = new Pulse(now(), config.STALE_AFTER);
     this.sessions = new Sessions(this.wheel, (session) => this.sessionOver(session));
-    this.presence = new Presence(bus, this.id, this.sessions, endOfTurn);
+    this.presence = new Presence(bus, this.id, this.sessions, endOfTurn, this.wheel, now);
     this.outbox = new Outbox(bus, this.id, endOfTurn, this.wheel, now, config.SEND_PACE, settle);
-    this.cursors = new Cursors(bus, this.id, this.wheel, config, now, log);
+    this.cursors = new Cursors(bus, this.id, this.sessions, this.wheel, config, now, log);
     this.pump = new Pump(bus, this.cursors, this.wheel, config, now);
     this.news = new News(this.sessions, this.pump, this.cursors, this.presence, now);
     this.drain = new Drain(this.connections, this.wheel, config, now);
-    const duties = [this.outbox, this.cursors, this.pump];
+    const duties = [this.outbox, this.cursors, this.pump, this.presence];
     const opener = new SessionOpener(this.id, bus, control, this.sessions, new KnownUsers(), config, duties, now);
     const services: Services = {
       config,
@@ -196,8 +196,7 @@ export class Gateway {
   }
 
   private inboxLaneNews(news: LaneNews): void {
-    this.cursors.laneNews(news);
-    for (const lane of this.presence.laneNews(news)) this.cursors.resend(this.sessions.ofLane(lane));
+    for (const lane of this.cursors.laneNews(news)) this.presence.attachLane(lane);
   }
 
   /** What was on its way when the bus went is gone: everything unsettled is said again, and heads are asked for. */

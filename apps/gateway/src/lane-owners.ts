@@ -5,14 +5,25 @@ import type { LaneNews } from '@huizhi/protocol';
  * not answered is said again on the lane's own subject, which its owner listens to whoever it is.
  */
 export class LaneOwners {
-  private readonly lanes = new Map<number, { owner: string; epoch: number }>();
+  private readonly lanes = new Map<number, { owner: string | undefined; epoch: number }>();
 
-  hear({ owner, lanes, released = [] }: LaneNews): void {
+  /**
+   * An owner speaks of its lanes. Returns those that have just got it: what its predecessor was told, it may not know. Epochs say so and
+   * owners repeat them, so one announcement lost hides nobody for longer than a second.
+   */
+  hear({ owner, lanes, released = [] }: LaneNews): number[] {
+    const fresh: number[] = [];
     for (const { lane, epoch } of lanes) {
       const known = this.lanes.get(lane);
-      if (!known || known.epoch <= epoch) this.lanes.set(lane, { owner, epoch });
+      if (known && known.epoch > epoch) continue;
+      if (known?.epoch !== epoch) fresh.push(lane);
+      this.lanes.set(lane, { owner, epoch });
     }
-    for (const lane of released) if (this.lanes.get(lane)?.owner === owner) this.lanes.delete(lane);
+    for (const lane of released) {
+      const known = this.lanes.get(lane);
+      if (known?.owner === owner) this.lanes.set(lane, { owner: undefined, epoch: known.epoch });
+    }
+    return fresh;
   }
 
   of(lane: number): string | undefined {

@@ -3,6 +3,7 @@ import { declareFailpoints, failpoint, type Bus, type Logger } from '@huizhi/run
 import { receiptConfirm } from '../frames.js';
 import { LaneOwners } from '../lane-owners.js';
 import type { Duty, Session } from '../session/session.js';
+import type { Sessions } from '../session/sessions.js';
 import type { Wheel } from '../time/wheel.js';
 
 declareFailpoints('gateway.before-cursor');
@@ -30,6 +31,7 @@ export class Cursors implements Duty {
   constructor(
     private readonly bus: Bus,
     private readonly gateway: string,
+    private readonly sessions: Sessions,
     private readonly wheel: Wheel,
     private readonly settings: CursorSettings,
     private readonly now: () => number,
@@ -41,8 +43,11 @@ export class Cursors implements Duty {
     return this.ready.size;
   }
 
-  laneNews(news: LaneNews): void {
-    this.owners.hear(news);
+  /** Returns the inbox lanes that have just got this owner; what their sessions have not confirmed goes out again. */
+  laneNews(news: LaneNews): number[] {
+    const lanes = this.owners.hear(news);
+    for (const lane of lanes) this.resend(this.sessions.ofLane(lane));
+    return lanes;
   }
 
   /** The cursor may have moved: by a receipt, or over an entry that does not concern the device. */

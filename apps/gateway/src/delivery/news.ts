@@ -51,6 +51,7 @@ export class News {
   private attached(number: number, cursor: number, head: number): void {
     const session = this.sessions.get(number);
     if (session?.state !== 'open') return;
+    this.presence.attached(session);
     session.inbox.noteHead(head);
     this.cursors.confirmed(session, cursor);
     this.pump.start(session);

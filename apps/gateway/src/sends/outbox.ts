@@ -74,11 +74,9 @@ export class Outbox implements Flushable, Duty {
     }
   }
 
-  /** Somebody speaks of lanes. Who has just taken one may not have what its last owner left unanswered. */
+  /** Who has just taken a lane may not have what its last owner left unanswered. */
   laneNews(news: LaneNews): void {
-    const { taken, lanes } = news;
-    this.owners.hear(news);
-    if (taken) for (const { lane } of lanes) this.resend(lane);
+    for (const lane of this.owners.hear(news)) this.resend(lane);
   }
 
   resendAll(): void {

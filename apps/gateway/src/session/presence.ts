@@ -1,20 +1,25 @@
-import { subjects, type AttachBatch, type CloseBatch, type LaneNews } from '@huizhi/protocol';
+import { subjects, type AttachBatch, type CloseBatch } from '@huizhi/protocol';
 import type { Bus } from '@huizhi/runtime';
 import type { EndOfTurn, Flushable } from '../time/end-of-turn.js';
-import type { Session, SessionName } from './session.js';
+import type { Wheel } from '../time/wheel.js';
+import type { Duty, Session, SessionName } from './session.js';
 import type { Sessions } from './sessions.js';
 
 /** Sessions in one bus message. */
 const MAX_SESSIONS = 1_000;
 /** Several reasons to attach everything within this time are one. */
 const GATHER_MS = 50;
+/** An attachment is answered by its owner, or said again. */
+const ATTACH_REPEAT_MS = 2_000;
 
 /**
  * Tells the owners of inbox lanes which sessions are here: those that end at once, all of them whenever something may have been missed.
  * The answers raise heads and name sessions that are over; so whatever the bus loses is mended by the next attachment.
  */
-export class Presence implements Flushable {
+export class Presence implements Flushable, Duty {
   private readonly ended = new Map<number, SessionName[]>();
+  /** Sessions whose attachment was not answered in time. */
+  private readonly unheard = new Set<Session>();
   private flushing = false;
   private attaching: NodeJS.Timeout | undefined;
 
@@ -23,6 +28,8 @@ export class Presence implements Flushable {
     private readonly gateway: string,
     private readonly sessions: Sessions,
     private readonly endOfTurn: EndOfTurn,
+    private readonly wheel: Wheel,
+    private readonly now: () => number,
   ) {}
 
   /** A session is over; its owner need not send to it any more. */
@@ -30,13 +37,12 @@ export class Presence implements Flushable {
     const lane = this.ended.get(session.inboxLane);
     if (lane) lane.push(session.name);
     else this.ended.set(session.inboxLane, [session.name]);
-    if (this.flushing) return;
-    this.flushing = true;
-    this.endOfTurn.add(this);
+    this.flushSoon();
   }
 
   flush(): void {
     this.flushing = false;
+    this.attachUnheard();
     for (const [lane, names] of this.ended) {
       for (const sessions of slices(names)) {
         const batch: CloseBatch = { gateway: this.gateway, sessions };
@@ -60,19 +66,55 @@ export class Presence implements Flushable {
   }
 
   attachLane(inboxLane: number): void {
+    this.attach(inboxLane, this.sessions.ofLane(inboxLane));
+  }
+
+  /** Its owner knows it. */
+  attached(session: Session): void {
+    session.attachAskedAt = 0;
+  }
+
+  /** What an owner has not answered is said again: until then a login of the same device elsewhere could not end this session. */
+  due(session: Session, now: number): number {
+    if (session.attachAskedAt === 0) return Infinity;
+    if (now - session.attachAskedAt >= ATTACH_REPEAT_MS) {
+      session.attachAskedAt = now;
+      this.unheard.add(session);
+      this.flushSoon();
+    }
+    return session.attachAskedAt + ATTACH_REPEAT_MS;
+  }
+
+  private attach(inboxLane: number, sessions: Iterable<Session>): void {
+    const now = this.now();
     const names: SessionName[] = [];
-    for (const session of this.sessions.ofLane(inboxLane)) if (session.state === 'open') names.push(session.name);
-    for (const sessions of slices(names)) {
-      const batch: AttachBatch = { gateway: this.gateway, sessions };
+    for (const session of sessions) {
+      if (session.state !== 'open') continue;
+      session.attachAskedAt = now;
+      this.wheel.arm(session, now + ATTACH_REPEAT_MS);
+      names.push(session.name);
+    }
+    for (const slice of slices(names)) {
+      const batch: AttachBatch = { gateway: this.gateway, sessions: slice };
       this.bus.publish(subjects.attach(inboxLane), JSON.stringify(batch));
     }
   }
 
-  /** Somebody speaks of inbox lanes; who has just taken one does not know our sessions. Returns the lanes taken. */
-  laneNews({ taken, lanes }: LaneNews): number[] {
-    if (!taken) return [];
-    for (const { lane } of lanes) this.attachLane(lane);
-    return lanes.map(({ lane }) => lane);
+  private flushSoon(): void {
+    if (this.flushing) return;
+    this.flushing = true;
+    this.endOfTurn.add(this);
+  }
+
+  private attachUnheard(): void {
+    const lanes = new Map<number, Session[]>();
+    for (const session of this.unheard) {
+      const lane = lanes.get(session.inboxLane);
+      if (lane) lane.push(session);
+      else lanes.set(session.inboxLane, [session]);
+    }
+    this.unheard.clear();
+    for (const [lane, sessions] of lanes) this.attach(lane, sessions);
   }
 
   stop(): void {

@@ -41,6 +41,8 @@ export class Session implements Timed {
   confirmedAt = -Infinity;
   /** What the last `receiptConfirm` said. */
   confirmed = 0;
+  /** Since when its owner was asked to know it and has not answered; 0 when it has. */
+  attachAskedAt = 0;
   cursorSent = 0;
   cursorSentAt = 0;
   /** History requests under way. */

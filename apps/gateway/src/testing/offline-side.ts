@@ -33,6 +33,8 @@ export class OfflineSide {
   readonly opens: OpenRequest[] = [];
   readonly fetches: FetchRequest[] = [];
   readonly attaches: AttachBatch[] = [];
+  /** So many of the next attachments are as if the bus had lost them. */
+  losesAttaches = 0;
   readonly closes: CloseBatch['sessions'] = [];
   readonly cursors: CursorBatch['cursors'] = [];
   /** False: as if the owner were away. */
@@ -186,6 +188,7 @@ export class OfflineSide {
 
   private attach(batch: AttachBatch): void {
     this.attaches.push(batch);
+    if (this.losesAttaches-- > 0) return;
     const attached: [number, number, number][] = [];
     const kick: number[] = [];
     for (const { session, user, device, epoch } of batch.sessions) {

@@ -166,7 +166,7 @@ export class LaneSql {
                  select string_agg(asked.lane::text, ',') from unnest($1::int[]) as asked (lane)
                   where asked.lane not in (select lane from moved)))
                when ${work.refuseIf ?? 'false'} then ${schema}.refuse('${WORK_REFUSED}', '${work.name}')
-             end from fence`,
+             end as fenced from fence`,
       values: [
         moves.map((move) => move.lane),
         moves.map((move) => move.epoch),
