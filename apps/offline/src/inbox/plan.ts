@@ -46,14 +46,14 @@ export function planEntries(slices: readonly Slice[]): EntryPlan {
   const number = ++plans;
   const plan: EntryPlan = { entries: [], lanes: new Set(), applied: new Map() };
   for (const { items } of slices) {
-    let takers: Item['takers'] | undefined;
+    let last: Item | undefined;
     for (const { item, recipients } of items) {
-      if (takers && takers !== item.takers) advance(plan, takers, item.lane, item.event.position - 1);
-      takers = item.takers;
+      // To where their own events end: earlier ones may follow, read again for lanes that were taken anew.
+      if (last && last.takers !== item.takers) advance(plan, last);
+      last = item;
       for (const recipient of recipients) addEntry(plan, number, item, recipient);
     }
-    const last = items.at(-1)?.item;
-    if (last) advance(plan, last.takers, last.lane, last.event.position);
+    if (last) advance(plan, last);
   }
   return plan;
 }
@@ -81,7 +81,7 @@ function hasAnotherDevice(user: User, device: string): boolean {
   return user.devices.size > (user.devices.has(device) ? 1 : 0);
 }
 
-function advance(plan: EntryPlan, takers: Item['takers'], messageLane: number, position: number): void {
+function advance(plan: EntryPlan, { takers, lane: messageLane, event: { position } }: Item): void {
   for (const lane of takers) {
     if (!lane?.takesEvents) continue;
     let applied = plan.applied.get(lane);
