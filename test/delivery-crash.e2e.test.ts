@@ -3,6 +3,7 @@ import type { Service } from '@huizhi/constellation';
 import { inboxLaneOf } from '@huizhi/protocol';
 import pg from 'pg';
 import type { Device } from './support/device.js';
+import { eventually } from './support/eventually.js';
 import { expectWholeInbox, Flow, idsOf, sendTexts, type Receipts } from './support/ledger.js';
 import { World } from './support/world.js';
 
@@ -66,19 +67,19 @@ async function allDelivered(connections: Device[], receipts: Receipts): Promise<
   await check.drop();
 }
 
-/** The instance that owns the user's inbox. */
+/** The instance that owns the user's inbox; waits for a hand-over that is under way. */
 async function ownerOf(user: string): Promise<Service> {
   const client = new pg.Client({ connectionString: world.system.databaseUrl('offline') });
   await client.connect();
-  const { rows } = await client.query<{ owner: string }>('select owner from offline.lane where lane = $1', [
-    inboxLaneOf(user, 16),
-  ]);
-  await client.end();
-  const owner = world.system
-    .instances('offline')
-    .find((service) => service.running && service.logs.some((line) => line.includes(`"${rows[0]?.owner}"`)));
-  if (!owner) throw new Error(`nobody owns the inbox of ${user}`);
-  return owner;
+  const look = async (): Promise<Service | undefined> => {
+    const { rows } = await client.query<{ owner: string }>('select owner from offline.lane where lane = $1', [
+      inboxLaneOf(user, 16),
+    ]);
+    const mark = `"${rows[0]?.owner}"`;
+    const services = world.system.instances('offline');
+    return services.find((service) => service.running && service.logs.some((line) => line.includes(mark)));
+  };
+  return eventually(`an owner of the inbox of ${user}`, look).finally(() => client.end());
 }
 
 /** A send that the gateway gives up on: what lies behind it does not answer. */

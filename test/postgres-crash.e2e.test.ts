@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import type { TcpProxy } from '@huizhi/constellation';
 import type { Actor } from './support/actor.js';
 import { Cast } from './support/cast.js';
 import { eventually } from './support/eventually.js';
@@ -33,7 +34,14 @@ beforeAll(async () => {
   });
 }, 120_000);
 afterAll(() => world?.stop(), 60_000);
-afterEach(() => world.mended(), 60_000);
+afterEach(async () => {
+  await Promise.all(SCHEMAS.flatMap((schema) => proxies(schema).map((proxy) => proxy.heal())));
+  await world.mended();
+}, 60_000);
+
+const SCHEMAS = ['message', 'offline'] as const;
+const proxies = (schema: (typeof SCHEMAS)[number]): TcpProxy[] =>
+  [0, 1].map((i) => world.system.proxy(`${schema}.postgres`, i));
 
 /** Pairs and a group, all of them talking; one device away, so that there are batches too. */
 async function crowd(cast: Cast): Promise<Actor[]> {
@@ -100,8 +108,8 @@ describe('8: PostgreSQL under load', () => {
 });
 
 describe('8: the answer to what an owner commits', () => {
-  /** The only column of an owner's statement, in the answer that follows its commit. */
-  const ANSWER = 'case\0';
+  /** The column in which an owner's statement answers, after its commit. */
+  const ANSWER = 'fenced\0';
 
   test.each([
     ['message', 'reset'],
@@ -113,11 +121,11 @@ describe('8: the answer to what an owner commits', () => {
     async (schema, then) => {
       await Cast.play(world, `${schema} ${then}`, async (cast) => {
         await crowd(cast);
-        const proxies = [0, 1].map((i) => world.system.proxy(`${schema}.postgres`, i));
-        await cast.fault('answers are eaten', () =>
-          Promise.all(proxies.map((proxy) => proxy.dropResponsesOnce(ANSWER, then))),
-        );
-        await cast.more(40);
+        await cast.fault('answers are eaten', async () => {
+          // Whichever of the two writes next; the other's turn comes while the first is still in doubt, or not at all.
+          await Promise.any(proxies(schema).map((proxy) => proxy.dropResponsesOnce(ANSWER, then)));
+          await cast.more(40);
+        });
       });
       await noHoles();
     },

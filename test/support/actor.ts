@@ -35,6 +35,7 @@ export class Actor {
   highest = 0;
   confirmed = 0;
   logins = 0;
+  private readonly perTarget = new Map<string, number>();
   private readonly outcomes: Promise<unknown>[] = [];
   private stopping = false;
   private flows: Promise<void>[] = [];
@@ -82,7 +83,7 @@ export class Actor {
     const { clientMsgID, receipt } = this.client.sendText(target, text);
     this.sent.add(clientMsgID);
     const outcome = receipt.then(
-      () => (this.receipted += 1),
+      () => this.count(target),
       (error: unknown) => {
         if (!(error instanceof SendRefusedError)) throw error;
       },
@@ -91,6 +92,17 @@ export class Actor {
     outcome.catch(() => undefined);
     this.outcomes.push(outcome);
     return outcome;
+  }
+
+  /** Receipts so far, by whom or what it wrote to. */
+  receiptedBy(): Map<string, number> {
+    return new Map(this.perTarget);
+  }
+
+  private count(target: Target): void {
+    const to = JSON.stringify(target);
+    this.receipted += 1;
+    this.perTarget.set(to, (this.perTarget.get(to) ?? 0) + 1);
   }
 
   /**

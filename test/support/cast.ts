@@ -147,12 +147,14 @@ export class Cast {
     return checker.finish();
   }
 
-  /** NDJSON, one file for the scene. */
+  /** NDJSON, one file for the scene; beside it what the services logged. */
   private save(): string {
     const folder = join(tmpdir(), 'huizhi-histories');
     mkdirSync(folder, { recursive: true });
     const file = join(folder, `${this.title.replaceAll(/[^a-z0-9]+/gi, '-').slice(0, 80)}-${Date.now()}.ndjson`);
     writeFileSync(file, `${this.lines.join('\n')}\n`);
+    const logs = this.world.services().flatMap(({ label, logs }) => logs.map((line) => `${label} ${line}\n`));
+    writeFileSync(file.replace('.ndjson', '.log'), logs.join(''));
     return file;
   }
 

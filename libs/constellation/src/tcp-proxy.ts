@@ -73,11 +73,15 @@ export class TcpProxy {
     for (const link of this.#links) link.stall();
   }
 
-  /** Forwarding again, on the same port, without latency and splitting. Connections that lost nothing go on. */
+  /**
+   * Forwarding again, on the same port, without latency and splitting. Connections that lost nothing go on, and
+   * responses that were to be dropped and did not come are let through.
+   */
   async heal(): Promise<void> {
     this.#swallowing = false;
     this.#rules.latencyMs = 0;
     this.#rules.splitBytes = 0;
+    this.#traps = [];
     for (const link of this.#links) if (link.damaged) link.destroy();
     if (!this.#server) await this.#listen(this.#port);
   }

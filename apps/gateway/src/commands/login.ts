@@ -80,8 +80,7 @@ function welcome({ user, device, version }: Identity, { session, reply }: Opened
     },
     inboxSeq: reply.cursor,
     head: session.inbox.head,
-    // News may have been quicker than the answer to the login.
-    waiting: session.inbox.head - reply.cursor,
+    waiting: reply.waiting,
     generation: reply.generation,
     ...(reply.resync && { resync: true }),
     serverTime: String(Date.now()),

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { makeTestDatabase, Nats } from '@huizhi/constellation';
+import { makeTestDatabase, Nats, TcpProxy } from '@huizhi/constellation';
 import pg from 'pg';
 import { Bus } from '../bus/bus.js';
 import { DedicatedConnection } from '../database/dedicated-connection.js';
@@ -57,8 +57,9 @@ async function owner(
   instance: string,
   onReleasing = (): Promise<void> => Promise.resolve(),
   tickMs?: number,
+  natsUrl = nats.url(),
 ): Promise<Owner> {
-  const bus = Bus.connect({ url: nats.url(), name: instance, log: silentLogger });
+  const bus = Bus.connect({ url: natsUrl, name: instance, log: silentLogger });
   await bus.ready();
   const connection = new DedicatedConnection({ url, schema: 'message', applicationName: instance });
   const lost: Owner['lost'] = [];
@@ -176,6 +177,26 @@ describe('lanes', () => {
     await until('the other to take all', () => count(other) === LANES);
     wake();
     await held;
+  });
+
+  it('of who is cut off from the bus, and from nothing else, are taken by who can be asked for them', async () => {
+    const proxy = await TcpProxy.start({ target: { host: nats.host, port: nats.port } });
+    try {
+      const cut = await owner('cut', undefined, undefined, nats.url(proxy));
+      const other = await owner('other');
+      await until('a fair share', () => count(cut) === LANES / 2 && count(other) === LANES / 2);
+      await proxy.cut();
+      await until('the other to take all', () => count(other) === LANES);
+      expect(await other.append(0)).toBe(true);
+      await proxy.heal();
+      await until('a fair share again', () => count(cut) === LANES / 2 && count(other) === LANES / 2);
+      await nats.kill9();
+      await nats.restart();
+      await until('both to go on', () => count(cut) + count(other) === LANES);
+      await expectNoHoles();
+    } finally {
+      await proxy.stop();
+    }
   });
 
   it('are taken again, with a higher epoch, after the database went away', async () => {

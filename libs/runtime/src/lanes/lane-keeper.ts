@@ -94,7 +94,10 @@ export class LaneKeeper {
     const { bus, service, connection, schema, lanes } = this.options;
     await connection.exclusive((client) => assertLanes(client, schema, lanes));
     bus.subscribe(subjects.lanes(service), (payload) => this.hear(payload));
-    bus.onReconnect(() => this.announce([...this.owned.values()], false));
+    bus.onReconnect(() => {
+      this.announce([...this.owned.values()], false);
+      this.nudge();
+    });
     await this.tick();
     this.schedule();
   }
@@ -189,7 +192,10 @@ export class LaneKeeper {
     this.nudged = false;
     this.expiresIn = Infinity;
     this.timer = setTimeout(() => {
-      this.ticking = this.tick().finally(() => this.schedule());
+      this.ticking = this.tick().finally(() => {
+        this.ticking = undefined;
+        this.schedule();
+      });
     }, delay);
   }
 
@@ -201,7 +207,15 @@ export class LaneKeeper {
     this.schedule();
   }
 
+  /**
+   * Cut off from the bus nobody can ask this instance for anything: it says no longer that it lives, and its leases run out. Who can
+   * be reached takes its lanes; if nobody can, because the bus is away for all, it goes on with what it has when the bus is back.
+   */
   private async tick(): Promise<void> {
+    if (!this.options.bus.connected) {
+      this.lastFailure = 'lanes cannot be kept: not connected to NATS';
+      return;
+    }
     try {
       const { surplus, taken } = await this.share();
       this.lastFailure = undefined;
@@ -211,8 +225,6 @@ export class LaneKeeper {
     } catch (error) {
       this.lastFailure = `lanes cannot be kept: ${(error as Error).message}`;
       this.options.log.warn('lanes.tick-failed', { error });
-    } finally {
-      this.ticking = undefined;
     }
   }
 
