@@ -13,7 +13,7 @@ test.each(mutants.filter(({ shownBy }) => shownBy !== 'faults').map((mutant) => 
     const house = await House.start();
     try {
       const trouble = shownBy === 'trouble' ? 35 : 0;
-      const details = await checkRuns(house, { seed: 1, runs: RUNS, trouble, patienceMs: 3_000, hasty: true });
+      const details = await checkRuns(house, { seed: 1, runs: RUNS, trouble, patienceMs: 10_000, hasty: true });
       process.stderr.write(
         `  ${details.numRuns} runs: ${String(details.errorInstance).split('\n').slice(0, 3).join(' ')}\n`,
       );
@@ -24,5 +24,5 @@ test.each(mutants.filter(({ shownBy }) => shownBy !== 'faults').map((mutant) => 
       await house.stop();
     }
   },
-  60_000,
+  120_000,
 );

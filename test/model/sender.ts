@@ -84,13 +84,14 @@ export class Sender {
   private say(lane: number, batch: number, sends: readonly Sent[]): void {
     const session = {
       session: this.number,
+      lane,
       batch,
       user: this.user,
       device: 'phone',
       sends: sends.map((sent) => sent.send),
     };
     const bodies = sends.map((sent) => sent.body);
-    this.bus.publish(subjects.send(lane), encodeLines({ gateway: this.gateway, lane, sessions: [session] }, bodies));
+    this.bus.publish(subjects.send(lane), encodeLines({ gateway: this.gateway, sessions: [session] }, bodies));
   }
 
   private lane(number: number): Lane {
