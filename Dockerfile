@@ -6,7 +6,7 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 # Not `npm ci`: with npm 11 it can reject a lock file that lists other platforms' packages. No install script is needed.
 RUN npm install --no-audit --no-fund --ignore-scripts
-COPY nest-cli.json tsconfig.json ./
+COPY nest-cli.json tsconfig.json tsconfig.build.json ./
 COPY scripts/clean.mjs scripts/
 COPY libs libs
 COPY apps apps

@@ -90,8 +90,6 @@ export async function startGateway(ground: Ground, name: string): Promise<Runnin
     CURSOR_FLUSH: '1ms',
     CURSOR_REPEAT: '100ms',
     CONFIRM_INTERVAL: '1ms',
-    // A lost attach is only made good by this: an owner that does not know a session neither kicks it nor tells it anything.
-    RECONCILE: '1s',
     DRAIN_SPREAD: '0s',
     DRAIN_TIMEOUT: '1s',
   });

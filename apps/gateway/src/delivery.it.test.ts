@@ -135,6 +135,14 @@ test('asks a new owner of the inbox lane what there is', async () => {
   await bob.frame({ inboxSeq: 1 });
 });
 
+test('counts as waiting what came while the login was being answered', async () => {
+  rig.offline.put('bob', 'old');
+  rig.offline.beforeAnswer = ({ user }) => void rig.offline.deliver(user, 'early');
+  const bob = await rig.login('bob');
+  expect(bob.frames[0]).toMatchObject({ inboxSeq: 0, head: 2, waiting: 2 });
+  await bob.frame({ inboxSeq: 2 });
+});
+
 test('says again to a new owner which sessions are here until it has answered', async () => {
   const bob = await rig.login('bob');
   rig.offline.put('bob', 'm1');

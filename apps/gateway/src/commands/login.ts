@@ -80,7 +80,8 @@ function welcome({ user, device, version }: Identity, { session, reply }: Opened
     },
     inboxSeq: reply.cursor,
     head: session.inbox.head,
-    waiting: reply.waiting,
+    // News may have been quicker than the answer to the login.
+    waiting: session.inbox.head - reply.cursor,
     generation: reply.generation,
     ...(reply.resync && { resync: true }),
     serverTime: String(Date.now()),

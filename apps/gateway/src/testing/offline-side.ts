@@ -33,6 +33,8 @@ export class OfflineSide {
   readonly opens: OpenRequest[] = [];
   readonly fetches: FetchRequest[] = [];
   readonly attaches: AttachBatch[] = [];
+  /** Called when the session is open and its gateway does not know it yet. */
+  beforeAnswer: (request: OpenRequest) => void = () => undefined;
   /** So many of the next attachments are as if the bus had lost them. */
   losesAttaches = 0;
   readonly closes: CloseBatch['sessions'] = [];
@@ -183,6 +185,7 @@ export class OfflineSide {
       waiting: head - known.cursor,
       generation: 'g1',
     };
+    this.beforeAnswer(request);
     this.bus.respond(reply, JSON.stringify(answer));
   }
 

@@ -73,8 +73,11 @@ describe('revocations', () => {
     await rig.instance('offline-2');
     await owner?.stop();
     await until(async () => (await rig.owners()).every((name) => name === 'offline-2'));
-    gateway.attach(eve);
-    await until(() => gateway.revoked.length === 2);
+    // Its row says that it is the owner before it listens.
+    await until(() => {
+      gateway.attach(eve);
+      return gateway.revoked.length >= 2;
+    });
     await expect(gateway.open('eve', 'phone', 2, tokensValidFrom - 1)).rejects.toThrow('tokenRevoked');
     await expect(gateway.open('stranger', 'phone', 3, stranger - 1)).rejects.toThrow('tokenRevoked');
     await gateway.open('stranger', 'phone', 4, stranger);
