@@ -26,14 +26,14 @@ async function readiness(service: Service): Promise<number> {
 }
 
 test('a gateway that is told to end is not ready at once, serves on for its delay, and then tells everybody to go', async () => {
-  const service = await world.system.add('gateway', { DRAIN_DELAY: '1s', DRAIN_SPREAD: '0s' });
+  const service = await world.system.add('gateway', { DRAIN_DELAY: '3s', DRAIN_SPREAD: '0s' });
   const gateway = world.system.instances('gateway').indexOf(service);
   const [alice, bob] = [world.name('alice'), world.name('bob')];
   await world.known(bob);
   const sender = await world.device(alice, 'phone', { gateway });
   expect(await readiness(service)).toBe(200);
   const stopped = service.stop();
-  expect(await readiness(service)).toBe(503);
+  await eventually('not to be ready', async () => ((await readiness(service)) === 503 ? true : undefined));
   const late = await world.device(bob, 'first', { gateway });
   const receipts = await sendTexts(sender, bob, 3);
   await late.confirmed(3);
