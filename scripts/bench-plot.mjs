@@ -191,7 +191,7 @@ export function benchRows(results) {
     });
 }
 
-const MODES = ['throughput', 'group', 'growth', 'logins', 'drain', 'idle'];
+const MODES = ['throughput', 'hostile', 'group', 'growth', 'logins', 'drain', 'idle'];
 const order = ({ mode, options }) => `${MODES.indexOf(mode)} ${String(options.rate ?? 0).padStart(8, '0')}`;
 
 function work({ mode, options: { sessions, members, messages, rate } }) {
@@ -200,6 +200,7 @@ function work({ mode, options: { sessions, members, messages, rate } }) {
   if (mode === 'growth') return `${thousands(rate)} messages/s, up to ${thousands(sessions)} sessions`;
   if (mode === 'logins') return `logins, ${thousands(sessions)} users`;
   if (mode === 'drain') return `${thousands(sessions)} users come back to ${thousands(messages)} messages`;
+  if (mode === 'hostile') return `${thousands(sessions)} sessions in pairs, ${thousands(rate)} messages/s, beside stalled ones`;
   return `${thousands(sessions)} idle sessions`;
 }
 
@@ -213,5 +214,7 @@ function outcome({ mode, median: { figures, latencies } }) {
   if (mode === 'growth') return `${figures['growth (times)']} times the CPU of 200 sessions`;
   if (mode === 'logins') return `${figure('logins/s')} logins/s`;
   if (mode === 'drain') return `all confirmed after ${figures['all delivered and confirmed after (s)']} s`;
+  if (mode === 'hostile')
+    return `${figures['p99 beside them (times)']} times the p99 beside ${figure('stalled connections')} that stall`;
   return `${figure('sessions per GiB')} sessions per GiB`;
 }

@@ -189,13 +189,15 @@ describe('TcpProxy', () => {
     await again.receives('needle');
   });
 
-  it('eats an answer and stays silent when told so', async () => {
-    const proxy = await proxyTo((await server()).port);
+  it('eats an answer and stays silent when told so: what is asked arrives, what is answered does not', async () => {
+    const heard: string[] = [];
+    const proxy = await proxyTo((await server((chunk) => (heard.push(chunk.toString()), chunk))).port);
     const client = await Client.connect(proxy.port);
     const eaten = proxy.dropResponsesOnce('x', 'silence');
     client.socket.write('x');
     await eaten;
     client.socket.write('y');
+    await eventually('what is asked', 5_000, () => heard.join('') === 'xy');
     const other = await Client.connect(proxy.port);
     other.socket.write('z');
     await other.receives('z');

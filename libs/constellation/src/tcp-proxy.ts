@@ -98,7 +98,8 @@ export class TcpProxy {
 
   /**
    * "The request was carried out and the answer never came": swallows, once, the first bytes from the target that match,
-   * with all that follows on that connection, and resets it (or leaves it silent). Resolves when that has happened.
+   * with all that follows on that connection, and resets it (or leaves it: what is asked still arrives, and no answer ever comes).
+   * Resolves when that has happened.
    */
   dropResponsesOnce(match: ResponseMatch, then: 'reset' | 'silence' = 'reset'): Promise<void> {
     return new Promise((resolve) => this.#traps.push({ match, then, sprung: resolve }));
@@ -189,12 +190,12 @@ class Link {
     client.on('data', (chunk) => (this.#swallows() ? undefined : up?.push(chunk)));
     client.on('end', () => (this.#swallows() ? undefined : up?.end()));
     target?.on('data', (chunk) => {
-      if (this.#swallows()) return;
+      if (this.#silent || this.#swallows()) return;
       const then = hooks.caught(chunk, this.#tails);
       if (then === undefined) down?.push(chunk);
       else this.#eat(then);
     });
-    target?.on('end', () => (this.#swallows() ? undefined : down?.end()));
+    target?.on('end', () => (this.#silent || this.#swallows() ? undefined : down?.end()));
     client.resume();
   }
 
@@ -211,7 +212,7 @@ class Link {
   }
 
   #swallows(): boolean {
-    if (!this.#silent && !this.hooks.swallowing()) return false;
+    if (!this.hooks.swallowing()) return false;
     this.damaged = true;
     return true;
   }

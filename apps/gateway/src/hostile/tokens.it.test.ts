@@ -83,6 +83,11 @@ describe('the claims of a token', () => {
     await refuses(byKeys, token({ alg: 'ES256', kid: 'k1' }, payload, es256(ours.privateKey)), error);
   });
 
+  test('the clock of who issues tokens may be a little ahead', async () => {
+    const soon = { ...good, nbf: seconds(20), iat: seconds(20) };
+    await bySecret('alice', token({ alg: 'HS256' }, soon, hs256(secret)));
+  });
+
   test('an expired token of a forger is forged, not expired', async () => {
     const expired = { sub: 'alice', exp: seconds(-1) };
     await refuses(bySecret, token({ alg: 'HS256' }, expired, hs256('guess')));

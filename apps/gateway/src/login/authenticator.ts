@@ -25,6 +25,8 @@ const ASYMMETRIC = [
   ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
 ];
 const REQUIRED = ['sub', 'exp'];
+/** The clock of who issues tokens may be so far ahead of ours, seconds: a new token is good at once. */
+const AHEAD = 30;
 
 export function authenticatorFor({ AUTH, JWT_SECRET, JWKS_URL }: AuthSettings): Authenticator {
   if (AUTH === 'open') return async () => ({ expiresAt: Infinity });
@@ -43,11 +45,13 @@ function checking(verify: Verify): Authenticator {
     if (token === undefined) throw new ProtocolError('badToken', 'token: is missing');
     let claims: JWTPayload;
     try {
-      claims = (await verify(token, { requiredClaims: REQUIRED })).payload;
+      claims = (await verify(token, { requiredClaims: REQUIRED, clockTolerance: AHEAD })).payload;
     } catch (error) {
       throw refusal(error);
     }
     const { sub, iat = 0, exp = 0 } = claims;
+    // The tolerance is for the beginning of a token, not for its end.
+    if (exp * 1_000 <= Date.now()) throw new ProtocolError('tokenExpired', 'token: has expired');
     if (sub !== user) throw new ProtocolError('badToken', 'token: is not for this user');
     return { issuedAt: Math.floor(iat), expiresAt: exp * 1_000 };
   };
