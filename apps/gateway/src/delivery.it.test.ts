@@ -1,11 +1,10 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { inboxLaneOf } from '@huizhi/protocol';
 import { armFailpoints, enableFailpoints, failpointStatus, resetFailpoints } from '@huizhi/runtime';
 import { eventually } from './testing/eventually.js';
-import { BusServer, Rig } from './testing/rig.js';
+import { Rig } from './testing/rig.js';
 
-let server: BusServer;
-let rig: Rig;
+const rig = Rig.forEachTest();
 
 const FAST = {
   REDELIVER_AFTER: '300ms',
@@ -15,19 +14,6 @@ const FAST = {
   BATCH_ENTRIES: '4',
 };
 
-beforeAll(async () => {
-  server = await BusServer.start();
-});
-afterAll(() => server.stop());
-beforeEach(async () => {
-  rig = await Rig.start(server);
-});
-afterEach(() => rig.stop());
-
-const restart = async (env: Record<string, string>): Promise<void> => {
-  await rig.stop();
-  rig = await Rig.start(server, env);
-};
 const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
 test('gives what waited as batches in order, then what comes live, each once', async () => {
@@ -51,7 +37,7 @@ test('writes an array while catching up even for one entry, a single frame when 
 });
 
 test('writes no array for version 1, which may log in without messageType and beats each second', async () => {
-  await restart({ AUTH: 'open', JWT_SECRET: '' });
+  await rig.restart({ AUTH: 'open', JWT_SECRET: '' });
   for (let i = 1; i <= 5; i++) rig.offline.put('bob', `old ${i}`);
   const bob = await rig.connect();
   bob.send({ versionCode: 1, fromUserID: 'bob', beatID: '1' });
@@ -97,7 +83,7 @@ test('answers a receipt for what is confirmed, unknown or another’s alike and 
 });
 
 test('says the cursor again until it is confirmed', async () => {
-  await restart({ CURSOR_REPEAT: '200ms' });
+  await rig.restart({ CURSOR_REPEAT: '200ms' });
   const bob = await rig.login('bob');
   rig.offline.confirms = false;
   rig.offline.deliver('bob', 'm1');
@@ -154,10 +140,10 @@ test('says again to a new owner which sessions are here until it has answered', 
 
 test('catches up after the bus was lost', async () => {
   const bob = await rig.login('bob');
-  await server.nats.kill9();
+  await rig.nats.kill9();
   rig.offline.put('bob', 'm1');
   rig.offline.put('bob', 'm2');
-  await server.nats.restart();
+  await rig.nats.restart();
   await bob.frame({ inboxSeq: 2 }, 10_000);
   expect(bob.delivered).toEqual([1, 2]);
 }, 15_000);
@@ -173,7 +159,7 @@ test('passes over void entries, says what came before, and counts them as receip
 });
 
 test('delivers again, in order, what is not receipted, and nothing of what is', async () => {
-  await restart(FAST);
+  await rig.restart(FAST);
   const bob = await rig.login('bob');
   for (let i = 1; i <= 4; i++) rig.offline.deliver('bob', `m${i}`);
   await bob.frame({ inboxSeq: 4 });
@@ -192,7 +178,7 @@ test('delivers again, in order, what is not receipted, and nothing of what is', 
 });
 
 test('delivers no more than the window, and more as receipts come', async () => {
-  await restart({ WINDOW: '10', BATCH_ENTRIES: '4' });
+  await rig.restart({ WINDOW: '10', BATCH_ENTRIES: '4' });
   for (let i = 1; i <= 25; i++) rig.offline.put('bob', `m${i}`);
   const bob = await rig.login('bob');
   await bob.frame({ inboxSeq: 10 });
@@ -202,7 +188,7 @@ test('delivers no more than the window, and more as receipts come', async () => 
 });
 
 test('closes a session that receipts nothing while its window is full', async () => {
-  await restart(FAST);
+  await rig.restart(FAST);
   for (let i = 1; i <= 30; i++) rig.offline.put('bob', `m${i}`);
   const bob = await rig.login('bob');
   const carol = await rig.login('carol');
@@ -239,7 +225,7 @@ test('closes a session whose epoch is over when it asks for more', async () => {
 });
 
 test('goes on fetching when the owner was away for a while', async () => {
-  await restart({ FETCH_TIMEOUT: '200ms' });
+  await rig.restart({ FETCH_TIMEOUT: '200ms' });
   rig.offline.answersFetch = false;
   rig.offline.put('bob', 'm1');
   const bob = await rig.login('bob');
@@ -251,7 +237,7 @@ test('goes on fetching when the owner was away for a while', async () => {
 });
 
 test.each(['gateway.before-delivery-write', 'gateway.before-cursor'])('mends what fails at %s', async (name) => {
-  await restart({ CURSOR_REPEAT: '100ms' });
+  await rig.restart({ CURSOR_REPEAT: '100ms' });
   enableFailpoints();
   try {
     const bob = await rig.login('bob');

@@ -1,24 +1,10 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { TestClient } from './testing/client.js';
 import { eventually } from './testing/eventually.js';
-import { BusServer, Rig } from './testing/rig.js';
+import { Rig } from './testing/rig.js';
 
-let server: BusServer;
-let rig: Rig;
+const rig = Rig.forEachTest({ DRAIN_SPREAD: '0s' });
 
-beforeAll(async () => {
-  server = await BusServer.start();
-});
-afterAll(() => server.stop());
-beforeEach(async () => {
-  rig = await Rig.start(server, { DRAIN_SPREAD: '0s' });
-});
-afterEach(() => rig.stop());
-
-const restart = async (env: Record<string, string>): Promise<void> => {
-  await rig.stop();
-  rig = await Rig.start(server, env);
-};
 const text = (clientMsgID: string) => ({
   ...{ messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: 'bob', clientMsgID },
   content: { text: clientMsgID },
@@ -44,7 +30,7 @@ test('tells everybody to go, who waits for an answer once it has come, and takes
 });
 
 test('spreads the goodbyes, and serves everybody until theirs', async () => {
-  await restart({ DRAIN_SPREAD: '1500ms' });
+  await rig.restart({ DRAIN_SPREAD: '1500ms' });
   const clients = await Promise.all(Array.from({ length: 40 }, (_, i) => rig.login(`user${i}`)));
   const slots = new Set<number>();
   const stopped = rig.gateway.stop();
@@ -64,7 +50,7 @@ test('spreads the goodbyes, and serves everybody until theirs', async () => {
 });
 
 test('waits for an answer no longer than it may', async () => {
-  await restart({ DRAIN_SPREAD: '0s', DRAIN_TIMEOUT: '300ms' });
+  await rig.restart({ DRAIN_SPREAD: '0s', DRAIN_TIMEOUT: '300ms' });
   const alice = await rig.login('alice');
   rig.message.answer = () => undefined;
   alice.send(text('m1'));
@@ -74,7 +60,7 @@ test('waits for an answer no longer than it may', async () => {
 });
 
 test('goes on as before during the delay, then lets nobody in', async () => {
-  await restart({ DRAIN_SPREAD: '0s', DRAIN_DELAY: '1s' });
+  await rig.restart({ DRAIN_SPREAD: '0s', DRAIN_DELAY: '1s' });
   const alice = await rig.login('alice');
   const stopped = rig.gateway.stop();
   const bob = await rig.login('bob');
@@ -98,6 +84,6 @@ test('lets a login that is under way come to its end, and sends it away like the
 });
 
 test('is over at once where nobody is', async () => {
-  await restart({ DRAIN_SPREAD: '1h', DRAIN_TIMEOUT: '1h' });
+  await rig.restart({ DRAIN_SPREAD: '1h', DRAIN_TIMEOUT: '1h' });
   await rig.gateway.stop();
 });

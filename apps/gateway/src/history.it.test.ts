@@ -1,20 +1,13 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { beforeEach, expect, test } from '@jest/globals';
 import { encodeLines, pairConversation, subjects, type HistoryReply, type HistoryRequest } from '@huizhi/protocol';
-import { BusServer, Rig } from './testing/rig.js';
+import { Rig } from './testing/rig.js';
 
-let server: BusServer;
-let rig: Rig;
+const rig = Rig.forEachTest({ HISTORY_TIMEOUT: '600ms' });
 let asked: HistoryRequest[];
 
-beforeAll(async () => {
-  server = await BusServer.start();
-});
-afterAll(() => server.stop());
-beforeEach(async () => {
-  rig = await Rig.start(server, { HISTORY_TIMEOUT: '600ms' });
+beforeEach(() => {
   asked = [];
 });
-afterEach(() => rig.stop());
 
 /** The message service's instances: each request gets the next of these answers, undefined being none. */
 function instances(...answers: ([head: HistoryReply, ...deliveries: string[]] | undefined)[]): void {

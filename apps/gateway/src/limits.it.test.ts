@@ -1,35 +1,11 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { signToken } from '@huizhi/constellation';
 import { eventually } from './testing/eventually.js';
-import { BusServer, Rig, SECRET } from './testing/rig.js';
-import type { TestClient } from './testing/client.js';
+import { closed, works } from './testing/expect.js';
+import { Rig, SECRET } from './testing/rig.js';
 
-let server: BusServer;
-let rig: Rig;
+const rig = Rig.forEachTest();
 
-beforeAll(async () => {
-  server = await BusServer.start();
-});
-afterAll(() => server.stop());
-beforeEach(async () => {
-  rig = await Rig.start(server);
-});
-afterEach(() => rig.stop());
-
-const restart = async (env: Record<string, string>): Promise<void> => {
-  await rig.stop();
-  rig = await Rig.start(server, env);
-};
-const closed = async (client: TestClient, name: string): Promise<void> => {
-  expect(await client.frame({ messageType: 'close' })).toMatchObject({ name });
-  await client.closed();
-};
-/** It works, before and after: nobody else is harmed. */
-const works = async (client: TestClient): Promise<void> => {
-  const beatID = String(Math.random());
-  client.send({ beatID });
-  await client.frame({ beatID });
-};
 const loginLine = async (): Promise<string> =>
   JSON.stringify({
     messageType: 'login',
@@ -39,12 +15,12 @@ const loginLine = async (): Promise<string> =>
   });
 
 test('closes who says nothing', async () => {
-  await restart({ LOGIN_DEADLINE: '300ms' });
+  await rig.restart({ LOGIN_DEADLINE: '300ms' });
   await closed(await rig.connect(), 'loginTimeout');
 });
 
 test('closes who keeps busy without logging in', async () => {
-  await restart({ LOGIN_DEADLINE: '500ms' });
+  await rig.restart({ LOGIN_DEADLINE: '500ms' });
   const client = await rig.connect();
   client.raw('{');
   const loris = setInterval(() => client.raw(' '), 50);
@@ -71,7 +47,7 @@ test('answers bytes that are no frame and closes', async () => {
 });
 
 test('takes a login split at any byte, with CRLF', async () => {
-  await restart({ LOGIN_ATTEMPTS: '1000' });
+  await rig.restart({ LOGIN_ATTEMPTS: '1000' });
   const line = Buffer.from(`${await loginLine()}\r\n`);
   for (let at = 1; at < line.length; at++) {
     const client = await rig.connect();
@@ -97,7 +73,7 @@ test('reads frames however the bytes come: one at a time, many at once', async (
 });
 
 test('closes a frame that is begun and not finished', async () => {
-  await restart({ FRAME_DEADLINE: '400ms' });
+  await rig.restart({ FRAME_DEADLINE: '400ms' });
   const alice = await rig.login('alice');
   const loris = setInterval(() => alice.raw(' '), 50);
   alice.raw('{"beatID"');
@@ -131,7 +107,7 @@ test.each([
 });
 
 test('closes who sends more frames a second than told, receipts not counted', async () => {
-  await restart({ FRAMES_PER_SECOND: '10' });
+  await rig.restart({ FRAMES_PER_SECOND: '10' });
   const alice = await rig.login('alice');
   for (let i = 0; i < 100; i++) alice.send({ messageType: 'receipt', upTo: 1 });
   await works(alice);
@@ -140,7 +116,7 @@ test('closes who sends more frames a second than told, receipts not counted', as
 });
 
 test('closes who sends more than the unanswered limit', async () => {
-  await restart({ UNANSWERED_SENDS: '5' });
+  await rig.restart({ UNANSWERED_SENDS: '5' });
   const alice = await rig.login('alice');
   rig.message.answer = () => undefined;
   for (let i = 0; i < 6; i++) {
@@ -153,7 +129,7 @@ test('closes who sends more than the unanswered limit', async () => {
 });
 
 test('closes who is silent for three heartbeats', async () => {
-  await restart({ HEARTBEAT: '100ms', HEARTBEAT_LEAST: '100ms' });
+  await rig.restart({ HEARTBEAT: '100ms', HEARTBEAT_LEAST: '100ms' });
   const silent = await rig.login('alice');
   const beating = await rig.login('bob');
   const heart = setInterval(() => beating.send({ beatID: '1' }), 50);
@@ -162,7 +138,7 @@ test('closes who is silent for three heartbeats', async () => {
 });
 
 test('closes a reader that has stopped, with a bounded buffer, and goes on for others', async () => {
-  await restart({ WRITE_STALL: '1s', REDELIVER_AFTER: '1h', WINDOW: '10000' });
+  await rig.restart({ WRITE_STALL: '1s', REDELIVER_AFTER: '1h', WINDOW: '10000' });
   const text = 'x'.repeat(30_000);
   for (let i = 0; i < 600; i++) rig.offline.put('alice', text);
   const slow = await rig.connect();
@@ -177,7 +153,7 @@ test('closes a reader that has stopped, with a bounded buffer, and goes on for o
 }, 15_000);
 
 test('closes who asks and asks and never reads', async () => {
-  await restart({ WRITE_BUFFER_BYTES: '524288', WRITE_STALL: '1h', QUIET_FRAMES_PER_SECOND: '100000' });
+  await rig.restart({ WRITE_BUFFER_BYTES: '524288', WRITE_STALL: '1h', QUIET_FRAMES_PER_SECOND: '100000' });
   const slow = await rig.login('alice');
   slow.socket.pause();
   const beat = `{"beatID":"${'x'.repeat(60)}"}\n`.repeat(500);
@@ -186,7 +162,7 @@ test('closes who asks and asks and never reads', async () => {
 }, 15_000);
 
 test('closes its sessions before it reads another frame when it was away too long', async () => {
-  await restart({ STALE_AFTER: '300ms' });
+  await rig.restart({ STALE_AFTER: '300ms' });
   const alice = await rig.login('alice');
   alice.send({ beatID: 'before' });
   await alice.frame({ beatID: 'before' });

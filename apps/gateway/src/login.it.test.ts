@@ -1,28 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { certificateFor, signToken } from '@huizhi/constellation';
 import { SignJWT, UnsecuredJWT } from 'jose';
 import { eventually } from './testing/eventually.js';
-import { BusServer, Rig, SECRET } from './testing/rig.js';
+import { Rig, SECRET } from './testing/rig.js';
 
-let server: BusServer;
-let rig: Rig;
+const rig = Rig.forEachTest();
 
-beforeAll(async () => {
-  server = await BusServer.start();
-});
-afterAll(() => server.stop());
-beforeEach(async () => {
-  rig = await Rig.start(server);
-});
-afterEach(() => rig.stop());
-
-const restart = async (env: Record<string, string>): Promise<void> => {
-  await rig.stop();
-  rig = await Rig.start(server, env);
-};
 const hello = (token: unknown, fromUserID = 'alice') => ({ messageType: 'login', fromUserID, versionCode: 2, token });
 
 test('opens a session for who proves who it is, and tells the limits', async () => {
@@ -85,7 +71,7 @@ test.each([
 });
 
 test('asks a version that is too old to upgrade', async () => {
-  await restart({ UPGRADE_URL: 'https://example.org/get' });
+  await rig.restart({ UPGRADE_URL: 'https://example.org/get' });
   const client = await rig.connect();
   client.send({ ...hello('x'), versionCode: 0 });
   expect(await client.frame({ messageType: 'loginReceipt' })).toMatchObject({
@@ -103,7 +89,7 @@ test('keeps what comes while the login is pending for after it', async () => {
 });
 
 test('tries the owner again, and gives up with an invitation to come back', async () => {
-  await restart({ LOGIN_BUDGET: '3s' });
+  await rig.restart({ LOGIN_BUDGET: '3s' });
   rig.offline.answersOpen = false;
   const late = rig.login('alice');
   await eventually('an attempt', () => rig.offline.opens.length > 0);
@@ -120,7 +106,7 @@ test('tries the owner again, and gives up with an invitation to come back', asyn
 }, 15_000);
 
 test('slows down who logs in too often, and nobody else', async () => {
-  await restart({ LOGIN_ATTEMPTS: '2' });
+  await rig.restart({ LOGIN_ATTEMPTS: '2' });
   await rig.login('alice');
   await rig.login('alice');
   const third = await rig.connect();
@@ -137,10 +123,9 @@ test('refuses a second login on a connection and keeps the first', async () => {
 });
 
 test('speaks TLS', async () => {
-  await rig.stop();
   const folder = mkdtempSync(join(tmpdir(), 'hz-gateway-cert-'));
   const { certFile, keyFile, ca } = await certificateFor(folder);
-  rig = await Rig.start(server, { TLS: 'on', TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile }, ca);
+  await rig.restart({ TLS: 'on', TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile }, { ca });
   rig.offline.put('alice', '回执 ✓');
   const alice = await rig.login('alice');
   expect(await alice.frame({ inboxSeq: 1 })).toMatchObject({ content: { text: '回执 ✓' } });

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,39 +6,21 @@ import { certificateFor, signToken } from '@huizhi/constellation';
 import { encodeBase64Line, encodeHzFrame, encodeJsonLine, HZ } from '@huizhi/protocol';
 import { speeches, WebSocketTestClient, type Frame, type TestClient } from './testing/client.js';
 import { eventually } from './testing/eventually.js';
-import { BusServer, Rig, SECRET, type Mode, type ModeClient } from './testing/rig.js';
+import { works } from './testing/expect.js';
+import { Rig, SECRET, type Mode, type ModeClient } from './testing/rig.js';
 
 /** What is the same in every mode of the wire, and what only one of them has. WebSockets have a file of their own for the rest. */
 
 const MODES: Mode[] = ['JSON lines', 'base64 lines', 'HZ frames', 'WebSocket'];
 
-let server: BusServer;
-let rig: Rig;
+const rig = Rig.forEachTest();
 
-beforeAll(async () => {
-  server = await BusServer.start();
-});
-afterAll(() => server.stop());
-beforeEach(async () => {
-  rig = await Rig.start(server);
-});
-afterEach(() => rig.stop());
-
-const restart = async (env: Record<string, string>, ca?: string): Promise<void> => {
-  await rig.stop();
-  rig = await Rig.start(server, env, ca);
-};
 const login = async (mode: Mode, user: string, more: Frame = {}): Promise<ModeClient> =>
   rig.loginOn(await rig.connectAs(mode), user, more);
 const closed = async (client: ModeClient, name: string): Promise<void> => {
   expect(await client.frame({ messageType: 'close' })).toMatchObject({ name });
   await client.closed();
   if (client instanceof WebSocketTestClient) expect(client.reason).toBe(name);
-};
-const works = async (client: ModeClient): Promise<void> => {
-  const beatID = String(Math.random());
-  client.send({ beatID });
-  await client.frame({ beatID });
 };
 const message = (clientMsgID: string, content: Frame): Frame => ({
   ...{ messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: 'bob', clientMsgID },
@@ -120,14 +102,14 @@ describe.each(MODES)('%s', (mode) => {
   });
 
   test('closes who sends more frames a second than told', async () => {
-    await restart({ FRAMES_PER_SECOND: '10' });
+    await rig.restart({ FRAMES_PER_SECOND: '10' });
     const alice = await login(mode, 'alice');
     for (let i = 0; i < 30; i++) alice.send({ messageType: 'nonsense' });
     await closed(alice, 'rateLimited');
   });
 
   test('closes a reader that has stopped, with a bounded buffer', async () => {
-    await restart({ WRITE_STALL: '1s', REDELIVER_AFTER: '1h', WINDOW: '10000' });
+    await rig.restart({ WRITE_STALL: '1s', REDELIVER_AFTER: '1h', WINDOW: '10000' });
     for (let i = 0; i < 600; i++) rig.offline.put('alice', 'x'.repeat(30_000));
     const slow = await rig.connectAs(mode);
     if (slow instanceof WebSocketTestClient) slow.webSocket.pause();
@@ -142,7 +124,7 @@ describe.each(MODES)('%s', (mode) => {
 test('speaks every mode over TLS, on one port', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'hz-modes-cert-'));
   const { certFile, keyFile, ca } = await certificateFor(folder);
-  await restart({ TLS: 'on', TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile }, ca);
+  await rig.restart({ TLS: 'on', TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile }, { ca });
   rig.offline.put('alice', 'waited');
   for (const [i, mode] of MODES.entries()) {
     const client = await login(mode, 'alice', { deviceID: `device-${i}` });
@@ -162,7 +144,7 @@ describe.each(ENCODED)('%s, byte by byte', (mode, encode) => {
   const connect = async (): Promise<TestClient> => (await rig.connectAs(mode)) as TestClient;
 
   test('takes a login split at any byte', async () => {
-    await restart({ LOGIN_ATTEMPTS: '1000' });
+    await rig.restart({ LOGIN_ATTEMPTS: '1000' });
     const bytes = encode(await loginText());
     for (let at = 1; at < bytes.length; at += at < 16 ? 1 : 13) {
       const client = await connect();
@@ -175,7 +157,7 @@ describe.each(ENCODED)('%s, byte by byte', (mode, encode) => {
   }, 20_000);
 
   test('closes a frame that is begun and not finished', async () => {
-    await restart({ FRAME_DEADLINE: '400ms' });
+    await rig.restart({ FRAME_DEADLINE: '400ms' });
     const alice = (await login(mode, 'alice')) as TestClient;
     const bytes = encode('{"beatID":"1"}');
     alice.raw(bytes.subarray(0, -9));
@@ -238,7 +220,7 @@ test.each(['beatID\n', 'YmVhdElECg==\n'])('base64: a bare heartbeat is no login 
 });
 
 test('base64: counts bare heartbeats', async () => {
-  await restart({ QUIET_FRAMES_PER_SECOND: '10' });
+  await rig.restart({ QUIET_FRAMES_PER_SECOND: '10' });
   const alice = (await login('base64 lines', 'alice')) as TestClient;
   alice.raw('beatID\n'.repeat(30));
   await closed(alice, 'rateLimited');

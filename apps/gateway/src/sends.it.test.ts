@@ -1,19 +1,9 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { groupIdOf, laneOf, pairConversation } from '@huizhi/protocol';
 import { eventually } from './testing/eventually.js';
-import { BusServer, Rig } from './testing/rig.js';
+import { Rig } from './testing/rig.js';
 
-let server: BusServer;
-let rig: Rig;
-
-beforeAll(async () => {
-  server = await BusServer.start();
-});
-afterAll(() => server.stop());
-beforeEach(async () => {
-  rig = await Rig.start(server, { RESEND_AFTER: '200ms', SEND_TIMEOUT: '2s' });
-});
-afterEach(() => rig.stop());
+const rig = Rig.forEachTest({ RESEND_AFTER: '200ms', SEND_TIMEOUT: '2s' });
 
 const chat = (clientMsgID: string, text = 'hello', toUserID = 'bob') => ({
   messageType: 'normal',
@@ -108,8 +98,7 @@ test('sends an unanswered batch again word for word, and settles it once', async
 });
 
 test('sends again at once when the lane has a new owner', async () => {
-  await rig.stop();
-  rig = await Rig.start(server, { RESEND_AFTER: '1h', SEND_TIMEOUT: '1h' });
+  await rig.restart({ RESEND_AFTER: '1h', SEND_TIMEOUT: '1h' });
   const alice = await rig.login('alice');
   const { answer } = rig.message;
   rig.message.answer = () => undefined;
@@ -126,9 +115,9 @@ test('settles what was unanswered when the bus went, once it is back', async () 
   rig.message.answer = () => undefined;
   alice.send(chat('m1'));
   await eventually('the first batch', () => rig.message.payloads.length === 1);
-  await server.nats.kill9();
+  await rig.nats.kill9();
   rig.message.answer = answer;
-  await server.nats.restart();
+  await rig.nats.restart();
   await alice.frame({ clientMsgID: 'm1', messageType: 'normalReceipt' }, 10_000);
 }, 15_000);
 

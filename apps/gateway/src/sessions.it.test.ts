@@ -1,26 +1,15 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { signToken } from '@huizhi/constellation';
-import { BusServer, Rig, SECRET } from './testing/rig.js';
+import { Rig, SECRET } from './testing/rig.js';
 
 const HOUR_MS = 3_600_000;
 
-let server: BusServer;
-let rig: Rig;
-
-beforeAll(async () => {
-  server = await BusServer.start();
-});
-afterAll(() => server.stop());
-beforeEach(async () => {
-  rig = await Rig.start(server);
-});
-afterEach(() => rig.stop());
+const rig = Rig.forEachTest();
 
 test('a session ends a little after its token, and the client is told to come back with a new one', async () => {
   let ahead = 0;
-  await rig.stop();
   const patience = { HEARTBEAT: '23h', STALE_AFTER: '23h', TOKEN_LEEWAY: '10s' };
-  rig = await Rig.start(server, patience, undefined, () => performance.now() + ahead);
+  await rig.restart(patience, { now: () => performance.now() + ahead });
   const token = await signToken(SECRET, 'alice', HOUR_MS / 1_000);
   const alice = await rig.login('alice', { token });
   const bob = await rig.login('bob');

@@ -1,32 +1,15 @@
 import { connect, type Socket } from 'node:net';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { signToken } from '@huizhi/constellation';
 import { WebSocketTestClient, type Frame } from './testing/client.js';
 import { eventually } from './testing/eventually.js';
-import { BusServer, Rig, SECRET } from './testing/rig.js';
+import { works } from './testing/expect.js';
+import { Rig, SECRET } from './testing/rig.js';
 
 /** WebSockets: the upgrade, who may ask for it, and what only they have. The rest is in modes.it.test.ts. */
 
-let server: BusServer;
-let rig: Rig;
-const sockets: Socket[] = [];
+const rig = Rig.forEachTest();
 
-beforeAll(async () => {
-  server = await BusServer.start();
-});
-afterAll(() => server.stop());
-beforeEach(async () => {
-  rig = await Rig.start(server);
-});
-afterEach(async () => {
-  for (const socket of sockets.splice(0)) socket.destroy();
-  await rig.stop();
-});
-
-const restart = async (env: Record<string, string>): Promise<void> => {
-  await rig.stop();
-  rig = await Rig.start(server, env);
-};
 const open = (options?: Parameters<typeof WebSocketTestClient.connect>[1]): Promise<WebSocketTestClient> =>
   WebSocketTestClient.connect(rig.gateway.port, options);
 const login = async (user: string): Promise<WebSocketTestClient> => rig.loginOn(await open(), user);
@@ -34,11 +17,6 @@ const closed = async (client: WebSocketTestClient, name: string, code: number): 
   expect(await client.frame({ messageType: 'close' })).toMatchObject({ name, code });
   await client.closed();
   expect([client.code, client.reason]).toEqual([code, name]);
-};
-const works = async (client: WebSocketTestClient): Promise<void> => {
-  const beatID = String(Math.random());
-  client.send({ beatID });
-  await client.frame({ beatID });
 };
 const hello = async (): Promise<Frame> => ({
   ...{ messageType: 'login', fromUserID: 'alice', versionCode: 2, deviceID: 'phone' },
@@ -52,7 +30,7 @@ class RawClient {
   ended = false;
 
   constructor(readonly socket: Socket) {
-    sockets.push(socket);
+    rig.owns(socket);
     socket.on('error', () => undefined);
     socket.on('close', () => (this.ended = true));
     socket.on('data', (bytes) => {
@@ -147,7 +125,7 @@ test('lets in pages of the same host, or those that are listed', async () => {
   const { port } = rig.gateway;
   await works(await rig.loginOn(await open({ origin: `http://localhost:${port}` }), 'alice'));
   await expect(open({ origin: `http://localhost:${port + 1}` })).rejects.toThrow('403');
-  await restart({ ALLOWED_ORIGINS: 'https://chat.example,http://localhost:8080' });
+  await rig.restart({ ALLOWED_ORIGINS: 'https://chat.example,http://localhost:8080' });
   await works(await rig.loginOn(await open({ origin: 'https://chat.example' }), 'alice'));
   await expect(open({ origin: 'https://chat.example.evil.example' })).rejects.toThrow('403');
   await expect(open({ origin: `http://localhost:${rig.gateway.port}` })).rejects.toThrow('403');
@@ -168,7 +146,7 @@ test('an upgrade may come byte by byte, and be followed by the login at once', a
 });
 
 test('closes an upgrade that does not end, however busy it keeps', async () => {
-  await restart({ LOGIN_DEADLINE: '500ms' });
+  await rig.restart({ LOGIN_DEADLINE: '500ms' });
   const client = await RawClient.connect();
   client.socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n');
   const loris = setInterval(() => client.socket.write('X: y\r\n'), 50);
@@ -242,7 +220,7 @@ test('reads a message in pieces, with a ping between them', async () => {
 });
 
 test('closes a message that is begun and not finished', async () => {
-  await restart({ FRAME_DEADLINE: '400ms' });
+  await rig.restart({ FRAME_DEADLINE: '400ms' });
   const client = await RawClient.connect();
   await client.upgrade(wsFrame(TEXT, JSON.stringify(await hello())));
   await eventually('the login', () => client.text.includes('loginReceipt'));
@@ -253,7 +231,7 @@ test('closes a message that is begun and not finished', async () => {
 });
 
 test('counts pings as frames, and is not silent to one who only pings', async () => {
-  await restart({ FRAMES_PER_SECOND: '10', HEARTBEAT: '100ms', HEARTBEAT_LEAST: '400ms' });
+  await rig.restart({ FRAMES_PER_SECOND: '10', HEARTBEAT: '100ms', HEARTBEAT_LEAST: '400ms' });
   const pinging = await login('bob');
   const heart = setInterval(() => pinging.webSocket.ping(), 150);
   const flooding = await login('alice');
@@ -274,7 +252,7 @@ test('a client that says goodbye is answered and its session is over', async () 
 });
 
 test('is told to go when the gateway ends, also in the middle of an upgrade', async () => {
-  await restart({ DRAIN_SPREAD: '0ms' });
+  await rig.restart({ DRAIN_SPREAD: '0ms' });
   const client = await login('alice');
   const upgrading = await RawClient.connect();
   upgrading.socket.write('GET / HTTP/1.1\r\n');

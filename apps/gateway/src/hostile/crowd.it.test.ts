@@ -1,29 +1,19 @@
 import { connect, type Socket } from 'node:net';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { signToken } from '@huizhi/constellation';
 import { eventually } from '../testing/eventually.js';
 import type { TestClient } from '../testing/client.js';
-import { BusServer, Rig, SECRET } from '../testing/rig.js';
+import { Rig, SECRET } from '../testing/rig.js';
 
-let server: BusServer;
-let rig: Rig;
-
-beforeAll(async () => {
-  server = await BusServer.start();
-  rig = await Rig.start(server, {
-    LOGIN_DEADLINE: '4s',
-    FRAME_DEADLINE: '2s',
-    WRITE_STALL: '2s',
-    WINDOW: '50',
-    RECEIPT_OVERDUE: '2s',
-    REDELIVER_AFTER: '1h',
-    BATCH_BYTES: '65536',
-    WRITE_BUFFER_BYTES: '131072',
-  });
-});
-afterAll(async () => {
-  await rig.stop();
-  await server.stop();
+const rig = Rig.forAllTests({
+  LOGIN_DEADLINE: '4s',
+  FRAME_DEADLINE: '2s',
+  WRITE_STALL: '2s',
+  WINDOW: '50',
+  RECEIPT_OVERDUE: '2s',
+  REDELIVER_AFTER: '1h',
+  BATCH_BYTES: '65536',
+  WRITE_BUFFER_BYTES: '131072',
 });
 
 const GOOD = 200;

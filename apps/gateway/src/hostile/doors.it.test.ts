@@ -3,42 +3,32 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls, type SecureVersion, type TLSSocket } from 'node:tls';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { certificateFor, signToken, type Certificate } from '@huizhi/constellation';
 import { eventually } from '../testing/eventually.js';
-import { BusServer, Rig, SECRET } from '../testing/rig.js';
+import { Rig, SECRET } from '../testing/rig.js';
 
 /** Before anybody is logged in: TCP, TLS, and whatever else may come to the port. */
 
-let server: BusServer;
+const rig = Rig.forEachTest();
 let folder: string;
 let certificate: Certificate;
-let rig: Rig;
-const sockets: Socket[] = [];
 
 beforeAll(async () => {
-  server = await BusServer.start();
   folder = mkdtempSync(join(tmpdir(), 'hz-doors-'));
   certificate = await certificateFor(folder);
 });
-afterAll(async () => {
-  await server.stop();
-  rmSync(folder, { recursive: true });
-});
-afterEach(async () => {
-  for (const socket of sockets.splice(0)) socket.destroy();
-  await rig.stop();
-});
+afterAll(() => rmSync(folder, { recursive: true }));
 
 const start = async (env: Record<string, string> = {}, now?: () => number): Promise<void> => {
   const { certFile, keyFile, ca } = certificate;
-  rig = await Rig.start(server, { TLS: 'on', TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile, ...env }, ca, now);
+  await rig.restart({ TLS: 'on', TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile, ...env }, { ca, ...(now && { now }) });
 };
 
 /** TCP only: what is on top is the test's. */
 async function tcp(): Promise<Socket> {
   const socket = connectTcp(rig.gateway.port, '127.0.0.1');
-  sockets.push(socket);
+  rig.owns(socket);
   socket.on('error', () => undefined).resume();
   await new Promise((resolve) => socket.once('connect', resolve));
   return socket;
@@ -55,7 +45,7 @@ async function tls(options: { minVersion?: SecureVersion; maxVersion?: SecureVer
     ...options,
     ...(ciphers && { ciphers }),
   });
-  sockets.push(socket);
+  rig.owns(socket);
   await new Promise<void>((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject));
   socket.on('error', () => undefined);
   return socket;
@@ -96,7 +86,7 @@ test('TLS and the login have one deadline together', async () => {
   await eventually('the connection', () => rig.gateway.accepted === 1);
   ahead = 9_900;
   const socket = connectTls({ socket: raw, rejectUnauthorized: false });
-  sockets.push(socket);
+  rig.owns(socket);
   let said = '';
   socket.on('data', (bytes: Buffer) => (said += bytes.toString()));
   await new Promise<void>((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject));
@@ -139,7 +129,7 @@ describe('bytes that are not this protocol', () => {
 
   test('end a connection that speaks TLS inside TLS', async () => {
     const inner = connectTls({ socket: await tls(), rejectUnauthorized: false });
-    sockets.push(inner);
+    rig.owns(inner);
     const failed = new Promise((resolve) => inner.once('error', resolve));
     await expect(failed).resolves.toMatchObject({ message: expect.any(String) });
     await works();
@@ -220,7 +210,7 @@ describe('the number of connections', () => {
     const held = await Promise.all([tcp(), tcp(), tcp(), tcp()]);
     await gone(await tcp());
     const other = connectTcp({ port: rig.gateway.port, host: '127.0.0.1', localAddress: '127.0.0.2' });
-    sockets.push(other);
+    rig.owns(other);
     const elsewhere = connectTls({ socket: other, rejectUnauthorized: false });
     await new Promise<void>((resolve, reject) => elsewhere.once('secureConnect', resolve).once('error', reject));
     held[0]?.destroy();

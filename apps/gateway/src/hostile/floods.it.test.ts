@@ -1,36 +1,15 @@
-import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { encodeLines, subjects, type HistoryReply } from '@huizhi/protocol';
 import { signToken } from '@huizhi/constellation';
 import { eventually } from '../testing/eventually.js';
-import type { TestClient } from '../testing/client.js';
-import { BusServer, Rig, SECRET } from '../testing/rig.js';
+import { closed, works } from '../testing/expect.js';
+import { Rig, SECRET } from '../testing/rig.js';
 
 /** Who sends much of something small, or a little of something large: it costs them their connection and nobody else anything. */
 
-let server: BusServer;
-let rig: Rig;
-
-beforeAll(async () => {
-  server = await BusServer.start();
-});
-afterAll(() => server.stop());
-afterEach(() => rig.stop());
-
-const start = async (env: Record<string, string> = {}): Promise<void> => {
-  rig = await Rig.start(server, env);
-};
-const closed = async (client: TestClient, name: string): Promise<void> => {
-  expect(await client.frame({ messageType: 'close' })).toMatchObject({ name });
-  await client.closed();
-};
-const works = async (client: TestClient): Promise<void> => {
-  const beatID = String(Math.random());
-  client.send({ beatID });
-  await client.frame({ beatID });
-};
+const rig = Rig.forEachTest();
 
 test('47 KB of tiny frames before the login are refused at the first', async () => {
-  await start();
   const bystander = await rig.login('bob');
   const client = await rig.connect();
   client.raw('{}\n'.repeat(16_000));
@@ -40,7 +19,6 @@ test('47 KB of tiny frames before the login are refused at the first', async () 
 });
 
 test('47 KB of tiny frames that say nothing count as frames, although they have no type', async () => {
-  await start();
   const bystander = await rig.login('bob');
   const client = await rig.login('alice');
   client.raw('{}\n'.repeat(16_000));
@@ -50,7 +28,7 @@ test('47 KB of tiny frames that say nothing count as frames, although they have 
 });
 
 test('receipts that are wrong count as frames', async () => {
-  await start({ FRAMES_PER_SECOND: '10' });
+  await rig.restart({ FRAMES_PER_SECOND: '10' });
   const client = await rig.login('alice');
   client.raw(`${JSON.stringify({ messageType: 'receipt', messageIDs: Array<string>(900).fill('x') })}\n`.repeat(100));
   await closed(client, 'rateLimited');
@@ -58,7 +36,6 @@ test('receipts that are wrong count as frames', async () => {
 });
 
 test('47 KB of tiny heartbeats are answered, each once and in order', async () => {
-  await start();
   const client = await rig.login('alice');
   client.raw(Array.from({ length: 3_000 }, (_, n) => `{"beatID":"${n}"}\n`).join(''));
   await client.frame({ beatID: '2999' });
@@ -71,7 +48,7 @@ test.each([
   ['heartbeats', { beatID: '1' }],
   ['receipts', { messageType: 'receipt', upTo: 1 }],
 ])('closes who sends more %s a second than their own limit', async (_, frame) => {
-  await start({ QUIET_FRAMES_PER_SECOND: '50' });
+  await rig.restart({ QUIET_FRAMES_PER_SECOND: '50' });
   const bystander = await rig.login('bob');
   const client = await rig.login('alice');
   client.send(...Array<typeof frame>(150).fill(frame));
@@ -80,7 +57,7 @@ test.each([
 });
 
 test('closes who sends more bytes a second than the limit, whatever the frames', async () => {
-  await start({ BYTES_PER_SECOND: '262144' });
+  await rig.restart({ BYTES_PER_SECOND: '262144' });
   const bystander = await rig.login('bob');
   const client = await rig.login('alice');
   client.raw(`${JSON.stringify({ messageType: 'receipt', padding: 'x'.repeat(60_000) })}\n`.repeat(12));
@@ -89,7 +66,7 @@ test('closes who sends more bytes a second than the limit, whatever the frames',
 });
 
 test('closes who has more bytes unanswered than the limit', async () => {
-  await start({ UNANSWERED_BYTES: '131072', FRAMES_PER_SECOND: '1000' });
+  await rig.restart({ UNANSWERED_BYTES: '131072', FRAMES_PER_SECOND: '1000' });
   rig.message.answer = () => undefined;
   const client = await rig.login('alice');
   const frame = { messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: 'bob' };
@@ -99,7 +76,6 @@ test('closes who has more bytes unanswered than the limit', async () => {
 });
 
 test('closes who sends nothing but empty lines', async () => {
-  await start();
   const client = await rig.login('alice');
   client.raw('\n'.repeat(900));
   await works(client);
@@ -110,7 +86,6 @@ test('closes who sends nothing but empty lines', async () => {
 const ask = (requestID: string) => ({ messageType: 'history', requestID, chatType: 'userChat', toUserID: 'bob' });
 
 test('reads four pages of history at a time and refuses more for now; a flood of them is a flood of frames', async () => {
-  await start();
   const asked: string[] = [];
   const bus = rig.bus;
   bus.subscribe(subjects.history, (_, __, reply) => reply && asked.push(reply));
@@ -126,7 +101,6 @@ test('reads four pages of history at a time and refuses more for now; a flood of
 });
 
 test('four of the largest pages at once do not cost a slow reader its connection', async () => {
-  await start();
   const page = encodeLines({ hasMore: true }, [JSON.stringify({ content: { text: 'x'.repeat(500_000) } })]);
   const replies: string[] = [];
   rig.bus.subscribe(subjects.history, (_, __, reply) => {
@@ -148,7 +122,7 @@ test('four of the largest pages at once do not cost a slow reader its connection
 });
 
 test('failed logins from one address are bounded, whoever they are for; other addresses are not concerned', async () => {
-  await start({ FAILED_LOGINS_PER_ADDRESS: '5' });
+  await rig.restart({ FAILED_LOGINS_PER_ADDRESS: '5' });
   const login = async (user: string, token: string, from?: string): Promise<string> => {
     const client = await rig.connect(from);
     client.send({ messageType: 'login', fromUserID: user, versionCode: 2, token });
@@ -164,6 +138,6 @@ test('failed logins from one address are bounded, whoever they are for; other ad
 });
 
 test('logins that succeed do not count as failed', async () => {
-  await start({ FAILED_LOGINS_PER_ADDRESS: '1' });
+  await rig.restart({ FAILED_LOGINS_PER_ADDRESS: '1' });
   for (let n = 0; n < 5; n++) await rig.login(`user${n}`);
 });

@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { subjects, upSchemas } from '@huizhi/protocol';
 import { signToken } from '@huizhi/constellation';
 import type { Frame, TestClient } from '../testing/client.js';
-import { BusServer, Rig, SECRET } from '../testing/rig.js';
+import { Rig, SECRET } from '../testing/rig.js';
 
 /** Every field of every command with every kind of value it must not have. Made from the schemas: a new field is tried by itself. */
 
@@ -113,19 +113,10 @@ function* wrongFrames(command: keyof typeof upSchemas): Iterable<[field: string,
   }
 }
 
-let server: BusServer;
-let rig: Rig;
+const rig = Rig.forAllTests({ FRAMES_PER_SECOND: '100000', LOGIN_ATTEMPTS: '10000' });
 let asked = 0;
 
-beforeAll(async () => {
-  server = await BusServer.start();
-  rig = await Rig.start(server, { FRAMES_PER_SECOND: '100000', LOGIN_ATTEMPTS: '10000' });
-  rig.bus.subscribe(subjects.history, () => (asked += 1));
-});
-afterAll(async () => {
-  await rig.stop();
-  await server.stop();
-});
+beforeAll(() => void rig.bus.subscribe(subjects.history, () => (asked += 1)));
 
 const NAMES = ['badField', 'badText', 'tooDeep', 'unsupported'];
 const isRefusal = ({ messageType }: Frame): boolean => messageType === 'error' || messageType === 'invalidReceipt';

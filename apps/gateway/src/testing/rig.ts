@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach } from '@jest/globals';
+import { Logger as NestLogger } from '@nestjs/common';
 import { Nats, signToken } from '@huizhi/constellation';
 import { Bus, ControlClient, readConfig, silentLogger, type Logger } from '@huizhi/runtime';
 import { gatewayConfig } from '../config.js';
@@ -9,28 +11,13 @@ import { speeches, TestClient, WebSocketTestClient, type Frame } from './client.
 import { MessageSide } from './message-side.js';
 import { OfflineSide } from './offline-side.js';
 
+// A service has it write to its own log; here there is none, and every test that ends would be a line.
+NestLogger.overrideLogger(false);
+
 export const SECRET = 'a-secret-for-tests-of-32-characters-or-more';
 
 export type ModeClient = TestClient | WebSocketTestClient;
 export type Mode = keyof typeof speeches | 'WebSocket';
-
-/** A nats-server for a test file. */
-export class BusServer {
-  private constructor(
-    readonly nats: Nats,
-    private readonly folder: string,
-  ) {}
-
-  static async start(): Promise<BusServer> {
-    const folder = mkdtempSync(join(tmpdir(), 'hz-gateway-'));
-    return new BusServer(await Nats.start({ dataDir: folder }), folder);
-  }
-
-  async stop(): Promise<void> {
-    await this.nats.stop();
-    rmSync(this.folder, { recursive: true, force: true });
-  }
-}
 
 /** What a gateway logged. */
 export class RecordedLog implements Logger {
@@ -45,28 +32,68 @@ export class RecordedLog implements Logger {
   }
 }
 
-/** A gateway on a real bus; the services behind it are played by the test, so that it can lose, hold and repeat. */
+/** How a rig's gateway is started. */
+export interface RigOptions {
+  /** The certificate authority clients trust; without it they speak no TLS. */
+  readonly ca?: string;
+  /** The gateway's clock, where a test turns it. */
+  readonly now?: () => number;
+}
+
+/**
+ * A gateway on a real bus; the services behind it are played by the test, so that it can lose, hold and repeat. A test file has one,
+ * with a nats-server of its own; each test of it a gateway of its own, or all the same one.
+ */
 export class Rig {
+  nats!: Nats;
+  gateway!: Gateway;
+  bus!: Bus;
+  message!: MessageSide;
+  offline!: OfflineSide;
+  log!: RecordedLog;
   private readonly clients: { destroy(): void }[] = [];
+  private ca: string | undefined;
+  private close = (): Promise<void> => Promise.resolve();
 
-  private constructor(
-    readonly gateway: Gateway,
-    readonly bus: Bus,
-    readonly message: MessageSide,
-    readonly offline: OfflineSide,
-    readonly log: RecordedLog,
-    private readonly close: () => Promise<void>,
-    private readonly ca: string | undefined,
-  ) {}
+  private constructor(private readonly env: Record<string, string>) {}
 
-  /** @param now the gateway's clock, where a test turns it */
-  static async start(
-    server: BusServer,
-    env: Record<string, string> = {},
-    ca?: string,
-    now?: () => number,
-  ): Promise<Rig> {
-    const url = server.nats.url();
+  /** @param env what all its tests have in common */
+  static forEachTest(env: Record<string, string> = {}): Rig {
+    const rig = Rig.withNats(env);
+    beforeEach(() => rig.start());
+    afterEach(() => rig.stop());
+    return rig;
+  }
+
+  static forAllTests(env: Record<string, string> = {}): Rig {
+    const rig = Rig.withNats(env);
+    beforeAll(() => rig.start());
+    return rig;
+  }
+
+  private static withNats(env: Record<string, string>): Rig {
+    const rig = new Rig(env);
+    let folder = '';
+    beforeAll(async () => {
+      folder = mkdtempSync(join(tmpdir(), 'hz-gateway-'));
+      rig.nats = await Nats.start({ dataDir: folder });
+    });
+    afterAll(async () => {
+      await rig.stop();
+      await rig.nats.stop();
+      rmSync(folder, { recursive: true, force: true });
+    });
+    return rig;
+  }
+
+  /** Another gateway with these settings. Clients are gone with the one before. */
+  async restart(env: Record<string, string> = {}, options: RigOptions = {}): Promise<void> {
+    await this.stop();
+    await this.start(env, options);
+  }
+
+  private async start(env: Record<string, string> = {}, { ca, now }: RigOptions = {}): Promise<void> {
+    const url = this.nats.url();
     const config = readConfig(gatewayConfig, {
       NODE_ENV: 'test',
       NATS_URL: url,
@@ -76,45 +103,53 @@ export class Rig {
       JWT_SECRET: SECRET,
       DRAIN_SPREAD: '300ms',
       DRAIN_TIMEOUT: '2s',
+      ...this.env,
       ...env,
     });
     const bus = Bus.connect({ url, name: config.INSTANCE_ID, log: silentLogger });
     const sides = Bus.connect({ url, name: `${config.INSTANCE_ID}-sides`, log: silentLogger });
     const control = new ControlClient(url, config.INSTANCE_ID);
     await Promise.all([bus.ready(), sides.ready()]);
-    const message = new MessageSide(sides);
-    const offline = new OfflineSide(sides);
-    const log = new RecordedLog();
-    const gateway = new Gateway({ config, bus, control, log, ...(now && { now }) });
-    await gateway.start();
-    const close = async (): Promise<void> => {
+    this.ca = ca;
+    this.bus = sides;
+    this.message = new MessageSide(sides);
+    this.offline = new OfflineSide(sides);
+    this.log = new RecordedLog();
+    const gateway = new Gateway({ config, bus, control, log: this.log, ...(now && { now }) });
+    this.gateway = gateway;
+    this.close = async (): Promise<void> => {
       await gateway.stop();
       await control.close();
       await Promise.all([bus.drain(), sides.drain()]);
     };
-    return new Rig(gateway, sides, message, offline, log, close, ca);
+    await gateway.start();
   }
 
-  async stop(): Promise<void> {
-    for (const client of this.clients) client.destroy();
-    await this.close();
+  private async stop(): Promise<void> {
+    for (const client of this.clients.splice(0)) client.destroy();
+    const { close } = this;
+    this.close = (): Promise<void> => Promise.resolve();
+    await close();
+  }
+
+  /** Destroys it when the gateway is to stop, which would wait for who stays. */
+  owns<Client extends { destroy(): void }>(client: Client): Client {
+    this.clients.push(client);
+    return client;
   }
 
   async connect(from?: string): Promise<TestClient> {
-    const client = await TestClient.connect(this.gateway.port, this.ca, from);
-    this.clients.push(client);
-    return client;
+    return this.owns(await TestClient.connect(this.gateway.port, this.ca, from));
   }
 
   /** In one of the modes of the wire. */
   async connectAs(mode: Mode): Promise<ModeClient> {
     const { port } = this.gateway;
-    const client =
+    return this.owns(
       mode === 'WebSocket'
         ? await WebSocketTestClient.connect(port, { ...(this.ca && { ca: this.ca }) })
-        : await TestClient.connect(port, this.ca, undefined, speeches[mode]);
-    this.clients.push(client);
-    return client;
+        : await TestClient.connect(port, this.ca, undefined, speeches[mode]),
+    );
   }
 
   /** Connected and logged in. */
