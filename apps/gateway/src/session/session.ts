@@ -12,6 +12,12 @@ export interface Identity {
   readonly version: number;
 }
 
+/** A conversation and the lane that orders it. */
+export interface Place {
+  readonly conversation: string;
+  readonly lane: number;
+}
+
 /** A session as the bus names it. */
 export type SessionName = AttachBatch['sessions'][number];
 
@@ -45,6 +51,8 @@ export class Session implements Timed {
   attachAskedAt = 0;
   cursorSent = 0;
   cursorSentAt = 0;
+  /** Where messages to other users went lately, by user. */
+  readonly pairs = new Map<string, Place>();
   /** History requests under way. */
   histories = 0;
 
