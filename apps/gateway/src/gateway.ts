@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+// Not the global: that is looked up by a getter each time, and time is asked for twenty times a message.
+import { performance } from 'node:perf_hooks';
 import type { Socket } from 'node:net';
 import { decodeLines, subjects, type LaneNews } from '@huizhi/protocol';
 import { gauge, pause, type Bus, type ControlClient, type Logger } from '@huizhi/runtime';

@@ -88,6 +88,11 @@ export class SessionSends {
     return batch;
   }
 
+  /** Something waits behind the batch of this lane. */
+  waits(lane: number): boolean {
+    return (this.lanes.get(lane)?.waiting.length ?? 0) > 0;
+  }
+
   /** Marks the unanswered batch of a lane to be sent again. False: there is none. */
   again(lane: number): boolean {
     const batch = this.lanes.get(lane)?.unanswered;
