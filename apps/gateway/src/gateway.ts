@@ -23,6 +23,7 @@ import { SessionOpener } from './login/session-opener.js';
 import { resyncs } from './metrics.js';
 import { Outbox } from './sends/outbox.js';
 import { onReceipts, settle } from './sends/receipts.js';
+import { SendBudget } from './sends/session-sends.js';
 import { Drain } from './session/drain.js';
 import { Presence } from './session/presence.js';
 import type { Session } from './session/session.js';
@@ -78,7 +79,8 @@ export class Gateway {
     const endOfTurn = new EndOfTurn(failed);
     this.wheel = new Wheel(now(), STEP_MS, 1_024, failed);
     this.pulse = new Pulse(now(), config.STALE_AFTER);
-    this.sessions = new Sessions(this.wheel, (session) => this.sessionOver(session));
+    const sendBudget = new SendBudget(config.UNANSWERED_TOTAL);
+    this.sessions = new Sessions(this.wheel, (session) => this.sessionOver(session), sendBudget);
     this.presence = new Presence(bus, this.id, this.sessions, endOfTurn, this.wheel, now);
     this.outbox = new Outbox(bus, this.id, endOfTurn, this.wheel, now, config.SEND_PACE, settle);
     this.cursors = new Cursors(bus, this.id, this.sessions, this.wheel, config, now, log);
@@ -237,6 +239,8 @@ export class Gateway {
     gauge({ name: 'hz_gateway_accepted', help: 'Open TCP connections, TLS finished or not' }, () => this.accepted);
     gauge({ name: 'hz_gateway_sessions', help: 'Open sessions' }, () => this.sessions.size);
     gauge({ name: 'hz_gateway_unanswered_batches', help: 'Batches without an answer' }, () => this.outbox.waiting);
+    const { sendBudget } = this.sessions;
+    gauge({ name: 'hz_gateway_unanswered_bytes', help: 'Bytes of sends without an answer' }, () => sendBudget.used);
     gauge({ name: 'hz_gateway_waiting_cursors', help: 'Cursors not sent yet' }, () => this.cursors.waiting);
   }
 }

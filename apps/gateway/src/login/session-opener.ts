@@ -66,7 +66,9 @@ export class SessionOpener {
     this.last += 1;
     const { user, device, deviceType, version } = identity;
     const inboxLane = inboxLaneOf(user, this.settings.OFFLINE_LANES);
-    const session = new Session(this.last, identity, inboxLane, connection, this.settings, this.duties);
+    const { settings, duties } = this;
+    const { sendBudget } = this.sessions;
+    const session = new Session(this.last, identity, inboxLane, connection, settings, duties, sendBudget);
     const request: OpenRequest = {
       gateway: this.gateway,
       session: this.last,

@@ -63,6 +63,7 @@ export class Outbox implements Flushable, Duty {
   }
 
   forget(session: Session): void {
+    session.sends.abandon();
     for (const sessions of this.unanswered.values()) sessions.delete(session);
     for (const sessions of this.ready.values()) sessions.delete(session);
   }

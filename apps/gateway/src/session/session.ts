@@ -1,7 +1,7 @@
 import type { AttachBatch } from '@huizhi/protocol';
 import type { Connection } from '../connection/connection.js';
 import { Inbox, type InboxSettings } from '../delivery/inbox.js';
-import { SessionSends, type SendTimings } from '../sends/session-sends.js';
+import { SessionSends, type SendBudget, type SendTimings } from '../sends/session-sends.js';
 import type { Timed } from '../time/wheel.js';
 
 /** Who is at the other end. From the login, never from a later frame. */
@@ -63,9 +63,10 @@ export class Session implements Timed {
     readonly connection: Connection,
     private readonly settings: SessionSettings,
     private readonly duties: readonly Duty[],
+    budget: SendBudget,
   ) {
     this.inbox = new Inbox(0, 0, settings);
-    this.sends = new SessionSends(settings);
+    this.sends = new SessionSends(settings, budget);
   }
 
   get user(): string {
