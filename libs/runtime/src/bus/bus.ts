@@ -173,8 +173,9 @@ export class Bus {
     };
     const interest: Interest = { subject, queue, callback, live: undefined };
     this.interests.add(interest);
-    const client = this.link?.connection;
-    if (client) this.subscribeOn(client, interest);
+    const client = this.link?.client;
+    // One that is closed or about to be takes nothing more; the next one gets all interests.
+    if (client && !client.isClosed() && !client.isDraining()) this.subscribeOn(client, interest);
     return interest;
   }
 
