@@ -257,7 +257,7 @@ export class OfflineService {
   }
 
   private forgetSilentSessions(): void {
-    const deadline = Date.now() - SESSION_SILENCE_MS;
+    const deadline = performance.now() - SESSION_SILENCE_MS;
     for (const lane of this.lanes.values()) {
       for (const session of lane.sessions) if (session.seenAt < deadline) lane.forgetSession(session);
     }

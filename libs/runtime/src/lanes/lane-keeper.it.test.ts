@@ -115,9 +115,9 @@ const appendRow = (...values: [lane: number, position: number, owner: string]): 
 const count = (one: Owner): number => [...one.keeper.heldLanes()].length;
 
 async function until(what: string, condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 15_000;
+  const deadline = performance.now() + 15_000;
   while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`waited for ${what}`);
+    if (performance.now() > deadline) throw new Error(`waited for ${what}`);
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
