@@ -179,6 +179,16 @@ describe('lanes', () => {
     await held;
   });
 
+  it('of who was gone before the database’s clock was set back are free, and who was gone counts no more', async () => {
+    await admin.query(`update message.lane set owner = 'ghost', epoch = 7, lease_until = now() + interval '3 hours'`);
+    await admin.query(`insert into message.instance values ('ghost', now() + interval '3 hours')`);
+    const one = await owner('one');
+    expect(count(one)).toBe(LANES);
+    expect(await one.append(0)).toBe(true);
+    await one.keeper.stop();
+    expect((await admin.query('select from message.instance')).rowCount).toBe(0);
+  });
+
   it('of who is cut off from the bus, and from nothing else, are taken by who can be asked for them', async () => {
     const proxy = await TcpProxy.start({ target: { host: nats.host, port: nats.port } });
     try {
