@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { TcpProxy } from '@huizhi/constellation';
+import { deferred } from '../deferred.js';
 import { eventually } from '../testing/eventually.js';
 import { LANES, LaneRig, type Owner } from '../testing/lane-rig.js';
 import { ensureLanes, LaneCountError } from './lane-count.js';
@@ -19,6 +20,11 @@ async function expectNoHoles(): Promise<void> {
   );
   expect(rows).toHaveLength(LANES);
   for (const { rows: n, last, head } of rows) expect([n, last]).toEqual([head, head]);
+}
+
+/** How many lanes have an owner, as the database says. */
+async function owned(): Promise<number> {
+  return (await rig.admin.query('select from message.lane where owner is not null')).rowCount ?? 0;
 }
 
 describe('lanes', () => {
@@ -115,6 +121,30 @@ describe('lanes', () => {
     await eventually(() => failed && two.count() === LANES / 2, 'a failed release');
     expect(one.lost[0]?.[1]).toBe('database');
     await eventually(() => one.count() === LANES / 2, 'a fair share');
+  });
+
+  it('that are being taken for the first time when their owner is stopped are given back', async () => {
+    const [taken, loaded] = [deferred(), deferred()];
+    const onTaken = (): Promise<void> => {
+      taken.resolve();
+      return loaded.promise;
+    };
+    const starting = rig.owner('one', { onTaken });
+    await taken.promise;
+    const stopping = rig.owners[0]!.keeper.stop();
+    loaded.resolve();
+    await Promise.all([starting, stopping]);
+    expect(await owned()).toBe(0);
+  });
+
+  it('are not taken by who is stopped before it has begun', async () => {
+    await rig.admin.query('begin; lock table message.lane in access exclusive mode');
+    const starting = rig.owner('one');
+    await eventually(() => rig.owners.length === 1, 'the start to have begun');
+    const stopping = rig.owners[0]!.keeper.stop();
+    await rig.admin.query('commit');
+    await Promise.all([starting, stopping]);
+    expect(await owned()).toBe(0);
   });
 
   it('have no holes and no second writer while owners come, go, freeze and lose their connections', async () => {
