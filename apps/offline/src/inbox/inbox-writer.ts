@@ -102,7 +102,7 @@ export class InboxWriter {
   private async step(): Promise<boolean> {
     const lanes = this.current();
     const batch = gather(lanes, this.options.feed, this.options.recipients);
-    const late = lanes.filter((lane) => isLate(lane, Date.now()));
+    const late = lanes.filter((lane) => isLate(lane, performance.now()));
     if (batch.works.length === 0 && batch.slices.length === 0 && late.length === 0) return false;
     const involved = new Set([...batch.works.map((works) => works.lane), ...late]);
     try {
@@ -133,7 +133,7 @@ export class InboxWriter {
     const moves = plan.lanes.size > 0 ? await this.commit(plan) : [];
     keeper.committed(moves);
     for (const lane of plan.lanes) lane.dirtySince = undefined;
-    settleApplied(plan.entries, plan.lanes, Date.now());
+    settleApplied(plan.entries, plan.lanes, performance.now());
     for (const { queue, items } of batch.slices) queue.shift(items.length);
     settling.settle(alive.works, plan.works, plan.entries);
     if (plan.lanes.size > 0) await failpointAsync('offline.after-delivery');

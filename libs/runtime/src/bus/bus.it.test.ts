@@ -205,6 +205,23 @@ describe('when the server dies', () => {
     expect(announced).toBe(1);
   });
 
+  test('what is subscribed meanwhile is live when it is back, and what is given up meanwhile is over', async () => {
+    const bus = await readyBus();
+    let over = 0;
+    const earlier = bus.subscribe('test.away', () => (over += 1));
+    await nats.kill();
+    await eventually(() => !bus.connected, 'noticed');
+    earlier.unsubscribe();
+    bus.subscribe('test.away', () => (over += 1)).unsubscribe();
+    const seen = collect(bus, 'test.away');
+    await nats.start();
+    await eventually(() => bus.connected, 'back');
+    bus.publish('test.away', 'heard');
+    await settled(bus);
+    expect(seen).toEqual(['heard']);
+    expect(over).toBe(0);
+  });
+
   test('publishing meanwhile throws nothing, keeps nothing in memory and is counted', async () => {
     const bus = await readyBus();
     const seen = collect(bus, 'test.drop');

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
 import type pg from 'pg';
@@ -19,6 +19,7 @@ beforeAll(async () => {
   );
 });
 afterEach(async () => {
+  jest.restoreAllMocks();
   await Promise.all(open.splice(0).map((connection) => connection.close()));
   await schema.client.query('truncate note');
 });
@@ -172,6 +173,20 @@ describe('when the connection breaks', () => {
     await waiting;
     await db.exclusive(insert(1));
     expect(await ids()).toEqual(['1']);
+    await db.close();
+    await proxy.close();
+  });
+
+  test('a clock that is stepped back by hours while it backs off keeps it from nothing', async () => {
+    const proxy = await Proxy.before(schema.url);
+    await proxy.close();
+    const db = connection({ url: proxy.url });
+    await expect(db.exclusive(insert(1))).rejects.toThrow(ConnectionLostError);
+    const { now } = Date;
+    jest.spyOn(Date, 'now').mockImplementation(() => now() - 3 * 3_600_000);
+    await proxy.listen();
+    const works = (): Promise<boolean> => db.exclusive(insert(1)).then(Boolean, () => false);
+    await eventually(works, 'the database is found again');
     await db.close();
     await proxy.close();
   });

@@ -102,7 +102,7 @@ export class DedicatedConnection {
     while (!signal?.aborted && !this.closed) {
       const up = await this.exclusive(() => Promise.resolve(true)).catch(() => false);
       if (up) return;
-      await pause(Math.max(10, this.retryAt - Date.now()), signal);
+      await pause(Math.max(10, this.retryAt - performance.now()), signal);
     }
   }
 
@@ -129,7 +129,7 @@ export class DedicatedConnection {
   }
 
   private async connect(): Promise<pg.Client> {
-    const wait = this.retryAt - Date.now();
+    const wait = this.retryAt - performance.now();
     if (wait > 0) throw new ConnectionLostError('the database is not reachable', { cause: this.lastFailure });
 
     const client = hotClient(this.options);
@@ -152,7 +152,7 @@ export class DedicatedConnection {
 
   private failed(error: Error): void {
     this.lastFailure = error;
-    this.retryAt = Date.now() + this.backoff.next();
+    this.retryAt = performance.now() + this.backoff.next();
     this.options.onStatus?.(false, error);
   }
 
