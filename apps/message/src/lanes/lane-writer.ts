@@ -4,6 +4,7 @@ import {
   failpointAsync,
   LaneLostError,
   seededBug,
+  sqlStateOf,
   WorkRefusedError,
   type DedicatedConnection,
   type LaneKeeper,
@@ -226,8 +227,5 @@ const areStored = async (client: pg.ClientBase, items: readonly Item[]): Promise
 const leavesDoubt = (outcome: Outcome): boolean =>
   (outcome.kind === 'silent' && outcome.items.length > 0) || (outcome.kind === 'refused' && outcome.receipt !== POISON);
 
-/** The two digits that say what kind of error the server reported; empty for anything else. */
-function stateClass(error: unknown): string {
-  const { code, severity } = error as { code?: unknown; severity?: unknown };
-  return severity === 'ERROR' && typeof code === 'string' ? code.slice(0, 2) : '';
-}
+/** The two characters that say what kind of error the server reported; empty for anything else. */
+const stateClass = (error: unknown): string => sqlStateOf(error)?.slice(0, 2) ?? '';
