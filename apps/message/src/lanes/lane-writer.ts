@@ -4,6 +4,7 @@ import {
   failpointAsync,
   LaneLostError,
   seededBug,
+  sqlStateOf,
   WorkRefusedError,
   type DedicatedConnection,
   type LaneKeeper,
@@ -130,7 +131,7 @@ export class LaneWriter {
     const append = appendEvents(rows);
     if (groups.length === 0 && refused.length === 0) return this.keeper.write(moves, append);
     return this.keeper.write(moves, append, async (client) => {
-      if (refused.length > 0 && (await this.lookUp(client, refused))) throw new DuplicateMetError();
+      if (refused.length > 0 && (await areStored(client, refused))) throw new DuplicateMetError();
       for (const group of groups) await insertGroup(client, group);
     });
   }
@@ -182,15 +183,13 @@ export class LaneWriter {
     }
   }
 
-  /** Remembers which of these are stored already. True if there are any that were not known. */
-  private async lookUp(client: pg.ClientBase, items: readonly Item[]): Promise<boolean> {
+  /** Remembers which of these are stored already. Never from within a transaction: what it sees may yet be rolled back. */
+  private async lookUp(client: pg.ClientBase, items: readonly Item[]): Promise<void> {
     const lanes = new Map(items.map((item) => [item.send.conversation, item.work.lane]));
-    const found = await findStored(client, items.map(keyOf));
-    for (const one of found) {
+    for (const one of await findStored(client, items.map(keyOf))) {
       const lane = lanes.get(one.conversation);
       if (lane !== undefined) this.memory(lane).stored.set(keyText(one), one);
     }
-    return found.length > 0;
   }
 
   private known(lane: number, conversation: string): ConversationState {
@@ -222,11 +221,11 @@ export class LaneWriter {
 
 const NEW: ConversationState = { seq: 0, serverTime: 0 };
 
+const areStored = async (client: pg.ClientBase, items: readonly Item[]): Promise<boolean> =>
+  (await findStored(client, items.map(keyOf))).length > 0;
+
 const leavesDoubt = (outcome: Outcome): boolean =>
   (outcome.kind === 'silent' && outcome.items.length > 0) || (outcome.kind === 'refused' && outcome.receipt !== POISON);
 
-/** The two digits that say what kind of error the server reported; empty for anything else. */
-function stateClass(error: unknown): string {
-  const { code, severity } = error as { code?: unknown; severity?: unknown };
-  return severity === 'ERROR' && typeof code === 'string' ? code.slice(0, 2) : '';
-}
+/** The two characters that say what kind of error the server reported; empty for anything else. */
+const stateClass = (error: unknown): string => sqlStateOf(error)?.slice(0, 2) ?? '';
