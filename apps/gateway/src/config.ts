@@ -58,7 +58,7 @@ const variables = {
   JWKS_URL: {
     schema: urlSetting(['https', 'http']),
     default: '',
-    doc: 'Where the public keys of tokens are. This or `JWT_SECRET`.',
+    doc: 'Where the public keys of tokens are, read every ten minutes; if that fails, known ones last a day. This or `JWT_SECRET`.',
   },
   TOKEN_LEEWAY: time('5s', 'How long after its token has expired a session is closed.', 0),
   ALLOWED_ORIGINS: {
