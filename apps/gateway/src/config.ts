@@ -111,6 +111,12 @@ const variables = {
     1024 * KIB * KIB,
     'Bytes read of a session per second, in bursts twice as many; frames of all kinds.',
   ),
+  GROUP_MEMBERS_PER_SECOND: count(
+    100,
+    25,
+    100_000,
+    'Members of the groups that a user makes, per second; in bursts twenty times as many.',
+  ),
   UNANSWERED_SENDS: count(200, 1, 100_000, 'Sends of a session that wait for their receipt.'),
   UNANSWERED_BYTES: count(2 * KIB * KIB, 128 * KIB, 64 * KIB * KIB, 'The same in bytes.'),
   WRITE_BUFFER_BYTES: count(
