@@ -81,6 +81,12 @@ const variables = {
     1_000_000,
     'The same from one IPv4 address or IPv6 /64 network. Many clients may share one; behind a proxy that hides addresses all do.',
   ),
+  CONNECTS_PER_SECOND: count(
+    200,
+    1,
+    1_000_000,
+    'New connections from one IPv4 address or IPv6 /64 network per second; in bursts twenty times as many.',
+  ),
   LOGIN_BYTES: count(4 * KIB, 256, 64 * KIB, 'The most bytes of a connection before its login has succeeded.'),
   LOGIN_DEADLINE: time('10s', 'The time for TLS and the login frame.'),
   LOGIN_BUDGET: time('8s', 'How long the services behind may take to open a session.'),
