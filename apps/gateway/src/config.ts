@@ -58,7 +58,7 @@ const variables = {
   JWKS_URL: {
     schema: urlSetting(['https', 'http']),
     default: '',
-    doc: 'Where the public keys of tokens are. This or `JWT_SECRET`.',
+    doc: 'Where the public keys of tokens are, read every ten minutes; if that fails, known ones last a day. This or `JWT_SECRET`.',
   },
   TOKEN_LEEWAY: time('5s', 'How long after its token has expired a session is closed.', 0),
   ALLOWED_ORIGINS: {
@@ -80,6 +80,12 @@ const variables = {
     1,
     1_000_000,
     'The same from one IPv4 address or IPv6 /64 network. Many clients may share one; behind a proxy that hides addresses all do.',
+  ),
+  CONNECTS_PER_SECOND: count(
+    200,
+    1,
+    1_000_000,
+    'New connections from one IPv4 address or IPv6 /64 network per second; in bursts twenty times as many.',
   ),
   LOGIN_BYTES: count(4 * KIB, 256, 64 * KIB, 'The most bytes of a connection before its login has succeeded.'),
   LOGIN_DEADLINE: time('10s', 'The time for TLS and the login frame.'),
@@ -110,6 +116,12 @@ const variables = {
     64 * KIB,
     1024 * KIB * KIB,
     'Bytes read of a session per second, in bursts twice as many; frames of all kinds.',
+  ),
+  GROUP_MEMBERS_PER_SECOND: count(
+    100,
+    25,
+    100_000,
+    'Members of the groups that a user makes, per second; in bursts twenty times as many.',
   ),
   UNANSWERED_SENDS: count(200, 1, 100_000, 'Sends of a session that wait for their receipt.'),
   UNANSWERED_BYTES: count(2 * KIB * KIB, 128 * KIB, 64 * KIB * KIB, 'The same in bytes.'),

@@ -28,11 +28,14 @@ import { Drain } from './session/drain.js';
 import { Presence } from './session/presence.js';
 import type { Session } from './session/session.js';
 import { Sessions } from './session/sessions.js';
+import { Buckets } from './time/buckets.js';
 import { EndOfTurn } from './time/end-of-turn.js';
 import { Pulse } from './time/pulse.js';
 import { Wheel } from './time/wheel.js';
 
 const STEP_MS = 100;
+/** Groups made at once may have the members of so many seconds: also at the least rate there is room for a group of the largest. */
+const GROUP_BURST_S = 20;
 
 export interface GatewayParts {
   readonly config: GatewayConfig;
@@ -99,6 +102,7 @@ export class Gateway {
       outbox: this.outbox,
       pump: this.pump,
       cursors: this.cursors,
+      groupMembers: new Buckets(config.GROUP_MEMBERS_PER_SECOND, GROUP_BURST_S * config.GROUP_MEMBERS_PER_SECOND, now),
       isDraining: () => this.draining,
     };
     this.context = {

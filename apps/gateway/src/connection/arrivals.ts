@@ -1,6 +1,10 @@
 import type { Socket } from 'node:net';
 import { refusedConnections } from '../metrics.js';
+import { Buckets } from '../time/buckets.js';
 import type { Timed, Wheel } from '../time/wheel.js';
+
+/** Those of so many seconds may come at once: where one address is an office, all of it comes back together. */
+const BURST_S = 20;
 
 /** A TCP connection from its first moment, before TLS and the first frame. */
 export class Arrival implements Timed {
@@ -22,8 +26,9 @@ export class Arrival implements Timed {
   }
 }
 
-/** Everyone who is at the door, or past it: how many from where, and who has not finished TLS. */
+/** Everyone who is at the door, or past it: how many from where, how quickly, and who has not finished TLS. */
 export class Arrivals {
+  private readonly rate: Buckets;
   private readonly perOrigin = new Map<string, number>();
   /** TLS hands on another socket than came in; the two share their remote end. */
   private readonly shaking = new Map<string, Arrival>();
@@ -31,22 +36,26 @@ export class Arrivals {
 
   constructor(
     private readonly mostPerOrigin: number,
+    perSecond: number,
     private readonly deadlineMs: number,
     private readonly wheel: Wheel,
     private readonly now: () => number,
-  ) {}
+  ) {
+    this.rate = new Buckets(perSecond, BURST_S * perSecond, now);
+  }
 
   /** TCP connections there are. */
   get size(): number {
     return this.count;
   }
 
-  /** Counts it until it is gone. Undefined: too many from there, it was ended. */
+  /** Counts it until it is gone. Undefined: too many from there, or too quickly; it was ended. */
   admit(socket: Socket): Arrival | undefined {
     const origin = originOf(socket.remoteAddress ?? '');
     const there = this.perOrigin.get(origin) ?? 0;
-    if (there >= this.mostPerOrigin) {
-      refusedConnections.add('address');
+    const limit = there >= this.mostPerOrigin ? 'address' : this.rate.take(origin) ? undefined : 'rate';
+    if (limit) {
+      refusedConnections.add(limit);
       socket.resetAndDestroy();
       return undefined;
     }

@@ -30,7 +30,8 @@ async function tcp(): Promise<Socket> {
   const socket = connectTcp(rig.gateway.port, '127.0.0.1');
   rig.owns(socket);
   socket.on('error', () => undefined).resume();
-  await new Promise((resolve) => socket.once('connect', resolve));
+  // Who is turned away may hear of that before it hears that it was connected.
+  await new Promise((resolve) => socket.once('connect', resolve).once('close', resolve));
   return socket;
 }
 
@@ -218,6 +219,27 @@ describe('the number of connections', () => {
     await works();
     alice.send({ beatID: 'still here' });
     await alice.frame({ beatID: 'still here' });
+  });
+
+  test('is bounded per second for one address, also of those that leave at once; sessions and other addresses go on', async () => {
+    let at = 1_000;
+    await start({ CONNECTS_PER_SECOND: '1' }, () => at);
+    const alice = await rig.login('alice');
+    const other = await rig.connect('127.0.0.2');
+    for (let n = 1; n < 20; n++) {
+      const socket = await tls();
+      socket.destroy();
+    }
+    await eventually('all to be gone', () => rig.gateway.accepted === 2);
+    await gone(await tcp());
+    await rig.connect('127.0.0.2');
+    for (const client of [alice, await rig.loginOn(other, 'bob')]) {
+      client.send({ beatID: 'still here' });
+      await client.frame({ beatID: 'still here' });
+    }
+    at += 1_000;
+    await works();
+    await gone(await tcp());
   });
 
   test('a flood of connections that are dropped at once leaves nothing behind', async () => {

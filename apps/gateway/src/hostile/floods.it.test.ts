@@ -121,6 +121,33 @@ test('four of the largest pages at once do not cost a slow reader its connection
   expect(client.all({ messageType: 'close' })).toEqual([]);
 });
 
+const group = (clientMsgID: string, size: number) => ({
+  messageType: 'createGroup',
+  clientMsgID,
+  memberUserIDs: Array.from({ length: size }, (_, n) => `member${n}`),
+});
+
+test('makes groups of so many members a second for a user and refuses more for now, whatever the device; messages go on', async () => {
+  let ahead = 0;
+  await rig.restart({ GROUP_MEMBERS_PER_SECOND: '25' }, { now: () => performance.now() + ahead });
+  const phone = await rig.login('alice');
+  phone.send(group('g1', 400), group('g2', 200));
+  await phone.frame({ messageType: 'normalReceipt', clientMsgID: 'g1' });
+  expect(await phone.frame({ clientMsgID: 'g2' })).toMatchObject({ messageType: 'error', name: 'unavailable' });
+  const tablet = await rig.login('alice', { deviceID: 'tablet' });
+  tablet.send(group('g3', 200));
+  expect(await tablet.frame({ clientMsgID: 'g3' })).toMatchObject({ messageType: 'error', name: 'unavailable' });
+  const text = { messageType: 'normal', chatType: 'userChat', contenType: 'text', content: { text: 'x' } };
+  phone.send({ ...text, toUserID: 'bob', clientMsgID: 'm1' });
+  await phone.frame({ messageType: 'normalReceipt', clientMsgID: 'm1' });
+  const other = await rig.login('bob');
+  other.send(group('g4', 400));
+  await other.frame({ messageType: 'normalReceipt', clientMsgID: 'g4' });
+  ahead += 10_000;
+  phone.send(group('g2', 200));
+  await phone.frame({ messageType: 'normalReceipt', clientMsgID: 'g2' });
+});
+
 test('failed logins from one address are bounded, whoever they are for; other addresses are not concerned', async () => {
   await rig.restart({ FAILED_LOGINS_PER_ADDRESS: '5' });
   const login = async (user: string, token: string, from?: string): Promise<string> => {

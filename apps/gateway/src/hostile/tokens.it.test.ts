@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { CompactEncrypt } from 'jose';
 import { authenticatorFor, type Authenticator } from '../login/authenticator.js';
+import { KEY_TIMES, type KeyTimes } from '../login/key-server.js';
 
 /** Tokens made by hand, against a real server of keys over HTTP: what a library would not let one make. */
 
@@ -34,14 +35,17 @@ afterAll(() => {
 });
 beforeEach(() => {
   answer = { status: 200, body: JSON.stringify({ keys: [ourKey] }) };
-  byKeys = authenticatorFor({ AUTH: 'jwt', JWT_SECRET: '', JWKS_URL: `${url}/keys` });
+  byKeys = withKeys();
 });
+const withKeys = (times: Partial<KeyTimes> = {}): Authenticator =>
+  authenticatorFor({ AUTH: 'jwt', JWT_SECRET: '', JWKS_URL: `${url}/keys` }, { ...KEY_TIMES, ...times });
 afterEach(() => void visits.splice(0));
 
 const base64 = (value: unknown): string =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
 const seconds = (ahead: number): number => Math.floor(Date.now() / 1000) + ahead;
 const good = { sub: 'alice', exp: seconds(3_600) };
+const old = { ...good, iat: seconds(-3_600) };
 
 type Signer = (text: string) => Buffer;
 const es256 =
@@ -164,7 +168,7 @@ describe('with public keys', () => {
       'k1\u0000',
     ];
     for (let n = 0; n < 60; n++) {
-      await refuses(byKeys, token({ alg: 'ES256', kid: kids[n] ?? `unknown-${n}` }, good, es256(ours.privateKey)));
+      await refuses(byKeys, token({ alg: 'ES256', kid: kids[n] ?? `unknown-${n}` }, old, es256(ours.privateKey)));
     }
     expect(visits).toEqual(['/keys']);
     await byKeys('alice', token(es, good, es256(ours.privateKey)));
@@ -188,9 +192,61 @@ describe('with public keys', () => {
     await byKeys('alice', made);
     answer = { status: 500, body: '' };
     for (let n = 0; n < 5; n++) {
-      await refuses(byKeys, token({ alg: 'ES256', kid: `unknown-${n}` }, good, es256(theirs.privateKey)));
+      await refuses(byKeys, token({ alg: 'ES256', kid: `unknown-${n}` }, old, es256(theirs.privateKey)));
       await byKeys('alice', made);
     }
+  });
+
+  test('keys that are known go on being good when it is time to ask for them again and their server fails', async () => {
+    const asks = withKeys({ refresh: 0, cooldown: 0, rest: 0 });
+    const made = token(es, good, es256(ours.privateKey));
+    await asks('alice', made);
+    for (const body of ['nonsense', '{"keys":"none"}', '']) {
+      answer = { status: body === '' ? 500 : 200, body };
+      await asks('alice', made);
+    }
+    expect(visits).toHaveLength(4);
+  });
+
+  test('keys that are known are good for a day at most without a word of their server', async () => {
+    const forgets = withKeys({ lastGood: 0, rest: 0 });
+    const made = token(es, good, es256(ours.privateKey));
+    await forgets('alice', made);
+    answer = { status: 500, body: '' };
+    await refuses(forgets, made, 'unavailable');
+  });
+
+  test('keys that are old are asked for again at most every 30 seconds', async () => {
+    const asks = withKeys({ refresh: 0, rest: 0 });
+    const made = token(es, good, es256(ours.privateKey));
+    for (let n = 0; n < 40; n++) await asks('alice', made);
+    expect(visits).toHaveLength(1);
+  });
+
+  test('a key that is published no more is good until the keys are read again', async () => {
+    const asks = withKeys({ refresh: 0, cooldown: 0, rest: 0 });
+    const made = token(es, good, es256(ours.privateKey));
+    await asks('alice', made);
+    await byKeys('alice', made);
+    answer = { status: 200, body: JSON.stringify({ keys: [] }) };
+    await byKeys('alice', made);
+    await refuses(asks, made);
+  });
+
+  test('a token of a key published after the keys were read is refused for now only, and taken when they may be read', async () => {
+    const asks = withKeys({ cooldown: 0, rest: 0 });
+    const before = token(es, good, es256(ours.privateKey));
+    await byKeys('alice', before);
+    await asks('alice', before);
+    const newKey = { ...theirs.publicKey.export({ format: 'jwk' }), kid: 'k2', alg: 'ES256', use: 'sig' };
+    answer = { status: 200, body: JSON.stringify({ keys: [ourKey, newKey] }) };
+    for (const payload of [good, { ...good, iat: seconds(0) }]) {
+      const made = token({ alg: 'ES256', kid: 'k2' }, payload, es256(theirs.privateKey));
+      await refuses(byKeys, made, 'unavailable');
+      await asks('alice', made);
+    }
+    // One that says that it is older than what is known of keys cannot be of a newer one: not for now only.
+    await refuses(byKeys, token({ alg: 'ES256', kid: 'k2' }, old, es256(theirs.privateKey)));
   });
 });
 

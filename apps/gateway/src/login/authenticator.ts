@@ -1,6 +1,6 @@
 import { ProtocolError } from '@huizhi/protocol';
 import { errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose';
-import { keysAt } from './key-server.js';
+import { KEY_TIMES, keysAt } from './key-server.js';
 
 /** What a proof of identity is good for. */
 export interface Credentials {
@@ -28,10 +28,10 @@ const REQUIRED = ['sub', 'exp'];
 /** The clock of who issues tokens may be so far ahead of ours, seconds: a new token is good at once. */
 const AHEAD = 30;
 
-export function authenticatorFor({ AUTH, JWT_SECRET, JWKS_URL }: AuthSettings): Authenticator {
+export function authenticatorFor({ AUTH, JWT_SECRET, JWKS_URL }: AuthSettings, keyTimes = KEY_TIMES): Authenticator {
   if (AUTH === 'open') return async () => ({ expiresAt: Infinity });
   if (JWKS_URL !== '') {
-    const keys = keysAt(JWKS_URL);
+    const keys = keysAt(JWKS_URL, keyTimes);
     return checking((token, options) => jwtVerify(token, keys, { ...options, algorithms: ASYMMETRIC }));
   }
   const secret = new TextEncoder().encode(JWT_SECRET);
