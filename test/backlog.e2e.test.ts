@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import type { Service } from '@huizhi/constellation';
 import { laneOf, MAX_LANES } from '@huizhi/protocol';
@@ -33,20 +32,6 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => world?.stop(), 60_000);
 
-async function query<Row extends pg.QueryResultRow>(
-  schema: 'message' | 'offline',
-  text: string,
-  values: unknown[] = [],
-): Promise<Row[]> {
-  const client = new pg.Client({ connectionString: world.system.databaseUrl(schema) });
-  await client.connect();
-  try {
-    return (await client.query<Row>(text, values)).rows;
-  } finally {
-    await client.end();
-  }
-}
-
 /**
  * What the message service would have stored of so many sends, made in one statement from a real one while no service runs. The
  * inbox is not touched: the offline service comes back, finds its lane far ahead and catches up by itself. Some are long, so that
@@ -54,8 +39,9 @@ async function query<Row extends pg.QueryResultRow>(
  */
 async function storeBacklog(conversation: string, count: number): Promise<void> {
   const lane = laneOf(conversation, LANES);
-  await query(
-    'message',
+  const client = new pg.Client({ connectionString: world.system.databaseUrl('message') });
+  await client.connect();
+  await client.query(
     `with made as (
        insert into message.event
          (lane, position, conversation_id, seq, server_time, user_id, device_id, client_id, hash, peer, makes_group, body)
@@ -69,21 +55,7 @@ async function storeBacklog(conversation: string, count: number): Promise<void> 
      update message.lane set head = head + $2 where lane = $3`,
     [conversation, count, lane],
   );
-}
-
-/** Resolves when the user's inbox has so many entries. */
-async function inboxReaches(user: string, head: number): Promise<void> {
-  const deadline = Date.now() + 90_000;
-  for (;;) {
-    const rows = await query<{ head: string }>(
-      'offline',
-      'select coalesce(max(inbox_seq), 0) as head from offline.inbox where user_id = $1',
-      [user],
-    );
-    if (Number(rows[0]?.head) >= head) return;
-    if (Date.now() > deadline) throw new Error(`the inbox is at ${rows[0]?.head} of ${head}`);
-    await pause(100);
-  }
+  await client.end();
 }
 
 const rss = (service: Service): number =>
@@ -113,14 +85,14 @@ test('23. a backlog of 100,000: told up front, bounded pages, the first at once,
   alice.text(bob, 'seed', 'SEED');
   const seed = await alice.answer('seed');
   const conversation = String(seed.conversationID);
-  await inboxReaches(bob, 1);
+  await world.inboxHolds(bob, 1);
 
   const { system } = world;
   await Promise.all([system.message().stop(), system.offline().stop()]);
   await storeBacklog(conversation, BACKLOG);
   await Promise.all([system.message().restart(), system.offline().restart()]);
   const total = BACKLOG + 1;
-  await inboxReaches(bob, total);
+  await world.inboxHolds(bob, total, 90_000);
 
   // One that takes nothing over gets a window, however much there is.
   const gateway = system.gateway();

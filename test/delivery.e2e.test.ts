@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import pg from 'pg';
 import type { Device } from './support/device.js';
-import { eventually } from './support/eventually.js';
 import { expectLedger, expectWholeInbox, idsOf, sendTexts, type Receipts } from './support/ledger.js';
 import { World } from './support/world.js';
 
@@ -40,26 +39,12 @@ async function pair(): Promise<{ alice: Device; bob: string }> {
   return { alice: await world.device(world.name('alice'), 'phone', { gateway: 1 }), bob };
 }
 
-async function query(schema: 'message' | 'offline', text: string, user: string): Promise<unknown[]> {
-  const client = new pg.Client({ connectionString: world.system.databaseUrl(schema) });
-  await client.connect();
-  try {
-    return (await client.query<Record<string, unknown>>(text, [user])).rows;
-  } finally {
-    await client.end();
-  }
-}
-
 /** Known, and never logged in. */
-const register = (user: string): Promise<unknown> =>
-  query('message', 'insert into message.users (user_id) values ($1)', user);
-
-/** Until so many wait for a user: a message is receipted before it is in an inbox. */
-async function waiting(user: string, count: number): Promise<void> {
-  await eventually(`${count} entries for ${user}`, async () => {
-    const rows = await query('offline', 'select from offline.inbox where user_id = $1', user);
-    return rows.length === count ? true : undefined;
-  });
+async function register(user: string): Promise<void> {
+  const client = new pg.Client({ connectionString: world.system.databaseUrl('message') });
+  await client.connect();
+  await client.query('insert into message.users (user_id) values ($1)', [user]);
+  await client.end();
 }
 
 const silent = { receipts: false };
@@ -99,7 +84,7 @@ describe('13. what gets lost on the way back', () => {
     const { alice, bob } = await pair();
     const receipts = await sendTexts(alice, bob, 3);
     // Delivered together, whatever was between the sends, so that they come again together.
-    await waiting(bob, 3);
+    await world.inboxHolds(bob, 3);
     const phone = await world.device(bob, 'phone', hasty);
     await phone.until('three rounds', () => (phone.seen.length >= 9 ? true : undefined));
     expect(phone.seen.slice(0, 9).map((one) => one.inboxSeq)).toEqual([1, 2, 3, 1, 2, 3, 1, 2, 3]);
@@ -247,7 +232,7 @@ describe('19. devices', () => {
   test('19a. the first login of all gets what waited; a later device begins at the most advanced cursor', async () => {
     const { alice, bob } = await pair();
     const receipts = await sendTexts(alice, bob, 7);
-    await waiting(bob, 7);
+    await world.inboxHolds(bob, 7);
     const phone = await world.device(bob, 'phone', silent);
     expect(phone.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 0, head: 7, waiting: 7 });
     await phone.sawMessages(7);
@@ -265,7 +250,7 @@ describe('21, 22. offline batches', () => {
   test('21. a batch partly receipted, then the connection drops: the next begins at the first unreceipted entry', async () => {
     const { alice, bob } = await pair();
     const receipts = await sendTexts(alice, bob, 12);
-    await waiting(bob, 12);
+    await world.inboxHolds(bob, 12);
     const first = await world.device(bob, 'phone', silent);
     await first.sawMessages(12);
     expect(first.frames.filter(Array.isArray).map((batch) => batch.length)).toEqual([BATCH, BATCH, 2]);
@@ -288,7 +273,7 @@ describe('21, 22. offline batches', () => {
   test('22. what arrives while the batches are being sent comes after them, exactly once', async () => {
     const { alice, bob } = await pair();
     const before = await sendTexts(alice, bob, 60, 'before');
-    await waiting(bob, 60);
+    await world.inboxHolds(bob, 60);
     const [phone, meanwhile] = await Promise.all([world.device(bob), sendTexts(alice, bob, 60, 'meanwhile')]);
     await phone.confirmed(120);
     const [live] = await sendTexts(alice, bob, 1, 'live');
