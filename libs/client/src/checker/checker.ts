@@ -3,7 +3,7 @@ import type { SeenMessage } from '../observer.js';
 import { DeviceHistory } from './device-history.js';
 import type { LogLine, Stated } from './log.js';
 import { Registry, sendKey } from './registry.js';
-import { Sends } from './sends.js';
+import { Sends, type Send, type Stored } from './sends.js';
 import { Violations, type Violation } from './violations.js';
 
 interface Conversation {
@@ -128,11 +128,22 @@ export class HistoryChecker {
   }
 
   private checkSends(): void {
-    for (const { where, clientMsgID, stored } of this.sends.all) {
-      const conversation = stored && this.conversations.get(stored.conversation);
-      if (!conversation || conversation.ids.has(stored.messageID)) continue;
-      this.violations.add('I1', where, `${clientMsgID} was receipted as ${stored.messageID} and is not in the history`);
+    for (const send of this.sends.all) if (send.stored) this.checkReceipt(send, send.stored);
+  }
+
+  /** What a receipt names is what was sent, and stands where the receipt says. */
+  private checkReceipt(send: Send, { messageID, conversation, seq }: Stored): void {
+    const { where, clientMsgID } = send;
+    const message = this.registry.messages.get(messageID);
+    const history = this.conversations.get(message?.conversation ?? conversation);
+    if (message && !isWhatWasSent(message, send)) {
+      this.violations.add('I1', where, `${clientMsgID} was receipted as ${messageID}, which is another message`);
+    } else if (message && (message.conversation !== conversation || message.seq !== seq)) {
+      const told = `${clientMsgID} was receipted as ${messageID} at ${conversation} ${seq}`;
+      this.violations.add('I4', where, `${told} and is at ${message.conversation} ${message.seq}`);
     }
+    if (history && !history.ids.has(messageID))
+      this.violations.add('I1', where, `${clientMsgID} was receipted as ${messageID} and is not in the history`);
   }
 
   private checkMessages(): void {
@@ -151,21 +162,17 @@ export class HistoryChecker {
   private checkOrigin({ messageID, from, to, hash }: SeenMessage, clientMsgID: string): void {
     const candidates = this.sends.byKey.get(sendKey(from, to, clientMsgID));
     if (!candidates) return this.violations.add('I3', from, `${messageID} (${clientMsgID}) was never sent to ${to}`);
-    const send = candidates.find((candidate) => candidate.hash === hash);
-    if (!send)
+    // One for each device that sent it.
+    const sends = candidates.filter((candidate) => candidate.hash === hash);
+    if (sends.length === 0)
       return this.violations.add('I5', from, `${messageID} (${clientMsgID}) has another content than was sent`);
-    if (send.failed)
-      this.violations.add('I2', send.where, `${clientMsgID} was refused for good and is stored as ${messageID}`);
-    if (send.neverSent && candidates.length === 1) {
-      this.violations.add('I3', send.where, `${clientMsgID} was never written and is stored as ${messageID}`);
+    for (const { where, failed, stored } of sends) {
+      if (failed) this.violations.add('I2', where, `${clientMsgID} was refused for good and is stored as ${messageID}`);
+      if (stored && stored.messageID !== messageID)
+        this.violations.add('I4', where, `${clientMsgID} was receipted as ${stored.messageID} and is ${messageID}`);
     }
-    if (send.stored && send.stored.messageID !== messageID) {
-      this.violations.add(
-        'I4',
-        send.where,
-        `${clientMsgID} was receipted as ${send.stored.messageID} and is ${messageID}`,
-      );
-    }
+    if (sends.every(({ neverSent }) => neverSent))
+      this.violations.add('I3', from, `${clientMsgID} was never written and is stored as ${messageID}`);
   }
 
   private checkDevice(device: DeviceHistory, theirs: readonly string[]): void {
@@ -202,4 +209,10 @@ export class HistoryChecker {
     if (!device) this.devices.set(where, (device = new DeviceHistory(user, where, this.violations)));
     return device;
   }
+}
+
+/** A group's creation is told before there is a group to write to, and its content is the server's. */
+function isWhatWasSent(message: SeenMessage, { user, target, clientMsgID, hash }: Send): boolean {
+  if (message.from !== user || message.clientMsgID !== clientMsgID) return false;
+  return target.startsWith('new:') || (message.to === target && message.hash === hash);
 }
