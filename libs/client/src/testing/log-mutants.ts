@@ -272,4 +272,26 @@ export const mutants: { name: string; rules: Rule[]; mutate(lines: LogLine[]): v
       }
     },
   },
+  {
+    name: 'nothing delivered to a device that began later',
+    rules: ['I1'],
+    mutate(lines) {
+      for (let i = lines.length - 1; i >= 0; i--) {
+        const line = lines[i] as LogLine;
+        if (line.device === 'tablet' && ['received', 'receipted', 'confirmed'].includes(line.ev)) lines.splice(i, 1);
+      }
+    },
+  },
+  {
+    name: 'two devices of a user with different numbers for the same entries',
+    rules: ['I5'],
+    mutate(lines) {
+      for (const line of lines.filter(({ device }) => device === 'tablet')) {
+        if (line.ev === 'connected') line.cursor += 1;
+        if (line.ev === 'received') line.previous += 1;
+        if (line.ev === 'received' || line.ev === 'confirmed') line.inboxSeq += 1;
+        if (line.ev === 'receipted' && line.upTo !== undefined) line.upTo += 1;
+      }
+    },
+  },
 ];
