@@ -50,6 +50,10 @@ describe('the history checker', () => {
     test('the same during a fault is none', () => expect(found(slow([10, false], [12, true]))).toBe(0));
     test('nor soon after one', () => expect(found(slow([-10, false], [-2, true]))).toBe(0));
     test('but long after one it is', () => expect(found(slow([-10, false], [-4, true]))).toBe(1));
+    test('two of one name at a time last until both are over', () => {
+      expect(found(slow([-20, false], [-18, false], [-16, true], [1, true]))).toBe(0);
+      expect(found(slow([-20, false], [-18, false], [-16, true], [-10, true]))).toBe(1);
+    });
     test('a fault that does not end excuses what follows', () => expect(found(slow([-10, false]))).toBe(0));
   });
 
