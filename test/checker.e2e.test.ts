@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { MemoryStore, type Rule, type Store } from '@huizhi/client';
+import { MemoryStore, SendRefusedError, type Rule, type Store } from '@huizhi/client';
 import type { Actor } from './support/actor.js';
 import { Cast } from './support/cast.js';
 import { eventually } from './support/eventually.js';
@@ -78,6 +78,14 @@ test('of a system without seeded bugs it has nothing to say', async () => {
     alice.talk([group, cast.pair(alice, bob)]);
     await cast.more(60);
   });
+});
+
+test('a message that is refused for good fails its scene', async () => {
+  const scene = Cast.play(world, 'refused', async (cast) => {
+    const [alice] = (await cast.users('u', 2)) as [Actor, Actor];
+    alice.say({ user: 'nobody' }, 'to whom').catch(() => undefined);
+  });
+  await expect(scene).rejects.toThrow(SendRefusedError);
 });
 
 describe('it finds', () => {
