@@ -11,6 +11,7 @@ import type { Observed } from './observer.js';
 import { toSettings, type ClientOptions, type Settings } from './options.js';
 import { Outbox } from './outbox.js';
 import type { Restored, Sending } from './outgoing.js';
+import { FrameRate } from './rate.js';
 import { Receipts } from './receipts.js';
 import { Reconnector } from './reconnector.js';
 import { refusal } from './refusal.js';
@@ -34,6 +35,8 @@ export class Client {
   private readonly settings: Settings;
   private readonly events: Emitter<ClientEvents>;
   private readonly store: Store;
+  /** What sends and requests have together. */
+  private readonly rate = new FrameRate();
   private readonly outbox: Outbox;
   private readonly inbox: Inbox;
   private readonly receipts: Receipts;
@@ -52,12 +55,12 @@ export class Client {
     this.events = new Emitter<ClientEvents>((error, event) => {
       if (event !== 'error') this.events.emit('error', asError(error));
     });
-    this.outbox = new Outbox(this.settings, (event) => this.observe(event), {
+    this.outbox = new Outbox(this.settings, (event) => this.observe(event), this.rate, {
       store: this.store.unsettled,
       failed: (error) => this.events.emit('error', asError(error)),
     });
     this.restored = this.outbox.restore();
-    this.pages = new HistoryRequests(this.settings);
+    this.pages = new HistoryRequests(this.settings, this.rate);
     this.receipts = new Receipts(this.settings.timings, (receipt) => {
       const { messageType: _, ...said } = receipt;
       this.observe({ ev: 'receipted', connection: this.connection, ...said });
@@ -197,6 +200,7 @@ export class Client {
     this.confirmed(cursor);
     const session = this.session;
     if (!session) return;
+    this.rate.reset(limits.framesPerSecond, performance.now());
     this.pages.online((frame) => session.send(frame));
     this.outbox.online(
       { sendText: (json) => session.sendText(json), restart: (reason) => session.drop('sendsUnanswered', reason) },

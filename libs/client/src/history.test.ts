@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { RequestRefusedError, RequestTimeoutError } from './errors.js';
-import { delivery } from './testing/fake-server.js';
-import { Harness } from './testing/harness.js';
+import { delivery, LIMITS, type Peer } from './testing/fake-server.js';
+import { Harness, until } from './testing/harness.js';
 
 let harness: Harness;
 
@@ -46,4 +46,50 @@ test('does not wait for ever, nor for too many', async () => {
   const page = client.history({ user: 'bob' });
   await expect(client.history({ user: 'bob' })).rejects.toBeInstanceOf(RequestRefusedError);
   await expect(page).rejects.toBeInstanceOf(RequestTimeoutError);
+});
+
+/** Answers the next request with an empty page; says for whose. */
+async function answer(peer: Peer): Promise<unknown> {
+  const { requestID, toUserID } = await peer.nextOf('history');
+  peer.send({ messageType: 'historyReceipt', requestID, conversationID: 'p_x', messages: [], hasMore: false });
+  return toUserID;
+}
+
+const requests = (peer: Peer): number => peer.seen.filter(({ messageType }) => messageType === 'history').length;
+
+test('asks for as many pages at a time as a gateway gives, for the rest in turn', async () => {
+  const [client, peer] = await harness.online();
+  const users = ['a', 'b', 'c', 'd', 'e', 'f'];
+  const pages = users.map((user) => client.history({ user }));
+  client.sendText({ user: 'bob' }, 'behind the requests');
+  await until('the message', () => peer.seen.some(({ messageType }) => messageType === 'normal'));
+  expect(requests(peer)).toBe(4);
+  expect(await answer(peer)).toBe('a');
+  await pages[0];
+  for (const user of users.slice(1)) expect(await answer(peer)).toBe(user);
+  await Promise.all(pages);
+  expect(requests(peer)).toBe(6);
+});
+
+test('a page that is refused for now keeps its place among them, so a busy server is not asked for more', async () => {
+  const [client, peer] = await harness.online();
+  const pages = ['a', 'b', 'c', 'd', 'e'].map((user) => client.history({ user }));
+  const refused = [];
+  for (let n = 0; n < 4; n++) refused.push((await peer.nextOf('history')).requestID);
+  for (const requestID of refused)
+    peer.send({ messageType: 'error', requestID, code: 2001, name: 'unavailable', temporary: true, reason: 'busy' });
+  const again = [await answer(peer), await answer(peer), await answer(peer), await answer(peer), await answer(peer)];
+  expect(again).toEqual(['a', 'b', 'c', 'd', 'e']);
+  await Promise.all(pages);
+});
+
+test('keeps below the frames per second told at login', async () => {
+  const limits = { ...LIMITS, framesPerSecond: 50 };
+  const [client, peer] = await harness.online({}, { limits });
+  const from = performance.now();
+  const pages = Array.from({ length: 60 }, () => client.history({ user: 'bob' }));
+  for (let n = 0; n < 60; n++) await answer(peer);
+  await Promise.all(pages);
+  // 45 at once, then 45 a second: the last 15 take a third of a second.
+  expect(performance.now() - from).toBeGreaterThan(250);
 });

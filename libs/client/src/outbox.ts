@@ -4,7 +4,7 @@ import { ClientIdInUseError, OutboxFullError, SendRefusedError, SendUnknownError
 import type { Observer } from './observer.js';
 import type { Settings } from './options.js';
 import { Outgoing, OutLane, type Restored } from './outgoing.js';
-import { FrameRate } from './rate.js';
+import type { FrameRate } from './rate.js';
 import type { UnsettledStore } from './store.js';
 
 /** What the outbox needs of the connection. */
@@ -37,13 +37,13 @@ export class Outbox {
   private unanswered = 0;
   private unansweredBytes = 0;
   private unansweredLimit = 0;
-  private readonly rate = new FrameRate();
   private sweeper: ReturnType<typeof setInterval> | undefined;
   private later: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly settings: Settings,
     private readonly observe: Observer,
+    private readonly rate: FrameRate,
     private readonly keeping: Keeping,
   ) {}
 
@@ -113,11 +113,10 @@ export class Outbox {
   }
 
   /** A connection is logged in: everything unsettled is sent (again), in order. */
-  online(wire: Wire, limits: { unansweredSends: number; framesPerSecond: number }): void {
+  online(wire: Wire, limits: { unansweredSends: number }): void {
     this.wire = wire;
     this.unanswered = this.unansweredBytes = 0;
     this.unansweredLimit = Math.max(1, limits.unansweredSends);
-    this.rate.reset(limits.framesPerSecond, performance.now());
     for (const lane of this.lanes.values()) {
       this.unpause(lane);
       lane.next = 0;
