@@ -5,7 +5,7 @@ import { ClientClosedError } from './errors.js';
 import { Emitter } from './events.js';
 import { HistoryRequests, type HistoryPage, type HistoryQuery } from './history.js';
 import { Inbox, type InboxFrame } from './inbox.js';
-import { contentDigest } from './content-hash.js';
+import { frameDigest } from './content-hash.js';
 import { MemoryStore } from './memory-store.js';
 import type { Observed } from './observer.js';
 import { toSettings, type ClientOptions, type Settings } from './options.js';
@@ -144,8 +144,7 @@ export class Client {
       atToUserIDs,
       content,
     };
-    const hash = this.options.observer ? contentDigest(contenType, content) : '';
-    return this.submit(clientMsgID, lane, frame, hash);
+    return this.submit(clientMsgID, lane, frame);
   }
 
   /** A text message; see {@link send}. */
@@ -160,7 +159,7 @@ export class Client {
     { clientMsgID = newID() }: { clientMsgID?: string } = {},
   ): Sending {
     const frame = { messageType: 'createGroup', clientMsgID, groupName, memberUserIDs: members };
-    return this.submit(clientMsgID, `new:${clientMsgID}`, frame, '');
+    return this.submit(clientMsgID, `new:${clientMsgID}`, frame);
   }
 
   /** A page of a conversation; see the protocol's `History`. Owes no receipts and tells no `message` events. */
@@ -173,7 +172,7 @@ export class Client {
     return this.link.session;
   }
 
-  private submit(clientMsgID: string, lane: string, frame: object, hash: string): Sending {
+  private submit(clientMsgID: string, lane: string, frame: object): Sending {
     if (this.state === 'closed') throw new ClientClosedError('connect it first');
     const json = JSON.stringify(frame);
     const bytes = utf8.encode(json);
@@ -184,7 +183,7 @@ export class Client {
       return { clientMsgID, receipt };
     }
     const entry = this.outbox.reserve(clientMsgID, lane, json, bytes.length);
-    this.observe({ ev: 'invoke', clientMsgID, target: lane, hash });
+    if (this.options.observer) this.observe({ ev: 'invoke', clientMsgID, target: lane, hash: frameDigest(frame) });
     this.outbox.pump();
     return { clientMsgID, receipt: entry.receipt };
   }

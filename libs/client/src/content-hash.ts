@@ -16,6 +16,11 @@ export function contentDigest(kind: string, content: unknown): string {
   return (4294967296 * (2097151 & low) + (high >>> 0)).toString(36);
 }
 
+/** Of a frame to be sent; a createGroup has no content of its own. */
+export function frameDigest({ contenType, content }: { contenType?: unknown; content?: unknown }): string {
+  return content === undefined ? '' : contentDigest(String(contenType), content);
+}
+
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';

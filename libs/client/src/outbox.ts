@@ -1,5 +1,6 @@
 import type { ErrorFrame, InvalidReceipt, NormalReceipt } from '@huizhi/protocol/client';
 import { fullJitter } from './backoff.js';
+import { frameDigest } from './content-hash.js';
 import { ClientIdInUseError, OutboxFullError, SendRefusedError, SendUnknownError } from './errors.js';
 import type { Observer } from './observer.js';
 import type { Settings } from './options.js';
@@ -76,7 +77,9 @@ export class Outbox {
       const entry = this.enter(clientMsgID, lane, json, new TextEncoder().encode(json).length);
       entry.everWritten = true;
       this.queue(this.laneFor(lane));
-      return { clientMsgID, receipt: entry.receipt, frame: JSON.parse(json) as Record<string, unknown> };
+      const frame = JSON.parse(json) as Record<string, unknown>;
+      this.observe({ ev: 'invoke', clientMsgID, target: lane, hash: frameDigest(frame) });
+      return { clientMsgID, receipt: entry.receipt, frame };
     });
   }
 
