@@ -193,6 +193,10 @@ const textOf = ({ rule, where, what }: Verdict['violations'][number]): string =>
 async function bounded(work: Promise<unknown>, withinMs: number): Promise<void> {
   const late = new AbortController();
   const bound = delay(withinMs, 'late', { signal: late.signal }).catch(() => undefined);
-  if ((await Promise.race([work, bound])) === 'late') throw new Error(`not everything was answered in ${withinMs} ms`);
-  late.abort();
+  try {
+    if ((await Promise.race([work, bound])) === 'late')
+      throw new Error(`not everything was answered in ${withinMs} ms`);
+  } finally {
+    late.abort();
+  }
 }

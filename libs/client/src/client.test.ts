@@ -1,11 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import {
-  ClientClosedError,
-  LoginRefusedError,
-  RequestRefusedError,
-  RequestTimeoutError,
-  SendUnknownError,
-} from './errors.js';
+import { ClientClosedError, LoginRefusedError, RequestTimeoutError, SendUnknownError } from './errors.js';
 import { MemoryStore } from './memory-store.js';
 import { delivery } from './testing/fake-server.js';
 import { Harness, until } from './testing/harness.js';
@@ -124,6 +118,18 @@ describe('connecting', () => {
     const told = performance.now();
     await harness.server.loggedIn();
     expect(performance.now() - told).toBeGreaterThanOrEqual(19);
+  });
+
+  test('also when it refuses a login for now', async () => {
+    const client = harness.client({ timings: { reconnect: { baseMs: 1e9, maxMs: 1e9 } } });
+    const online = client.connect();
+    const first = await harness.server.peer();
+    await first.login({ code: 2001, name: 'unavailable', reason: 'not now' });
+    first.send({ messageType: 'close', code: 4002, name: 'unavailable', reconnect: true, reason: '', retryAfter: 20 });
+    const told = performance.now();
+    await harness.server.loggedIn();
+    expect(performance.now() - told).toBeGreaterThanOrEqual(19);
+    await online;
   });
 
   test('but not later than its own longest wait', async () => {
@@ -261,44 +267,5 @@ describe('a new generation of the data', () => {
     expect(resyncs).toEqual(['new']);
     expect(store.generation()).toBe('new');
     expect(seqs).toEqual([1, 1]);
-  });
-});
-
-describe('history', () => {
-  test('asks and answers, page by page', async () => {
-    const [client, peer] = await harness.online();
-    const page = client.history({ group: 'g1' }, { afterSeq: 5, limit: 2 });
-    const frame = await peer.nextOf('history');
-    expect(frame).toMatchObject({ chatType: 'groupChat', groupID: 'g1', afterSeq: 5, limit: 2 });
-    const messages = [delivery(6), delivery(7)];
-    peer.send({
-      messageType: 'historyReceipt',
-      requestID: frame.requestID,
-      conversationID: 'g_g1',
-      messages,
-      hasMore: true,
-    });
-    expect(await page).toEqual({ conversationID: 'g_g1', messages, hasMore: true });
-  });
-
-  test('is asked again after a reconnect and after a temporary error, refused for good otherwise', async () => {
-    const [client, first] = await harness.online();
-    const page = client.history({ user: 'bob' });
-    await first.nextOf('history');
-    first.cut();
-    const second = await harness.server.loggedIn();
-    const { requestID } = await second.nextOf('history');
-    const error = { messageType: 'error', requestID, reason: 'because' };
-    second.send({ ...error, code: 2001, name: 'unavailable', temporary: true });
-    expect(await second.nextOf('history')).toMatchObject({ requestID });
-    second.send({ ...error, code: 1201, name: 'notAllowed', temporary: false });
-    await expect(page).rejects.toBeInstanceOf(RequestRefusedError);
-  });
-
-  test('does not wait for ever, nor for too many', async () => {
-    const [client] = await harness.online({ timings: { historyMs: 30 }, bounds: { requests: 1 } });
-    const page = client.history({ user: 'bob' });
-    await expect(client.history({ user: 'bob' })).rejects.toBeInstanceOf(RequestRefusedError);
-    await expect(page).rejects.toBeInstanceOf(RequestTimeoutError);
   });
 });

@@ -5,12 +5,13 @@ import { ClientClosedError } from './errors.js';
 import { Emitter } from './events.js';
 import { HistoryRequests, type HistoryPage, type HistoryQuery } from './history.js';
 import { Inbox, type InboxFrame } from './inbox.js';
-import { contentDigest } from './content-hash.js';
+import { frameDigest } from './content-hash.js';
 import { MemoryStore } from './memory-store.js';
 import type { Observed } from './observer.js';
 import { toSettings, type ClientOptions, type Settings } from './options.js';
 import { Outbox } from './outbox.js';
 import type { Restored, Sending } from './outgoing.js';
+import { FrameRate } from './rate.js';
 import { Receipts } from './receipts.js';
 import { Reconnector } from './reconnector.js';
 import { refusal } from './refusal.js';
@@ -34,6 +35,8 @@ export class Client {
   private readonly settings: Settings;
   private readonly events: Emitter<ClientEvents>;
   private readonly store: Store;
+  /** What sends and requests have together. */
+  private readonly rate = new FrameRate();
   private readonly outbox: Outbox;
   private readonly inbox: Inbox;
   private readonly receipts: Receipts;
@@ -52,12 +55,12 @@ export class Client {
     this.events = new Emitter<ClientEvents>((error, event) => {
       if (event !== 'error') this.events.emit('error', asError(error));
     });
-    this.outbox = new Outbox(this.settings, (event) => this.observe(event), {
+    this.outbox = new Outbox(this.settings, (event) => this.observe(event), this.rate, {
       store: this.store.unsettled,
       failed: (error) => this.events.emit('error', asError(error)),
     });
     this.restored = this.outbox.restore();
-    this.pages = new HistoryRequests(this.settings);
+    this.pages = new HistoryRequests(this.settings, this.rate);
     this.receipts = new Receipts(this.settings.timings, (receipt) => {
       const { messageType: _, ...said } = receipt;
       this.observe({ ev: 'receipted', connection: this.connection, ...said });
@@ -141,8 +144,7 @@ export class Client {
       atToUserIDs,
       content,
     };
-    const hash = this.options.observer ? contentDigest(contenType, content) : '';
-    return this.submit(clientMsgID, lane, frame, hash);
+    return this.submit(clientMsgID, lane, frame);
   }
 
   /** A text message; see {@link send}. */
@@ -157,7 +159,7 @@ export class Client {
     { clientMsgID = newID() }: { clientMsgID?: string } = {},
   ): Sending {
     const frame = { messageType: 'createGroup', clientMsgID, groupName, memberUserIDs: members };
-    return this.submit(clientMsgID, `new:${clientMsgID}`, frame, '');
+    return this.submit(clientMsgID, `new:${clientMsgID}`, frame);
   }
 
   /** A page of a conversation; see the protocol's `History`. Owes no receipts and tells no `message` events. */
@@ -170,7 +172,7 @@ export class Client {
     return this.link.session;
   }
 
-  private submit(clientMsgID: string, lane: string, frame: object, hash: string): Sending {
+  private submit(clientMsgID: string, lane: string, frame: object): Sending {
     if (this.state === 'closed') throw new ClientClosedError('connect it first');
     const json = JSON.stringify(frame);
     const bytes = utf8.encode(json);
@@ -181,7 +183,7 @@ export class Client {
       return { clientMsgID, receipt };
     }
     const entry = this.outbox.reserve(clientMsgID, lane, json, bytes.length);
-    this.observe({ ev: 'invoke', clientMsgID, target: lane, hash });
+    if (this.options.observer) this.observe({ ev: 'invoke', clientMsgID, target: lane, hash: frameDigest(frame) });
     this.outbox.pump();
     return { clientMsgID, receipt: entry.receipt };
   }
@@ -197,6 +199,7 @@ export class Client {
     this.confirmed(cursor);
     const session = this.session;
     if (!session) return;
+    this.rate.reset(limits.framesPerSecond, performance.now());
     this.pages.online((frame) => session.send(frame));
     this.outbox.online(
       { sendText: (json) => session.sendText(json), restart: (reason) => session.drop('sendsUnanswered', reason) },

@@ -17,3 +17,8 @@ export function contentDigest(kind: string, content: unknown): string {
   low = Math.imul(low ^ (low >>> 16), 2246822507) ^ Math.imul(high ^ (high >>> 13), 3266489909);
   return (4294967296 * (2097151 & low) + (high >>> 0)).toString(36);
 }
+
+/** Of a frame to be sent; a createGroup has no content of its own. */
+export function frameDigest({ contenType, content }: { contenType?: unknown; content?: unknown }): string {
+  return content === undefined ? '' : contentDigest(String(contenType), content);
+}

@@ -1,6 +1,7 @@
 import type { Delivery, ErrorFrame, HistoryReceipt } from '@huizhi/protocol/client';
 import { ClientClosedError, RequestRefusedError, RequestTimeoutError } from './errors.js';
 import type { Settings } from './options.js';
+import type { FrameRate } from './rate.js';
 
 export interface HistoryQuery {
   /** The newest below this `seq`; default: the newest of all. */
@@ -26,15 +27,27 @@ interface Pending {
   again?: ReturnType<typeof setTimeout>;
 }
 
+/** What a gateway gives a session at a time; it refuses more. */
+const AT_ONCE = 4;
 const AGAIN_MS = 300;
 
-/** History requests and their answers. A request only reads, so it is repeated after a reconnect until it times out. */
+/**
+ * History requests and their answers, a few at a time and within the session's frames per second. A request only reads, so it is repeated
+ * after a reconnect until it times out.
+ */
 export class HistoryRequests {
+  /** By id, in the order in which they were asked for. */
   private readonly pending = new Map<string, Pending>();
+  /** Those that the gateway works on, or that wait to be asked again because it had no answer: they keep their place. */
+  private readonly asked = new Set<string>();
   private wire: ((frame: object) => void) | undefined;
+  private later: ReturnType<typeof setTimeout> | undefined;
   private last = 0;
 
-  constructor(private readonly settings: Settings) {}
+  constructor(
+    private readonly settings: Settings,
+    private readonly rate: FrameRate,
+  ) {}
 
   /** Rejects with RequestTimeoutError, RequestRefusedError or ClientClosedError. */
   ask(target: object, query: HistoryQuery): Promise<HistoryPage> {
@@ -52,17 +65,21 @@ export class HistoryRequests {
         reject(new RequestTimeoutError('history', timings.historyMs));
       }, timings.historyMs);
       this.pending.set(requestID, { frame, resolve, reject, timer });
-      this.wire?.(frame);
+      this.pump();
     });
   }
 
   online(send: (frame: object) => void): void {
     this.wire = send;
-    for (const { frame } of this.pending.values()) send(frame);
+    for (const { again } of this.pending.values()) clearTimeout(again);
+    this.asked.clear();
+    this.pump();
   }
 
   offline(): void {
     this.wire = undefined;
+    clearTimeout(this.later);
+    this.later = undefined;
   }
 
   answered({ requestID, conversationID, messages, hasMore }: HistoryReceipt): void {
@@ -74,7 +91,10 @@ export class HistoryRequests {
     if (!pending) return;
     if (!temporary) return this.forget(requestID)?.reject(new RequestRefusedError(code, name, reason));
     clearTimeout(pending.again);
-    pending.again = setTimeout(() => this.wire?.(pending.frame), AGAIN_MS);
+    pending.again = setTimeout(() => {
+      this.asked.delete(requestID);
+      this.pump();
+    }, AGAIN_MS);
   }
 
   close(why: string): void {
@@ -82,11 +102,30 @@ export class HistoryRequests {
     for (const requestID of [...this.pending.keys()]) this.forget(requestID)?.reject(new ClientClosedError(why));
   }
 
+  private pump(): void {
+    for (const [requestID, { frame }] of this.pending) {
+      if (!this.wire || this.asked.size >= AT_ONCE) return;
+      if (this.asked.has(requestID)) continue;
+      if (!this.rate.take(performance.now())) return this.pumpLater();
+      this.asked.add(requestID);
+      this.wire(frame);
+    }
+  }
+
+  private pumpLater(): void {
+    this.later ??= setTimeout(() => {
+      this.later = undefined;
+      this.pump();
+    }, this.rate.waitMs + 1);
+  }
+
   private forget(requestID: string): Pending | undefined {
     const pending = this.pending.get(requestID);
     this.pending.delete(requestID);
+    this.asked.delete(requestID);
     clearTimeout(pending?.timer);
     clearTimeout(pending?.again);
+    this.pump();
     return pending;
   }
 }

@@ -3,6 +3,7 @@ import type { ErrorFrame, NormalReceipt } from '@huizhi/protocol/client';
 import fc from 'fast-check';
 import { toSettings } from './options.js';
 import { Outbox } from './outbox.js';
+import { FrameRate } from './rate.js';
 
 interface Written {
   clientMsgID: string;
@@ -82,7 +83,10 @@ test('whatever is refused or cut off, each conversation is stored once and in th
         token: () => '',
         timings,
       });
-      const outbox = new Outbox(settings, () => undefined, { store: undefined, failed: () => undefined });
+      const outbox = new Outbox(settings, () => undefined, new FrameRate(), {
+        store: undefined,
+        failed: () => undefined,
+      });
       const server = new RuleKeeper();
       const sent = new Map<string, string[]>();
       let refuse = false;
@@ -94,7 +98,7 @@ test('whatever is refused or cut off, each conversation is stored once and in th
           expect(++unanswered).toBeLessThanOrEqual(limit);
           server.take(json, refuse);
         };
-        outbox.online({ sendText, restart: online }, { unansweredSends: limit, framesPerSecond: Infinity });
+        outbox.online({ sendText, restart: online }, { unansweredSends: limit });
       };
       const answer = (): boolean => {
         // The place is free before the answer is read: what is sent in return must find it so.

@@ -1,10 +1,11 @@
 import type { ErrorFrame, InvalidReceipt, NormalReceipt } from '@huizhi/protocol/client';
 import { fullJitter } from './backoff.js';
+import { frameDigest } from './content-hash.js';
 import { ClientIdInUseError, OutboxFullError, SendRefusedError, SendUnknownError } from './errors.js';
 import type { Observer } from './observer.js';
 import type { Settings } from './options.js';
 import { Outgoing, OutLane, type Restored } from './outgoing.js';
-import { FrameRate } from './rate.js';
+import type { FrameRate } from './rate.js';
 import type { UnsettledStore } from './store.js';
 
 /** What the outbox needs of the connection. */
@@ -37,13 +38,13 @@ export class Outbox {
   private unanswered = 0;
   private unansweredBytes = 0;
   private unansweredLimit = 0;
-  private readonly rate = new FrameRate();
   private sweeper: ReturnType<typeof setInterval> | undefined;
   private later: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly settings: Settings,
     private readonly observe: Observer,
+    private readonly rate: FrameRate,
     private readonly keeping: Keeping,
   ) {}
 
@@ -76,7 +77,9 @@ export class Outbox {
       const entry = this.enter(clientMsgID, lane, json, new TextEncoder().encode(json).length);
       entry.everWritten = true;
       this.queue(this.laneFor(lane));
-      return { clientMsgID, receipt: entry.receipt, frame: JSON.parse(json) as Record<string, unknown> };
+      const frame = JSON.parse(json) as Record<string, unknown>;
+      this.observe({ ev: 'invoke', clientMsgID, target: lane, hash: frameDigest(frame) });
+      return { clientMsgID, receipt: entry.receipt, frame };
     });
   }
 
@@ -113,11 +116,10 @@ export class Outbox {
   }
 
   /** A connection is logged in: everything unsettled is sent (again), in order. */
-  online(wire: Wire, limits: { unansweredSends: number; framesPerSecond: number }): void {
+  online(wire: Wire, limits: { unansweredSends: number }): void {
     this.wire = wire;
     this.unanswered = this.unansweredBytes = 0;
     this.unansweredLimit = Math.max(1, limits.unansweredSends);
-    this.rate.reset(limits.framesPerSecond, performance.now());
     for (const lane of this.lanes.values()) {
       this.unpause(lane);
       lane.next = 0;

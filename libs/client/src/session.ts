@@ -158,15 +158,15 @@ export class Session {
   /** Notes why the server ends the connection, which it does next. */
   private refused(frame: LoginReceipt | CloseFrame | ErrorFrame): void {
     const reconnect = frame.messageType === 'close' ? frame.reconnect : frame.code >= TEMPORARY_FROM;
-    // A loginReceipt says more than the close after it.
+    // A loginReceipt says more than the close after it, but not when to come back.
     this.end ??= {
       code: frame.code,
       name: frame.name ?? 'refused',
       reason: frame.reason ?? '',
       reconnect,
-      retryAfter: frame.messageType === 'close' ? frame.retryAfter : undefined,
       upgradeURL: frame.messageType === 'loginReceipt' ? frame.upgradeURL : undefined,
     };
+    if (frame.messageType === 'close') this.end.retryAfter ??= frame.retryAfter;
     this.connection.end();
   }
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { SendUnknownError } from './errors.js';
 import { MemoryStore } from './memory-store.js';
+import type { Observed } from './observer.js';
 import type { Unsettled, UnsettledStore } from './store.js';
 import { gate, Harness, until } from './testing/harness.js';
 
@@ -82,6 +83,20 @@ describe('with a store that keeps unsettled sends', () => {
     }
     expect(await Promise.all(next.restored.map(async ({ receipt }) => (await receipt).seq))).toEqual([1, 2]);
     await until('an empty store', () => store.sends.size === 0);
+  });
+
+  test('the observer hears of what is sent again as it heard of it the first time', async () => {
+    const store = new Shelf();
+    const heard: Observed[][] = [[], []];
+    const [first] = await harness.online({ store, observer: (event) => heard[0]?.push(event) });
+    first.sendText({ user: 'bob' }, 'hi', { clientMsgID: 'a1' });
+    first.createGroup(['carol'], 'team', { clientMsgID: 'a2' });
+    await until('both to be kept', () => store.sends.size === 2);
+    await first.close();
+    harness.client({ store, observer: (event) => heard[1]?.push(event) });
+    const invoked = heard.map((events) => events.filter(({ ev }) => ev === 'invoke'));
+    expect(invoked[1]).toHaveLength(2);
+    expect(invoked[1]).toEqual(invoked[0]);
   });
 
   test('what cannot be kept is not sent, and the others go on', async () => {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { Constellation } from '@huizhi/constellation';
 import type { Finding } from './fuzz-codec.js';
 import { hostileConnection, type Fate } from './hostile-connection.js';
@@ -12,6 +12,8 @@ import { Random } from './random.js';
 const WIDTH = 24;
 /** Whoever is hostile is one of so many users: their devices are kicked and come again. */
 const USERS = 40;
+/** Of what was sent last so much is kept: when a process ends, what ended it is among it. */
+const RECENT = 2 * WIDTH;
 const BOUND_MS = 20_000;
 const MAX_RESIDENT_KIB = 700 * 1024;
 
@@ -49,61 +51,85 @@ export interface GatewayFuzz {
  * Hostile connections to a gateway of a whole system, over TLS, while two others talk. The inputs are the same for the same seed; what the
  * network makes of them is not.
  */
-export async function fuzzGateway({ seed, corpus, print, isOver }: GatewayFuzz): Promise<GatewayRun> {
-  const system = await Constellation.start({ env: { gateway: LIMITS, all: { LOG_LEVEL: 'warn' } }, print });
-  const run = `fuzz-${randomBytes(3).toString('hex')}`;
-  const findings: Finding[] = [];
-  const found = (why: string, input: Uint8Array = new Uint8Array(0)): void => {
-    if (!findings.some((one) => one.why === why)) findings.push({ input, why });
-  };
-  system.onCrash((name, report) => found(`${name} ended: ${report}`));
-  const fates: Partial<Record<Fate, number>> = {};
-  let connections = 0;
-  let over = false;
-  let residentKiB = 0;
+export async function fuzzGateway(fuzz: GatewayFuzz): Promise<GatewayRun> {
+  const system = await Constellation.start({ env: { gateway: LIMITS, all: { LOG_LEVEL: 'warn' } }, print: fuzz.print });
   try {
-    const neighbours = await Neighbours.meet(system, run);
-    const tokens = await Promise.all(Array.from({ length: USERS }, (_, n) => system.token(`${run}-h${n}`)));
-    const state = (): GatewayRun => ({
-      connections,
-      fates,
-      receipted: neighbours.receipted,
-      residentMiB: Math.round(residentKiB / 1024),
-      findings,
-    });
-    const look = (): void => {
-      residentKiB = Math.max(residentKiB, resident(system.gateway().pid));
-      if (residentKiB > MAX_RESIDENT_KIB) found(`the gateway holds ${Math.round(residentKiB / 1024)} MiB`);
-      for (const line of complaints(system)) found(`logged: ${line}`);
-      for (const harm of neighbours.harm) found(harm);
-      over ||= !system.gateway().running || isOver(state());
-    };
-    neighbours.talk();
-    const watch = setInterval(look, 500);
-    const worker = async (n: number): Promise<void> => {
-      const random = new Random(seed * WIDTH + n);
-      while (!over) {
-        const user = random.below(USERS);
-        const how = opening(random, `${run}-h${user}`, tokens[user] as string);
-        const input = mutated(random.of(corpus), random, random.of(corpus));
-        const fate = await hostileConnection({ address: system.address, ...how, input, random, boundMs: BOUND_MS });
-        connections += 1;
-        fates[fate] = (fates[fate] ?? 0) + 1;
-        if (fate === 'neither ended nor answered' || fate === 'never connected') found(fate, input);
-      }
-    };
-    await Promise.all(Array.from({ length: WIDTH }, (_, n) => worker(n)));
-    clearInterval(watch);
-    await neighbours.part();
-    look();
-    return state();
+    return await fuzzSystem(system, fuzz);
   } finally {
     await system.stop();
   }
 }
 
+/** Its first gateway; whoever started the system stops it. */
+export async function fuzzSystem(
+  system: Constellation,
+  { seed, corpus, isOver }: Omit<GatewayFuzz, 'print'>,
+): Promise<GatewayRun> {
+  const run = `fuzz-${randomBytes(3).toString('hex')}`;
+  const findings: Finding[] = [];
+  const found = (why: string, input: Uint8Array = new Uint8Array(0)): void => {
+    if (!findings.some((one) => one.why === why)) findings.push({ input, why });
+  };
+  const recent: Uint8Array[] = [];
+  system.onCrash((name, report) => {
+    found(`${name} ended: ${report}`);
+    recent.forEach((input, n) => found(`the last but ${recent.length - 1 - n} before ${name} ended`, input));
+  });
+  const fates: Partial<Record<Fate, number>> = {};
+  let connections = 0;
+  let over = false;
+  let residentKiB = 0;
+  const neighbours = await Neighbours.meet(system, run);
+  const tokens = await Promise.all(Array.from({ length: USERS }, (_, n) => system.token(`${run}-h${n}`)));
+  const state = (): GatewayRun => ({
+    connections,
+    fates,
+    receipted: neighbours.receipted,
+    residentMiB: Math.round(residentKiB / 1024),
+    findings,
+  });
+  const look = (): void => {
+    // What it does to others that the gateway has ended is no finding of its own.
+    if (!system.gateway().running) return void (over = true);
+    residentKiB = Math.max(residentKiB, resident(system.gateway().pid));
+    if (residentKiB > MAX_RESIDENT_KIB) found(`the gateway holds ${Math.round(residentKiB / 1024)} MiB`);
+    for (const line of complaints(system)) found(`logged: ${line}`);
+    for (const harm of neighbours.harm) found(harm);
+    over ||= isOver(state());
+  };
+  neighbours.talk();
+  const watch = setInterval(look, 500);
+  const worker = async (n: number): Promise<void> => {
+    const random = new Random(seed * WIDTH + n);
+    while (!over) {
+      const user = random.below(USERS);
+      const how = opening(random, `${run}-h${user}`, tokens[user] as string);
+      const input = mutated(random.of(corpus), random, random.of(corpus));
+      recent.push(input);
+      if (recent.length > RECENT) recent.shift();
+      const fate = await hostileConnection({ address: system.address, ...how, input, random, boundMs: BOUND_MS });
+      connections += 1;
+      fates[fate] = (fates[fate] ?? 0) + 1;
+      if (!system.gateway().running) return;
+      if (fate === 'neither ended nor answered' || fate === 'never connected') found(fate, input);
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: WIDTH }, (_, n) => worker(n)));
+    if (system.gateway().running) await neighbours.part();
+    look();
+    return state();
+  } finally {
+    over = true;
+    clearInterval(watch);
+    await neighbours.leave();
+  }
+}
+
+/** Nothing of a process that has ended. */
 function resident(pid: number): number {
-  const line = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  const file = `/proc/${pid}/status`;
+  const line = existsSync(file) ? /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(file, 'utf8')) : undefined;
   return Number(line?.[1] ?? 0);
 }
 

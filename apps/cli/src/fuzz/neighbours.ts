@@ -43,8 +43,7 @@ export class Neighbours {
 
   /** Resolves when everything said is receipted and delivered, or the bound is over. */
   async part(): Promise<void> {
-    clearInterval(this.timer);
-    this.timer = undefined;
+    this.stop();
     const until = Date.now() + BOUND_MS;
     while (this.delivered < this.receipted || this.from.pending > 0) {
       if (Date.now() > until) {
@@ -53,7 +52,16 @@ export class Neighbours {
       }
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
+  }
+
+  async leave(): Promise<void> {
+    this.stop();
     await Promise.all([this.from.close(), this.to.close()]);
+  }
+
+  private stop(): void {
+    clearInterval(this.timer);
+    this.timer = undefined;
   }
 
   private async say(): Promise<void> {

@@ -11,6 +11,8 @@ export interface Availability {
 interface Window {
   from: number;
   to: number;
+  /** Faults of its name that are under way. */
+  faults: number;
 }
 
 /** Sends that took too long although no fault was under way. Times are those of the lines. */
@@ -31,15 +33,14 @@ export class AvailabilityCheck {
   }
 
   fault(what: string, over: boolean, t: number): void {
-    if (over) {
-      const window = this.open.get(what);
-      if (window) window.to = t + this.limits.graceMs;
+    const window = this.open.get(what);
+    if (!over) {
+      if (window) window.faults++;
+      else this.begin(what, { from: t, to: Infinity, faults: 1 });
+    } else if (window && --window.faults === 0) {
+      window.to = t + this.limits.graceMs;
       this.open.delete(what);
-      return;
     }
-    const window = { from: t, to: Infinity };
-    this.windows.push(window);
-    this.open.set(what, window);
   }
 
   invoke(where: string, clientMsgID: string, t: number): void {
@@ -64,5 +65,10 @@ export class AvailabilityCheck {
       if (this.windows.some((window) => window.from <= to && from <= window.to)) continue;
       this.violations.add('I15', where, `${clientMsgID} had no answer for ${to - from} ms, and nothing was broken`);
     }
+  }
+
+  private begin(what: string, window: Window): void {
+    this.windows.push(window);
+    this.open.set(what, window);
   }
 }

@@ -3,7 +3,8 @@ import type { SeenMessage } from '../observer.js';
 import { DeviceHistory } from './device-history.js';
 import type { LogLine, Stated } from './log.js';
 import { Registry, sendKey } from './registry.js';
-import { Sends } from './sends.js';
+import { Sends, type Send, type Stored } from './sends.js';
+import { UserInbox } from './user-inbox.js';
 import { Violations, type Violation } from './violations.js';
 
 interface Conversation {
@@ -22,13 +23,15 @@ export interface Verdict {
 /**
  * Reads what every device saw and says what cannot be. Lines of one device must come in their order; devices may be mixed in
  * any way. Linear in the number of lines. It asks the server for nothing: what the logs do not show is not checked, so
- * losses show only where there is a `history` of the conversation, and for devices that said `quiet`.
+ * losses show only for devices that said `quiet`, of what stands in a `history` or came to another device of the user.
  */
 export class HistoryChecker {
   private readonly violations = new Violations();
   private readonly registry = new Registry(this.violations);
   private readonly sends = new Sends(this.violations, this.registry);
   private readonly devices = new Map<string, DeviceHistory>();
+  /** By user and generation. */
+  private readonly inboxes = new Map<string, UserInbox>();
   private readonly availability: AvailabilityCheck;
   private readonly users = new Set<string>();
   private readonly conversations = new Map<string, Conversation>();
@@ -128,11 +131,22 @@ export class HistoryChecker {
   }
 
   private checkSends(): void {
-    for (const { where, clientMsgID, stored } of this.sends.all) {
-      const conversation = stored && this.conversations.get(stored.conversation);
-      if (!conversation || conversation.ids.has(stored.messageID)) continue;
-      this.violations.add('I1', where, `${clientMsgID} was receipted as ${stored.messageID} and is not in the history`);
+    for (const send of this.sends.all) if (send.stored) this.checkReceipt(send, send.stored);
+  }
+
+  /** What a receipt names is what was sent, and stands where the receipt says. */
+  private checkReceipt(send: Send, { messageID, conversation, seq }: Stored): void {
+    const { where, clientMsgID } = send;
+    const message = this.registry.messages.get(messageID);
+    const history = this.conversations.get(message?.conversation ?? conversation);
+    if (message && !isWhatWasSent(message, send)) {
+      this.violations.add('I1', where, `${clientMsgID} was receipted as ${messageID}, which is another message`);
+    } else if (message && (message.conversation !== conversation || message.seq !== seq)) {
+      const told = `${clientMsgID} was receipted as ${messageID} at ${conversation} ${seq}`;
+      this.violations.add('I4', where, `${told} and is at ${message.conversation} ${message.seq}`);
     }
+    if (history && !history.ids.has(messageID))
+      this.violations.add('I1', where, `${clientMsgID} was receipted as ${messageID} and is not in the history`);
   }
 
   private checkMessages(): void {
@@ -151,32 +165,24 @@ export class HistoryChecker {
   private checkOrigin({ messageID, from, to, hash }: SeenMessage, clientMsgID: string): void {
     const candidates = this.sends.byKey.get(sendKey(from, to, clientMsgID));
     if (!candidates) return this.violations.add('I3', from, `${messageID} (${clientMsgID}) was never sent to ${to}`);
-    const send = candidates.find((candidate) => candidate.hash === hash);
-    if (!send)
+    // One for each device that sent it.
+    const sends = candidates.filter((candidate) => candidate.hash === hash);
+    if (sends.length === 0)
       return this.violations.add('I5', from, `${messageID} (${clientMsgID}) has another content than was sent`);
-    if (send.failed)
-      this.violations.add('I2', send.where, `${clientMsgID} was refused for good and is stored as ${messageID}`);
-    if (send.neverSent && candidates.length === 1) {
-      this.violations.add('I3', send.where, `${clientMsgID} was never written and is stored as ${messageID}`);
+    for (const { where, failed, stored } of sends) {
+      if (failed) this.violations.add('I2', where, `${clientMsgID} was refused for good and is stored as ${messageID}`);
+      if (stored && stored.messageID !== messageID)
+        this.violations.add('I4', where, `${clientMsgID} was receipted as ${stored.messageID} and is ${messageID}`);
     }
-    if (send.stored && send.stored.messageID !== messageID) {
-      this.violations.add(
-        'I4',
-        send.where,
-        `${clientMsgID} was receipted as ${send.stored.messageID} and is ${messageID}`,
-      );
-    }
+    if (sends.every(({ neverSent }) => neverSent))
+      this.violations.add('I3', from, `${clientMsgID} was never written and is stored as ${messageID}`);
   }
 
   private checkDevice(device: DeviceHistory, theirs: readonly string[]): void {
     const { user, where } = device;
-    for (const conversation of theirs) {
-      for (const { messageID, seq, from, to, kind, clientMsgID } of this.conversations.get(conversation)?.messages ??
-        []) {
-        if (device.received.has(messageID) || !device.mustHave(conversation, seq)) continue;
-        const own = from === user && (kind === 'tip' || this.sends.sentBy(where, to, clientMsgID));
-        if (!own) this.violations.add('I1', where, `${messageID} (seq ${seq} of ${conversation}) never came`);
-      }
+    for (const { messageID, conversation, seq, from, to, kind, clientMsgID } of this.due(device, theirs)) {
+      const own = from === user && (kind === 'tip' || this.sends.sentBy(where, to, clientMsgID));
+      if (!own) this.violations.add('I1', where, `${messageID} (seq ${seq} of ${conversation}) never came`);
     }
     for (const { messageID, conversation } of device.received.values()) {
       const history = this.conversations.get(conversation);
@@ -185,21 +191,45 @@ export class HistoryChecker {
     }
   }
 
+  /** What a device does not have and must, unless it is its own: by the histories, and by what the user's other devices were given. */
+  private due(device: DeviceHistory, theirs: readonly string[]): Iterable<SeenMessage> {
+    const due = new Map<string, SeenMessage>();
+    for (const conversation of theirs) {
+      for (const message of this.conversations.get(conversation)?.messages ?? []) {
+        const { messageID, seq } = message;
+        if (!device.received.has(messageID) && device.mustHave(conversation, seq)) due.set(messageID, message);
+      }
+    }
+    for (const messageID of device.missing()) {
+      const message = this.registry.messages.get(messageID);
+      if (message) due.set(messageID, message);
+    }
+    return due.values();
+  }
+
   private byParticipant(): Map<string, string[]> {
     const byUser = new Map<string, string[]>();
     for (const [conversation, { participants }] of this.conversations) {
-      for (const user of participants) {
-        const list = byUser.get(user);
-        if (list) list.push(conversation);
-        else byUser.set(user, [conversation]);
-      }
+      for (const user of participants) entry(byUser, user, (): string[] => []).push(conversation);
     }
     return byUser;
   }
 
   private device(user: string, where: string): DeviceHistory {
-    let device = this.devices.get(where);
-    if (!device) this.devices.set(where, (device = new DeviceHistory(user, where, this.violations)));
-    return device;
+    const inboxOf = (generation: string): UserInbox =>
+      entry(this.inboxes, `${user} ${generation}`, () => new UserInbox());
+    return entry(this.devices, where, () => new DeviceHistory(user, where, inboxOf, this.violations));
   }
+}
+
+function entry<T>(map: Map<string, T>, key: string, make: () => T): T {
+  let value = map.get(key);
+  if (value === undefined) map.set(key, (value = make()));
+  return value;
+}
+
+/** A group's creation is told before there is a group to write to, and its content is the server's. */
+function isWhatWasSent(message: SeenMessage, { user, target, clientMsgID, hash }: Send): boolean {
+  if (message.from !== user || message.clientMsgID !== clientMsgID) return false;
+  return target.startsWith('new:') || (message.to === target && message.hash === hash);
 }

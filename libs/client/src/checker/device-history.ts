@@ -1,4 +1,5 @@
 import type { Observed, SeenMessage } from '../observer.js';
+import type { UserInbox } from './user-inbox.js';
 import type { Violations } from './violations.js';
 
 type Received = Extract<Observed, { ev: 'received' }>;
@@ -7,11 +8,12 @@ type Received = Extract<Observed, { ev: 'received' }>;
 export class DeviceHistory {
   /** By messageID. */
   readonly received = new Map<string, Received>();
-  /** The lowest seq it was given, by conversation. */
-  readonly firstSeq = new Map<string, number>();
-  /** Whether its first login began at the beginning of the inbox. */
-  fromTheStart: boolean | undefined;
   quiet = false;
+  /** The lowest seq it was given, by conversation. */
+  private readonly firstSeq = new Map<string, number>();
+  /** Where its first login began in the inbox. */
+  private firstCursor: number | undefined;
+  private inbox: UserInbox | undefined;
   private generation: string | undefined;
   private connection = 0;
   private window = Infinity;
@@ -26,6 +28,7 @@ export class DeviceHistory {
   constructor(
     readonly user: string,
     readonly where: string,
+    private readonly inboxOf: (generation: string) => UserInbox,
     private readonly violations: Violations,
   ) {}
 
@@ -35,7 +38,8 @@ export class DeviceHistory {
     this.connection = connection;
     this.window = window;
     this.high = cursor;
-    this.fromTheStart ??= cursor === 0;
+    this.firstCursor ??= cursor;
+    this.inbox = this.inboxOf(generation);
     if (cursor < this.confirmed) this.violation('I6', `the cursor went back from ${this.confirmed} to ${cursor}`);
     this.settle(cursor);
     // What is owed still will come again, and is owed from then on.
@@ -51,11 +55,9 @@ export class DeviceHistory {
     if (inboxSeq <= this.confirmed)
       this.violation('I6', `${messageID} (${inboxSeq}) came again; ${this.confirmed} was confirmed`);
     this.checkPlace(entry);
-    const before = this.received.get(messageID);
-    if (before) {
-      if (before.inboxSeq !== inboxSeq)
-        this.violation('I5', `${messageID} came as ${before.inboxSeq} and as ${inboxSeq}`);
-    } else this.first(entry);
+    const other = this.inbox?.hear(inboxSeq, messageID);
+    if (other) this.violation('I5', `${messageID} came as ${inboxSeq}, and ${other}`);
+    if (!this.received.has(messageID)) this.first(entry);
     if (inboxSeq > this.confirmed && !this.owed.has(inboxSeq)) this.owed.set(inboxSeq, messageID);
     this.open.add(inboxSeq);
     if (this.open.size > this.window)
@@ -91,7 +93,15 @@ export class DeviceHistory {
 
   /** Whether this device must have been given what stands at `seq`. */
   mustHave(conversation: string, seq: number): boolean {
-    return this.quiet && (this.fromTheStart === true || seq >= (this.firstSeq.get(conversation) ?? Infinity));
+    return this.quiet && (this.firstCursor === 0 || seq >= (this.firstSeq.get(conversation) ?? Infinity));
+  }
+
+  /** Ids of what another device was given and this one was not, although it stands above where this one began. */
+  *missing(): Iterable<string> {
+    if (!this.quiet || this.firstCursor === undefined) return;
+    for (const [inboxSeq, messageID] of this.inbox?.entries ?? []) {
+      if (inboxSeq > this.firstCursor && !this.received.has(messageID)) yield messageID;
+    }
   }
 
   private checkPlace({ inboxSeq, previous, messageID }: Received): void {
@@ -117,6 +127,7 @@ export class DeviceHistory {
 
   private startOver(): void {
     this.confirmed = this.high = 0;
+    this.firstCursor = undefined;
     for (const kept of [this.received, this.firstSeq, this.lastSeq, this.owed, this.open]) kept.clear();
   }
 

@@ -5,6 +5,7 @@ import type { Violations } from './violations.js';
 export class Registry {
   readonly messages = new Map<string, SeenMessage>();
   private readonly places = new Map<string, string>();
+  private readonly conversations = new Map<string, string>();
   private readonly clientIds = new Map<string, string>();
 
   constructor(private readonly violations: Violations) {}
@@ -15,6 +16,7 @@ export class Registry {
     if (before) return this.compare(before, message, where);
     this.messages.set(message.messageID, message);
     this.place(message.messageID, message.conversation, message.seq, where);
+    this.talk(message.from, message.to, message.conversation, where);
     if (message.clientMsgID === undefined) return;
     const key = sendKey(message.from, message.to, message.clientMsgID);
     const other = this.clientIds.get(key);
@@ -34,6 +36,15 @@ export class Registry {
     if (other === undefined) this.places.set(place, messageID);
     else if (other !== messageID)
       this.violations.add('I8', where, `seq ${seq} of ${conversation} is ${other} and ${messageID}`);
+  }
+
+  /** What two users, or a group, say to each other is one conversation, in whichever direction. */
+  talk(from: string, to: string, conversation: string, where: string): void {
+    const parties = to.startsWith('u:') ? [`u:${from}`, to].sort().join(' ') : to;
+    const other = this.conversations.get(parties);
+    if (other === undefined) this.conversations.set(parties, conversation);
+    else if (other !== conversation)
+      this.violations.add('I4', where, `${parties} talk in ${other} and in ${conversation}`);
   }
 
   private compare(before: SeenMessage, now: SeenMessage, where: string): void {

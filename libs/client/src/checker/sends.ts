@@ -74,6 +74,7 @@ export class Sends {
       this.violations.add('I10', where, `the receipt of ${clientMsgID} was ${text(before)}, then ${text(stored)}`);
     }
     this.registry.place(stored.messageID, stored.conversation, stored.seq, where);
+    this.registry.talk(send.user, send.target, stored.conversation, where);
   }
 
   fail(where: string, clientMsgID: string): void {

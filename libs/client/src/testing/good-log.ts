@@ -18,7 +18,7 @@ interface DeviceState {
 
 /**
  * A tiny perfect system in memory that writes the log a perfect run would leave: alice (two devices) and bob talk, carol and
- * dave talk beside them; bob goes away in the middle and loses a receipt on the way.
+ * dave talk beside them; bob goes away in the middle and loses a receipt on the way; a third device of alice's comes late.
  */
 export class GoodLog {
   readonly lines: LogLine[] = [];
@@ -36,6 +36,7 @@ export class GoodLog {
       log.send('bob/phone', 'alice', `b${n}`);
       log.send('carol/phone', 'dave', `c${n}`);
       if (n === 2) log.disconnect('bob/phone');
+      if (n === 3) log.connect('alice/tablet');
       if (n === 4) log.connect('bob/phone');
     }
     log.send('alice/laptop', 'bob', 'resent', 2);
@@ -149,7 +150,11 @@ export class GoodLog {
 
   private device(name: string): DeviceState {
     let state = this.devices.get(name);
-    if (!state) this.devices.set(name, (state = { connection: 0, cursor: 0, online: false, given: 0, shown: 0 }));
+    if (!state) {
+      const others = [...this.devices].filter(([other]) => userOf(other) === userOf(name));
+      const cursor = Math.max(0, ...others.map(([, other]) => other.cursor));
+      this.devices.set(name, (state = { connection: 0, cursor, online: false, given: 0, shown: 0 }));
+    }
     return state;
   }
 
