@@ -85,12 +85,13 @@ export class Recipients {
     const seen = new Set<string>();
     let room = this.maxMembers / 2;
     for (const { conversation, position, pair, members } of this.options.ahead()) {
-      if (pair || seen.has(conversation)) continue;
-      seen.add(conversation);
-      if (members || this.asked.has(conversation)) continue;
+      if (pair) continue;
       const known = this.groups.get(conversation);
       if (known) room -= known.length;
-      else unknown.push([conversation, position]);
+      else if (!seen.has(conversation)) {
+        seen.add(conversation);
+        if (!members && !this.asked.has(conversation)) unknown.push([conversation, position]);
+      }
       if (room <= 0 || unknown.length === GROUPS_AT_ONCE) break;
     }
     return unknown;
