@@ -20,8 +20,9 @@ import { InboxLane } from './inbox/inbox-lane.js';
 import { InboxWriter } from './inbox/inbox-writer.js';
 import { Partitions } from './inbox/partitions.js';
 import { Settling } from './inbox/settling.js';
+import { membersClient } from './members-client.js';
 import { migrations, SCHEMA } from './migrations/prepare.js';
-import { Recipients, type MembersAsOf } from './recipients.js';
+import { Recipients } from './recipients.js';
 import { SessionEdge } from './sessions/session-edge.js';
 import { readGeneration } from './sql/meta.js';
 import { assertVectors, readVectors } from './sql/vectors.js';
@@ -33,7 +34,6 @@ export interface OfflineServiceOptions {
   >;
   bus: Bus;
   log: Logger;
-  membersAsOf: MembersAsOf;
 }
 
 /** A session that neither gateway nor device has spoken of for so long is forgotten; gateways attach theirs every 30 s. */
@@ -64,14 +64,14 @@ export class OfflineService {
     this.outbox = new Outbox(config.INSTANCE_ID, (gateway, payload) => bus.publish(subjects.gateway(gateway), payload));
     this.recipients = new Recipients({
       lanes: config.OFFLINE_LANES,
-      membersAsOf: options.membersAsOf,
+      membersAsOf: membersClient(bus),
+      ahead: () => this.feed.ahead(),
       onAnswer: () => this.writer.wake(),
     });
     this.feed = new Feed({
       messageLanes: config.MESSAGE_LANES,
       readRange: logClient.range,
       onItems: () => this.writer.wake(),
-      onQueued: (event) => this.recipients.expect(event),
     });
     this.keeper = new LaneKeeper({
       service: 'offline',

@@ -1,4 +1,3 @@
-import { commands, type MembersCommand, type MembersReply } from '@huizhi/protocol';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { startWhenPossible, type Runtime } from '@huizhi/runtime';
 import type { OfflineConfig } from './config.js';
@@ -9,12 +8,8 @@ import { Revoker } from './sessions/revoker.js';
 /** The offline service: users' inbox lanes, what each device still owes a receipt for. Wired to the runtime here. */
 @Module({})
 export class OfflineModule {
-  static register({ config, bus, log, control, health, shutdown }: Runtime<OfflineConfig>): DynamicModule {
-    const membersAsOf = async (conversation: string, position: number): Promise<readonly string[]> => {
-      const command: MembersCommand = { conversation, position };
-      return (await control.request<MembersReply>(commands.membersAsOf, command)).users;
-    };
-    const service = new OfflineService({ config, bus, log, membersAsOf });
+  static register({ config, bus, log, health, shutdown }: Runtime<OfflineConfig>): DynamicModule {
+    const service = new OfflineService({ config, bus, log });
     health.dependency('database', () => service.databaseStatus());
     health.dependency('lanes', () => service.laneStatus());
     shutdown.on('work', 'lanes', () => service.stop());

@@ -111,14 +111,3 @@ export async function wasMember(client: pg.ClientBase, conversation: string, use
   });
   return rowCount === 1;
 }
-
-/** The members that an event at this position of the conversation's lane concerns. */
-export async function membersAsOf(client: pg.ClientBase, conversation: string, position: number): Promise<string[]> {
-  const { rows } = await client.query<{ user: string }>({
-    name: 'members-as-of',
-    text: `select user_id as "user" from message.member
-            where conversation_id = $1 and from_position <= $2 and (to_position is null or to_position > $2)`,
-    values: [conversation, position],
-  });
-  return rows.map((row) => row.user);
-}

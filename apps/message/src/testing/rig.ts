@@ -23,6 +23,7 @@ import { buildConversations } from '../lanes/build.js';
 import type { Conversations } from '../lanes/conversations.js';
 import { HistoryReader } from '../reads/history-reader.js';
 import { LogReader } from '../reads/log-reader.js';
+import { MembersReader } from '../reads/members-reader.js';
 
 export const LANES = 8;
 const GATEWAY = 'gateway-of-the-test';
@@ -95,6 +96,7 @@ export class Rig {
     const conversations = buildConversations(config, connection, bus, silentLogger);
     await conversations.keeper.start();
     new LogReader(bus, reader, silentLogger).listen();
+    new MembersReader(bus, reader, silentLogger).listen();
     new HistoryReader(bus, reader, silentLogger).listen();
     const instance = {
       bus,

@@ -68,7 +68,7 @@ export class Rig {
       RETENTION_DAYS: options.retentionDays ?? 30,
       PACE: 1,
     };
-    const service = new OfflineService({ config, bus, log: silentLogger, membersAsOf: this.message.membersAsOf });
+    const service = new OfflineService({ config, bus, log: silentLogger });
     await service.start();
     let stopped: Promise<void> | undefined;
     const stop = async (): Promise<void> => {
