@@ -33,7 +33,7 @@ beforeEach(async () => {
     onLost: () => undefined,
     onReleasing: () => Promise.resolve(),
   });
-  writer = new LaneWriter(connection, keeper, silentLogger);
+  writer = new LaneWriter(connection, keeper, silentLogger, 1024 * 1024);
   await keeper.start();
 });
 afterEach(async () => {
@@ -83,6 +83,20 @@ describe('a refused send', () => {
     const receipts = await store(item('alice', { members: ['bob'] }), item('bob', { clientID: 'b1' }));
     expect(receipts).toMatchObject([{ position: 1 }, { position: 2 }]);
   });
+});
+
+it('decides as ever when it has room to remember nothing', async () => {
+  writer = new LaneWriter(connection, keeper, silentLogger, 0);
+  const sends = () => [
+    item('alice', { clientID: 'make', members: ['bob'] }),
+    item('bob', { clientID: 'b1' }),
+    item('carol', { clientID: 'c1' }),
+    item('alice', { clientID: 'a1', conversation: 'pair', group: undefined, to: 'bob' }),
+  ];
+  const receipts = await store(...sends());
+  expect(receipts).toMatchObject([{ seq: 1 }, { seq: 2 }, { error: 'notAllowed' }, { seq: 1 }]);
+  expect(await store(...sends())).toEqual(receipts);
+  expect(await store(item('bob', { clientID: 'b2' }))).toMatchObject([{ seq: 3 }]);
 });
 
 /** As if another instance had owned the lane for a moment and made the group in it. */

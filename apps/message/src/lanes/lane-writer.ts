@@ -14,7 +14,7 @@ import {
 import type pg from 'pg';
 import { appendEvents, insertGroup } from '../sql/append.js';
 import { findHeads, findMembers, findStored, findUsers } from '../sql/look-up.js';
-import { keyText, LaneMemory, type ConversationState } from './lane-memory.js';
+import { LaneMemory, type ConversationState } from './lane-memory.js';
 import { keyOf, planOf, type Plan } from './plan.js';
 import type { Item } from './work.js';
 
@@ -53,6 +53,8 @@ export class LaneWriter {
     private readonly connection: DedicatedConnection,
     private readonly keeper: LaneKeeper,
     private readonly log: Logger,
+    /** What one lane may remember, bytes. */
+    private readonly memoryBytes: number,
   ) {}
 
   /** Stores the items, in order. A batch that fails for its content is halved until the poison stands alone. */
@@ -147,6 +149,7 @@ export class LaneWriter {
   /** Reads what the memory lacks for deciding these items. @throws LaneLostError when a lane is lost meanwhile */
   private async learn(items: readonly Item[], duplicates: boolean): Promise<void> {
     if (this.users.size > MAX_USERS) this.users.clear();
+    for (const { work } of items) this.memory(work.lane).trim();
     const lanes = new Map<string, number>();
     const groups: string[] = [];
     const users = new Set<string>();
@@ -186,7 +189,7 @@ export class LaneWriter {
     const lanes = new Map(items.map((item) => [item.send.conversation, item.work.lane]));
     for (const one of await findStored(client, items.map(keyOf))) {
       const lane = lanes.get(one.conversation);
-      if (lane !== undefined) this.memory(lane).stored.set(keyText(one), one);
+      if (lane !== undefined) this.memory(lane).remember(one);
     }
   }
 
@@ -202,7 +205,7 @@ export class LaneWriter {
     for (const { lane, conversation, state } of plan.conversations.filter(isHeld)) {
       this.memory(lane).conversations.set(conversation, state);
     }
-    for (const row of plan.rows.filter(isHeld)) this.memory(row.lane).stored.set(keyText(row), row);
+    for (const row of plan.rows.filter(isHeld)) this.memory(row.lane).remember(row);
   }
 
   private heldLane(lane: number): HeldLane {
@@ -214,7 +217,7 @@ export class LaneWriter {
   private memory(lane: number): LaneMemory {
     const held = this.heldLane(lane);
     let memory = this.memories.get(held);
-    if (!memory) this.memories.set(held, (memory = new LaneMemory()));
+    if (!memory) this.memories.set(held, (memory = new LaneMemory(this.memoryBytes)));
     return memory;
   }
 }
