@@ -5,6 +5,9 @@ import { Conversations } from './conversations.js';
 import { LaneWriter } from './lane-writer.js';
 import { Outlet } from './outlet.js';
 
+/** What is remembered of all lanes together, bytes. A lane has its share, held here or elsewhere. */
+const MEMORY_BYTES = 128 * 1024 * 1024;
+
 type LaneConfig = Pick<MessageConfig, 'INSTANCE_ID' | 'MESSAGE_LANES' | 'LEASE' | 'PACE'>;
 
 /** The lanes and what runs on them know each other: the keeper says what is owned, the rest reacts. */
@@ -27,7 +30,7 @@ export function buildConversations(
     onLost: (lanes, reason) => conversations.lose(lanes, reason),
     onReleasing: (lanes) => conversations.finish(lanes),
   });
-  const writer = new LaneWriter(connection, keeper, log);
+  const writer = new LaneWriter(connection, keeper, log, MEMORY_BYTES / config.MESSAGE_LANES);
   const conversations = new Conversations(bus, keeper, writer, new Outlet(bus, keeper), log, config.PACE);
   conversations.listen(config.INSTANCE_ID);
   return conversations;

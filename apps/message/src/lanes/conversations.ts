@@ -54,7 +54,6 @@ export class Conversations {
   }
 
   lose(lanes: readonly number[], reason: LossReason): void {
-    this.writer.forget(lanes);
     for (const lane of lanes) {
       if (reason === 'database') this.suspended.add(lane);
       else this.leave(lane);

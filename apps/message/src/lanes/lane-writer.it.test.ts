@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { groupConversation, laneOf, type Send, type SendReceipt } from '@huizhi/protocol';
+import { groupConversation, laneOf, subjects, type LaneNews, type Send, type SendReceipt } from '@huizhi/protocol';
 import { DedicatedConnection, LaneKeeper, silentLogger } from '@huizhi/runtime';
 import { SCHEMA } from '../database.js';
 import { LANES, Rig } from '../testing/rig.js';
@@ -7,6 +7,7 @@ import { LaneWriter } from './lane-writer.js';
 import { Work, type Item } from './work.js';
 
 const GROUP = groupConversation('g1');
+const LANE = laneOf(GROUP, LANES);
 
 let rig: Rig;
 let connection: DedicatedConnection;
@@ -26,11 +27,13 @@ beforeEach(async () => {
       bus: rig.bus,
       log: silentLogger,
     },
+    // No tick of its own accord while a test lasts.
+    leaseMs: 120_000,
     onTaken: () => Promise.resolve(),
     onLost: () => undefined,
     onReleasing: () => Promise.resolve(),
   });
-  writer = new LaneWriter(connection, keeper, silentLogger);
+  writer = new LaneWriter(connection, keeper, silentLogger, 1024 * 1024);
   await keeper.start();
 });
 afterEach(async () => {
@@ -75,9 +78,54 @@ describe('a refused send', () => {
 
   it('is a duplicate after all when an earlier owner stored it', async () => {
     expect(await store(item('alice', { members: ['bob'] }))).toMatchObject([{ position: 1 }]);
-    keeper.forget([laneOf(GROUP, LANES)], 'database');
-    await rig.until(() => keeper.held(laneOf(GROUP, LANES)) !== undefined);
+    keeper.forget([LANE], 'database');
+    await rig.until(() => keeper.held(LANE) !== undefined);
     const receipts = await store(item('alice', { members: ['bob'] }), item('bob', { clientID: 'b1' }));
     expect(receipts).toMatchObject([{ position: 1 }, { position: 2 }]);
   });
+});
+
+it('decides as ever when it has room to remember nothing', async () => {
+  writer = new LaneWriter(connection, keeper, silentLogger, 0);
+  const sends = () => [
+    item('alice', { clientID: 'make', members: ['bob'] }),
+    item('bob', { clientID: 'b1' }),
+    item('carol', { clientID: 'c1' }),
+    item('alice', { clientID: 'a1', conversation: 'pair', group: undefined, to: 'bob' }),
+  ];
+  const receipts = await store(...sends());
+  expect(receipts).toMatchObject([{ seq: 1 }, { seq: 2 }, { error: 'notAllowed' }, { seq: 1 }]);
+  expect(await store(...sends())).toEqual(receipts);
+  expect(await store(item('bob', { clientID: 'b2' }))).toMatchObject([{ seq: 3 }]);
+});
+
+/** As if another instance had owned the lane for a moment and made the group in it. */
+async function anotherOwnerMakesTheGroup(): Promise<void> {
+  await rig.admin.query(
+    `insert into message.event
+       (lane, position, conversation_id, seq, server_time, user_id, device_id, client_id, hash, makes_group, body)
+     values ($1, 1, $2, 1, 0, 'alice', 'phone', 'make', 'h', true, '{}')`,
+    [LANE, GROUP],
+  );
+  await rig.admin.query(`insert into message.member select $1, unnest(array['alice', 'bob']), 1, null`, [GROUP]);
+  await rig.admin.query(
+    `update message.lane set epoch = epoch + 1, owner = 'other', lease_until = '-infinity', head = 1 where lane = $1`,
+    [LANE],
+  );
+}
+
+it('knows nothing of a lane that comes back but what is read then', async () => {
+  // While its row is locked the lane cannot be taken back.
+  await rig.admin.query('begin');
+  await rig.admin.query('select from message.lane where lane = $1 for update', [LANE]);
+  const early = store(item('bob', { clientID: 'early' }));
+  keeper.forget([LANE], 'database');
+  // The group was looked for, in vain, after the lane was lost: nothing may be said of that.
+  expect(await early).toEqual([undefined]);
+  await anotherOwnerMakesTheGroup();
+  await rig.admin.query('commit');
+  const released: LaneNews = { owner: 'other', taken: false, lanes: [], released: [LANE] };
+  rig.bus.publish(subjects.lanes('message'), JSON.stringify(released));
+  await rig.until(() => keeper.held(LANE) !== undefined);
+  expect(await store(item('bob', { clientID: 'late' }))).toMatchObject([{ position: 2, seq: 2 }]);
 });

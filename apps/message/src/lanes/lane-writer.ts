@@ -7,13 +7,14 @@ import {
   sqlStateOf,
   WorkRefusedError,
   type DedicatedConnection,
+  type HeldLane,
   type LaneKeeper,
   type Logger,
 } from '@huizhi/runtime';
 import type pg from 'pg';
 import { appendEvents, insertGroup } from '../sql/append.js';
 import { findHeads, findMembers, findStored, findUsers } from '../sql/look-up.js';
-import { keyText, LaneMemory, type ConversationState } from './lane-memory.js';
+import { LaneMemory, type ConversationState } from './lane-memory.js';
 import { keyOf, planOf, type Plan } from './plan.js';
 import type { Item } from './work.js';
 
@@ -43,7 +44,8 @@ const MAX_USERS = 100_000;
  * After any doubt about what is committed the lane is forgotten and read again; nothing is said until then.
  */
 export class LaneWriter {
-  private readonly memories = new Map<number, LaneMemory>();
+  /** Per time that a lane is held: what comes back after a loss is another HeldLane, and begins with nothing. */
+  private readonly memories = new WeakMap<HeldLane, LaneMemory>();
   /** Users that exist. Never the ones that do not: they may by the next send. */
   private readonly users = new Set<string>();
 
@@ -51,11 +53,9 @@ export class LaneWriter {
     private readonly connection: DedicatedConnection,
     private readonly keeper: LaneKeeper,
     private readonly log: Logger,
+    /** What one lane may remember, bytes. */
+    private readonly memoryBytes: number,
   ) {}
-
-  forget(lanes: readonly number[]): void {
-    for (const lane of lanes) this.memories.delete(lane);
-  }
 
   /** Stores the items, in order. A batch that fails for its content is halved until the poison stands alone. */
   async store(items: readonly Item[]): Promise<Outcome[]> {
@@ -146,9 +146,10 @@ export class LaneWriter {
     });
   }
 
-  /** Reads what the memory lacks for deciding these items. */
+  /** Reads what the memory lacks for deciding these items. @throws LaneLostError when a lane is lost meanwhile */
   private async learn(items: readonly Item[], duplicates: boolean): Promise<void> {
     if (this.users.size > MAX_USERS) this.users.clear();
+    for (const { work } of items) this.memory(work.lane).trim();
     const lanes = new Map<string, number>();
     const groups: string[] = [];
     const users = new Set<string>();
@@ -188,7 +189,7 @@ export class LaneWriter {
     const lanes = new Map(items.map((item) => [item.send.conversation, item.work.lane]));
     for (const one of await findStored(client, items.map(keyOf))) {
       const lane = lanes.get(one.conversation);
-      if (lane !== undefined) this.memory(lane).stored.set(keyText(one), one);
+      if (lane !== undefined) this.memory(lane).remember(one);
     }
   }
 
@@ -200,21 +201,23 @@ export class LaneWriter {
 
   private apply(plan: Plan): void {
     this.keeper.committed(plan.moves);
-    for (const { lane, conversation, state } of plan.conversations) {
+    const isHeld = ({ lane }: { lane: number }): boolean => this.keeper.held(lane) !== undefined;
+    for (const { lane, conversation, state } of plan.conversations.filter(isHeld)) {
       this.memory(lane).conversations.set(conversation, state);
     }
-    for (const row of plan.rows) this.memory(row.lane).stored.set(keyText(row), row);
+    for (const row of plan.rows.filter(isHeld)) this.memory(row.lane).remember(row);
   }
 
-  private heldLane(lane: number): { lane: number; epoch: number; head: number } {
+  private heldLane(lane: number): HeldLane {
     const held = this.keeper.held(lane);
     if (!held) throw new LaneLostError([lane]);
     return held;
   }
 
   private memory(lane: number): LaneMemory {
-    let memory = this.memories.get(lane);
-    if (!memory) this.memories.set(lane, (memory = new LaneMemory()));
+    const held = this.heldLane(lane);
+    let memory = this.memories.get(held);
+    if (!memory) this.memories.set(held, (memory = new LaneMemory(this.memoryBytes)));
     return memory;
   }
 }
