@@ -34,6 +34,8 @@ import { Pulse } from './time/pulse.js';
 import { Wheel } from './time/wheel.js';
 
 const STEP_MS = 100;
+/** A tick this late means that the process was away. */
+const LATE_MS = 1_000;
 /** Groups made at once may have the members of so many seconds: also at the least rate there is room for a group of the largest. */
 const GROUP_BURST_S = 20;
 
@@ -68,6 +70,7 @@ export class Gateway {
   private readonly context: Context;
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly stops: (() => void)[] = [];
+  private tickedAt: number;
   private draining = false;
 
   constructor(parts: GatewayParts) {
@@ -80,7 +83,8 @@ export class Gateway {
     this.id = `${config.INSTANCE_ID}-${randomBytes(4).toString('hex')}`;
     const failed = (error: unknown): void => log.error('gateway.failed', { error });
     const endOfTurn = new EndOfTurn(failed);
-    this.wheel = new Wheel(now(), STEP_MS, 1_024, failed);
+    this.tickedAt = now();
+    this.wheel = new Wheel(this.tickedAt, STEP_MS, 1_024, failed);
     this.pulse = new Pulse(now(), config.STALE_AFTER);
     const sendBudget = new SendBudget(config.UNANSWERED_TOTAL);
     this.sessions = new Sessions(this.wheel, (session) => this.sessionOver(session), sendBudget);
@@ -223,10 +227,14 @@ export class Gateway {
     this.presence.attachAll(2_000);
   }
 
+  /** After a pause of this process timers come before sockets: then everything that has waited is read before deadlines count. */
   private tick(): void {
     const now = this.now();
+    const isLate = now - this.tickedAt > LATE_MS;
+    this.tickedAt = now;
     this.checkPulse();
-    this.wheel.advance(now);
+    if (isLate) setImmediate(() => this.wheel.advance(this.now()));
+    else this.wheel.advance(now);
   }
 
   /** Runs before any bytes are looked at, and at each tick: whichever comes first after a pause. */

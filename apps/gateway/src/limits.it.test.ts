@@ -161,14 +161,31 @@ test('closes who asks and asks and never reads', async () => {
   await eventually('the goodbye', () => rig.offline.closes.length > 0, 12_000).finally(() => clearInterval(flood));
 }, 15_000);
 
+/** This process is the gateway's too: it is away from its event loop, as if it had been stopped. */
+const beAway = (ms: number): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+
 test('closes its sessions before it reads another frame when it was away too long', async () => {
   await rig.restart({ STALE_AFTER: '300ms' });
   const alice = await rig.login('alice');
   alice.send({ beatID: 'before' });
   await alice.frame({ beatID: 'before' });
   alice.send({ beatID: 'waiting' });
-  // This process is the gateway's too: it is away from its event loop, as if it had been stopped.
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600);
+  beAway(600);
   await closed(alice, 'staleSession');
   expect(alice.all({ beatID: 'waiting' })).toEqual([]);
+});
+
+test('reads what has waited while it was away for a little before it closes anybody for being silent or slow', async () => {
+  await rig.restart({ HEARTBEAT: '500ms', HEARTBEAT_LEAST: '2s', FRAME_DEADLINE: '2s' });
+  const [silent, beating, slow] = [await rig.login('alice'), await rig.login('bob'), await rig.login('carol')];
+  slow.raw('{"beatID":"1"}\n{"beatID"');
+  await slow.frame({ beatID: '1' });
+  slow.raw(':"2"}\n');
+  beating.send({ beatID: '2' });
+  beAway(2_500);
+  await closed(silent, 'heartbeatMissed');
+  for (const client of [slow, beating]) {
+    await client.frame({ beatID: '2' });
+    expect(client.all({ messageType: 'close' })).toEqual([]);
+  }
 });

@@ -122,6 +122,23 @@ test('refuses a second login on a connection and keeps the first', async () => {
   await alice.frame({ beatID: 'still here' });
 });
 
+test('a mistake of ours while a login is carried out costs that connection and nothing else', async () => {
+  const bob = await rig.login('bob');
+  const { info } = rig.log;
+  const fails = (event: string): void => {
+    if (event === 'session.opened') throw new Error('a mistake');
+  };
+  Object.assign(rig.log, { info: fails });
+  const alice = await rig.login('alice');
+  expect(await alice.frame({ messageType: 'close' })).toMatchObject({ name: 'unavailable', reconnect: true });
+  await alice.closed();
+  expect(rig.log.count('connection.failed')).toBe(1);
+  Object.assign(rig.log, { info });
+  bob.send({ beatID: 'still here' });
+  await bob.frame({ beatID: 'still here' });
+  await rig.login('alice');
+});
+
 test('speaks TLS', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'hz-gateway-cert-'));
   const { certFile, keyFile, ca } = await certificateFor(folder);
