@@ -74,6 +74,7 @@ export class Client {
         this.events.emit('error', error ?? new Error(reason));
         this.session?.drop('inboxBroken', reason);
       },
+      onFailed: (error) => this.events.emit('error', error),
     });
     const address = typeof options.address === 'string' ? addressOf(options.address) : options.address;
     this.link = new Reconnector(this.settings, options.transport ?? transportFor(address), {

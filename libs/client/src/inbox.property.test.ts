@@ -55,6 +55,9 @@ class Play {
         this.broken++;
         this.alive = false;
       },
+      onFailed: (error) => {
+        throw error;
+      },
     });
     this.reconnect();
   }

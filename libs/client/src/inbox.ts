@@ -10,6 +10,8 @@ export interface InboxHandlers {
   onOwedById(messageID: string): void;
   /** This session cannot go on: a hole, an overflow, or a store that failed. The server delivers again in the next. */
   onBroken(reason: string, error?: Error): void;
+  /** The store failed when the session it worked for was over already. */
+  onFailed(error: Error): void;
 }
 
 export interface InboxFrame {
@@ -95,9 +97,10 @@ export class Inbox {
       try {
         await this.step(session);
       } catch (error) {
-        if (session !== this.session) continue;
-        this.clear();
-        this.broken('the store failed', asError(error));
+        const isCurrent = session === this.session;
+        if (isCurrent) this.clear();
+        if (isCurrent && this.open) this.broken('the store failed', asError(error));
+        else this.handlers.onFailed(asError(error));
       }
     }
     this.working = undefined;

@@ -128,6 +128,27 @@ test('a store that fails costs the connection, and the server delivers again', a
   expect(first.seen.some(({ messageType }) => messageType === 'receipt')).toBe(false);
 });
 
+test('a store that fails after its connection has ended is told, and costs no other', async () => {
+  const { opened, open } = gate();
+  const store = new ScriptedStore((save) =>
+    save === 1 ? opened.then(() => Promise.reject(new Error('disk full'))) : Promise.resolve(),
+  );
+  const [client, first] = await harness.online({ store });
+  const errors: string[] = [];
+  client.on('error', (error) => errors.push(error.message));
+  first.send(delivery(1));
+  await until('the store to be asked', () => store.saves === 1);
+  first.cut();
+  const second = await harness.server.peer();
+  open();
+  await until('the error', () => errors.length === 1);
+  await second.login();
+  second.send([delivery(1)]);
+  expect(await second.nextOf('receipt')).toMatchObject({ upTo: 1 });
+  expect(errors).toEqual(['disk full']);
+  expect(harness.server.connections).toBe(2);
+});
+
 test('what was stored in one connection is not receipted in the next before it comes again', async () => {
   const { opened, open } = gate();
   const store = new ScriptedStore((save) => (save === 1 ? opened : Promise.resolve()));

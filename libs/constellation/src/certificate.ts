@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { requireBinary } from './binaries.js';
@@ -13,31 +14,39 @@ export interface Certificate {
 }
 
 const run = promisify(execFile);
+const LOCAL = '127.0.0.1';
 const RENEW_BEFORE_MS = 7 * 24 * 3_600_000;
 
 /**
- * A self-signed ECDSA P-256 certificate for localhost and 127.0.0.1 in `folder`, for local runs and tests; made on first
- * use and again a week before it expires. Needs `openssl`: Node can read certificates, not make them.
+ * A self-signed ECDSA P-256 certificate for localhost, 127.0.0.1 and `host` in `folder`, for local runs and tests; made on first
+ * use, for another host, and again a week before it expires. Needs `openssl`: Node can read certificates, not make them.
  */
-export async function certificateFor(folder: string): Promise<Certificate> {
+export async function certificateFor(folder: string, host = LOCAL): Promise<Certificate> {
   const certFile = join(folder, 'gateway-cert.pem');
   const keyFile = join(folder, 'gateway-key.pem');
-  if (!isUsable(certFile, keyFile)) {
+  if (!isUsable(certFile, keyFile, host)) {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     await run(requireBinary('openssl'), [
       ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-sha256'],
       ...['-keyout', keyFile, '-out', certFile, '-days', '365', '-subj', '/CN=localhost'],
-      ...['-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1', '-addext', 'extendedKeyUsage=serverAuth'],
+      ...['-addext', `subjectAltName=${names(host)}`, '-addext', 'extendedKeyUsage=serverAuth'],
     ]);
     chmodSync(keyFile, 0o600);
   }
   return { certFile, keyFile, ca: readFileSync(certFile, 'utf8') };
 }
 
-function isUsable(certFile: string, keyFile: string): boolean {
+function names(host: string): string {
+  const own = host === LOCAL ? [] : [`${isIP(host) ? 'IP' : 'DNS'}:${host}`];
+  return ['DNS:localhost', `IP:${LOCAL}`, ...own].join();
+}
+
+function isUsable(certFile: string, keyFile: string, host: string): boolean {
   try {
     readFileSync(keyFile);
-    return Date.parse(new X509Certificate(readFileSync(certFile)).validTo) - Date.now() > RENEW_BEFORE_MS;
+    const certificate = new X509Certificate(readFileSync(certFile));
+    const isFor = isIP(host) ? certificate.checkIP(host) : certificate.checkHost(host);
+    return isFor !== undefined && Date.parse(certificate.validTo) - Date.now() > RENEW_BEFORE_MS;
   } catch {
     return false;
   }

@@ -1,12 +1,15 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { jwtVerify } from 'jose';
+import { once } from 'node:events';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect } from 'node:tls';
 import pg from 'pg';
 import { certificateFor } from './certificate.js';
 import { Constellation } from './constellation.js';
 import { DataFolderInUseError } from './lock.js';
+import type { ConstellationOptions } from './options.js';
 import { identityOf } from './pid-file.js';
 import { makeTestDatabase } from './test-database.js';
 
@@ -63,6 +66,24 @@ describe('Constellation', () => {
     await expect(currentUser(guest.databaseUrl('offline'))).rejects.toThrow('password authentication failed');
     await host.stop();
     expect([host.dataDir, guest.dataDir].filter(existsSync)).toEqual([]);
+  }, 60_000);
+
+  it('reaches a gateway where it listens, with a certificate for that address', async () => {
+    const env = (host: string): ConstellationOptions => ({ env: { gateway: { GATEWAY_HOST: host } } });
+    for (const [listens, reached] of [
+      ['127.0.0.2', '127.0.0.2'],
+      ['0.0.0.0', '127.0.0.1'],
+    ] as const) {
+      const system = await Constellation.start({ ...env(listens), dataDir: join(folder, 'elsewhere') });
+      try {
+        expect(system.address.host).toBe(reached);
+        const socket = connect(system.address);
+        await once(socket, 'secureConnect');
+        socket.destroy();
+      } finally {
+        await system.stop();
+      }
+    }
   }, 60_000);
 
   it('says what is not there', async () => {

@@ -108,7 +108,7 @@ export class Constellation {
   addressOf(i: number): GatewayAddress {
     const gateway = this.gateway(i);
     const tls = gateway.env['TLS'] !== 'off';
-    const direct = { host: '127.0.0.1', port: Number(gateway.env['GATEWAY_PORT']) };
+    const direct = { host: reachable(gateway.env['GATEWAY_HOST']), port: Number(gateway.env['GATEWAY_PORT']) };
     const { host, port } = this.#proxies.get(`gateway.client#${i}`) ?? direct;
     return { host, port, ca: tls ? (this.#certificate?.ca ?? '') : '' };
   }
@@ -177,9 +177,8 @@ export class Constellation {
     const withTables = SCHEMAS.filter((schema) => this.#count(schema) > 0);
     this.#print('migrating the schemas');
     await Promise.all(withTables.map((schema) => migrate(schema, this.#environment(schema))));
-    if (this.#environment('gateway')['TLS'] !== 'off') {
-      this.#certificate = await certificateFor(join(this.dataDir, 'tls'));
-    }
+    const { TLS, GATEWAY_HOST } = this.#environment('gateway');
+    if (TLS !== 'off') this.#certificate = await certificateFor(join(this.dataDir, 'tls'), reachable(GATEWAY_HOST));
     signal?.throwIfAborted();
     const wanted = SERVICES.flatMap((name) => Array.from({ length: this.#count(name) }, () => name));
     this.#print(`starting ${wanted.join(', ')}`);
@@ -299,7 +298,7 @@ export class Constellation {
       ways.postgres = await open(`${schema}.postgres`, addressIn(this.databaseUrl(schema), 5432));
     }
     if (clientPort !== undefined && asked.includes('gateway.client')) {
-      await open('gateway.client', { host: '127.0.0.1', port: clientPort });
+      await open('gateway.client', { host: reachable(this.#environment(name)['GATEWAY_HOST']), port: clientPort });
     }
     return ways;
   }
@@ -360,6 +359,11 @@ function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'huizhi-'));
   chmodSync(folder, 0o711);
   return folder;
+}
+
+/** Where a gateway that listens on this address is found from here. */
+function reachable(host: string | undefined): string {
+  return host === undefined || ['', '0.0.0.0', '::'].includes(host) ? '127.0.0.1' : host;
 }
 
 function serverReport(name: string, logs: readonly string[]): string {

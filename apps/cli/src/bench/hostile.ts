@@ -19,6 +19,7 @@ export const hostile: Mode = {
   description: `latency beside ${STALLED} connections that stall, against latency without them`,
   defaults: { sessions: 200, rate: 1000, warmUp: 5, seconds: 20, bytes: 250 },
   unit: 'message',
+  beside: STALLED,
   check: ({ sessions }) => (sessions % 2 === 0 ? undefined : '--sessions must be even: sessions talk in pairs'),
   gatewayEnv: ({ rate, sessions }) => ({
     FRAMES_PER_SECOND: String(Math.max(100, Math.ceil((2 * rate) / sessions))),

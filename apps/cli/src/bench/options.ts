@@ -25,6 +25,8 @@ export interface Mode {
   defaults: Partial<BenchOptions>;
   /** What its CPU is divided by. */
   unit: string;
+  /** Connections beside those that the options tell. */
+  beside?: number;
   /** What is wrong with the options beside what each alone may be. */
   check?(options: BenchOptions): string | undefined;
   /** Limits of the gateway that would measure themselves instead. */

@@ -38,7 +38,7 @@ export async function measure(
   if (!mode) throw new Error(`there is no mode ${name}`);
   const used = { ...mode.defaults, ...given };
   const options = { ...NONE, ...used };
-  const wrong = mode.check?.(options) ?? tooFewFiles(options);
+  const wrong = mode.check?.(options) ?? tooFewFiles(options, mode);
   if (wrong !== undefined) throw new Error(wrong);
   const date = new Date().toISOString();
   const before = calibrate();

@@ -2,13 +2,20 @@ import { Command } from 'commander';
 import { runDemo } from '../demo/run-demo.js';
 import { targetFrom, withTarget, type TargetOptions } from '../target.js';
 
+interface DemoOptions extends TargetOptions {
+  open: boolean;
+}
+
 /** `hz demo`: the conversation against a running system. Exit code 1 when a step failed. */
 export function demoCommand(): Command {
   return withTarget(new Command('demo'))
     .description('run the demonstration against a running system; every step checks what it claims')
-    .action(async (options: TargetOptions, command: Command) => {
+    .option('--open', 'the system asks for no tokens (AUTH=open)', false)
+    .action(async (options: DemoOptions, command: Command) => {
       try {
-        const { failed } = await runDemo(targetFrom(options), (line) => process.stdout.write(`${line}\n`));
+        const { failed } = await runDemo({ ...targetFrom(options), open: options.open }, (line) =>
+          process.stdout.write(`${line}\n`),
+        );
         if (failed > 0) process.exitCode = 1;
       } catch (error) {
         command.error(error instanceof Error ? error.message : String(error));

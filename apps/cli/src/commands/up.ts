@@ -77,7 +77,8 @@ async function whileUp(
     signal.addEventListener('abort', () => resolve('asked'), { once: true });
   });
   say('==> everything is ready; a conversation:\n');
-  const demo = runDemo({ ...running.address, token: (userID) => running.token(userID) }, say);
+  const open = running.gateway().env['AUTH'] === 'open';
+  const demo = runDemo({ ...running.address, open, token: (userID) => running.token(userID) }, say);
   // When the race below is decided without it, its failure is only the echo of that.
   demo.catch(() => undefined);
   const outcome = await Promise.race([demo, dead, asked]);

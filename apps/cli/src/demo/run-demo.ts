@@ -15,6 +15,8 @@ export interface DemoTarget {
   ca: string;
   /** Default: lines. */
   mode?: Mode;
+  /** The system asks for no tokens (`AUTH=open`): that it refuses a wrong one is not claimed. */
+  open?: boolean;
   token(userID: string): Promise<string>;
 }
 

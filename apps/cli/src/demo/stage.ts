@@ -21,6 +21,10 @@ export class Stage {
 
   constructor(private readonly target: DemoTarget) {}
 
+  get isOpen(): boolean {
+    return this.target.open === true;
+  }
+
   /** This step's user of that name: nobody has used it before. */
   user(name: string): string {
     return `${name}-${this.suffix}`;

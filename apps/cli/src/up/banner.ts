@@ -25,6 +25,7 @@ export async function banner(running: Constellation): Promise<string> {
     token: first?.token,
   };
   const dataOption = running.dataDir === join(projectRoot(), '.data') ? '' : ` --data ${running.dataDir}`;
+  const hostOption = host === '127.0.0.1' ? '' : ` --host ${host}`;
   const connect = tls
     ? `openssl s_client -quiet -connect ${host}:${port} -CAfile ${certificate}`
     : `nc ${host} ${port}`;
@@ -41,7 +42,9 @@ export async function banner(running: Constellation): Promise<string> {
     ...users.map(({ user, token }) => `  ${user}  ${token}`),
     '',
     'Try, in two other terminals:',
-    ...SAMPLE_USERS.map((user, i) => `  npx hz chat ${user}${dataOption}   and there  /to ${SAMPLE_USERS[1 - i]}`),
+    ...SAMPLE_USERS.map(
+      (user, i) => `  npx hz chat ${user}${dataOption}${hostOption}   and there  /to ${SAMPLE_USERS[1 - i]}`,
+    ),
     'or by hand:',
     `  ${connect}`,
     '  and paste, as one line:',

@@ -1,0 +1,18 @@
+import { Constellation } from '@huizhi/constellation';
+import { expect, test } from '@jest/globals';
+import { runDemo } from './run-demo.js';
+
+test.each([
+  ['asks for tokens', 'jwt'],
+  ['believes everybody', 'open'],
+])('every step holds on a system that %s', async (_, AUTH) => {
+  const system = await Constellation.start({ env: { gateway: { AUTH } } });
+  const lines: string[] = [];
+  try {
+    const target = { ...system.address, open: AUTH === 'open', token: (user: string) => system.token(user) };
+    const { failed } = await runDemo(target, (line) => lines.push(line));
+    expect([failed, lines]).toEqual([0, expect.arrayContaining(['step ok login'])]);
+  } finally {
+    await system.stop();
+  }
+});
