@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const start = async (env: Record<string, string> = {}, clock = new Clock()): Promise<void> => {
+const start = async (env: Record<string, string> = {}, clock: Pick<Clock, 'now'> = new Clock()): Promise<void> => {
   const { certFile, keyFile, ca } = certificate;
   await rig.restart({ TLS: 'on', TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile, ...env }, { ca, now: clock.now });
 };
@@ -226,7 +226,7 @@ describe('the number of connections', () => {
 
   test('is bounded per second for one address, also of those that leave at once; sessions and other addresses go on', async () => {
     let at = 1_000;
-    await start({ CONNECTS_PER_SECOND: '1' }, () => at);
+    await start({ CONNECTS_PER_SECOND: '1' }, { now: () => at });
     const alice = await rig.login('alice');
     const other = await rig.connect('127.0.0.2');
     for (let n = 1; n < 20; n++) {

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import type { Bus } from '@huizhi/runtime';
 import type { Connection } from '../connection/connection.js';
+import { SendBudget } from '../sends/session-sends.js';
 import { EndOfTurn } from '../time/end-of-turn.js';
 import { Wheel } from '../time/wheel.js';
 import { Presence } from './presence.js';
@@ -12,9 +13,10 @@ const HOUR_MS = 3_600_000;
 test('attaches all when the most urgent of several reasons says, and once for all of them', async () => {
   const now = (): number => performance.now();
   const wheel = new Wheel(now());
-  const sessions = new Sessions(wheel, () => undefined);
+  const budget = new SendBudget(Infinity);
+  const sessions = new Sessions(wheel, () => undefined, budget);
   const identity = { user: 'alice', device: 'phone', deviceType: undefined, version: 2 };
-  const session = new Session(1, identity, 3, {} as Connection, {} as SessionSettings, []);
+  const session = new Session(1, identity, 3, {} as Connection, {} as SessionSettings, [], budget);
   session.opened(1, 0, 0);
   sessions.add(session);
   const published: string[] = [];
