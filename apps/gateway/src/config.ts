@@ -60,6 +60,8 @@ const variables = {
     default: '',
     doc: 'Where the public keys of tokens are, read every ten minutes; if that fails, known ones last a day. This or `JWT_SECRET`.',
   },
+  JWT_ISSUER: text('Whose tokens are good: what their `iss` must be; empty: it is not looked at.'),
+  JWT_AUDIENCE: text('Whom they must be for: what their `aud` must be or hold; empty: it is not looked at.'),
   TOKEN_LEEWAY: time('5s', 'How long after its token has expired a session is closed.', 0),
   ALLOWED_ORIGINS: {
     schema: textSetting(

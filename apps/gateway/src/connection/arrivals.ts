@@ -30,7 +30,7 @@ export class Arrival implements Timed {
 export class Arrivals {
   private readonly rate: Buckets;
   private readonly perOrigin = new Map<string, number>();
-  /** TLS hands on another socket than came in; the two share their remote end. */
+  /** TLS hands on another socket than came in; the two share their ends. */
   private readonly shaking = new Map<string, Arrival>();
   private count = 0;
 
@@ -67,17 +67,17 @@ export class Arrivals {
 
   /** TLS begins: it ends the connection unless {@link shaken} comes in time. */
   shake(socket: Socket, arrival: Arrival): void {
-    const end = remoteEnd(socket);
-    this.shaking.set(end, arrival);
+    const ends = endsOf(socket);
+    this.shaking.set(ends, arrival);
     this.wheel.arm(arrival, arrival.at + this.deadlineMs);
-    socket.once('close', () => this.forget(end, arrival));
+    socket.once('close', () => this.forget(ends, arrival));
   }
 
   /** TLS is through. Undefined: its other side has gone already. */
   shaken(socket: Socket): Arrival | undefined {
-    const end = remoteEnd(socket);
-    const arrival = this.shaking.get(end);
-    if (arrival) this.forget(end, arrival);
+    const ends = endsOf(socket);
+    const arrival = this.shaking.get(ends);
+    if (arrival) this.forget(ends, arrival);
     return arrival;
   }
 
@@ -86,9 +86,9 @@ export class Arrivals {
     for (const arrival of [...this.shaking.values()]) arrival.due();
   }
 
-  private forget(end: string, arrival: Arrival): void {
+  private forget(ends: string, arrival: Arrival): void {
     this.wheel.disarm(arrival);
-    if (this.shaking.get(end) === arrival) this.shaking.delete(end);
+    if (this.shaking.get(ends) === arrival) this.shaking.delete(ends);
   }
 
   private left(origin: string): void {
@@ -99,7 +99,9 @@ export class Arrivals {
   }
 }
 
-const remoteEnd = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
+/** Both: from one port somebody may come to two addresses of this machine. */
+const endsOf = ({ remoteAddress, remotePort, localAddress }: Socket): string =>
+  `${remoteAddress} ${remotePort} ${localAddress}`;
 
 /**
  * Where somebody comes from, as far as limits go: an IPv4 address; of IPv6 the /64 network, in which one subscriber has all

@@ -265,6 +265,26 @@ test('who has not finished TLS does not hold up the end', async () => {
   await gone(socket);
 });
 
+test('two connections from one port, to two addresses of the gateway, do not take each other for the same', async () => {
+  await start({ GATEWAY_HOST: '0.0.0.0' });
+  const { port } = rig.gateway;
+  const from = { port, localAddress: '127.0.0.1' };
+  const first = rig.owns(connectTcp({ ...from, host: '127.0.0.1' }));
+  await new Promise((resolve) => first.once('connect', resolve));
+  const second = rig.owns(connectTcp({ ...from, host: '127.0.0.2', localPort: first.localPort as number }));
+  await new Promise((resolve) => second.once('connect', resolve));
+  await eventually('both', () => rig.gateway.accepted === 2);
+  for (const socket of [first, second]) {
+    const answered = await new Promise((resolve) => {
+      const secured = connectTls({ socket, rejectUnauthorized: false });
+      secured.on('error', () => undefined);
+      secured.once('data', () => resolve(true)).once('close', () => resolve(false));
+      secured.write('{}\n');
+    });
+    expect(answered).toBe(true);
+  }
+});
+
 test('nothing of the services behind is asked before a login is proved', async () => {
   await start();
   for (const token of [undefined, 'x', await signToken(SECRET, 'mallory')]) {

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { CompactEncrypt } from 'jose';
-import { authenticatorFor, type Authenticator } from '../login/authenticator.js';
+import { authenticatorFor, type Authenticator, type AuthSettings } from '../login/authenticator.js';
 import { KEY_TIMES, type KeyTimes } from '../login/key-server.js';
 
 /** Tokens made by hand, against a real server of keys over HTTP: what a library would not let one make. */
@@ -19,7 +19,8 @@ let url: string;
 const visits: string[] = [];
 let answer: { status: number; body: string };
 let byKeys: Authenticator;
-const bySecret = authenticatorFor({ AUTH: 'jwt', JWT_SECRET: secret, JWKS_URL: '' });
+const settings: AuthSettings = { AUTH: 'jwt', JWT_SECRET: '', JWKS_URL: '', JWT_ISSUER: '', JWT_AUDIENCE: '' };
+const bySecret = authenticatorFor({ ...settings, JWT_SECRET: secret });
 
 beforeAll(async () => {
   keys = createServer((request, response) => {
@@ -38,7 +39,7 @@ beforeEach(() => {
   byKeys = withKeys();
 });
 const withKeys = (times: Partial<KeyTimes> = {}): Authenticator =>
-  authenticatorFor({ AUTH: 'jwt', JWT_SECRET: '', JWKS_URL: `${url}/keys` }, { ...KEY_TIMES, ...times });
+  authenticatorFor({ ...settings, JWKS_URL: `${url}/keys` }, { ...KEY_TIMES, ...times });
 afterEach(() => void visits.splice(0));
 
 const base64 = (value: unknown): string =>
@@ -96,6 +97,43 @@ describe('the claims of a token', () => {
     const expired = { sub: 'alice', exp: seconds(-1) };
     await refuses(bySecret, token({ alg: 'HS256' }, expired, hs256('guess')));
     await refuses(byKeys, token({ alg: 'ES256', kid: 'k1' }, expired, es256(theirs.privateKey)));
+  });
+});
+
+describe('an issuer and an audience that are asked for', () => {
+  const asked = { ...settings, JWT_ISSUER: 'https://id.example', JWT_AUDIENCE: 'chat' };
+  const right = { ...good, iss: 'https://id.example', aud: 'chat' };
+  const both: [string, () => Authenticator, (payload: unknown) => string][] = [
+    [
+      'a shared secret',
+      () => authenticatorFor({ ...asked, JWT_SECRET: secret }),
+      (payload) => token({ alg: 'HS256' }, payload, hs256(secret)),
+    ],
+    [
+      'public keys',
+      () => authenticatorFor({ ...asked, JWKS_URL: `${url}/keys` }),
+      (payload) => token({ alg: 'ES256', kid: 'k1' }, payload, es256(ours.privateKey)),
+    ],
+  ];
+
+  test.each(both)('with %s: a token must be from that issuer and for that audience', async (_, made, signed) => {
+    const authenticate = made();
+    await authenticate('alice', signed(right));
+    await authenticate('alice', signed({ ...right, aud: ['mail', 'chat'] }));
+    for (const wrong of [
+      good,
+      { ...right, iss: 'https://evil.example' },
+      { ...right, iss: undefined },
+      { ...right, iss: ['https://id.example'] },
+      { ...right, aud: 'mail' },
+      { ...right, aud: undefined },
+      { ...right, aud: [] },
+    ])
+      await refuses(authenticate, signed(wrong));
+  });
+
+  test('are not asked for unless they are set', async () => {
+    await bySecret('alice', token({ alg: 'HS256' }, { ...right, aud: 'mail' }, hs256(secret)));
   });
 });
 
