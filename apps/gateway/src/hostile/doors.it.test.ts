@@ -53,8 +53,7 @@ async function tls(options: { minVersion?: SecureVersion; maxVersion?: SecureVer
   return socket;
 }
 
-const gone = (socket: Socket, withinMs = 10_000): Promise<void> =>
-  eventually('the end of the connection', () => socket.destroyed, withinMs);
+const gone = (socket: Socket): Promise<void> => eventually('the end of the connection', () => socket.destroyed);
 
 async function works(user = 'bystander'): Promise<void> {
   const client = await rig.login(user);
