@@ -32,12 +32,13 @@ export interface Timings {
   connectMs: number;
   /** From the connection, over the token callback, to the loginReceipt. Default 10 s. */
   loginMs: number;
+  /** Back-off after a connection has ended. Default: up to 1 s at first, up to 30 s at most. */
   reconnect: BackoffRange;
-  /** A connection that lasted this long starts the back-off afresh. Default 10 s. */
+  /** A connection that lasted this long starts the back-off afresh. Default 30 s. */
   stableMs: number;
   /** A send unanswered for this long is sent again. Default 35 s: within 30 s the server says at least `unknown`. */
   answerMs: number;
-  /** Back-off after a temporary error, per conversation. */
+  /** Back-off after a temporary error, per conversation. Default: up to 1 s at first, up to 10 s at most; at least half of it. */
   resend: BackoffRange;
   /** After this a send's promise rejects with SendUnknownError; 0: never. Default 60 s. */
   deadlineMs: number;
@@ -63,10 +64,10 @@ export interface Bounds {
 const defaultTimings: Timings = {
   connectMs: 10_000,
   loginMs: 10_000,
-  reconnect: { baseMs: 500, maxMs: 30_000 },
-  stableMs: 10_000,
+  reconnect: { baseMs: 1_000, maxMs: 30_000 },
+  stableMs: 30_000,
   answerMs: 35_000,
-  resend: { baseMs: 500, maxMs: 10_000 },
+  resend: { baseMs: 1_000, maxMs: 10_000 },
   deadlineMs: 60_000,
   receiptMs: 20,
   confirmMs: 3_000,

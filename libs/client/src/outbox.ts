@@ -60,7 +60,7 @@ export class Outbox {
   reserve(clientMsgID: string, lane: string, json: string, bytes: number): Outgoing {
     const same = this.byId.get(clientMsgID);
     if (same) {
-      if (same.lane === lane && same.json === json) return same;
+      if (same.is(lane, json)) return same;
       throw new ClientIdInUseError(clientMsgID);
     }
     const { outbox } = this.settings.bounds;

@@ -47,7 +47,15 @@ export class Outgoing {
     // A caller who does not care must not bring the process down.
     this.receipt.catch(() => undefined);
   }
+
+  /** Whether that is this message for the server, to which the sender's clock says nothing. */
+  is(lane: string, json: string): boolean {
+    return this.lane === lane && timeless(this.json) === timeless(json);
+  }
 }
+
+const timeless = (json: string): string =>
+  JSON.stringify({ ...(JSON.parse(json) as Record<string, unknown>), sendTime: undefined });
 
 /** The unsettled messages of one conversation, in order; those before `next` are in flight. */
 export class OutLane {

@@ -204,13 +204,16 @@ test('what the server would end the connection for is refused here', async () =>
   expect(peer.seen).toHaveLength(1);
 });
 
-test('the same client id while it is unsettled is the same message, with other content an error', async () => {
+test('the same client id while it is unsettled is the same message, with another content or target an error', async () => {
   const [client, peer] = await harness.online();
-  const options = { clientMsgID: 'c1', sendTime: '1' };
-  const one = client.sendText(bob, 'same', options);
-  const other = client.sendText(bob, 'same', options);
-  expect(() => client.sendText(bob, 'different', options)).toThrow(ClientIdInUseError);
-  peer.accept(await peer.nextOf('normal'), 1);
+  const one = client.sendText(bob, 'same', { clientMsgID: 'c1', sendTime: '1' });
+  // Whoever tries again may not know when it was sent first.
+  const other = client.sendText(bob, 'same', { clientMsgID: 'c1' });
+  expect(() => client.sendText(bob, 'different', { clientMsgID: 'c1' })).toThrow(ClientIdInUseError);
+  expect(() => client.sendText({ user: 'carol' }, 'same', { clientMsgID: 'c1' })).toThrow(ClientIdInUseError);
+  const frame = await peer.nextOf('normal');
+  expect(frame.sendTime).toBe('1');
+  peer.accept(frame, 1);
   expect(await one.receipt).toEqual(await other.receipt);
   expect(peer.seen).toHaveLength(2);
 });

@@ -47,7 +47,8 @@ export class Session {
   private phase: 'connecting' | 'loggingIn' | 'online' | 'over' = 'connecting';
   private deadline: ReturnType<typeof setTimeout> | undefined;
   private beats: ReturnType<typeof setInterval> | undefined;
-  private silentBeats = 0;
+  /** When the last frame came. */
+  private heard = 0;
   private beatID = 0;
   private end: SessionEnd | undefined;
 
@@ -131,7 +132,7 @@ export class Session {
   }
 
   private read(frame: Down): void {
-    this.silentBeats = 0;
+    this.heard = performance.now();
     if (Array.isArray(frame) || !('messageType' in frame)) {
       if (!Array.isArray(frame) && 'beatID' in frame) this.handlers.onHead(frame.inboxSeq);
       else this.deliver(frame);
@@ -152,6 +153,7 @@ export class Session {
     clearTimeout(this.deadline);
     const interval = this.settings.timings.heartbeatMs ?? (receipt.heartbeat ?? 20) * 1000;
     this.beats = setInterval(() => this.beat(), interval);
+    this.listen(MISSED_BEATS * interval);
     this.handlers.onOnline(receipt);
   }
 
@@ -171,9 +173,14 @@ export class Session {
   }
 
   private beat(): void {
-    // Anything heard counts as life; a beat that finds silence since three beats gives up.
-    if (++this.silentBeats > MISSED_BEATS) return this.drop('heartbeatMissed', 'nothing was heard from the server');
     this.connection.send(JSON.stringify({ beatID: String(++this.beatID) }));
+  }
+
+  /** Anything heard counts as life. It does not set the timer anew: that looks what was heard when it fires. */
+  private listen(silenceMs: number): void {
+    const left = this.heard + silenceMs - performance.now();
+    if (left <= 0) return this.drop('heartbeatMissed', 'nothing was heard from the server');
+    this.deadline = setTimeout(() => this.listen(silenceMs), left);
   }
 
   private over(error: Error | undefined, code = 0): void {

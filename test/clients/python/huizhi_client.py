@@ -344,7 +344,7 @@ class Client:
         target = target_of(sent)
         at, wait = self.held_back.get(target, (None, 1.0))
         if at is None or at <= time.monotonic():
-            self.held_back[target] = (time.monotonic() + wait * random.uniform(0.5, 1), min(2 * wait, 30.0))
+            self.held_back[target] = (time.monotonic() + wait * random.uniform(0.5, 1), min(2 * wait, 10.0))
 
     def on_close(self, frame):
         self.report({"event": "close", **frame})
