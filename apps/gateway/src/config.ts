@@ -127,7 +127,7 @@ const variables = {
   ),
   UNANSWERED_SENDS: count(200, 1, 100_000, 'Sends of a session that wait for their receipt.'),
   UNANSWERED_BYTES: count(2 * KIB * KIB, 128 * KIB, 64 * KIB * KIB, 'The same in bytes.'),
-  UNANSWERED_TOTAL: count(
+  TOTAL_UNANSWERED_BYTES: count(
     256 * KIB * KIB,
     KIB * KIB,
     16 * 1024 * KIB * KIB,

@@ -86,7 +86,7 @@ export class Gateway {
     this.tickedAt = now();
     this.wheel = new Wheel(this.tickedAt, STEP_MS, 1_024, failed);
     this.pulse = new Pulse(now(), config.STALE_AFTER);
-    const sendBudget = new SendBudget(config.UNANSWERED_TOTAL);
+    const sendBudget = new SendBudget(config.TOTAL_UNANSWERED_BYTES);
     this.sessions = new Sessions(this.wheel, (session) => this.sessionOver(session), sendBudget);
     this.presence = new Presence(bus, this.id, this.sessions, endOfTurn, this.wheel, now);
     this.outbox = new Outbox(bus, this.id, endOfTurn, this.wheel, now, config.SEND_PACE, settle);

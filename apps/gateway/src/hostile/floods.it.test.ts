@@ -76,6 +76,23 @@ test('closes who has more bytes unanswered than the limit', async () => {
   await closed(client, 'tooManyUnanswered');
 });
 
+test('what all sessions have unanswered together is bounded: more is refused for now, and nobody is closed', async () => {
+  await rig.restart({ TOTAL_UNANSWERED_BYTES: '1048576', FRAMES_PER_SECOND: '1000', RESEND_AFTER: '100ms' });
+  const { answer } = rig.message;
+  rig.message.answer = () => undefined;
+  const [alice, bob] = [await rig.login('alice'), await rig.login('bob')];
+  const frame = { messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: 'carol' };
+  const content = { text: 'x'.repeat(60_000) };
+  for (const client of [alice, bob])
+    client.send(...Array.from({ length: 12 }, (_, n) => ({ ...frame, clientMsgID: `m${n}`, content })));
+  expect(await bob.frame({ messageType: 'error' })).toMatchObject({ name: 'unavailable', temporary: true });
+  for (const client of [alice, bob]) await works(client);
+  rig.message.answer = answer;
+  for (let n = 0; n < 12; n++) await alice.frame({ messageType: 'normalReceipt', clientMsgID: `m${n}` });
+  for (const { clientMsgID } of bob.all({ messageType: 'error' })) bob.send({ ...frame, clientMsgID, content });
+  for (let n = 0; n < 12; n++) await bob.frame({ messageType: 'normalReceipt', clientMsgID: `m${n}` });
+});
+
 test('closes who sends nothing but empty lines', async () => {
   const client = await rig.login('alice');
   client.raw('\n'.repeat(900));
