@@ -2,6 +2,7 @@ import { LaneKeeper, type Bus, type DedicatedConnection, type Logger } from '@hu
 import type { MessageConfig } from '../config.js';
 import { SCHEMA } from '../database.js';
 import { Conversations } from './conversations.js';
+import { Intake } from './intake.js';
 import { LaneWriter } from './lane-writer.js';
 import { Outlet } from './outlet.js';
 
@@ -31,7 +32,9 @@ export function buildConversations(
     onReleasing: (lanes) => conversations.finish(lanes),
   });
   const writer = new LaneWriter(connection, keeper, log, MEMORY_BYTES / config.MESSAGE_LANES);
-  const conversations = new Conversations(bus, keeper, writer, new Outlet(bus, keeper), log, config.PACE);
+  const outlet = new Outlet(bus, keeper);
+  const intake = new Intake(config.MESSAGE_LANES);
+  const conversations = new Conversations(bus, keeper, writer, outlet, intake, log, config.PACE);
   conversations.listen(config.INSTANCE_ID);
   return conversations;
 }
