@@ -4,7 +4,7 @@ import { pause } from '../backoff.js';
 export async function eventually(
   condition: () => boolean | Promise<boolean>,
   what: string,
-  boundMs = 10_000,
+  boundMs = 20_000,
 ): Promise<void> {
   const deadline = performance.now() + boundMs;
   while (!(await condition())) {
