@@ -22,7 +22,7 @@ const paths = [...tree()];
 const folders = readdirSync(root, { withFileTypes: true }).flatMap((entry) =>
   entry.isDirectory() ? [entry.name] : [],
 );
-const documents = paths.filter((path) => /^\/[^/]+\.md$|^\/docs\/.*\.md$/.test(path)).map((path) => path.slice(1));
+const documents = paths.filter((path) => path.endsWith('.md')).map((path) => path.slice(1));
 
 const prose = (document: string): string => readFileSync(join(root, document), 'utf8').replace(/^```[^]*?^```$/gm, '');
 
