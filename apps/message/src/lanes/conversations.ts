@@ -85,7 +85,8 @@ export class Conversations {
   private readonly isServed = (lane: number): boolean => this.subscriptions.has(lane);
 
   private readonly accept = (payload: Uint8Array): void => {
-    const { overflow, misplaced } = this.intake.accept(payload, this.isServed);
+    const { overflow, misplaced, decided } = this.intake.accept(payload, this.isServed);
+    if (decided.length > 0) this.outlet.answer(decided);
     if (overflow.length > 0) this.outlet.refuse(overflow, UNAVAILABLE);
     if (misplaced.length > 0) this.refuseMisplaced(misplaced);
     if (this.running || this.intake.size === 0) return;
@@ -114,6 +115,7 @@ export class Conversations {
       this.busy = new Set(works.map((work) => work.lane));
       this.turnEnd = this.turn(works);
       await this.turnEnd;
+      this.intake.decided(works);
       this.busy = new Set();
       const left = this.paceMs - (performance.now() - started);
       if (left > 0.5 && this.intake.size > 0) await wait(left);
