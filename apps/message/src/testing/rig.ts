@@ -25,7 +25,7 @@ import { HistoryReader } from '../reads/history-reader.js';
 import { LogReader } from '../reads/log-reader.js';
 
 export const LANES = 8;
-const GATEWAY = 'gateway-of-the-test';
+export const GATEWAY = 'gateway-of-the-test';
 
 /** One instance of the service without its Nest shell. */
 export interface Instance {
