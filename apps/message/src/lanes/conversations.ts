@@ -126,13 +126,14 @@ export class Conversations {
   }
 
   private async turn(works: Work[]): Promise<void> {
-    const stranded = works.filter((work) => this.suspended.has(work.lane) && !this.keeper.held(work.lane));
+    const stranded = works.filter(({ lane }) => this.suspended.has(lane) && !this.keeper.held(lane));
+    const others = works.filter((work) => !stranded.includes(work));
     this.outlet.refuse(stranded, UNAVAILABLE);
-    const items = works.filter((work) => !stranded.includes(work)).flatMap((work) => work.items);
+    const items = others.flatMap((work) => work.items);
     if (items.length === 0) return;
     const stop = commitSeconds.startTimer();
     try {
-      await this.outlet.tell(works, await this.writer.store(items));
+      await this.outlet.tell(others, await this.writer.store(items));
     } catch (error) {
       // Nothing is said: the gateways ask again.
       this.log.error('commit.turn-failed', { error });
