@@ -1,17 +1,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { makeTestDatabase, Nats, TcpProxy } from '@huizhi/constellation';
 import pg from 'pg';
 import { Bus } from '../bus/bus.js';
 import { DedicatedConnection } from '../database/dedicated-connection.js';
 import { silentLogger } from '../log/logger.js';
+import { eventually } from '../testing/eventually.js';
 import { ensureLanes, LaneCountError } from './lane-count.js';
 import { LaneKeeper, LaneLostError, type LossReason } from './lane-keeper.js';
 import { createLaneTables, createRefuse, type FencedWork } from './lane-sql.js';
-
-jest.setTimeout(30_000);
 
 const LANES = 6;
 const LEASE_MS = 600;
@@ -114,13 +113,7 @@ const appendRow = (...values: [lane: number, position: number, owner: string]): 
 
 const count = (one: Owner): number => [...one.keeper.heldLanes()].length;
 
-async function until(what: string, condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 15_000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`waited for ${what}`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
+const until = (what: string, condition: () => boolean): Promise<void> => eventually(condition, what);
 
 const terminate = (instance: string): Promise<unknown> =>
   admin.query(
@@ -169,11 +162,11 @@ describe('lanes', () => {
 
   it('of who is gone are taken when its lease ends, however far the next tick is', async () => {
     const gone = await owner('gone');
+    const other = await owner('other', undefined, 3_600_000);
+    await until('a fair share', () => count(gone) === LANES / 2 && count(other) === LANES / 2);
     let wake = (): void => undefined;
     const pause = new Promise<void>((resolve) => (wake = resolve));
     const held = gone.connection.exclusive(() => pause);
-    const other = await owner('other', undefined, 60_000);
-    expect(count(other)).toBe(0);
     await until('the other to take all', () => count(other) === LANES);
     wake();
     await held;
@@ -217,7 +210,8 @@ describe('lanes', () => {
     await until('all lanes', () => count(one) === LANES);
     const two = await owner('two');
     await until('a failed release', () => failed && count(two) === LANES / 2);
-    expect(one.lost[0]?.[1]).toBe('database');
+    // After a pause it may have been overtaken, too.
+    expect(one.lost.map(([, reason]) => reason)).toContain('database');
     await until('a fair share', () => count(one) === LANES / 2);
   });
 
