@@ -8,8 +8,6 @@ export const project = (displayName, rootDir) => ({
   displayName,
   rootDir,
   testEnvironment: 'node',
-  // Real servers on a busy machine: a bound for what hangs, not a measure of speed.
-  testTimeout: 60_000,
   testMatch: ['<rootDir>/**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   setupFiles: ['reflect-metadata'],

@@ -200,7 +200,8 @@ function work({ mode, options: { sessions, members, messages, rate } }) {
   if (mode === 'growth') return `${thousands(rate)} messages/s, up to ${thousands(sessions)} sessions`;
   if (mode === 'logins') return `logins, ${thousands(sessions)} users`;
   if (mode === 'drain') return `${thousands(sessions)} users come back to ${thousands(messages)} messages`;
-  if (mode === 'hostile') return `${thousands(sessions)} sessions in pairs, ${thousands(rate)} messages/s, beside stalled ones`;
+  if (mode === 'hostile')
+    return `${thousands(sessions)} sessions in pairs, ${thousands(rate)} messages/s, beside stalled ones`;
   return `${thousands(sessions)} idle sessions`;
 }
 

@@ -13,6 +13,7 @@ jest.setTimeout(60_000);
 
 let world: World;
 let stage: Stage;
+let friend: Device;
 
 beforeAll(async () => {
   world = await World.start();
@@ -24,29 +25,37 @@ const user = (device: Device): string => device.options.user;
 
 /** Those whom nothing of the asker may reach. */
 const bystanders: Device[] = [];
+/** Ids of what the asker has a receipt for, by whom it is to reach. */
+const meant = new Map<string, string[]>();
+
+function means(to: string, { messageID }: Record<string, unknown>): void {
+  meant.set(to, [...(meant.get(to) ?? []), String(messageID)]);
+}
 
 async function setTheStage(): Promise<Stage> {
   const asker = await world.device(world.name('asker'), 'phone', { receipts: false });
-  const friend = await world.device(world.name('friend'));
+  friend = await world.device(world.name('friend'));
   const stranger = world.name('stranger');
   const unmet = world.name('unmet');
   await world.known(stranger, unmet);
   bystanders.push(await world.device(world.name('other')), await world.device(world.name('another')));
   const [other, another] = bystanders as [Device, Device];
   const otherGroup = await group(other, user(another));
+  const ownGroup = await group(asker, user(friend));
+  means(user(friend), ownGroup);
   const ownMessage = String((await friend.settle(user(asker), 'hello')).messageID);
   await asker.sawMessages(1);
   return {
     ...{ asker, friend: user(friend), stranger, unmet, nobody: 'nobody-of-that-name' },
-    ...{ ownGroup: await group(asker, user(friend)), otherGroup, noGroup: 'ab'.repeat(12) },
+    ...{ ownGroup: String(ownGroup.groupID), otherGroup: String(otherGroup.groupID), noGroup: 'ab'.repeat(12) },
     ...{ ownMessage, otherMessage: String((await other.settle(user(another), 'secret')).messageID) },
     noMessage: '9007199254740000',
   };
 }
 
-async function group(owner: Device, ...members: string[]): Promise<string> {
+async function group(owner: Device, ...members: string[]): Promise<Record<string, unknown>> {
   owner.say({ messageType: 'createGroup', clientMsgID: 'g', memberUserIDs: members });
-  return String((await owner.answer('g')).groupID);
+  return owner.answer('g');
 }
 
 /** Echoes, and what follows from whom the frame names. */
@@ -56,11 +65,12 @@ const withoutEchoes = (answer: Record<string, unknown>): string =>
 
 /** What a cell is answered, on the asker's connection. */
 async function play(command: string, { situation, frame, outcome }: Cell): Promise<Record<string, unknown>> {
-  const { asker } = stage;
+  const { asker, stranger } = stage;
+  const said = frame(stage);
   const id = `${command}-${situation}`.replaceAll(/[^\w-]/g, '-').slice(0, 60);
   const from = asker.frames.length;
-  asker.say({ ...(command === 'history' ? { requestID: id } : { clientMsgID: id }), ...frame(stage) });
-  return asker.until(`the answer to ${id}`, () =>
+  asker.say({ ...(command === 'history' ? { requestID: id } : { clientMsgID: id }), ...said });
+  const answer = await asker.until(`the answer to ${id}`, () =>
     asker.frames.slice(from).find((one): one is Record<string, unknown> => {
       if (Array.isArray(one) || one.messageType === 'normal') return false;
       if (command === 'receipt') return one.messageType === 'receiptConfirm';
@@ -68,6 +78,9 @@ async function play(command: string, { situation, frame, outcome }: Cell): Promi
       return one.clientMsgID === id || one.requestID === id;
     }),
   );
+  // Whatever else is taken is for the friend, or for a group that the friend is in.
+  if (answer.messageType === 'normalReceipt') means(said.toUserID === stranger ? stranger : user(friend), answer);
+  return answer;
 }
 
 const outcomeOf = (answer: Record<string, unknown>): unknown =>
@@ -111,6 +124,22 @@ describe.each(Object.entries(matrix))('%s', (command, cells) => {
 });
 
 test('nobody who was not to has got anything, and whoever was has got it from the asker', async () => {
-  for (const device of bystanders)
-    expect(device.seen.map(({ fromUserID }) => fromUserID)).not.toContain(user(stage.asker));
+  const asker = user(stage.asker);
+  const others = [...bystanders, await world.device(stage.unmet, 'first')];
+  // Nothing that was said is on its way any more; what comes now comes last.
+  await world.noLag();
+  for (const [n, device] of others.entries()) {
+    await friend.settle(user(device), `last-${n}`);
+    await device.until(
+      'the last word',
+      () => device.seen.some(({ clientMsgID }) => clientMsgID === `last-${n}`) || undefined,
+    );
+    expect(device.seen.map(({ fromUserID }) => fromUserID)).not.toContain(asker);
+  }
+  for (const device of [friend, await world.device(stage.stranger, 'first')]) {
+    const ids = meant.get(user(device)) ?? [];
+    await device.sawMessages(ids.length);
+    const from = new Map(device.seen.map(({ messageID, fromUserID }) => [messageID, fromUserID]));
+    expect(from).toEqual(new Map(ids.map((id) => [id, asker])));
+  }
 });

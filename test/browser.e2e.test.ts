@@ -44,17 +44,17 @@ beforeAll(async () => {
     env: { gateway: { ALLOWED_ORIGINS: browser.origin } },
   });
   proxy = world.system.proxy('gateway.client', 0);
-});
+}, 120_000);
 
 afterEach(async () => {
-  await proxy.heal();
-  await page.close();
+  await proxy?.heal();
+  await page?.close();
 });
 
 afterAll(async () => {
-  await browser.stop();
-  await world.stop();
-});
+  await browser?.stop();
+  await world?.stop();
+}, 60_000);
 
 async function loginOf(user: string, deviceID = 'browser'): Promise<Login> {
   const { host, port } = proxy;

@@ -4,12 +4,12 @@ import type { Device } from './support/device.js';
 import { expectLedger, expectWholeInbox, idsOf, sendTexts, type Receipts } from './support/ledger.js';
 import { World } from './support/world.js';
 
-jest.setTimeout(40_000);
+jest.setTimeout(60_000);
 
 const WINDOW = 20;
 const BATCH = 5;
-/** The number of a gateway that delivers again only after long, where a test counts what comes. */
-const PATIENT = 2;
+/** The number of a gateway that delivers again after a second. The others never do: tests count what comes. */
+const HASTY = 2;
 let world: World;
 
 beforeAll(async () => {
@@ -21,14 +21,14 @@ beforeAll(async () => {
         WINDOW: String(WINDOW),
         BATCH_ENTRIES: String(BATCH),
         FRAMES_PER_SECOND: '10000',
-        REDELIVER_AFTER: '1s',
-        REDELIVER_AT_MOST: '1s',
-        RECEIPT_OVERDUE: '5s',
+        REDELIVER_AFTER: '1h',
+        REDELIVER_AT_MOST: '1h',
+        RECEIPT_OVERDUE: '1h',
         CURSOR_REPEAT: '300ms',
       },
     },
   });
-  await world.system.add('gateway', { REDELIVER_AFTER: '30s', REDELIVER_AT_MOST: '60s' });
+  await world.system.add('gateway', { REDELIVER_AFTER: '1s', REDELIVER_AT_MOST: '1s', RECEIPT_OVERDUE: '5s' });
 }, 120_000);
 afterAll(() => world?.stop(), 60_000);
 
@@ -47,8 +47,8 @@ async function register(user: string): Promise<void> {
   await client.end();
 }
 
-const atPatient = (user: string): Promise<Device> => world.device(user, 'phone', { gateway: PATIENT });
 const silent = { receipts: false };
+const hasty = { receipts: false, gateway: HASTY };
 
 /** What the server confirms to a receipt. Nothing else may be unconfirmed. */
 async function confirmed(device: Device, fields: Parameters<Device['receipt']>[0]): Promise<number> {
@@ -59,7 +59,7 @@ async function confirmed(device: Device, fields: Parameters<Device['receipt']>[0
 /** What is unreceipted is delivered again meanwhile: shown by a device that never receipts. */
 async function redeliveryTime(): Promise<void> {
   const { alice, bob } = await pair();
-  const clock = await world.device(bob, 'phone', silent);
+  const clock = await world.device(bob, 'phone', hasty);
   await sendTexts(alice, bob, 1);
   await clock.until('two redeliveries', () => (clock.seen.length >= 3 ? true : undefined));
   await Promise.all([clock.drop(), alice.drop()]);
@@ -82,8 +82,10 @@ async function takeRest(user: string, deviceID: string, before: Device[], receip
 describe('13. what gets lost on the way back', () => {
   test('a message whose receipt stays out is delivered again, with the same id and number, in order, until it is receipted', async () => {
     const { alice, bob } = await pair();
-    const phone = await world.device(bob, 'phone', silent);
     const receipts = await sendTexts(alice, bob, 3);
+    // Delivered together, whatever was between the sends, so that they come again together.
+    await world.inboxHolds(bob, 3);
+    const phone = await world.device(bob, 'phone', hasty);
     await phone.until('three rounds', () => (phone.seen.length >= 9 ? true : undefined));
     expect(phone.seen.slice(0, 9).map((one) => one.inboxSeq)).toEqual([1, 2, 3, 1, 2, 3, 1, 2, 3]);
     expect(await confirmed(phone, { upTo: 3 })).toBe(3);
@@ -230,6 +232,7 @@ describe('19. devices', () => {
   test('19a. the first login of all gets what waited; a later device begins at the most advanced cursor', async () => {
     const { alice, bob } = await pair();
     const receipts = await sendTexts(alice, bob, 7);
+    await world.inboxHolds(bob, 7);
     const phone = await world.device(bob, 'phone', silent);
     expect(phone.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 0, head: 7, waiting: 7 });
     await phone.sawMessages(7);
@@ -247,6 +250,7 @@ describe('21, 22. offline batches', () => {
   test('21. a batch partly receipted, then the connection drops: the next begins at the first unreceipted entry', async () => {
     const { alice, bob } = await pair();
     const receipts = await sendTexts(alice, bob, 12);
+    await world.inboxHolds(bob, 12);
     const first = await world.device(bob, 'phone', silent);
     await first.sawMessages(12);
     expect(first.frames.filter(Array.isArray).map((batch) => batch.length)).toEqual([BATCH, BATCH, 2]);
@@ -268,12 +272,13 @@ describe('21, 22. offline batches', () => {
 
   test('22. what arrives while the batches are being sent comes after them, exactly once', async () => {
     const { alice, bob } = await pair();
-    const waiting = await sendTexts(alice, bob, 60, 'before');
-    const [phone, meanwhile] = await Promise.all([atPatient(bob), sendTexts(alice, bob, 60, 'meanwhile')]);
+    const before = await sendTexts(alice, bob, 60, 'before');
+    await world.inboxHolds(bob, 60);
+    const [phone, meanwhile] = await Promise.all([world.device(bob), sendTexts(alice, bob, 60, 'meanwhile')]);
     await phone.confirmed(120);
     const [live] = await sendTexts(alice, bob, 1, 'live');
     await phone.confirmed(121);
-    const receipts = [...waiting, ...meanwhile, live ?? {}];
+    const receipts = [...before, ...meanwhile, live ?? {}];
     expectWholeInbox([phone], idsOf(receipts));
     expect(phone.seen.map((one) => one.inboxSeq)).toEqual(receipts.map((_, n) => n + 1));
     expect(phone.seen.slice(0, 60).every((one) => one.via === 'batch')).toBe(true);
@@ -287,8 +292,8 @@ describe('23a. clients that receipt badly', () => {
   test('one that never receipts gets its window again and is then closed, and nobody else notices', async () => {
     const { alice, bob } = await pair();
     const other = world.name('carol');
-    const carol = await world.device(other);
-    const phone = await world.device(bob, 'phone', silent);
+    const carol = await world.device(other, 'phone', { gateway: HASTY });
+    const phone = await world.device(bob, 'phone', hasty);
     const receipts = await sendTexts(alice, bob, WINDOW + 5);
     const toCarol: Receipts = [];
     const carolGoesOn = async (): Promise<void> => {
@@ -301,14 +306,13 @@ describe('23a. clients that receipt badly', () => {
     expect(close).toMatchObject({ messageType: 'close', code: 4004, name: 'receiptOverdue', reconnect: true });
     expect(phone.messageIDs.size).toBe(WINDOW);
     expect(phone.seen.length).toBeGreaterThanOrEqual(2 * WINDOW);
-    expect(carol.seen.map((one) => one.messageID)).toEqual(idsOf(toCarol));
     expectWholeInbox([carol], idsOf(toCarol));
     await takeRest(bob, 'phone', [phone], receipts);
   });
 
   test('one that receipts shuffled, by id, by number and twice gets everything once and is confirmed to the end', async () => {
     const { alice, bob } = await pair();
-    const phone = await world.device(bob, 'phone', silent);
+    const phone = await world.device(bob, 'phone', hasty);
     const receipts = await sendTexts(alice, bob, WINDOW);
     await phone.sawMessages(WINDOW);
     const ids = idsOf(receipts) as string[];

@@ -1,6 +1,6 @@
 import type { Service } from '@huizhi/constellation';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { Crowd, spreadOf } from './support/crowd.js';
+import { Crowd } from './support/crowd.js';
 import { type Device } from './support/device.js';
 import { eventually } from './support/eventually.js';
 import { expectLedger, expectWholeInbox, idsOf, sendTexts } from './support/ledger.js';
@@ -14,25 +14,40 @@ let world: World;
 beforeAll(async () => {
   world = await World.start({
     instances: { gateway: 2, message: 2, offline: 2 },
-    env: { gateway: { DRAIN_SPREAD: `${SPREAD_MS}ms`, DRAIN_TIMEOUT: '3s', FRAMES_PER_SECOND: '1000' } },
+    env: {
+      gateway: {
+        DRAIN_SPREAD: `${SPREAD_MS}ms`,
+        DRAIN_TIMEOUT: '3s',
+        FRAMES_PER_SECOND: '1000',
+        // The devices here never beat, and one of version 1 would be missed after 5 s.
+        HEARTBEAT_LEAST: '60s',
+      },
+    },
   });
 }, 120_000);
 afterAll(() => world?.stop(), 60_000);
 
 const clean = { exit: { code: 0, signal: null }, forced: false };
 
+/** When its sessions were told to go, in milliseconds of the service's own clock: we may be late to read of it. */
+function goodbyes({ logs }: Service): number[] {
+  const lines = logs.filter((line) => line.includes('"session.closed"') && line.includes('"drain"'));
+  return lines.map((line) => Date.parse((JSON.parse(line) as { time: string }).time));
+}
+
 async function readiness(service: Service): Promise<number> {
   return (await fetch(`${service.baseUrl}/readyz`)).status;
 }
 
 test('a gateway that is told to end is not ready at once, serves on for its delay, and then tells everybody to go', async () => {
-  const service = await world.system.add('gateway', { DRAIN_DELAY: '3s', DRAIN_SPREAD: '0s' });
+  const service = await world.system.add('gateway', { DRAIN_DELAY: '8s', DRAIN_SPREAD: '0s' });
   const gateway = world.system.instances('gateway').indexOf(service);
   const [alice, bob] = [world.name('alice'), world.name('bob')];
   await world.known(bob);
   const sender = await world.device(alice, 'phone', { gateway });
   expect(await readiness(service)).toBe(200);
-  const stopped = service.stop();
+  // It bounds its end itself; more than that is not waited for.
+  const stopped = service.stop(30_000);
   await eventually('not to be ready', async () => ((await readiness(service)) === 503 ? true : undefined));
   const late = await world.device(bob, 'first', { gateway });
   const receipts = await sendTexts(sender, bob, 3);
@@ -62,9 +77,9 @@ describe('33. everything is restarted in turn under load', () => {
     const { system } = world;
     const services = ['gateway', 'message', 'offline'] as const;
     for (const service of services.flatMap((name) => system.instances(name).filter(({ running }) => running))) {
-      const from = performance.now();
       const drained = crowd.members.map(({ closes }) => closes.filter((name) => name === 'drain').length);
       expect(await service.stop()).toEqual(clean);
+      const told = goodbyes(service);
       await crowd.works();
       await service.restart();
       await crowd.works();
@@ -73,9 +88,9 @@ describe('33. everything is restarted in turn under load', () => {
         ({ closes }, n) => closes.filter((name) => name === 'drain').length > drained[n]!,
       );
       expect(moved.length).toBeGreaterThan(0);
-      const { slots, most } = spreadOf(moved.flatMap(({ logins }) => logins.filter((at) => at > from)));
-      expect(slots).toBeGreaterThan(Math.min(5, moved.length / 2));
-      expect(most).toBeLessThan(Math.max(4, moved.length / 2));
+      expect(told).toHaveLength(moved.length);
+      // Each at a random moment of its own: that all of twenty fall into a quarter of the time is as good as impossible.
+      expect(Math.max(...told) - Math.min(...told)).toBeGreaterThan(SPREAD_MS / 4);
     }
     // Ends without a close frame are crashes, and there was none.
     expect(new Set(crowd.members.flatMap(({ closes }) => closes))).toEqual(new Set(['drain']));

@@ -9,7 +9,8 @@ import { World } from './support/world.js';
  * batch that goes on growing (scenarios 6, 13, 16, 17, 21, 22). A declared failpoint without a row fails the test.
  */
 
-jest.setTimeout(60_000);
+// More than all that one test waits for: it is to fail for what it waited for in vain, and with its histories saved.
+jest.setTimeout(300_000);
 
 type Owner = 'gateway' | 'message' | 'offline';
 
@@ -105,8 +106,8 @@ async function fired(owner: Owner, name: string, action: string): Promise<void> 
 
 /** One has died of it at least; no other shall from now on, and who did is started again. */
 async function dead(services: readonly Service[]): Promise<void> {
-  const exit = await Promise.race(services.map((service) => service.exited));
-  expect(exit.signal).toBe('SIGKILL');
+  const gone = await eventually('one to die', () => services.find(({ running }) => !running), 30_000);
+  expect((await gone.exited).signal).toBe('SIGKILL');
   for (const service of services) {
     // Who does not answer is dying of it too.
     if (service.running) await world.disarm(service).catch(() => service.exited);

@@ -242,6 +242,7 @@ describe.each([
       const friend = await pair.friend();
       const ids: string[] = [];
       for (const id of ['a', 'b', 'c']) ids.push(String((await friend.settle(pair.me, id)).messageID));
+      await world.inboxHolds(pair.me, ids.length);
       return { friend, ids };
     }
 

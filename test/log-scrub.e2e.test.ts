@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { Device } from './support/device.js';
+import { eventually } from './support/eventually.js';
 import { World } from './support/world.js';
 
 /** Nothing of a body or a token reaches a log, at the most talkative level, whatever is sent and whatever fails. */
@@ -27,8 +28,17 @@ afterAll(async () => {
   rmSync(dataDir, { recursive: true, force: true });
 }, 60_000);
 
-/** Every line any process wrote: services, PostgreSQL, NATS. */
-function everyLog(): { name: string; text: string }[] {
+/** Every line any process wrote: services, PostgreSQL, NATS. What they have said by now is waited for: files are written behind. */
+async function everyLog(): Promise<{ name: string; text: string }[]> {
+  const { postgres, nats } = world.system;
+  const last = [...world.services(), postgres!, nats!].map(({ logs }) => logs.at(-1) ?? '');
+  return eventually('the last lines in the files', () => {
+    const logs = logFiles();
+    return last.every((line) => logs.some(({ text }) => text.includes(line))) ? logs : undefined;
+  });
+}
+
+function logFiles(): { name: string; text: string }[] {
   const files = readdirSync(dataDir, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.log'));
   return files.map((name) => ({ name, text: readFileSync(join(dataDir, name), 'utf8') }));
 }
@@ -140,7 +150,7 @@ test('of what is sent, refused, stored, delivered, or lost in a crash, no log ho
   alice.text(user(bob), 'gateway', BODY);
   await world.system.gateway().exited;
 
-  const logs = everyLog();
+  const logs = await everyLog();
   const all = logs.map(({ text }) => text).join('\n');
   // That there is something to look at: all parts, and the failures.
   for (const name of ['gateway-1', 'message-1', 'offline-1', 'postgres', 'nats']) {

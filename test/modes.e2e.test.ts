@@ -11,11 +11,11 @@ const clients: HuizhiClient[] = [];
 
 beforeAll(async () => {
   world = await World.start({ throughProxy: ['gateway.client'] });
-});
+}, 120_000);
 
 afterEach(() => Promise.all(clients.splice(0).map((client) => client.close())));
 
-afterAll(() => world.stop());
+afterAll(() => world?.stop(), 60_000);
 
 /** A client and what it was told. */
 interface Person {
@@ -72,6 +72,7 @@ describe.each<Mode>(['lines', 'frames', 'websocket'])('over %s', (mode) => {
 
     await a.client.close();
     await say(b, alice, named('c', 30));
+    await world.inboxHolds(alice, Number(a.messages.at(-1)?.inboxSeq) + 30);
     const again = person(alice, mode);
     await again.client.connect();
     await heard(again, named('c', 30));

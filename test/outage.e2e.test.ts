@@ -78,6 +78,10 @@ async function ready(kind: (typeof kinds)[number]): Promise<boolean> {
   return (await fetch(`${world.system.service(kind).baseUrl}/readyz`)).ok;
 }
 
+/** A login has a second here, and a busy machine may need more: once more, then. */
+const getsIn = (user: string): Promise<Device> =>
+  eventually(`${user} to get in`, () => world.device(user).catch(() => undefined));
+
 async function arrives(actor: Actor, count: number): Promise<void> {
   const goal = actor.received.size + count;
   await eventually(`${actor.where} to get more`, () => (actor.received.size >= goal ? true : undefined));
@@ -119,12 +123,12 @@ describe('17. everything is away for an hour', () => {
   test('the bus: sends are refused for the time being, nobody is told "failed", and after it all is delivered', async () => {
     await Cast.play(world, 'bus for an hour', async (cast) => {
       await crowd(cast);
-      const raw = await world.device(world.name('raw'));
+      const raw = await getsIn(world.name('raw'));
       await cast.fault('NATS is away', async () => {
         await world.system.nats!.kill9();
         raw.text(cast.actors[0]!.user, 'meanwhile');
         // An answer, or a connection that is closed because its gateway is stale: in bounded time either way.
-        const answer = await Promise.race([raw.answer('meanwhile'), raw.closed]);
+        const answer = await raw.answer('meanwhile').catch(() => raw.closed);
         expect(answer).toMatchObject(answer?.messageType === 'close' ? { reconnect: true } : { temporary: true });
         await delay(HOUR_MS);
         await world.system.nats!.restart();
@@ -259,7 +263,7 @@ describe('17. a login while something behind the gateway is away', () => {
         const [alice, bob] = actors as [Actor, Actor];
         alice.talk([cast.pair(alice, bob)]);
         await cast.more(5);
-        await (await world.device(newcomer)).drop();
+        await (await getsIn(newcomer)).drop();
       });
     },
   );

@@ -86,19 +86,31 @@ describe('8: PostgreSQL under load', () => {
     await Cast.play(world, 'frozen', async (cast) => {
       await crowd(cast);
       await cast.fault('PostgreSQL is frozen', async () => {
-        const pids = server().pids();
-        for (const pid of pids) process.kill(pid, 'SIGSTOP');
+        const frozen = [server().pid!];
         try {
+          // The postmaster first: frozen, it starts nobody while the others are listed.
+          signal(frozen[0]!, 'SIGSTOP');
+          for (const pid of server().pids().slice(1)) if (signal(pid, 'SIGSTOP')) frozen.push(pid);
           // A statement may take 4 s, its answer 5 s.
           await delay(6_000);
         } finally {
-          for (const pid of pids) process.kill(pid, 'SIGCONT');
+          for (const pid of frozen) signal(pid, 'SIGCONT');
         }
       });
       await cast.more(40);
     });
     await noHoles();
   });
+
+  /** False when it has ended meanwhile, as a backend does when its client leaves. */
+  function signal(pid: number, name: NodeJS.Signals): boolean {
+    try {
+      return process.kill(pid, name);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      return false;
+    }
+  }
 
   async function shutDownAtOnce(): Promise<void> {
     const { pid } = server();
@@ -123,8 +135,12 @@ describe('8: the answer to what an owner commits', () => {
         await crowd(cast);
         await cast.fault('answers are eaten', async () => {
           // Whichever of the two writes next; the other's turn comes while the first is still in doubt, or not at all.
-          await Promise.any(proxies(schema).map((proxy) => proxy.dropResponsesOnce(ANSWER, then)));
+          const first = await Promise.any(
+            proxies(schema).map((proxy) => proxy.dropResponsesOnce(ANSWER, then).then(() => proxy)),
+          );
           await cast.more(40);
+          // What it has not eaten by now it must not eat when the fault is over. The first one's silence lasts.
+          for (const proxy of proxies(schema)) if (proxy !== first) await proxy.heal();
         });
       });
       await noHoles();

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { Constellation, projectRoot } from '@huizhi/constellation';
+import { inboxHolds } from './support/inbox.js';
 
 /** A client in another language, which uses only what docs/protocol.md tells, against the real system. Needs python3. */
 const CLIENT = join(projectRoot(), 'test/clients/python/huizhi_client.py');
@@ -96,6 +97,7 @@ test('sends, gets receipts, catches up in a batch, receipts it, and is not sent 
   );
   expect(sent).toMatchObject([1, 2, 3].map((seq) => ({ messageType: 'normalReceipt', seq })));
 
+  await inboxHolds(constellation, 'bob', 3);
   const caughtUp = await talk('bob', 'tablet', ['--expect', '3']);
   const messages = delivered(caughtUp);
   expect(all(caughtUp, 'delivered').every(({ via }) => via === 'batch')).toBe(true);

@@ -186,11 +186,9 @@ describe('with one instance of everything and a database of its own', () => {
       const stream = new Stream(alice, user(bob), 's', 20);
       await eventually('messages to flow', () => (stream.settled >= 60 ? true : undefined));
       await end();
-      const asked = performance.now();
       carol.text(user(dave), 'fast');
-      const refused = await carol.answer('fast');
-      expect(refused).toMatchObject({ messageType: 'error', temporary: true });
-      expect(performance.now() - asked).toBeLessThan(5_000);
+      // Said by the message service itself: who only runs out of patience, after half a minute, says `unknown`.
+      expect(await carol.answer('fast')).toMatchObject({ messageType: 'error', temporary: true, name: 'unavailable' });
       await world.system.postgres!.restart();
       const settled = await carol.settle(user(dave), 'fast');
       const reached = stream.settled + 40;

@@ -15,7 +15,7 @@ jest.setTimeout(60_000);
 
 const WINDOW = 20;
 const BURST = 4;
-const STALE_AFTER_MS = 1_500;
+const STALE_AFTER_MS = 3_000;
 /** Gateways by number: two as they come, one that misses heartbeats and notices its own absence soon, one that is strict with logins. */
 const QUICK = 2;
 const STRICT = 3;
@@ -27,7 +27,8 @@ beforeAll(async () => {
     throughProxy: ['gateway.client', 'gateway.nats'],
     env: { gateway: { WINDOW: String(WINDOW), BATCH_ENTRIES: '5', REDELIVER_AFTER: '30s', TOKEN_LEEWAY: '0s' } },
   });
-  const quick = { STALE_AFTER: `${STALE_AFTER_MS}ms`, HEARTBEAT: '400ms', HEARTBEAT_LEAST: '400ms' };
+  // Its devices never beat: what a test does before one is missed must fit into the least silence.
+  const quick = { STALE_AFTER: `${STALE_AFTER_MS}ms`, HEARTBEAT: '400ms', HEARTBEAT_LEAST: '5s' };
   await world.system.add('gateway', quick);
   await world.system.add('gateway', { LOGIN_ATTEMPTS: String(BURST) });
 }, 120_000);
@@ -57,17 +58,26 @@ describe('20. the same device logs in again', () => {
     const [alice, bob] = [await world.device(world.name('alice')), world.name('bob')];
     await world.known(bob);
     const token = await world.system.token(bob);
-    const attempts = await Promise.all(
+    // Handshakes take their time on a busy machine: they are over before the first login.
+    const connected = await Promise.all(
       Array.from({ length: 20 }, async (_, n) => {
-        await delay(n * 50);
         const gateway = n % 2 === 0 ? STRICT : 1;
         const device = await Device.connect(world.system.addressOf(gateway), { user: bob, deviceID: 'first', token });
+        return { gateway, device };
+      }),
+    );
+    const begun = performance.now();
+    const attempts = await Promise.all(
+      connected.map(async ({ gateway, device }, n) => {
+        await delay(n * 50);
         return { gateway, device, receipt: await device.login() };
       }),
     );
+    const seconds = Math.ceil((performance.now() - begun) / 1_000);
     const opened = attempts.filter(({ receipt }) => receipt.code === 0).map(({ device }) => device);
     const refused = attempts.filter(({ receipt }) => receipt.code !== 0);
-    expect(refused.length).toBeGreaterThanOrEqual(10 - BURST - 2);
+    // A burst, and one more for each second that it took.
+    expect(refused.length).toBeGreaterThanOrEqual(10 - BURST - seconds);
     for (const { gateway, device } of refused) {
       expect(gateway).toBe(STRICT);
       expect(await device.closed).toMatchObject({ name: 'rateLimited', reconnect: true });
@@ -152,13 +162,14 @@ test('25. half-open: closed after missed heartbeats, and what was not receipted 
   const [alice, bob] = [await world.device(world.name('alice')), world.name('bob')];
   await world.known(bob);
   const proxy = world.system.proxy('gateway.client', QUICK);
+  const missed = (): Promise<number> =>
+    world.metric(world.system.gateway(QUICK), 'hz_gateway_closes_total', 'heartbeatMissed');
   const lost = await world.device(bob, 'first', { gateway: QUICK });
+  const before = await missed();
   proxy.blackhole();
   try {
     const receipts = await sendTexts(alice, bob, 3);
-    const missed = (): Promise<number> =>
-      world.metric(world.system.gateway(QUICK), 'hz_gateway_closes_total', 'heartbeatMissed');
-    await eventually('the heartbeats to be missed', async () => ((await missed()) > 0 ? true : undefined));
+    await eventually('the heartbeats to be missed', async () => ((await missed()) > before ? true : undefined));
     expect(lost.open).toBe(true);
     expect(lost.seen).toEqual([]);
     const again = await world.device(bob, 'first');

@@ -2,14 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeTestDatabase, Nats } from '@huizhi/constellation';
-import { dataSourceOptions, DedicatedConnection, ensureLanes, runMigrations } from '@huizhi/runtime';
+import { dataSourceOptions, ensureLanes, runMigrations } from '@huizhi/runtime';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
 
 import { databaseOptions, SCHEMA as MESSAGE_SCHEMA } from '../../apps/message/src/database.js';
 import { Directory } from '../../apps/message/src/directory/directory.js';
 import { User } from '../../apps/message/src/directory/user.entity.js';
-import { Readers } from '../../apps/message/src/reads/readers.js';
 import { prepareDatabase, SCHEMA as OFFLINE_SCHEMA } from '../../apps/offline/src/migrations/prepare.js';
 import {
   MESSAGE_LANES,
@@ -51,13 +50,11 @@ export class House {
     const lanes = { lanes: OFFLINE_LANES, messageLanes: MESSAGE_LANES };
     await prepareDatabase({ url: offline.url, applicationName: 'test', ...lanes });
     const source = await new DataSource(dataSourceOptions(tables)).initialize();
-    const reader = new DedicatedConnection({ url: message.url, schema: MESSAGE_SCHEMA, applicationName: 'directory' });
-    const directory = new Directory(source.getRepository(User), new Readers(reader, reader));
+    const directory = new Directory(source.getRepository(User));
     const folder = mkdtempSync(join(tmpdir(), 'hz-model-'));
     const nats = await Nats.start({ dataDir: folder });
     const ground = { natsUrl: nats.url(), messageUrl: message.url, offlineUrl: offline.url, directory };
     const house = new House(ground, admins, async () => {
-      await reader.close();
       await source.destroy();
       await nats.stop();
       await Promise.all([admins.message.end(), admins.offline.end()]);

@@ -1,4 +1,4 @@
-import { commands, type EnsureUserCommand, type MembersCommand } from '@huizhi/protocol';
+import { commands, type EnsureUserCommand } from '@huizhi/protocol';
 import { Bus, DedicatedConnection, readConfig, silentLogger } from '@huizhi/runtime';
 import { gatewayConfig } from '../../apps/gateway/src/config.js';
 import { Gateway } from '../../apps/gateway/src/gateway.js';
@@ -7,6 +7,7 @@ import type { Directory } from '../../apps/message/src/directory/directory.js';
 import { buildConversations } from '../../apps/message/src/lanes/build.js';
 import { HistoryReader } from '../../apps/message/src/reads/history-reader.js';
 import { LogReader } from '../../apps/message/src/reads/log-reader.js';
+import { MembersReader } from '../../apps/message/src/reads/members-reader.js';
 import { OfflineService } from '../../apps/offline/src/offline-service.js';
 import '../../apps/message/src/failpoints.js';
 import { FaultyBus } from './faulty-bus.js';
@@ -124,6 +125,7 @@ export async function startMessage(ground: Ground, name: string): Promise<Runnin
   const conversations = buildConversations(config, writer, faulty.bus, silentLogger);
   await conversations.keeper.start();
   new LogReader(faulty.bus, reader, silentLogger).listen();
+  new MembersReader(faulty.bus, reader, silentLogger).listen();
   new HistoryReader(faulty.bus, reader, silentLogger).listen();
   const stop = async (): Promise<void> => {
     await conversations.keeper.stop();
@@ -144,11 +146,7 @@ export async function startOffline(ground: Ground, name: string): Promise<Runnin
     RETENTION_DAYS: 30,
     PACE: 1,
   };
-  const membersAsOf = (conversation: string, position: number): Promise<readonly string[]> => {
-    const { conversation: of, position: at }: MembersCommand = { conversation, position };
-    return ground.directory.membersAsOf(of, at).then(({ users }) => users);
-  };
-  const service = new OfflineService({ config, bus: faulty.bus, log: silentLogger, membersAsOf });
+  const service = new OfflineService({ config, bus: faulty.bus, log: silentLogger });
   const { connection, reading } = service as unknown as Record<'connection' | 'reading', DedicatedConnection>;
   const endings = new Endings();
   const kills = [makeFaulty(connection, () => endings.next()), makeFaulty(reading, () => 'pass')];

@@ -180,13 +180,3 @@ function inTurn(addresses: readonly GatewayAddress[], first: number): Transport 
   let next = first;
   return (handlers) => transports[next++ % transports.length]!(handlers);
 }
-
-/** How many different tenths of a second these moments fall into, and the most in one of them. */
-export function spreadOf(moments: readonly number[]): { slots: number; most: number } {
-  const slots = new Map<number, number>();
-  for (const moment of moments) {
-    const slot = Math.floor(moment / 100);
-    slots.set(slot, (slots.get(slot) ?? 0) + 1);
-  }
-  return { slots: slots.size, most: Math.max(0, ...slots.values()) };
-}

@@ -2,6 +2,7 @@ import { Constellation, type ConstellationOptions, type Service, type ServiceNam
 import { expect } from '@jest/globals';
 import { Device, type DeviceOptions } from './device.js';
 import { eventually } from './eventually.js';
+import { inboxHolds } from './inbox.js';
 
 /** The whole system on real servers, and the devices of a test. */
 export class World {
@@ -89,6 +90,11 @@ export class World {
       },
       withinMs,
     );
+  }
+
+  /** Until so many entries are in a user's inbox. */
+  inboxHolds(user: string, count: number, withinMs?: number): Promise<void> {
+    return inboxHolds(this.system, user, count, withinMs);
   }
 
   /** The sum of a metric of a service over all labels, or of the lines that hold `label`. */

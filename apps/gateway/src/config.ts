@@ -58,8 +58,10 @@ const variables = {
   JWKS_URL: {
     schema: urlSetting(['https', 'http']),
     default: '',
-    doc: 'Where the public keys of tokens are. This or `JWT_SECRET`.',
+    doc: 'Where the public keys of tokens are, read every ten minutes; if that fails, known ones last a day. This or `JWT_SECRET`.',
   },
+  JWT_ISSUER: text('Whose tokens are good: what their `iss` must be; empty: it is not looked at.'),
+  JWT_AUDIENCE: text('Whom they must be for: what their `aud` must be or hold; empty: it is not looked at.'),
   TOKEN_LEEWAY: time('5s', 'How long after its token has expired a session is closed.', 0),
   ALLOWED_ORIGINS: {
     schema: textSetting(
@@ -80,6 +82,12 @@ const variables = {
     1,
     1_000_000,
     'The same from one IPv4 address or IPv6 /64 network. Many clients may share one; behind a proxy that hides addresses all do.',
+  ),
+  CONNECTS_PER_SECOND: count(
+    200,
+    1,
+    1_000_000,
+    'New connections from one IPv4 address or IPv6 /64 network per second; in bursts twenty times as many.',
   ),
   LOGIN_BYTES: count(4 * KIB, 256, 64 * KIB, 'The most bytes of a connection before its login has succeeded.'),
   LOGIN_DEADLINE: time('10s', 'The time for TLS and the login frame.'),
@@ -111,8 +119,20 @@ const variables = {
     1024 * KIB * KIB,
     'Bytes read of a session per second, in bursts twice as many; frames of all kinds.',
   ),
+  GROUP_MEMBERS_PER_SECOND: count(
+    100,
+    25,
+    100_000,
+    'Members of the groups that a user makes, per second; in bursts twenty times as many.',
+  ),
   UNANSWERED_SENDS: count(200, 1, 100_000, 'Sends of a session that wait for their receipt.'),
   UNANSWERED_BYTES: count(2 * KIB * KIB, 128 * KIB, 64 * KIB * KIB, 'The same in bytes.'),
+  TOTAL_UNANSWERED_BYTES: count(
+    256 * KIB * KIB,
+    KIB * KIB,
+    16 * 1024 * KIB * KIB,
+    'The same of all sessions together; beyond that sends are refused as `unavailable`.',
+  ),
   WRITE_BUFFER_BYTES: count(
     KIB * KIB,
     128 * KIB,

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+// Not the global: that is looked up by a getter each time, and time is asked for twenty times a message.
+import { performance } from 'node:perf_hooks';
 import type { Socket } from 'node:net';
 import { decodeLines, subjects, type LaneNews } from '@huizhi/protocol';
 import { gauge, pause, type Bus, type ControlClient, type Logger } from '@huizhi/runtime';
@@ -21,15 +23,21 @@ import { SessionOpener } from './login/session-opener.js';
 import { resyncs } from './metrics.js';
 import { Outbox } from './sends/outbox.js';
 import { onReceipts, settle } from './sends/receipts.js';
+import { SendBudget } from './sends/session-sends.js';
 import { Drain } from './session/drain.js';
 import { Presence } from './session/presence.js';
 import type { Session } from './session/session.js';
 import { Sessions } from './session/sessions.js';
+import { Buckets } from './time/buckets.js';
 import { EndOfTurn } from './time/end-of-turn.js';
 import { Pulse } from './time/pulse.js';
 import { Wheel } from './time/wheel.js';
 
 const STEP_MS = 100;
+/** A tick this late means that the process was away. */
+const LATE_MS = 1_000;
+/** Groups made at once may have the members of so many seconds: also at the least rate there is room for a group of the largest. */
+const GROUP_BURST_S = 20;
 
 export interface GatewayParts {
   readonly config: GatewayConfig;
@@ -62,6 +70,7 @@ export class Gateway {
   private readonly context: Context;
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly stops: (() => void)[] = [];
+  private tickedAt: number;
   private draining = false;
 
   constructor(parts: GatewayParts) {
@@ -74,9 +83,11 @@ export class Gateway {
     this.id = `${config.INSTANCE_ID}-${randomBytes(4).toString('hex')}`;
     const failed = (error: unknown): void => log.error('gateway.failed', { error });
     const endOfTurn = new EndOfTurn(failed);
-    this.wheel = new Wheel(now(), STEP_MS, 1_024, failed);
+    this.tickedAt = now();
+    this.wheel = new Wheel(this.tickedAt, STEP_MS, 1_024, failed);
     this.pulse = new Pulse(now(), config.STALE_AFTER);
-    this.sessions = new Sessions(this.wheel, (session) => this.sessionOver(session));
+    const sendBudget = new SendBudget(config.TOTAL_UNANSWERED_BYTES);
+    this.sessions = new Sessions(this.wheel, (session) => this.sessionOver(session), sendBudget);
     this.presence = new Presence(bus, this.id, this.sessions, endOfTurn, this.wheel, now);
     this.outbox = new Outbox(bus, this.id, endOfTurn, this.wheel, now, config.SEND_PACE, settle);
     this.cursors = new Cursors(bus, this.id, this.sessions, this.wheel, config, now, log);
@@ -95,6 +106,7 @@ export class Gateway {
       outbox: this.outbox,
       pump: this.pump,
       cursors: this.cursors,
+      groupMembers: new Buckets(config.GROUP_MEMBERS_PER_SECOND, GROUP_BURST_S * config.GROUP_MEMBERS_PER_SECOND, now),
       isDraining: () => this.draining,
     };
     this.context = {
@@ -215,10 +227,14 @@ export class Gateway {
     this.presence.attachAll(2_000);
   }
 
+  /** After a pause of this process timers come before sockets: then everything that has waited is read before deadlines count. */
   private tick(): void {
     const now = this.now();
+    const isLate = now - this.tickedAt > LATE_MS;
+    this.tickedAt = now;
     this.checkPulse();
-    this.wheel.advance(now);
+    if (isLate) setImmediate(() => this.wheel.advance(this.now()));
+    else this.wheel.advance(now);
   }
 
   /** Runs before any bytes are looked at, and at each tick: whichever comes first after a pause. */
@@ -235,6 +251,8 @@ export class Gateway {
     gauge({ name: 'hz_gateway_accepted', help: 'Open TCP connections, TLS finished or not' }, () => this.accepted);
     gauge({ name: 'hz_gateway_sessions', help: 'Open sessions' }, () => this.sessions.size);
     gauge({ name: 'hz_gateway_unanswered_batches', help: 'Batches without an answer' }, () => this.outbox.waiting);
+    const { sendBudget } = this.sessions;
+    gauge({ name: 'hz_gateway_unanswered_bytes', help: 'Bytes of sends without an answer' }, () => sendBudget.used);
     gauge({ name: 'hz_gateway_waiting_cursors', help: 'Cursors not sent yet' }, () => this.cursors.waiting);
   }
 }

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { signToken } from '@huizhi/constellation';
+import { Clock } from './testing/clock.js';
 import { eventually } from './testing/eventually.js';
 import { closed, works } from './testing/expect.js';
 import { Rig, SECRET } from './testing/rig.js';
@@ -57,7 +58,7 @@ test('takes a login split at any byte, with CRLF', async () => {
     await client.frame({ messageType: 'loginReceipt', code: 0 });
     client.destroy();
   }
-}, 20_000);
+});
 
 test('reads frames however the bytes come: one at a time, many at once', async () => {
   const alice = await rig.login('alice');
@@ -129,12 +130,15 @@ test('closes who sends more than the unanswered limit', async () => {
 });
 
 test('closes who is silent for three heartbeats', async () => {
-  await rig.restart({ HEARTBEAT: '100ms', HEARTBEAT_LEAST: '100ms' });
+  const clock = new Clock();
+  await rig.restart({ HEARTBEAT: '20s' }, clock);
   const silent = await rig.login('alice');
   const beating = await rig.login('bob');
-  const heart = setInterval(() => beating.send({ beatID: '1' }), 50);
-  await closed(silent, 'heartbeatMissed').finally(() => clearInterval(heart));
-  expect(beating.all({ messageType: 'close' })).toEqual([]);
+  clock.turn(40_000);
+  await works(beating);
+  clock.turn(30_000);
+  await closed(silent, 'heartbeatMissed');
+  await works(beating);
 });
 
 test('closes a reader that has stopped, with a bounded buffer, and goes on for others', async () => {
@@ -145,12 +149,12 @@ test('closes a reader that has stopped, with a bounded buffer, and goes on for o
   slow.socket.pause();
   slow.raw(`${await loginLine()}\n`);
   const bystander = await rig.login('bob');
-  await eventually('the goodbye', () => rig.offline.closes.some(({ user }) => user === 'alice'), 10_000);
+  await eventually('the goodbye', () => rig.offline.closes.some(({ user }) => user === 'alice'));
   // Only what the kernel takes and one buffer was ever fetched.
   const { from } = rig.offline.fetches.filter(({ user }) => user === 'alice').at(-1) ?? { from: Infinity };
   expect(from).toBeLessThan(500);
   await works(bystander);
-}, 15_000);
+});
 
 test('closes who asks and asks and never reads', async () => {
   await rig.restart({ WRITE_BUFFER_BYTES: '524288', WRITE_STALL: '1h', QUIET_FRAMES_PER_SECOND: '100000' });
@@ -158,17 +162,36 @@ test('closes who asks and asks and never reads', async () => {
   slow.socket.pause();
   const beat = `{"beatID":"${'x'.repeat(60)}"}\n`.repeat(500);
   const flood = setInterval(() => slow.raw(beat), 1);
-  await eventually('the goodbye', () => rig.offline.closes.length > 0, 12_000).finally(() => clearInterval(flood));
-}, 15_000);
+  await eventually('the goodbye', () => rig.offline.closes.length > 0).finally(() => clearInterval(flood));
+});
 
 test('closes its sessions before it reads another frame when it was away too long', async () => {
-  await rig.restart({ STALE_AFTER: '300ms' });
+  const clock = new Clock();
+  await rig.restart({ STALE_AFTER: '60s' }, clock);
   const alice = await rig.login('alice');
   alice.send({ beatID: 'before' });
   await alice.frame({ beatID: 'before' });
   alice.send({ beatID: 'waiting' });
-  // This process is the gateway's too: it is away from its event loop, as if it had been stopped.
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600);
+  // This process is the gateway's too, so it has not read that yet. When it comes to it, a minute is over, as if it had been stopped.
+  clock.turn(61_000);
   await closed(alice, 'staleSession');
   expect(alice.all({ beatID: 'waiting' })).toEqual([]);
+});
+
+/** This process is the gateway's too: it is away from its event loop, as if it had been stopped. */
+const beAway = (ms: number): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+
+test('reads what has waited while it was away for a little before it closes anybody for being silent or slow', async () => {
+  await rig.restart({ HEARTBEAT: '500ms', HEARTBEAT_LEAST: '2s', FRAME_DEADLINE: '2s' });
+  const [silent, beating, slow] = [await rig.login('alice'), await rig.login('bob'), await rig.login('carol')];
+  slow.raw('{"beatID":"1"}\n{"beatID"');
+  await slow.frame({ beatID: '1' });
+  slow.raw(':"2"}\n');
+  beating.send({ beatID: '2' });
+  beAway(2_500);
+  await closed(silent, 'heartbeatMissed');
+  for (const client of [slow, beating]) {
+    await client.frame({ beatID: '2' });
+    expect(client.all({ messageType: 'close' })).toEqual([]);
+  }
 });

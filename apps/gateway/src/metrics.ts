@@ -53,7 +53,7 @@ export const refusedConnections = new Tally(
   'hz_gateway_refused_connections_total',
   'Connections ended before TLS was through, by the limit',
   'limit',
-  ['connections', 'address', 'handshake'],
+  ['connections', 'address', 'rate', 'handshake'],
 );
 export const logins = new Tally<'ok' | ErrorName>('hz_gateway_logins_total', 'Logins by result', 'result', [
   'ok',

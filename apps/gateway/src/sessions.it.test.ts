@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { signToken } from '@huizhi/constellation';
+import { Clock } from './testing/clock.js';
 import { Rig, SECRET } from './testing/rig.js';
 
 const HOUR_MS = 3_600_000;
@@ -7,16 +8,16 @@ const HOUR_MS = 3_600_000;
 const rig = Rig.forEachTest();
 
 test('a session ends a little after its token, and the client is told to come back with a new one', async () => {
-  let ahead = 0;
+  const clock = new Clock();
   const patience = { HEARTBEAT: '23h', STALE_AFTER: '23h', TOKEN_LEEWAY: '10s' };
-  await rig.restart(patience, { now: () => performance.now() + ahead });
+  await rig.restart(patience, clock);
   const token = await signToken(SECRET, 'alice', HOUR_MS / 1_000);
   const alice = await rig.login('alice', { token });
   const bob = await rig.login('bob');
-  ahead = HOUR_MS + 5_000;
+  clock.turn(HOUR_MS + 5_000);
   alice.send({ beatID: 'within the leeway' });
   await alice.frame({ beatID: 'within the leeway' });
-  ahead = HOUR_MS + 11_000;
+  clock.turn(6_000);
   expect(await alice.frame({ messageType: 'close' })).toMatchObject({ name: 'tokenExpired', reconnect: true });
   await alice.closed();
   bob.send({ beatID: 'mine is good' });

@@ -4,6 +4,7 @@ import { DataSource } from 'typeorm';
 import { Conversations } from './lanes/conversations.js';
 import { HistoryReader } from './reads/history-reader.js';
 import { LogReader } from './reads/log-reader.js';
+import { MembersReader } from './reads/members-reader.js';
 import { Readers } from './reads/readers.js';
 import { WriterConnection } from './writer-connection.js';
 
@@ -18,6 +19,7 @@ export class Lifecycle implements OnApplicationBootstrap {
     private readonly readers: Readers,
     private readonly conversations: Conversations,
     private readonly logReader: LogReader,
+    private readonly membersReader: MembersReader,
     private readonly historyReader: HistoryReader,
     private readonly health: Health,
     private readonly shutdown: Shutdown,
@@ -41,11 +43,12 @@ export class Lifecycle implements OnApplicationBootstrap {
     await this.conversations.keeper.start();
   }
 
-  /** Before lanes are taken: offline instances ask for the log as soon as they hear of a new owner. Once, however often it is tried. */
+  /** Before lanes are taken: offline instances ask for the log and for members as soon as they hear of a new owner. Once, however often it is tried. */
   private listen(): void {
     if (this.listening) return;
     this.listening = true;
     this.logReader.listen();
+    this.membersReader.listen();
     this.historyReader.listen();
   }
 

@@ -11,6 +11,7 @@ import { Conversations } from './lanes/conversations.js';
 import { Lifecycle } from './lifecycle.js';
 import { HistoryReader } from './reads/history-reader.js';
 import { LogReader } from './reads/log-reader.js';
+import { MembersReader } from './reads/members-reader.js';
 import { Readers } from './reads/readers.js';
 import { WriterConnection } from './writer-connection.js';
 import './failpoints.js';
@@ -43,6 +44,12 @@ const logReader: FactoryProvider = {
   useFactory: (bus: Bus, { log: connection }: Readers, log: Logger) => new LogReader(bus, connection, log),
 };
 
+const membersReader: FactoryProvider = {
+  provide: MembersReader,
+  inject: [Bus, Readers, LOGGER_TOKEN],
+  useFactory: (bus: Bus, { log: connection }: Readers, log: Logger) => new MembersReader(bus, connection, log),
+};
+
 const historyReader: FactoryProvider = {
   provide: HistoryReader,
   inject: [Bus, Readers, LOGGER_TOKEN],
@@ -64,6 +71,6 @@ const conversations: FactoryProvider = {
     TypeOrmModule.forFeature([User]),
   ],
   controllers: [DirectoryController],
-  providers: [writerConnection, readers, logReader, historyReader, conversations, Directory, Lifecycle],
+  providers: [writerConnection, readers, logReader, membersReader, historyReader, conversations, Directory, Lifecycle],
 })
 export class MessageModule {}

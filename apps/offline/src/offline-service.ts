@@ -20,8 +20,9 @@ import { InboxLane } from './inbox/inbox-lane.js';
 import { InboxWriter } from './inbox/inbox-writer.js';
 import { Partitions } from './inbox/partitions.js';
 import { Settling } from './inbox/settling.js';
+import { membersClient } from './members-client.js';
 import { migrations, SCHEMA } from './migrations/prepare.js';
-import { Recipients, type MembersAsOf } from './recipients.js';
+import { Recipients } from './recipients.js';
 import { SessionEdge } from './sessions/session-edge.js';
 import { readGeneration } from './sql/meta.js';
 import { assertVectors, readVectors } from './sql/vectors.js';
@@ -33,7 +34,6 @@ export interface OfflineServiceOptions {
   >;
   bus: Bus;
   log: Logger;
-  membersAsOf: MembersAsOf;
 }
 
 /** A session that neither gateway nor device has spoken of for so long is forgotten; gateways attach theirs every 30 s. */
@@ -53,6 +53,7 @@ export class OfflineService {
   private readonly writer: InboxWriter;
   private readonly edge: SessionEdge;
   private readonly timers: NodeJS.Timeout[] = [];
+  private begun = false;
   private generation = '';
 
   constructor(private readonly options: OfflineServiceOptions) {
@@ -63,14 +64,14 @@ export class OfflineService {
     this.outbox = new Outbox(config.INSTANCE_ID, (gateway, payload) => bus.publish(subjects.gateway(gateway), payload));
     this.recipients = new Recipients({
       lanes: config.OFFLINE_LANES,
-      membersAsOf: options.membersAsOf,
+      membersAsOf: membersClient(bus),
+      ahead: () => this.feed.ahead(),
       onAnswer: () => this.writer.wake(),
     });
     this.feed = new Feed({
       messageLanes: config.MESSAGE_LANES,
       readRange: logClient.range,
       onItems: () => this.writer.wake(),
-      onQueued: (event) => this.recipients.expect(event),
     });
     this.keeper = new LaneKeeper({
       service: 'offline',
@@ -114,7 +115,7 @@ export class OfflineService {
   }
 
   /**
-   * Waits for the database, checks it, takes lanes.
+   * Waits for the database, checks it, takes lanes. May be tried again after an error.
    * @throws PendingMigrationsError, LaneCountError: the service must not run on this database
    */
   async start(signal?: AbortSignal): Promise<void> {
@@ -123,11 +124,9 @@ export class OfflineService {
     await this.check();
     this.generation = await this.connection.exclusive(readGeneration);
     await this.partitions.ensure();
-    this.hearMessages();
-    this.writer.start();
+    if (signal?.aborted) return;
+    this.begin();
     await this.keeper.start();
-    this.schedule();
-    this.measure();
   }
 
   /** Gives all lanes back, with everything written that was taken. */
@@ -168,6 +167,16 @@ export class OfflineService {
       await source.destroy();
     }
     await this.connection.exclusive((client) => assertVectors(client, MESSAGE_LANES));
+  }
+
+  /** Before lanes are taken. Once, however often the start is tried. */
+  private begin(): void {
+    if (this.begun) return;
+    this.begun = true;
+    this.hearMessages();
+    this.writer.start();
+    this.schedule();
+    this.measure();
   }
 
   private hearMessages(): void {
@@ -248,7 +257,7 @@ export class OfflineService {
   }
 
   private forgetSilentSessions(): void {
-    const deadline = Date.now() - SESSION_SILENCE_MS;
+    const deadline = performance.now() - SESSION_SILENCE_MS;
     for (const lane of this.lanes.values()) {
       for (const session of lane.sessions) if (session.seenAt < deadline) lane.forgetSession(session);
     }

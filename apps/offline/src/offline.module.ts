@@ -1,36 +1,21 @@
-import { commands, type MembersCommand, type MembersReply } from '@huizhi/protocol';
 import { Module, type DynamicModule } from '@nestjs/common';
-import { pause, type Runtime } from '@huizhi/runtime';
+import { startWhenPossible, type Runtime } from '@huizhi/runtime';
 import type { OfflineConfig } from './config.js';
 import { OfflineService } from './offline-service.js';
 import { RevocationsController } from './sessions/revocations.controller.js';
 import { Revoker } from './sessions/revoker.js';
 
-/** How long the start waits for the database before it goes on, not ready: what is wrong with it is then said at once. */
-const PATIENCE_MS = 3_000;
-
 /** The offline service: users' inbox lanes, what each device still owes a receipt for. Wired to the runtime here. */
 @Module({})
 export class OfflineModule {
-  static async register({
-    config,
-    bus,
-    log,
-    control,
-    health,
-    shutdown,
-  }: Runtime<OfflineConfig>): Promise<DynamicModule> {
-    const membersAsOf = async (conversation: string, position: number): Promise<readonly string[]> => {
-      const command: MembersCommand = { conversation, position };
-      return (await control.request<MembersReply>(commands.membersAsOf, command)).users;
-    };
-    const service = new OfflineService({ config, bus, log, membersAsOf });
+  static register({ config, bus, log, health, shutdown }: Runtime<OfflineConfig>): DynamicModule {
+    const service = new OfflineService({ config, bus, log });
     health.dependency('database', () => service.databaseStatus());
     health.dependency('lanes', () => service.laneStatus());
     shutdown.on('work', 'lanes', () => service.stop());
     shutdown.on('database', 'connections', () => service.close());
-    // What start() throws after that ends the process as an unhandled rejection, by design: crash, say why, start anew.
-    await Promise.race([service.start(shutdown.signal), pause(PATIENCE_MS, shutdown.signal)]);
+    // What it throws, because waiting cannot mend it, ends the process as an unhandled rejection, by design: crash, say why, start anew.
+    void startWhenPossible('start', { log, health, signal: shutdown.signal }, () => service.start(shutdown.signal));
     return {
       module: OfflineModule,
       controllers: [RevocationsController],

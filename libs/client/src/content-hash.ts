@@ -1,9 +1,11 @@
+import { canonicalJson } from '@huizhi/protocol/client';
+
 /**
  * A 53-bit hash of a content, the same on every device: keys are taken in sorted order, so that it does not matter how a
  * server stores JSON. For finding corruption and cross-talk in tests; it withstands accidents, not attackers.
  */
 export function contentDigest(kind: string, content: unknown): string {
-  const text = `${kind} ${canonical(content)}`;
+  const text = `${kind} ${canonicalJson(content)}`;
   let high = 0xdeadbeef;
   let low = 0x41c6ce57;
   for (let i = 0; i < text.length; i++) {
@@ -19,12 +21,4 @@ export function contentDigest(kind: string, content: unknown): string {
 /** Of a frame to be sent; a createGroup has no content of its own. */
 export function frameDigest({ contenType, content }: { contenType?: unknown; content?: unknown }): string {
   return content === undefined ? '' : contentDigest(String(contenType), content);
-}
-
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
-  const entries = Object.entries(value).filter(([, field]) => field !== undefined);
-  entries.sort(([one], [other]) => (one < other ? -1 : 1));
-  return `{${entries.map(([key, field]) => `${JSON.stringify(key)}:${canonical(field)}`).join()}}`;
 }

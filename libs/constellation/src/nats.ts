@@ -101,10 +101,12 @@ export class Nats {
   async #launch(): Promise<void> {
     const { port, user, password } = this.state;
     const config = join(this.dataDir, 'nats.conf');
+    const name = `huizhi-${randomSecret()}`;
     writeFileSync(
       config,
       [
         `listen: "${this.host}:${port}"`,
+        `server_name: "${name}"`,
         `max_payload: ${1024 * 1024}`,
         ...this.settings,
         `authorization { user: "${user}", password: "${password}" }`,
@@ -125,7 +127,7 @@ export class Nats {
     try {
       await eventually('nats-server', START_MS, async () => {
         if (!server.running) return true;
-        return greets(this.host, port);
+        return greets(this.host, port, name);
       });
     } catch (cause) {
       await server.kill9();
@@ -135,15 +137,15 @@ export class Nats {
   }
 }
 
-/** A NATS server speaks first: `INFO {…}`. */
-function greets(host: string, port: number): Promise<boolean> {
+/** A NATS server speaks first: `INFO {…}`, with its name. Another one may be there, if ours could not have the port. */
+function greets(host: string, port: number, name: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = createConnection({ host, port, timeout: 1_000 });
     const done = (answer: boolean): void => {
       socket.destroy();
       resolve(answer);
     };
-    socket.once('data', (data) => done(data.toString('latin1').startsWith('INFO')));
+    socket.once('data', (data) => done(data.toString('latin1').includes(`"server_name":"${name}"`)));
     socket.once('error', () => done(false));
     socket.once('timeout', () => done(false));
     socket.once('close', () => done(false));

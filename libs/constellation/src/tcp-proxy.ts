@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import { freePort } from './ports.js';
 import { Pipe, type Rules } from './tcp-pipe.js';
 
 export interface TcpProxyOptions {
@@ -28,7 +29,8 @@ export class TcpProxy {
 
   static async start(options: TcpProxyOptions): Promise<TcpProxy> {
     const proxy = new TcpProxy(options.target);
-    await proxy.#listen(options.port ?? 0);
+    // Reserved, for it is to be the same one after `cut()`.
+    await proxy.#listen(options.port ?? (await freePort()));
     return proxy;
   }
 

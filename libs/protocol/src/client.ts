@@ -3,6 +3,7 @@
  * types here are erased). Servers import the whole, {@link file://./index.ts}.
  */
 export * from './closes.js';
+export { canonicalJson } from './codec/canonical.js';
 export { fromServer, MAX_SERVER_FRAME_BYTES, type Decoder } from './codec/decoder.js';
 export { encodeHzFrame, HzDecoder } from './codec/hz.js';
 export { encodeJsonLine, JsonLinesDecoder } from './codec/json-lines.js';

@@ -4,6 +4,7 @@ export * from './bus/offline.js';
 export * from './bus/subjects.js';
 export * from './closes.js';
 export { Base64LinesDecoder, encodeBase64Line } from './codec/base64-lines.js';
+export { canonicalJson } from './codec/canonical.js';
 export {
   FrameDecoder,
   fromClient,

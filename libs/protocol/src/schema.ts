@@ -1,4 +1,4 @@
-import Type, { type Static, type TObject, type TProperties } from 'typebox';
+import Type, { type Static, type TObject, type TProperties, type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { ProtocolError } from './errors.js';
 
@@ -20,21 +20,10 @@ export const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER
 /** The guide's `content` object; opaque but for `text`. */
 export const Content = Type.Record(Type.String(), Type.Unknown());
 
-type Loose = 'string' | 'integer' | 'strings' | 'other';
-
-function looseness(schema: unknown): Loose {
-  const { type, items } = schema as { type?: string; items?: { type?: string } };
-  if (type === 'string') return 'string';
-  if (type === 'integer') return 'integer';
-  if (type === 'array' && items?.type === 'string') return 'strings';
-  return 'other';
-}
-
-/** Numbers and strings are interchangeable on input (the guide's client mixes them); null is the same as absent. */
-function tighten(value: unknown, as: Loose): unknown {
-  if (as === 'string' && typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
-  if (as === 'integer' && typeof value === 'string' && /^(0|[1-9][0-9]{0,15})$/.test(value)) return Number(value);
-  if (as === 'strings' && Array.isArray(value)) return value.map((item) => tighten(item, 'string'));
+/** Numbers and strings are interchangeable on input (the guide's client mixes them). */
+function tighten(value: unknown, type: string | undefined): unknown {
+  if (type === 'string' && typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
+  if (type === 'integer' && typeof value === 'string' && /^(0|[1-9][0-9]{0,15})$/.test(value)) return Number(value);
   return value;
 }
 
@@ -43,28 +32,62 @@ export function own(raw: Record<string, unknown>, name: string): unknown {
   return Object.hasOwn(raw, name) ? (raw[name] ?? undefined) : undefined;
 }
 
+/** What JSON Schema says of a field, as far as it is read here. */
+interface FieldSchema extends TSchema {
+  readonly type?: string;
+  readonly items?: FieldSchema;
+  readonly minItems?: number;
+  readonly maxItems?: number;
+}
+
+/** The value as its schema wants it. @throws ProtocolError `badField` */
+type Read = (value: unknown, field: string, index?: number) => unknown;
+
+const bad = (field: string, what: string): ProtocolError => new ProtocolError('badField', `${field}: ${what}`);
+
+function readerOf(schema: FieldSchema): Read {
+  if (schema.type === 'array' && schema.items) return listReader(schema.items, schema);
+  const validator = Compile(schema);
+  return (value, field, index) => {
+    const tight = tighten(value, schema.type);
+    if (validator.Check(tight)) return tight;
+    const where = index === undefined ? field : `${field}/${index}`;
+    throw bad(where, validator.Errors(tight)[0]?.message ?? 'is not valid');
+  };
+}
+
+/** By its length first, then to the first item that is wrong: a list that is refused must not cost more than one that is read. */
+function listReader(items: FieldSchema, { minItems = 0, maxItems = Infinity }: FieldSchema): Read {
+  const readItem = readerOf(items);
+  return (list, field) => {
+    if (!Array.isArray(list)) throw bad(field, 'must be array');
+    if (list.length < minItems) throw bad(field, `must not have fewer than ${minItems} items`);
+    if (list.length > maxItems) throw bad(field, `must not have more than ${maxItems} items`);
+    return list.map((item, index) => readItem(item, field, index));
+  };
+}
+
 /**
  * A reader of one kind of frame: keeps the fields the schema names, drops all others (a client's local fields are never
- * stored or relayed), tightens types, checks.
+ * stored or relayed), tightens types, checks. It stops at the first field that is missing or wrong.
  * @throws ProtocolError `badField` that names the field and what is wrong with it, never its value.
  */
 export function frameReader<T extends TProperties>(
   schema: TObject<T>,
 ): (raw: Record<string, unknown>) => Static<TObject<T>> {
-  const fields = Object.entries(schema.properties).map(([name, property]) => [name, looseness(property)] as const);
   const required = (schema.required ?? []) as readonly string[];
-  const validator = Compile(schema);
+  const fields = Object.entries(schema.properties).map(([name, property]) => ({
+    name,
+    read: readerOf(property),
+    isRequired: required.includes(name),
+  }));
   return (raw) => {
     const frame: Record<string, unknown> = {};
-    for (const [name, as] of fields) {
+    for (const { name, read, isRequired } of fields) {
       const value = own(raw, name);
-      if (value !== undefined) frame[name] = tighten(value, as);
+      if (value !== undefined) frame[name] = read(value, name);
+      else if (isRequired) throw bad(name, 'is missing');
     }
-    if (validator.Check(frame)) return frame;
-    const missing = required.find((name) => !Object.hasOwn(frame, name));
-    if (missing !== undefined) throw new ProtocolError('badField', `${missing}: is missing`);
-    const first = validator.Errors(frame)[0];
-    const where = first?.instancePath.slice(1) || 'frame';
-    throw new ProtocolError('badField', `${where}: ${first?.message ?? 'is not valid'}`);
+    return frame as Static<TObject<T>>;
   };
 }

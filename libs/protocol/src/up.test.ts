@@ -74,6 +74,50 @@ test('whatever the object, it is read or refused, and nothing but the fields of 
   );
 });
 
+/** The same value, and how often anything in it was looked at. */
+function counted<T extends object>(value: T): { value: T; looks: () => number } {
+  let looks = 0;
+  const proxy = new Proxy(value, {
+    get: (target, key) => {
+      if (key !== 'length') looks += 1;
+      return Reflect.get(target, key) as unknown;
+    },
+    ownKeys: (target) => {
+      looks += 1;
+      return Reflect.ownKeys(target);
+    },
+  });
+  return { value: proxy, looks: () => looks };
+}
+
+test.each([
+  ['messageIDs', { messageType: 'receipt' }],
+  ['atToUserIDs', chat],
+  ['memberUserIDs', { messageType: 'createGroup', clientMsgID: 'c' }],
+])('a list of %s longer than allowed is refused by its length, without a look at what is in it', (field, frame) => {
+  const list = counted(Array<number>(32_000).fill(1));
+  expect(() => readUp({ ...frame, [field]: list.value }, false)).toThrow(new RegExp(`^${field}: .*more than`));
+  expect(list.looks()).toBeLessThan(10);
+});
+
+test('a list is looked at up to the first item that is wrong, once', () => {
+  const ids = Array<string>(900).fill('1024');
+  const list = counted(['x', ...ids]);
+  expect(() => readUp({ messageType: 'receipt', messageIDs: list.value }, false)).toThrow(/^messageIDs\/0: /);
+  expect(list.looks()).toBeLessThan(10);
+  const good = counted([...ids, '1024']);
+  readUp({ messageType: 'receipt', messageIDs: good.value }, false);
+  const last = counted([...ids, 'x']);
+  expect(() => readUp({ messageType: 'receipt', messageIDs: last.value }, false)).toThrow(/^messageIDs\/900: /);
+  expect(last.looks()).toBeLessThanOrEqual(good.looks());
+});
+
+test('what is wrong with a field is said without a look at the content behind it', () => {
+  const content = counted({ text: 'hi', more: 1 });
+  expect(() => readUp({ ...chat, toUserID: 'a b', content: content.value }, false)).toThrow(/^toUserID: /);
+  expect(content.looks()).toBe(0);
+});
+
 test('says whom a frame is about', () => {
   expect(targetOf({ chatType: 'userChat', toUserID: 'bob', groupID: 'g' })).toBe('bob');
   expect(targetOf({ chatType: 'groupChat', toUserID: 'bob', groupID: 'g' })).toBe('g');

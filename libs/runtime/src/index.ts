@@ -66,6 +66,7 @@ export {
   RolledBackError,
   UnsafeIntegerError,
 } from './database/errors.js';
+export { sqlStateOf } from './database/sqlstate.js';
 
 export {
   armFailpoints,

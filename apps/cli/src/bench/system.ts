@@ -16,7 +16,8 @@ export class LoadedSystem {
   }
 
   static async boot(print: (line: string) => void, gatewayEnv: Record<string, string> = {}): Promise<LoadedSystem> {
-    const env = { all: { LOG_LEVEL: 'warn' }, gateway: gatewayEnv };
+    // All of the load comes from one address.
+    const env = { all: { LOG_LEVEL: 'warn' }, gateway: { CONNECTS_PER_SECOND: '1000000', ...gatewayEnv } };
     return new LoadedSystem(await Constellation.start({ postgres: 'own', env, print: (line) => print(`· ${line}`) }));
   }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import {
+  canonicalJson,
   contentHash,
   groupConversation,
   laneOf,
@@ -10,26 +11,32 @@ import {
 } from '@huizhi/protocol';
 import { echoOf } from '../frames.js';
 import { pendingSend, type PendingSend } from '../sends/pending-send.js';
-import type { Session } from '../session/session.js';
+import type { Place, Session } from '../session/session.js';
 import type { Result } from './outcome.js';
 import { send } from './send.js';
 import type { Services } from './services.js';
+
+/** Pairs remembered for a session. */
+const MAX_PAIRS = 50;
 
 /** `messageType: normal`: a message to a user or a group. */
 export function chat(services: Services, session: Session, frame: Chat): Result {
   return send(services, session, chatSend(session, frame, services.config.MESSAGE_LANES));
 }
 
+type ChatSession = Pick<Session, 'identity' | 'pairs'>;
+
 /** The sender is the session's; whatever the frame says about it is not even read. */
-export function chatSend({ identity }: Pick<Session, 'identity'>, frame: Chat, lanes: number): PendingSend {
-  const { user, device, deviceType } = identity;
+export function chatSend(session: ChatSession, frame: Chat, lanes: number): PendingSend {
+  const { user, device, deviceType } = session.identity;
   const { chatType, contenType, clientMsgID, sendTime, atToUserIDs } = frame;
   const target = targetOf(frame);
   const isPair = chatType === 'userChat';
-  const conversation = isPair ? pairConversation(user, target) : groupConversation(target);
+  const { conversation, lane } = isPair ? pairPlace(session, target, lanes) : groupPlace(target, lanes);
   const content = JSON.stringify(frame.content);
-  // What makes it the same message when a client id is used again: not the clock, not the kind of device.
-  const hash = contentHash(`${contenType}\n${chatType}:${target}\n${JSON.stringify(atToUserIDs ?? [])}\n${content}`);
+  const hash = contentHash(
+    `${contenType}\n${chatType}:${target}\n${JSON.stringify(atToUserIDs ?? [])}\n${canonicalText(frame.content, content)}`,
+  );
   const clientID = clientMsgID ?? derivedClientID(device, conversation, sendTime, hash);
   const to: Partial<Send> = isPair ? { to: target } : { group: target };
   const head = JSON.stringify({
@@ -44,7 +51,32 @@ export function chatSend({ identity }: Pick<Session, 'identity'>, frame: Chat, l
     atToUserIDs,
   });
   const body = `${head.slice(0, -1)},"content":${content}}`;
-  return pendingSend(laneOf(conversation, lanes), { conversation, clientID, hash, ...to }, body, echoOf(frame));
+  return pendingSend(lane, { conversation, clientID, hash, ...to }, body, echoOf(frame));
+}
+
+/**
+ * What makes it the same message when a client id is used again: the content's value, not the order of its keys, not the clock, not the
+ * kind of device. `text` is the content as it came, which is canonical when there is nothing to be put in order.
+ */
+function canonicalText(content: Chat['content'], text: string): string {
+  const [first, ...others] = Object.values(content);
+  return others.length === 0 && typeof first !== 'object' ? text : canonicalJson(content);
+}
+
+/** A pair's id is a hash, the dearest of what a message needs, and people write to few others at a time. */
+function pairPlace({ identity, pairs }: ChatSession, other: string, lanes: number): Place {
+  const known = pairs.get(other);
+  if (known) return known;
+  const conversation = pairConversation(identity.user, other);
+  const place = { conversation, lane: laneOf(conversation, lanes) };
+  if (pairs.size >= MAX_PAIRS) pairs.clear();
+  pairs.set(other, place);
+  return place;
+}
+
+function groupPlace(group: string, lanes: number): Place {
+  const conversation = groupConversation(group);
+  return { conversation, lane: laneOf(conversation, lanes) };
 }
 
 /** Clients that give no id are known by what they say and when. Who gives no time either cannot be known again: each is new. */

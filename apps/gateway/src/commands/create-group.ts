@@ -1,13 +1,18 @@
 import { contentHash, groupConversation, groupIdOf, laneOf, type CreateGroup } from '@huizhi/protocol';
-import { echoOf } from '../frames.js';
+import { echoOf, errorFrame } from '../frames.js';
+import { receipts } from '../metrics.js';
 import { pendingSend, type PendingSend } from '../sends/pending-send.js';
 import type { Session } from '../session/session.js';
-import type { Result } from './outcome.js';
+import { frame as framed, type Result } from './outcome.js';
 import { send } from './send.js';
 import type { Services } from './services.js';
 
-/** A group of the sender and some users. It begins with a tip, which is its first message. */
+/** A group of the sender and some users. It begins with a tip, which is its first message, and costs an entry in each member's inbox. */
 export function createGroup(services: Services, session: Session, frame: CreateGroup): Result {
+  if (!services.groupMembers.take(session.user, frame.memberUserIDs.length)) {
+    receipts.add('unavailable');
+    return framed(errorFrame('unavailable', 'too many members of new groups: wait a little', echoOf(frame)));
+  }
   return send(services, session, groupSend(session, frame, services.config.MESSAGE_LANES));
 }
 

@@ -6,6 +6,7 @@ import type { Attempts } from '../login/attempts.js';
 import type { Authenticator } from '../login/authenticator.js';
 import type { SessionOpener } from '../login/session-opener.js';
 import type { Outbox } from '../sends/outbox.js';
+import type { Buckets } from '../time/buckets.js';
 
 /** What commands work with. */
 export interface Services {
@@ -17,6 +18,8 @@ export interface Services {
   readonly outbox: Outbox;
   readonly pump: Pump;
   readonly cursors: Cursors;
+  /** Of groups that are made, by who makes them. */
+  readonly groupMembers: Buckets;
   readonly now: () => number;
   /** The gateway is going away: nobody logs in any more. */
   readonly isDraining: () => boolean;

@@ -1,6 +1,10 @@
 import type { Socket } from 'node:net';
 import { refusedConnections } from '../metrics.js';
+import { Buckets } from '../time/buckets.js';
 import type { Timed, Wheel } from '../time/wheel.js';
+
+/** Those of so many seconds may come at once: where one address is an office, all of it comes back together. */
+const BURST_S = 20;
 
 /** A TCP connection from its first moment, before TLS and the first frame. */
 export class Arrival implements Timed {
@@ -22,31 +26,36 @@ export class Arrival implements Timed {
   }
 }
 
-/** Everyone who is at the door, or past it: how many from where, and who has not finished TLS. */
+/** Everyone who is at the door, or past it: how many from where, how quickly, and who has not finished TLS. */
 export class Arrivals {
+  private readonly rate: Buckets;
   private readonly perOrigin = new Map<string, number>();
-  /** TLS hands on another socket than came in; the two share their remote end. */
+  /** TLS hands on another socket than came in; the two share their ends. */
   private readonly shaking = new Map<string, Arrival>();
   private count = 0;
 
   constructor(
     private readonly mostPerOrigin: number,
+    perSecond: number,
     private readonly deadlineMs: number,
     private readonly wheel: Wheel,
     private readonly now: () => number,
-  ) {}
+  ) {
+    this.rate = new Buckets(perSecond, BURST_S * perSecond, now);
+  }
 
   /** TCP connections there are. */
   get size(): number {
     return this.count;
   }
 
-  /** Counts it until it is gone. Undefined: too many from there, it was ended. */
+  /** Counts it until it is gone. Undefined: too many from there, or too quickly; it was ended. */
   admit(socket: Socket): Arrival | undefined {
     const origin = originOf(socket.remoteAddress ?? '');
     const there = this.perOrigin.get(origin) ?? 0;
-    if (there >= this.mostPerOrigin) {
-      refusedConnections.add('address');
+    const limit = there >= this.mostPerOrigin ? 'address' : this.rate.take(origin) ? undefined : 'rate';
+    if (limit) {
+      refusedConnections.add(limit);
       socket.resetAndDestroy();
       return undefined;
     }
@@ -58,17 +67,17 @@ export class Arrivals {
 
   /** TLS begins: it ends the connection unless {@link shaken} comes in time. */
   shake(socket: Socket, arrival: Arrival): void {
-    const end = remoteEnd(socket);
-    this.shaking.set(end, arrival);
+    const ends = endsOf(socket);
+    this.shaking.set(ends, arrival);
     this.wheel.arm(arrival, arrival.at + this.deadlineMs);
-    socket.once('close', () => this.forget(end, arrival));
+    socket.once('close', () => this.forget(ends, arrival));
   }
 
   /** TLS is through. Undefined: its other side has gone already. */
   shaken(socket: Socket): Arrival | undefined {
-    const end = remoteEnd(socket);
-    const arrival = this.shaking.get(end);
-    if (arrival) this.forget(end, arrival);
+    const ends = endsOf(socket);
+    const arrival = this.shaking.get(ends);
+    if (arrival) this.forget(ends, arrival);
     return arrival;
   }
 
@@ -77,9 +86,9 @@ export class Arrivals {
     for (const arrival of [...this.shaking.values()]) arrival.due();
   }
 
-  private forget(end: string, arrival: Arrival): void {
+  private forget(ends: string, arrival: Arrival): void {
     this.wheel.disarm(arrival);
-    if (this.shaking.get(end) === arrival) this.shaking.delete(end);
+    if (this.shaking.get(ends) === arrival) this.shaking.delete(ends);
   }
 
   private left(origin: string): void {
@@ -90,7 +99,9 @@ export class Arrivals {
   }
 }
 
-const remoteEnd = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
+/** Both: from one port somebody may come to two addresses of this machine. */
+const endsOf = ({ remoteAddress, remotePort, localAddress }: Socket): string =>
+  `${remoteAddress} ${remotePort} ${localAddress}`;
 
 /**
  * Where somebody comes from, as far as limits go: an IPv4 address; of IPv6 the /64 network, in which one subscriber has all

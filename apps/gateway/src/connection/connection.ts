@@ -173,10 +173,10 @@ export class Connection implements Timed {
     if (result === undefined) return;
     if (!(result instanceof Promise)) return this.apply(result);
     if (this.state === 'fresh') this.state = 'opening';
-    result.then(
-      (outcome) => outcome && this.apply(outcome),
-      (error: unknown) => this.fail(error),
-    );
+    result
+      .then((outcome) => outcome && this.apply(outcome))
+      // Also what goes wrong while the outcome is carried out: nobody else would hear of it.
+      .catch((error: unknown) => this.fail(error));
   }
 
   private apply({ frames, close, session }: Outcome): void {
@@ -216,11 +216,11 @@ export class Connection implements Timed {
 
   /** Bytes that cannot be made out, or a mistake of ours: the end of this connection and of no other. */
   private fail(error: unknown): void {
-    if (this.state === 'closing') return;
     if (!(error instanceof ProtocolError)) {
       connectionFailed(this.context.log, error);
       return this.close('unavailable');
     }
+    if (this.state === 'closing') return;
     this.write(errorFrame(error.error, error.message));
     this.close(FATAL[error.error] ?? 'badFrame');
   }

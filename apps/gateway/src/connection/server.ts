@@ -13,6 +13,7 @@ export interface ServerSettings extends CertificateFiles {
   readonly TLS_RELOAD: number;
   readonly MAX_CONNECTIONS: number;
   readonly CONNECTIONS_PER_ADDRESS: number;
+  readonly CONNECTS_PER_SECOND: number;
   readonly LOGIN_DEADLINE: number;
 }
 
@@ -32,7 +33,8 @@ export class ClientServer {
 
   constructor(private readonly parts: ServerParts) {
     const { settings, wheel, now, accept } = parts;
-    this.arrivals = new Arrivals(settings.CONNECTIONS_PER_ADDRESS, settings.LOGIN_DEADLINE, wheel, now);
+    const { CONNECTIONS_PER_ADDRESS, CONNECTS_PER_SECOND, LOGIN_DEADLINE } = settings;
+    this.arrivals = new Arrivals(CONNECTIONS_PER_ADDRESS, CONNECTS_PER_SECOND, LOGIN_DEADLINE, wheel, now);
     const next = settings.TLS === 'on' ? this.throughTls() : accept;
     this.server = createTcpServer((socket) => {
       const arrival = this.arrivals.admit(socket);

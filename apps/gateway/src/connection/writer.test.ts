@@ -9,14 +9,15 @@ class Sink {
   accepts = true;
   ended = false;
 
-  write(text: string): boolean {
+  write(part: string | Buffer): boolean {
+    const text = String(part);
     this.written.push(text);
     if (!this.accepts) this.writableLength += Buffer.byteLength(text);
     return this.accepts;
   }
 
-  end(text: string): void {
-    this.written.push(text);
+  end(part: string | Buffer): void {
+    this.written.push(String(part));
     this.ended = true;
   }
 }
@@ -25,14 +26,17 @@ let sink: Sink;
 let events: string[];
 let writer: Writer;
 
-beforeEach(() => {
-  sink = new Sink();
-  events = [];
-  writer = new Writer(sink as never, 100, new EndOfTurn(), () => 7, {
+const writerWithin = (limit: number): Writer =>
+  new Writer(sink as never, limit, new EndOfTurn(), () => 7, {
     overflow: () => events.push('overflow'),
     blocked: () => events.push('blocked'),
     roomy: () => events.push('roomy'),
   });
+
+beforeEach(() => {
+  sink = new Sink();
+  events = [];
+  writer = writerWithin(100);
 });
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
@@ -93,6 +97,35 @@ test('keeps no more than its limit, the socket’s own buffer included', async (
   expect([writer.backlog, events]).toEqual([100, ['blocked']]);
   writer.write('é');
   expect([writer.backlog, events]).toEqual([60, ['blocked', 'overflow']]);
+});
+
+test('hands on 64 KiB at a time, so that who takes it slowly is seen to take it', async () => {
+  writer = writerWithin(1024 * 1024);
+  sink.accepts = false;
+  const frame = `${'é'.repeat(50_000)}\n`;
+  writer.write(frame);
+  writer.write(Buffer.from('b'));
+  await turn();
+  expect([sink.written.length, writer.backlog, writer.blockedAt]).toEqual([1, 100_002, 7]);
+  sink.writableLength = 0;
+  writer.drained();
+  expect([sink.written.length, writer.backlog]).toEqual([2, 100_002 - 65_536]);
+  Object.assign(sink, { accepts: true, writableLength: 0 });
+  writer.write('c');
+  writer.drained();
+  expect([writer.backlog, writer.blockedAt]).toEqual([0, 0]);
+});
+
+test('what has begun is written to its end before the last words, also when too much came behind it', async () => {
+  writer = writerWithin(200_000);
+  sink.accepts = false;
+  const frame = `${'x'.repeat(100_000)}\n`;
+  writer.write(frame);
+  await turn();
+  writer.write('y'.repeat(150_000));
+  expect(events).toEqual(['blocked', 'overflow']);
+  writer.end('bye');
+  expect(sink.written.join('')).toBe(`${frame}bye`);
 });
 
 test('writes the last words after all others, and nothing after them', async () => {

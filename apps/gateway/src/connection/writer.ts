@@ -3,6 +3,9 @@ import { writes } from '../metrics.js';
 import type { EndOfTurn, Flushable } from '../time/end-of-turn.js';
 import type { Written } from './codec.js';
 
+/** Handed to the socket at a time, bytes. It says only that it has taken all of that, so this is how finely progress is seen. */
+const PIECE_BYTES = 64 * 1024;
+
 export type Sink = Pick<Socket, 'write' | 'end' | 'writableLength'>;
 
 /**
@@ -12,6 +15,8 @@ export type Sink = Pick<Socket, 'write' | 'end' | 'writableLength'>;
  */
 export class Writer implements Flushable {
   private parts: Written[] = [];
+  /** Of what was gathered and is too much for one piece. */
+  private rest: Buffer | undefined;
   private bytes = 0;
   private queued = false;
   private ended = false;
@@ -52,15 +57,15 @@ export class Writer implements Flushable {
 
   flush(): void {
     this.queued = false;
-    if (this.ended || this.blockedAt !== 0 || this.parts.length === 0) return;
+    if (this.ended || this.blockedAt !== 0) return;
     const wasCrowded = this.isCrowded;
-    if (this.socket.write(this.gathered())) {
-      // The system took all at once: no `drain` will follow.
-      if (wasCrowded) this.tell.roomy();
-      return;
+    while (this.rest || this.parts.length > 0) {
+      if (this.socket.write(this.piece())) continue;
+      this.blockedAt = this.now();
+      return this.tell.blocked();
     }
-    this.blockedAt = this.now();
-    this.tell.blocked();
+    // The system took all at once: no `drain` will follow.
+    if (wasCrowded) this.tell.roomy();
   }
 
   /** The socket has room again. */
@@ -75,7 +80,25 @@ export class Writer implements Flushable {
     if (this.ended) return;
     if (last.length > 0) this.parts.push(last);
     this.ended = true;
+    if (this.rest) this.socket.write(this.rest);
     this.socket.end(this.gathered());
+    this.rest = undefined;
+    this.bytes = 0;
+  }
+
+  private piece(): Written {
+    if (!this.rest) {
+      const all = this.gathered();
+      if (this.bytes <= PIECE_BYTES) {
+        this.bytes = 0;
+        return all;
+      }
+      this.rest = Buffer.from(all as string);
+    }
+    const piece = this.rest.subarray(0, PIECE_BYTES);
+    this.rest = this.rest.length > PIECE_BYTES ? this.rest.subarray(PIECE_BYTES) : undefined;
+    this.bytes -= piece.length;
+    return piece;
   }
 
   private gathered(): Written {
@@ -83,13 +106,13 @@ export class Writer implements Flushable {
     writes.add('writes');
     writes.add('frames', parts.length);
     this.parts = [];
-    this.bytes = 0;
     if (parts.length === 1) return parts[0] as Written;
     return parts.length === 0 || typeof parts[0] === 'string' ? parts.join('') : Buffer.concat(parts as Uint8Array[]);
   }
 
+  /** What has begun is still written to its end: half a frame would make the last words unreadable. */
   private drop(): void {
     this.parts = [];
-    this.bytes = 0;
+    this.bytes = this.rest?.length ?? 0;
   }
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { connect as connectTls, type SecureVersion, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { certificateFor, signToken, type Certificate } from '@huizhi/constellation';
+import { Clock } from '../testing/clock.js';
 import { eventually } from '../testing/eventually.js';
 import { Rig, SECRET } from '../testing/rig.js';
 
@@ -20,9 +21,9 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const start = async (env: Record<string, string> = {}, now?: () => number): Promise<void> => {
+const start = async (env: Record<string, string> = {}, clock: Pick<Clock, 'now'> = new Clock()): Promise<void> => {
   const { certFile, keyFile, ca } = certificate;
-  await rig.restart({ TLS: 'on', TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile, ...env }, { ca, ...(now && { now }) });
+  await rig.restart({ TLS: 'on', TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile, ...env }, { ca, now: clock.now });
 };
 
 /** TCP only: what is on top is the test's. */
@@ -30,7 +31,8 @@ async function tcp(): Promise<Socket> {
   const socket = connectTcp(rig.gateway.port, '127.0.0.1');
   rig.owns(socket);
   socket.on('error', () => undefined).resume();
-  await new Promise((resolve) => socket.once('connect', resolve));
+  // Who is turned away may hear of that before it hears that it was connected.
+  await new Promise((resolve) => socket.once('connect', resolve).once('close', resolve));
   return socket;
 }
 
@@ -51,8 +53,7 @@ async function tls(options: { minVersion?: SecureVersion; maxVersion?: SecureVer
   return socket;
 }
 
-const gone = (socket: Socket, withinMs = 3_000): Promise<void> =>
-  eventually('the end of the connection', () => socket.destroyed, withinMs);
+const gone = (socket: Socket): Promise<void> => eventually('the end of the connection', () => socket.destroyed);
 
 async function works(user = 'bystander'): Promise<void> {
   const client = await rig.login(user);
@@ -62,7 +63,8 @@ async function works(user = 'bystander'): Promise<void> {
 }
 
 describe('a connection that does not get as far as a frame', () => {
-  beforeEach(() => start({ LOGIN_DEADLINE: '500ms' }));
+  // Time enough for the login that shows that others can.
+  beforeEach(() => start({ LOGIN_DEADLINE: '2s' }));
 
   test('is ended at the deadline without a byte of TLS', async () => {
     await gone(await tcp());
@@ -80,17 +82,18 @@ describe('a connection that does not get as far as a frame', () => {
 });
 
 test('TLS and the login have one deadline together', async () => {
-  let ahead = 0;
-  await start({}, () => performance.now() + ahead);
+  const clock = new Clock();
+  await start({}, clock);
   const raw = await tcp();
   await eventually('the connection', () => rig.gateway.accepted === 1);
-  ahead = 9_900;
+  clock.turn(5_000);
   const socket = connectTls({ socket: raw, rejectUnauthorized: false });
   rig.owns(socket);
   let said = '';
   socket.on('data', (bytes: Buffer) => (said += bytes.toString()));
   await new Promise<void>((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject));
-  ahead = 10_100;
+  // Ten seconds from the beginning, and half of that from the end of TLS.
+  clock.turn(5_100);
   await eventually('the goodbye', () => said.includes('"loginTimeout"'));
 });
 
@@ -111,7 +114,7 @@ describe('bytes that are not this protocol', () => {
   test.each(noise)('end a connection to the TLS port, and no other: %s', async (_, bytes) => {
     const socket = await tcp();
     socket.write(bytes);
-    await gone(socket, 5_000);
+    await gone(socket);
     await works();
   });
 
@@ -220,6 +223,27 @@ describe('the number of connections', () => {
     await alice.frame({ beatID: 'still here' });
   });
 
+  test('is bounded per second for one address, also of those that leave at once; sessions and other addresses go on', async () => {
+    let at = 1_000;
+    await start({ CONNECTS_PER_SECOND: '1' }, { now: () => at });
+    const alice = await rig.login('alice');
+    const other = await rig.connect('127.0.0.2');
+    for (let n = 1; n < 20; n++) {
+      const socket = await tls();
+      socket.destroy();
+    }
+    await eventually('all to be gone', () => rig.gateway.accepted === 2);
+    await gone(await tcp());
+    await rig.connect('127.0.0.2');
+    for (const client of [alice, await rig.loginOn(other, 'bob')]) {
+      client.send({ beatID: 'still here' });
+      await client.frame({ beatID: 'still here' });
+    }
+    at += 1_000;
+    await works();
+    await gone(await tcp());
+  });
+
   test('a flood of connections that are dropped at once leaves nothing behind', async () => {
     await start({ CONNECTIONS_PER_ADDRESS: '50', LOGIN_DEADLINE: '1m' });
     for (let round = 0; round < 10; round++) {
@@ -238,6 +262,26 @@ test('who has not finished TLS does not hold up the end', async () => {
   await eventually('the connection', () => rig.gateway.accepted === 1);
   await rig.gateway.stop();
   await gone(socket);
+});
+
+test('two connections from one port, to two addresses of the gateway, do not take each other for the same', async () => {
+  await start({ GATEWAY_HOST: '0.0.0.0' });
+  const { port } = rig.gateway;
+  const from = { port, localAddress: '127.0.0.1' };
+  const first = rig.owns(connectTcp({ ...from, host: '127.0.0.1' }));
+  await new Promise((resolve) => first.once('connect', resolve));
+  const second = rig.owns(connectTcp({ ...from, host: '127.0.0.2', localPort: first.localPort as number }));
+  await new Promise((resolve) => second.once('connect', resolve));
+  await eventually('both', () => rig.gateway.accepted === 2);
+  for (const socket of [first, second]) {
+    const answered = await new Promise((resolve) => {
+      const secured = connectTls({ socket, rejectUnauthorized: false });
+      secured.on('error', () => undefined);
+      secured.once('data', () => resolve(true)).once('close', () => resolve(false));
+      secured.write('{}\n');
+    });
+    expect(answered).toBe(true);
+  }
 });
 
 test('nothing of the services behind is asked before a login is proved', async () => {

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { encodeLines, subjects, type HistoryReply } from '@huizhi/protocol';
 import { signToken } from '@huizhi/constellation';
+import { Clock } from '../testing/clock.js';
 import { eventually } from '../testing/eventually.js';
 import { closed, works } from '../testing/expect.js';
 import { Rig, SECRET } from '../testing/rig.js';
@@ -75,6 +76,23 @@ test('closes who has more bytes unanswered than the limit', async () => {
   await closed(client, 'tooManyUnanswered');
 });
 
+test('what all sessions have unanswered together is bounded: more is refused for now, and nobody is closed', async () => {
+  await rig.restart({ TOTAL_UNANSWERED_BYTES: '1048576', FRAMES_PER_SECOND: '1000', RESEND_AFTER: '100ms' });
+  const { answer } = rig.message;
+  rig.message.answer = () => undefined;
+  const [alice, bob] = [await rig.login('alice'), await rig.login('bob')];
+  const frame = { messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: 'carol' };
+  const content = { text: 'x'.repeat(60_000) };
+  for (const client of [alice, bob])
+    client.send(...Array.from({ length: 12 }, (_, n) => ({ ...frame, clientMsgID: `m${n}`, content })));
+  expect(await bob.frame({ messageType: 'error' })).toMatchObject({ name: 'unavailable', temporary: true });
+  for (const client of [alice, bob]) await works(client);
+  rig.message.answer = answer;
+  for (let n = 0; n < 12; n++) await alice.frame({ messageType: 'normalReceipt', clientMsgID: `m${n}` });
+  for (const { clientMsgID } of bob.all({ messageType: 'error' })) bob.send({ ...frame, clientMsgID, content });
+  for (let n = 0; n < 12; n++) await bob.frame({ messageType: 'normalReceipt', clientMsgID: `m${n}` });
+});
+
 test('closes who sends nothing but empty lines', async () => {
   const client = await rig.login('alice');
   client.raw('\n'.repeat(900));
@@ -121,8 +139,36 @@ test('four of the largest pages at once do not cost a slow reader its connection
   expect(client.all({ messageType: 'close' })).toEqual([]);
 });
 
+const group = (clientMsgID: string, size: number) => ({
+  messageType: 'createGroup',
+  clientMsgID,
+  memberUserIDs: Array.from({ length: size }, (_, n) => `member${n}`),
+});
+
+test('makes groups of so many members a second for a user and refuses more for now, whatever the device; messages go on', async () => {
+  let ahead = 0;
+  await rig.restart({ GROUP_MEMBERS_PER_SECOND: '25' }, { now: () => performance.now() + ahead });
+  const phone = await rig.login('alice');
+  phone.send(group('g1', 400), group('g2', 200));
+  await phone.frame({ messageType: 'normalReceipt', clientMsgID: 'g1' });
+  expect(await phone.frame({ clientMsgID: 'g2' })).toMatchObject({ messageType: 'error', name: 'unavailable' });
+  const tablet = await rig.login('alice', { deviceID: 'tablet' });
+  tablet.send(group('g3', 200));
+  expect(await tablet.frame({ clientMsgID: 'g3' })).toMatchObject({ messageType: 'error', name: 'unavailable' });
+  const text = { messageType: 'normal', chatType: 'userChat', contenType: 'text', content: { text: 'x' } };
+  phone.send({ ...text, toUserID: 'bob', clientMsgID: 'm1' });
+  await phone.frame({ messageType: 'normalReceipt', clientMsgID: 'm1' });
+  const other = await rig.login('bob');
+  other.send(group('g4', 400));
+  await other.frame({ messageType: 'normalReceipt', clientMsgID: 'g4' });
+  ahead += 10_000;
+  phone.send(group('g2', 200));
+  await phone.frame({ messageType: 'normalReceipt', clientMsgID: 'g2' });
+});
+
 test('failed logins from one address are bounded, whoever they are for; other addresses are not concerned', async () => {
-  await rig.restart({ FAILED_LOGINS_PER_ADDRESS: '5' });
+  // Ten are forgiven a second: none while this lasts.
+  await rig.restart({ FAILED_LOGINS_PER_ADDRESS: '5' }, new Clock(100));
   const login = async (user: string, token: string, from?: string): Promise<string> => {
     const client = await rig.connect(from);
     client.send({ messageType: 'login', fromUserID: user, versionCode: 2, token });

@@ -122,7 +122,7 @@ const NAMES = ['badField', 'badText', 'tooDeep', 'unsupported'];
 const isRefusal = ({ messageType }: Frame): boolean => messageType === 'error' || messageType === 'invalidReceipt';
 
 async function refusals(client: TestClient, count: number): Promise<Frame[]> {
-  await client.frame(() => client.frames.filter(isRefusal).length >= count, 20_000);
+  await client.frame(() => client.frames.filter(isRefusal).length >= count);
   return client.frames.filter(isRefusal);
 }
 

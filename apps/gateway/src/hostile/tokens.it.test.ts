@@ -3,7 +3,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { CompactEncrypt } from 'jose';
-import { authenticatorFor, type Authenticator } from '../login/authenticator.js';
+import { authenticatorFor, type Authenticator, type AuthSettings } from '../login/authenticator.js';
+import { KEY_TIMES, type KeyTimes } from '../login/key-server.js';
 
 /** Tokens made by hand, against a real server of keys over HTTP: what a library would not let one make. */
 
@@ -18,7 +19,8 @@ let url: string;
 const visits: string[] = [];
 let answer: { status: number; body: string };
 let byKeys: Authenticator;
-const bySecret = authenticatorFor({ AUTH: 'jwt', JWT_SECRET: secret, JWKS_URL: '' });
+const settings: AuthSettings = { AUTH: 'jwt', JWT_SECRET: '', JWKS_URL: '', JWT_ISSUER: '', JWT_AUDIENCE: '' };
+const bySecret = authenticatorFor({ ...settings, JWT_SECRET: secret });
 
 beforeAll(async () => {
   keys = createServer((request, response) => {
@@ -34,14 +36,17 @@ afterAll(() => {
 });
 beforeEach(() => {
   answer = { status: 200, body: JSON.stringify({ keys: [ourKey] }) };
-  byKeys = authenticatorFor({ AUTH: 'jwt', JWT_SECRET: '', JWKS_URL: `${url}/keys` });
+  byKeys = withKeys();
 });
+const withKeys = (times: Partial<KeyTimes> = {}): Authenticator =>
+  authenticatorFor({ ...settings, JWKS_URL: `${url}/keys` }, { ...KEY_TIMES, ...times });
 afterEach(() => void visits.splice(0));
 
 const base64 = (value: unknown): string =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
 const seconds = (ahead: number): number => Math.floor(Date.now() / 1000) + ahead;
 const good = { sub: 'alice', exp: seconds(3_600) };
+const old = { ...good, iat: seconds(-3_600) };
 
 type Signer = (text: string) => Buffer;
 const es256 =
@@ -92,6 +97,43 @@ describe('the claims of a token', () => {
     const expired = { sub: 'alice', exp: seconds(-1) };
     await refuses(bySecret, token({ alg: 'HS256' }, expired, hs256('guess')));
     await refuses(byKeys, token({ alg: 'ES256', kid: 'k1' }, expired, es256(theirs.privateKey)));
+  });
+});
+
+describe('an issuer and an audience that are asked for', () => {
+  const asked = { ...settings, JWT_ISSUER: 'https://id.example', JWT_AUDIENCE: 'chat' };
+  const right = { ...good, iss: 'https://id.example', aud: 'chat' };
+  const both: [string, () => Authenticator, (payload: unknown) => string][] = [
+    [
+      'a shared secret',
+      () => authenticatorFor({ ...asked, JWT_SECRET: secret }),
+      (payload) => token({ alg: 'HS256' }, payload, hs256(secret)),
+    ],
+    [
+      'public keys',
+      () => authenticatorFor({ ...asked, JWKS_URL: `${url}/keys` }),
+      (payload) => token({ alg: 'ES256', kid: 'k1' }, payload, es256(ours.privateKey)),
+    ],
+  ];
+
+  test.each(both)('with %s: a token must be from that issuer and for that audience', async (_, made, signed) => {
+    const authenticate = made();
+    await authenticate('alice', signed(right));
+    await authenticate('alice', signed({ ...right, aud: ['mail', 'chat'] }));
+    for (const wrong of [
+      good,
+      { ...right, iss: 'https://evil.example' },
+      { ...right, iss: undefined },
+      { ...right, iss: ['https://id.example'] },
+      { ...right, aud: 'mail' },
+      { ...right, aud: undefined },
+      { ...right, aud: [] },
+    ])
+      await refuses(authenticate, signed(wrong));
+  });
+
+  test('are not asked for unless they are set', async () => {
+    await bySecret('alice', token({ alg: 'HS256' }, { ...right, aud: 'mail' }, hs256(secret)));
   });
 });
 
@@ -164,7 +206,7 @@ describe('with public keys', () => {
       'k1\u0000',
     ];
     for (let n = 0; n < 60; n++) {
-      await refuses(byKeys, token({ alg: 'ES256', kid: kids[n] ?? `unknown-${n}` }, good, es256(ours.privateKey)));
+      await refuses(byKeys, token({ alg: 'ES256', kid: kids[n] ?? `unknown-${n}` }, old, es256(ours.privateKey)));
     }
     expect(visits).toEqual(['/keys']);
     await byKeys('alice', token(es, good, es256(ours.privateKey)));
@@ -188,9 +230,61 @@ describe('with public keys', () => {
     await byKeys('alice', made);
     answer = { status: 500, body: '' };
     for (let n = 0; n < 5; n++) {
-      await refuses(byKeys, token({ alg: 'ES256', kid: `unknown-${n}` }, good, es256(theirs.privateKey)));
+      await refuses(byKeys, token({ alg: 'ES256', kid: `unknown-${n}` }, old, es256(theirs.privateKey)));
       await byKeys('alice', made);
     }
+  });
+
+  test('keys that are known go on being good when it is time to ask for them again and their server fails', async () => {
+    const asks = withKeys({ refresh: 0, cooldown: 0, rest: 0 });
+    const made = token(es, good, es256(ours.privateKey));
+    await asks('alice', made);
+    for (const body of ['nonsense', '{"keys":"none"}', '']) {
+      answer = { status: body === '' ? 500 : 200, body };
+      await asks('alice', made);
+    }
+    expect(visits).toHaveLength(4);
+  });
+
+  test('keys that are known are good for a day at most without a word of their server', async () => {
+    const forgets = withKeys({ lastGood: 0, rest: 0 });
+    const made = token(es, good, es256(ours.privateKey));
+    await forgets('alice', made);
+    answer = { status: 500, body: '' };
+    await refuses(forgets, made, 'unavailable');
+  });
+
+  test('keys that are old are asked for again at most every 30 seconds', async () => {
+    const asks = withKeys({ refresh: 0, rest: 0 });
+    const made = token(es, good, es256(ours.privateKey));
+    for (let n = 0; n < 40; n++) await asks('alice', made);
+    expect(visits).toHaveLength(1);
+  });
+
+  test('a key that is published no more is good until the keys are read again', async () => {
+    const asks = withKeys({ refresh: 0, cooldown: 0, rest: 0 });
+    const made = token(es, good, es256(ours.privateKey));
+    await asks('alice', made);
+    await byKeys('alice', made);
+    answer = { status: 200, body: JSON.stringify({ keys: [] }) };
+    await byKeys('alice', made);
+    await refuses(asks, made);
+  });
+
+  test('a token of a key published after the keys were read is refused for now only, and taken when they may be read', async () => {
+    const asks = withKeys({ cooldown: 0, rest: 0 });
+    const before = token(es, good, es256(ours.privateKey));
+    await byKeys('alice', before);
+    await asks('alice', before);
+    const newKey = { ...theirs.publicKey.export({ format: 'jwk' }), kid: 'k2', alg: 'ES256', use: 'sig' };
+    answer = { status: 200, body: JSON.stringify({ keys: [ourKey, newKey] }) };
+    for (const payload of [good, { ...good, iat: seconds(0) }]) {
+      const made = token({ alg: 'ES256', kid: 'k2' }, payload, es256(theirs.privateKey));
+      await refuses(byKeys, made, 'unavailable');
+      await asks('alice', made);
+    }
+    // One that says that it is older than what is known of keys cannot be of a newer one: not for now only.
+    await refuses(byKeys, token({ alg: 'ES256', kid: 'k2' }, old, es256(theirs.privateKey)));
   });
 });
 

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose';
-import { authenticatorFor } from './authenticator.js';
+import { authenticatorFor, type AuthSettings } from './authenticator.js';
 
 let server: Server;
 let url: string;
@@ -22,7 +22,8 @@ afterAll(() => {
   server.close();
 });
 
-const byKeys = (JWKS_URL = url) => authenticatorFor({ AUTH: 'jwt', JWT_SECRET: '', JWKS_URL });
+const settings: AuthSettings = { AUTH: 'jwt', JWT_SECRET: '', JWKS_URL: '', JWT_ISSUER: '', JWT_AUDIENCE: '' };
+const byKeys = (JWKS_URL = url) => authenticatorFor({ ...settings, JWKS_URL });
 const token = (key: CryptoKey | Uint8Array, alg: string) =>
   new SignJWT({ sub: 'alice', iat: 1_700_000_000, exp: 4_000_000_000 })
     .setProtectedHeader({ alg, kid: 'k1' })
@@ -53,12 +54,12 @@ test('a token that does not say when it was issued counts as the oldest there is
   const ageless = await new SignJWT({ sub: 'alice', exp: 4_000_000_000 })
     .setProtectedHeader({ alg: 'HS256' })
     .sign(new TextEncoder().encode(secret));
-  const authenticate = authenticatorFor({ AUTH: 'jwt', JWT_SECRET: secret, JWKS_URL: '' });
+  const authenticate = authenticatorFor({ ...settings, JWT_SECRET: secret });
   await expect(authenticate('alice', ageless)).resolves.toMatchObject({ issuedAt: 0 });
 });
 
 test('never tells what is in a token', async () => {
-  const authenticate = authenticatorFor({ AUTH: 'jwt', JWT_SECRET: 'x'.repeat(32), JWKS_URL: '' });
+  const authenticate = authenticatorFor({ ...settings, JWT_SECRET: 'x'.repeat(32) });
   const error: unknown = await authenticate('alice', 'SECRET.SECRET.SECRET').catch((thrown: unknown) => thrown);
   expect(String(error)).not.toContain('SECRET');
 });

@@ -1,6 +1,6 @@
 import { ProtocolError } from '@huizhi/protocol';
 import { errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose';
-import { keysAt } from './key-server.js';
+import { KEY_TIMES, keysAt } from './key-server.js';
 
 /** What a proof of identity is good for. */
 export interface Credentials {
@@ -17,6 +17,9 @@ export interface AuthSettings {
   readonly AUTH: 'jwt' | 'open';
   readonly JWT_SECRET: string;
   readonly JWKS_URL: string;
+  /** Who must have issued a token, and whom it must be for; empty: whoever. */
+  readonly JWT_ISSUER: string;
+  readonly JWT_AUDIENCE: string;
 }
 
 /** With public keys only algorithms with public keys: else a public key could be used as a shared secret. */
@@ -28,24 +31,31 @@ const REQUIRED = ['sub', 'exp'];
 /** The clock of who issues tokens may be so far ahead of ours, seconds: a new token is good at once. */
 const AHEAD = 30;
 
-export function authenticatorFor({ AUTH, JWT_SECRET, JWKS_URL }: AuthSettings): Authenticator {
+export function authenticatorFor(settings: AuthSettings, keyTimes = KEY_TIMES): Authenticator {
+  const { AUTH, JWT_SECRET, JWKS_URL, JWT_ISSUER, JWT_AUDIENCE } = settings;
   if (AUTH === 'open') return async () => ({ expiresAt: Infinity });
+  const claims: JWTVerifyOptions = {
+    requiredClaims: REQUIRED,
+    clockTolerance: AHEAD,
+    ...(JWT_ISSUER !== '' && { issuer: JWT_ISSUER }),
+    ...(JWT_AUDIENCE !== '' && { audience: JWT_AUDIENCE }),
+  };
   if (JWKS_URL !== '') {
-    const keys = keysAt(JWKS_URL);
-    return checking((token, options) => jwtVerify(token, keys, { ...options, algorithms: ASYMMETRIC }));
+    const keys = keysAt(JWKS_URL, keyTimes);
+    return checking((token) => jwtVerify(token, keys, { ...claims, algorithms: ASYMMETRIC }));
   }
   const secret = new TextEncoder().encode(JWT_SECRET);
-  return checking((token, options) => jwtVerify(token, secret, { ...options, algorithms: ['HS256'] }));
+  return checking((token) => jwtVerify(token, secret, { ...claims, algorithms: ['HS256'] }));
 }
 
-type Verify = (token: string, options: JWTVerifyOptions) => Promise<{ payload: JWTPayload }>;
+type Verify = (token: string) => Promise<{ payload: JWTPayload }>;
 
 function checking(verify: Verify): Authenticator {
   return async (user, token) => {
     if (token === undefined) throw new ProtocolError('badToken', 'token: is missing');
     let claims: JWTPayload;
     try {
-      claims = (await verify(token, { requiredClaims: REQUIRED, clockTolerance: AHEAD })).payload;
+      claims = (await verify(token)).payload;
     } catch (error) {
       throw refusal(error);
     }

@@ -66,7 +66,9 @@ export class SessionOpener {
     this.last += 1;
     const { user, device, deviceType, version } = identity;
     const inboxLane = inboxLaneOf(user, this.settings.OFFLINE_LANES);
-    const session = new Session(this.last, identity, inboxLane, connection, this.settings, this.duties);
+    const { settings, duties } = this;
+    const { sendBudget } = this.sessions;
+    const session = new Session(this.last, identity, inboxLane, connection, settings, duties, sendBudget);
     const request: OpenRequest = {
       gateway: this.gateway,
       session: this.last,
@@ -94,18 +96,19 @@ export class SessionOpener {
   private async retry<T>(until: number, connection: Connection, attempt: () => Promise<T>): Promise<T> {
     const backoff = new Backoff(100, 1_000);
     for (;;) {
+      // Who has hung up meanwhile may be logging in elsewhere by now: an attempt would kick that one.
+      if (connection.state === 'closing') throw unavailable();
       try {
         return await attempt();
       } catch (error) {
         if (error instanceof ProtocolError && !errorTable[error.error].temporary) throw error;
       }
       const wait = backoff.next();
-      const isLate = this.now() + wait >= until;
-      if (!isLate) await pause(wait);
-      // Who has hung up meanwhile may be logging in elsewhere by now: another attempt would kick that one.
-      if (isLate || connection.state === 'closing') {
-        throw new ProtocolError('unavailable', 'the services behind this gateway do not answer just now');
-      }
+      if (this.now() + wait >= until) throw unavailable();
+      await pause(wait);
     }
   }
 }
+
+const unavailable = (): ProtocolError =>
+  new ProtocolError('unavailable', 'the services behind this gateway do not answer just now');

@@ -59,10 +59,11 @@ export class Outbox implements Flushable, Duty {
   /** The batch of this lane was answered; whatever waited behind it goes out next. */
   answered(session: Session, lane: number): void {
     this.unanswered.get(lane)?.delete(session);
-    this.submit(session, lane);
+    if (session.sends.waits(lane)) this.submit(session, lane);
   }
 
   forget(session: Session): void {
+    session.sends.abandon();
     for (const sessions of this.unanswered.values()) sessions.delete(session);
     for (const sessions of this.ready.values()) sessions.delete(session);
   }

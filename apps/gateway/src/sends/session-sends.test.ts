@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from '@jest/globals';
 import type { SendReceipt } from '@huizhi/protocol';
 import fc from 'fast-check';
 import { pendingSend, type PendingSend } from './pending-send.js';
-import { SessionSends, type Settled } from './session-sends.js';
+import { SendBudget, SessionSends, type Settled } from './session-sends.js';
 
 const TIMINGS = { SEND_TIMEOUT: 30_000, RESEND_AFTER: 1_000, RESEND_AT_MOST: 3_000, FENCE: 10_000 };
 const stored: SendReceipt = { position: 1, seq: 1, serverTime: 1 };
@@ -11,7 +11,7 @@ const refused: SendReceipt = { error: 'notAllowed', reason: 'no' };
 
 let sends: SessionSends;
 beforeEach(() => {
-  sends = new SessionSends(TIMINGS);
+  sends = new SessionSends(TIMINGS, new SendBudget(Infinity));
 });
 
 const message = (clientID: string, conversation = 'p_1', lane = 1, body = '{}'): PendingSend =>
@@ -139,10 +139,24 @@ const steps = fc.array(
   { maxLength: 60 },
 );
 
+test('what all sessions have unanswered is bounded, and who is refused for it overtakes nothing', () => {
+  const budget = new SendBudget(2.5 * message('m1').bytes);
+  const [one, other] = [new SessionSends(TIMINGS, budget), new SessionSends(TIMINGS, budget)];
+  expect([one.offer(message('m1'), 0), other.offer(message('m1'), 0)]).toEqual([undefined, undefined]);
+  expect([one.offer(message('m2'), 0), other.offer(message('n1', 'p_2'), 0)]).toEqual(['unavailable', 'unavailable']);
+  other.abandon();
+  expect(one.offer(message('m3'), 1)).toBe('resendInOrder');
+  expect(one.offer(message('m2'), 2)).toBeUndefined();
+  one.take(1, 3);
+  one.answer(1, 1, [stored, stored], 4);
+  expect([budget.used, one.count, other.count]).toEqual([0, 0, 0]);
+});
+
 test('whatever happens, each conversation is stored in the order its messages were first sent, and everything is settled once', () => {
   fc.assert(
     fc.property(steps, (script: Step[]) => {
-      const subject = new SessionSends({ ...TIMINGS, FENCE: 1e9 });
+      const budget = new SendBudget(5_000);
+      const subject = new SessionSends({ ...TIMINGS, FENCE: 1e9 }, budget);
       const toSend = new Map<string, string[]>();
       const storedIDs = new Map<string, string[]>();
       let now = 0;
@@ -150,10 +164,11 @@ test('whatever happens, each conversation is stored in the order its messages we
       let open = 0;
       /** A client that sends what is unsettled again, in order, before anything new. */
       const push = (conversation: string): void => {
-        for (const id of toSend.get(conversation) ?? []) {
-          if (subject.offer(message(id, conversation), now) === undefined) open += 1;
-        }
-        toSend.set(conversation, []);
+        const ids = toSend.get(conversation) ?? [];
+        const refused = ids.findIndex((id) => subject.offer(message(id, conversation), now) !== undefined);
+        const taken = refused === -1 ? ids.length : refused;
+        open += taken;
+        toSend.set(conversation, ids.slice(taken));
       };
       const settle = (settled: Settled[]): void => {
         const again = new Set<string>();
@@ -194,6 +209,7 @@ test('whatever happens, each conversation is stored in the order its messages we
         subject.take(1, now);
       }
       expect(subject.count).toBe(open);
+      expect(budget.used).toBe(subject.bytes);
       for (const ids of storedIDs.values()) expect(ids).toEqual([...new Set(ids)].sort());
     }),
     { numRuns: 500 },

@@ -34,6 +34,17 @@ export interface Settled {
   readonly receipt: SendReceipt;
 }
 
+/** What all sessions together may have unanswered, bytes: while the message service is away, what comes in stays here. */
+export class SendBudget {
+  used = 0;
+
+  constructor(private readonly limit: number) {}
+
+  hasRoom(bytes: number): boolean {
+    return this.used + bytes <= this.limit;
+  }
+}
+
 interface Fence {
   readonly clientID: string;
   readonly until: number;
@@ -61,7 +72,10 @@ export class SessionSends {
   count = 0;
   bytes = 0;
 
-  constructor(private readonly timings: SendTimings) {}
+  constructor(
+    private readonly timings: SendTimings,
+    private readonly budget: SendBudget,
+  ) {}
 
   /** Queues it, or says why not. */
   offer(pending: PendingSend, now: number): ErrorName | undefined {
@@ -71,10 +85,22 @@ export class SessionSends {
       if (clientID !== fence.clientID && now < fence.until) return 'resendInOrder';
       this.fences.delete(conversation);
     }
+    if (!this.budget.hasRoom(pending.bytes)) {
+      this.raiseFence(pending, now);
+      return 'unavailable';
+    }
     this.queue(pending.lane).waiting.push(pending);
     this.count += 1;
     this.bytes += pending.bytes;
+    this.budget.used += pending.bytes;
     return undefined;
+  }
+
+  /** The session is over: nobody waits for the answers. */
+  abandon(): void {
+    this.lanes.clear();
+    this.budget.used -= this.bytes;
+    this.count = this.bytes = 0;
   }
 
   /** The batch of this lane that is to be sent now, if there is one: a new one, or one that is due again. */
@@ -86,6 +112,11 @@ export class SessionSends {
     batch.ready = false;
     batch.sentAt = now;
     return batch;
+  }
+
+  /** Something waits behind the batch of this lane. */
+  waits(lane: number): boolean {
+    return (this.lanes.get(lane)?.waiting.length ?? 0) > 0;
   }
 
   /** Marks the unanswered batch of a lane to be sent again. False: there is none. */
@@ -208,7 +239,10 @@ export class SessionSends {
 
   private leave(settled: Settled[]): Settled[] {
     this.count -= settled.length;
-    for (const { pending } of settled) this.bytes -= pending.bytes;
+    for (const { pending } of settled) {
+      this.bytes -= pending.bytes;
+      this.budget.used -= pending.bytes;
+    }
     return settled;
   }
 }

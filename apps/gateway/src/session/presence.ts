@@ -22,6 +22,7 @@ export class Presence implements Flushable, Duty {
   private readonly unheard = new Set<Session>();
   private flushing = false;
   private attaching: NodeJS.Timeout | undefined;
+  private attachingAt = Infinity;
 
   constructor(
     private readonly bus: Bus,
@@ -52,17 +53,19 @@ export class Presence implements Flushable, Duty {
     this.ended.clear();
   }
 
-  /** All sessions, soon; not at once, because other gateways have the same reason at the same time. */
+  /** All sessions, soon; not at once, because other gateways have the same reason at the same time. The most urgent reason decides when. */
   attachAll(withinMs = 200): void {
-    this.attaching ??= setTimeout(
-      () => {
-        this.attaching = undefined;
-        const lanes = new Set<number>();
-        for (const session of this.sessions.all()) lanes.add(session.inboxLane);
-        for (const lane of lanes) this.attachLane(lane);
-      },
-      GATHER_MS + Math.random() * withinMs,
-    );
+    const wait = GATHER_MS + Math.random() * withinMs;
+    const at = this.now() + wait;
+    if (at >= this.attachingAt) return;
+    clearTimeout(this.attaching);
+    this.attachingAt = at;
+    this.attaching = setTimeout(() => {
+      this.attachingAt = Infinity;
+      const lanes = new Set<number>();
+      for (const session of this.sessions.all()) lanes.add(session.inboxLane);
+      for (const lane of lanes) this.attachLane(lane);
+    }, wait);
   }
 
   attachLane(inboxLane: number): void {

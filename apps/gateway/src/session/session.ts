@@ -1,7 +1,7 @@
 import type { AttachBatch } from '@huizhi/protocol';
 import type { Connection } from '../connection/connection.js';
 import { Inbox, type InboxSettings } from '../delivery/inbox.js';
-import { SessionSends, type SendTimings } from '../sends/session-sends.js';
+import { SessionSends, type SendBudget, type SendTimings } from '../sends/session-sends.js';
 import type { Timed } from '../time/wheel.js';
 
 /** Who is at the other end. From the login, never from a later frame. */
@@ -10,6 +10,12 @@ export interface Identity {
   readonly device: string;
   readonly deviceType: string | undefined;
   readonly version: number;
+}
+
+/** A conversation and the lane that orders it. */
+export interface Place {
+  readonly conversation: string;
+  readonly lane: number;
 }
 
 /** A session as the bus names it. */
@@ -45,6 +51,8 @@ export class Session implements Timed {
   attachAskedAt = 0;
   cursorSent = 0;
   cursorSentAt = 0;
+  /** Where messages to other users went lately, by user. */
+  readonly pairs = new Map<string, Place>();
   /** History requests under way. */
   histories = 0;
 
@@ -55,9 +63,10 @@ export class Session implements Timed {
     readonly connection: Connection,
     private readonly settings: SessionSettings,
     private readonly duties: readonly Duty[],
+    budget: SendBudget,
   ) {
     this.inbox = new Inbox(0, 0, settings);
-    this.sends = new SessionSends(settings);
+    this.sends = new SessionSends(settings, budget);
   }
 
   get user(): string {

@@ -1,3 +1,4 @@
+import type { SendBudget } from '../sends/session-sends.js';
 import type { Wheel } from '../time/wheel.js';
 import type { Session } from './session.js';
 
@@ -10,6 +11,7 @@ export class Sessions {
     private readonly wheel: Wheel,
     /** Told of each session that was open and is over. */
     private readonly over: (session: Session) => void,
+    readonly sendBudget: SendBudget,
   ) {}
 
   get size(): number {

@@ -34,7 +34,7 @@ abstract class Hearer {
   abstract destroy(): void;
 
   /** The first frame, of those that came and those that will, that is like `part`. */
-  frame(part: Frame | ((frame: Frame) => boolean), timeoutMs = 5_000): Promise<Frame> {
+  frame(part: Frame | ((frame: Frame) => boolean), timeoutMs = 20_000): Promise<Frame> {
     const matches = typeof part === 'function' ? part : (frame: Frame): boolean => isLike(frame, part);
     const there = this.frames.find(matches);
     if (there) return Promise.resolve(there);
@@ -65,7 +65,7 @@ abstract class Hearer {
   }
 
   /** Resolves when the connection is gone. */
-  async closed(timeoutMs = 5_000): Promise<void> {
+  async closed(timeoutMs = 20_000): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error(`still connected after ${timeoutMs} ms`)), timeoutMs);
@@ -192,7 +192,11 @@ export class WebSocketTestClient extends Hearer {
   }
 
   send(...frames: Frame[]): void {
+    // In one piece, too, for which the library has no word.
+    const { _socket: socket } = this.webSocket as unknown as { _socket: Socket };
+    socket.cork();
     for (const frame of frames) this.webSocket.send(JSON.stringify(frame));
+    socket.uncork();
   }
 
   destroy(): void {

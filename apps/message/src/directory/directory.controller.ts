@@ -1,6 +1,6 @@
 import { Controller } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
-import { commands, type EnsureUserCommand, type MembersCommand, type MembersReply } from '@huizhi/protocol';
+import { commands, type EnsureUserCommand } from '@huizhi/protocol';
 import { Directory } from './directory.js';
 
 /** The control plane's questions to this service. */
@@ -11,10 +11,5 @@ export class DirectoryController {
   @MessagePattern(commands.ensureUser)
   ensureUser(@Payload() { user }: EnsureUserCommand): Promise<object> {
     return this.directory.ensureUser(user);
-  }
-
-  @MessagePattern(commands.membersAsOf)
-  membersAsOf(@Payload() { conversation, position }: MembersCommand): Promise<MembersReply> {
-    return this.directory.membersAsOf(conversation, position);
   }
 }

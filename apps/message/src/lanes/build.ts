@@ -2,8 +2,12 @@ import { LaneKeeper, type Bus, type DedicatedConnection, type Logger } from '@hu
 import type { MessageConfig } from '../config.js';
 import { SCHEMA } from '../database.js';
 import { Conversations } from './conversations.js';
+import { Intake } from './intake.js';
 import { LaneWriter } from './lane-writer.js';
 import { Outlet } from './outlet.js';
+
+/** What is remembered of all lanes together, bytes. A lane has its share, held here or elsewhere. */
+const MEMORY_BYTES = 128 * 1024 * 1024;
 
 type LaneConfig = Pick<MessageConfig, 'INSTANCE_ID' | 'MESSAGE_LANES' | 'LEASE' | 'PACE'>;
 
@@ -27,8 +31,10 @@ export function buildConversations(
     onLost: (lanes, reason) => conversations.lose(lanes, reason),
     onReleasing: (lanes) => conversations.finish(lanes),
   });
-  const writer = new LaneWriter(connection, keeper, log);
-  const conversations = new Conversations(bus, keeper, writer, new Outlet(bus, keeper), log, config.PACE);
+  const writer = new LaneWriter(connection, keeper, log, MEMORY_BYTES / config.MESSAGE_LANES);
+  const outlet = new Outlet(bus, keeper);
+  const intake = new Intake(config.MESSAGE_LANES);
+  const conversations = new Conversations(bus, keeper, writer, outlet, intake, log, config.PACE);
   conversations.listen(config.INSTANCE_ID);
   return conversations;
 }

@@ -9,7 +9,7 @@ import {
   type SendReceipt,
   type StoredReceipt,
 } from '@huizhi/protocol';
-import { armFailpoints, disarmFailpoints, enableFailpoints, resetFailpoints } from '@huizhi/runtime';
+import { armFailpoints, disarmFailpoints, enableFailpoints, resetFailpoints, silentLogger } from '@huizhi/runtime';
 import { LANES, Rig, text, type TestSend } from '../testing/rig.js';
 import '../failpoints.js';
 
@@ -85,6 +85,26 @@ describe('a send', () => {
     expect(await rig.send('alice', [text('alice', 'nobody', 'c1')])).toMatchObject([{ error: 'notAllowed' }]);
     await rig.users('nobody');
     expect(stored(await rig.send('alice', [text('alice', 'nobody', 'c1')]))[0]?.seq).toBe(1);
+  });
+
+  it('of a gateway that counts other lanes is not stored, and the log says so once', async () => {
+    const errors: unknown[] = [];
+    const log = { ...silentLogger, error: (event: string, fields?: object) => errors.push({ event, ...fields }) };
+    await rig.instance('m1', log);
+    const home = laneOf(pairConversation('alice', 'bob'), LANES);
+    const elsewhere = ['u1', 'u2', 'u3', 'u4', 'u5', 'u6', 'u7', 'u8', 'u9'].find(
+      (user) => laneOf(pairConversation('alice', user), LANES) !== home,
+    )!;
+    await rig.users(elsewhere);
+    // One batch, hence one lane, as the gateway has it.
+    for (const n of [1, 2]) {
+      const receipts = await rig.send('alice', [text('alice', 'bob', `a${n}`), text('alice', elsewhere, `b${n}`)]);
+      expect(receipts).toMatchObject([{ error: 'unavailable' }, { error: 'unavailable' }]);
+    }
+    const { rows } = await rig.admin.query('select count(*)::int as n from message.event');
+    expect(rows[0]).toEqual({ n: 0 });
+    expect(errors).toMatchObject([{ event: 'send.wrong-lane', gateway: 'gateway-of-the-test' }]);
+    expect(stored(await rig.send('alice', [text('alice', 'bob', 'a1')]))[0]?.seq).toBe(1);
   });
 
   it('that PostgreSQL does not take fails alone', async () => {

@@ -1,13 +1,16 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { subjects, type SendReceipt } from '@huizhi/protocol';
 import type { Bus, BusSubscription, HeldLane, LaneKeeper, Logger, LossReason } from '@huizhi/runtime';
-import { Intake } from './intake.js';
+import type { Intake } from './intake.js';
 import type { LaneWriter } from './lane-writer.js';
 import { commitSeconds, commitSends } from './metrics.js';
 import type { Outlet } from './outlet.js';
 import type { Work } from './work.js';
 
 const MAX_SENDS_PER_COMMIT = 500;
+
+/** Gateways with the wrong number of lanes that the log names, at most. */
+const MAX_MISLED = 100;
 
 const UNAVAILABLE: SendReceipt = { error: 'unavailable', reason: 'the message service cannot take this just now' };
 
@@ -16,7 +19,8 @@ const UNAVAILABLE: SendReceipt = { error: 'unavailable', reason: 'the message se
  * waits into one transaction, then out as receipts and news. One loop for all lanes of the instance.
  */
 export class Conversations {
-  private readonly intake = new Intake();
+  /** Gateways that sent what belongs to other lanes, and were told of in the log. */
+  private readonly misled = new Set<string>();
   private readonly subscriptions = new Map<number, BusSubscription>();
   /** Lanes lost with the database: still listened to, so that senders hear `unavailable` at once. */
   private readonly suspended = new Set<number>();
@@ -30,6 +34,7 @@ export class Conversations {
     readonly keeper: LaneKeeper,
     private readonly writer: LaneWriter,
     private readonly outlet: Outlet,
+    private readonly intake: Intake,
     private readonly log: Logger,
     /** Between the starts of two transactions under load, milliseconds; after idle none. */
     private readonly paceMs: number,
@@ -54,7 +59,6 @@ export class Conversations {
   }
 
   lose(lanes: readonly number[], reason: LossReason): void {
-    this.writer.forget(lanes);
     for (const lane of lanes) {
       if (reason === 'database') this.suspended.add(lane);
       else this.leave(lane);
@@ -81,12 +85,24 @@ export class Conversations {
   private readonly isServed = (lane: number): boolean => this.subscriptions.has(lane);
 
   private readonly accept = (payload: Uint8Array): void => {
-    const overflow = this.intake.accept(payload, this.isServed);
+    const { overflow, misplaced } = this.intake.accept(payload, this.isServed);
     if (overflow.length > 0) this.outlet.refuse(overflow, UNAVAILABLE);
+    if (misplaced.length > 0) this.refuseMisplaced(misplaced);
     if (this.running || this.intake.size === 0) return;
     this.running = true;
     void this.run();
   };
+
+  /** Answered, for the senders' sake; only whoever runs the gateway can mend it. */
+  private refuseMisplaced(works: readonly Work[]): void {
+    this.outlet.refuse(works, UNAVAILABLE);
+    for (const { gateway, lane } of works) {
+      if (this.misled.has(gateway) || this.misled.size === MAX_MISLED) continue;
+      this.misled.add(gateway);
+      const mend = 'give the gateway the MESSAGE_LANES of this service';
+      this.log.error('send.wrong-lane', { gateway, lane, mend });
+    }
+  }
 
   private async run(): Promise<void> {
     // What arrives in this turn of the event loop belongs to the first transaction.

@@ -1,10 +1,14 @@
 import { expect, it } from '@jest/globals';
-import { encodeLines, type SendBatch } from '@huizhi/protocol';
+import { encodeLines, laneOf, type SendBatch } from '@huizhi/protocol';
 import { Intake } from './intake.js';
 
-const send = (clientID: string) => ({ conversation: 'c', clientID, hash: 'h', to: 'bob' });
+const LANES = 8;
 
-function payload(session: number, batch: number, count: number, lane = 1): Uint8Array {
+const conversationOf = (lane: number): string =>
+  Array.from({ length: 1000 }, (_, n) => `c${n}`).find((conversation) => laneOf(conversation, LANES) === lane)!;
+
+function payload(session: number, batch: number, count: number, lane = 1, of = lane): Uint8Array {
+  const send = (clientID: string) => ({ conversation: conversationOf(of), clientID, hash: 'h', to: 'bob' });
   const sends = Array.from({ length: count }, (_, n) => send(`${session}-${batch}-${n}`));
   const head: SendBatch = { gateway: 'g', sessions: [{ session, lane, batch, user: 'alice', device: 'd', sends }] };
   const bodies = sends.map((one) => JSON.stringify({ id: one.clientID }));
@@ -12,9 +16,10 @@ function payload(session: number, batch: number, count: number, lane = 1): Uint8
 }
 
 const all = (): boolean => true;
+const nothing = { overflow: [], misplaced: [] };
 
 it('takes whole batches, oldest first, and gives each send its own body', () => {
-  const intake = new Intake();
+  const intake = new Intake(LANES);
   intake.accept(payload(1, 1, 2), all);
   intake.accept(payload(2, 1, 3), all);
   intake.accept(payload(3, 1, 1), all);
@@ -25,13 +30,13 @@ it('takes whole batches, oldest first, and gives each send its own body', () => 
 });
 
 it('takes a batch that is larger than asked for', () => {
-  const intake = new Intake();
+  const intake = new Intake(LANES);
   intake.accept(payload(1, 1, 9), all);
   expect(intake.take(5)).toHaveLength(1);
 });
 
 it('passes over a batch that waits already, and takes it again once it was taken', () => {
-  const intake = new Intake();
+  const intake = new Intake(LANES);
   intake.accept(payload(1, 1, 2), all);
   intake.accept(payload(1, 1, 2), all);
   expect(intake.take(100)).toHaveLength(1);
@@ -40,22 +45,31 @@ it('passes over a batch that waits already, and takes it again once it was taken
 });
 
 it('refuses beyond its bound and has room again afterwards', () => {
-  const intake = new Intake();
-  for (let session = 1; session <= 40; session++) expect(intake.accept(payload(session, 1, 500), all)).toEqual([]);
-  expect(intake.accept(payload(99, 1, 1), all)).toHaveLength(1);
+  const intake = new Intake(LANES);
+  for (let session = 1; session <= 40; session++) intake.accept(payload(session, 1, 500), all);
+  expect(intake.accept(payload(99, 1, 1), all).overflow).toHaveLength(1);
   intake.take(1000);
-  expect(intake.accept(payload(99, 1, 1), all)).toEqual([]);
+  expect(intake.accept(payload(99, 1, 1), all)).toEqual(nothing);
 });
 
 it('knows which lanes it holds work for', () => {
-  const intake = new Intake();
+  const intake = new Intake(LANES);
   intake.accept(payload(1, 1, 1, 4), all);
   expect(intake.waitsFor(new Set([4, 5]))).toBe(true);
   expect(intake.waitsFor(new Set([5]))).toBe(false);
 });
 
 it('passes over what is for a lane that is not served here', () => {
-  const intake = new Intake();
-  expect(intake.accept(payload(1, 1, 1, 4), (lane) => lane !== 4)).toEqual([]);
+  const intake = new Intake(LANES);
+  expect(intake.accept(payload(1, 1, 1, 4), (lane) => lane !== 4)).toEqual(nothing);
   expect(intake.size).toBe(0);
+});
+
+it('takes nothing whose conversation belongs to another lane than it names', () => {
+  const intake = new Intake(LANES);
+  const { misplaced, overflow } = intake.accept(payload(1, 1, 2, 4, 5), all);
+  expect(misplaced.map((work) => work.lane)).toEqual([4]);
+  expect(overflow).toEqual([]);
+  expect(intake.size).toBe(0);
+  expect(intake.accept(payload(1, 1, 2, 4, 5), (lane) => lane !== 4)).toEqual(nothing);
 });

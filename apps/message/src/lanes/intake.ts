@@ -1,8 +1,16 @@
-import { decodeLines, type SendBatch } from '@huizhi/protocol';
+import { decodeLines, laneOf, type SendBatch } from '@huizhi/protocol';
 import { Work } from './work.js';
 
 const MAX_SENDS = 20_000;
 const MAX_BYTES = 64 * 1024 * 1024;
+
+/** Batches that were not taken. */
+export interface Refused {
+  /** There was no room for them. */
+  overflow: Work[];
+  /** They name another lane than that of a conversation in them: their gateway counts other lanes than the data has. */
+  misplaced: Work[];
+}
 
 /** What waits while the last transaction runs. Bounded in sends and bytes. */
 export class Intake {
@@ -11,6 +19,9 @@ export class Intake {
   private sends = 0;
   private bytes = 0;
 
+  /** @param lanes how many there are */
+  constructor(private readonly lanes: number) {}
+
   get size(): number {
     return this.sends;
   }
@@ -18,17 +29,17 @@ export class Intake {
   /**
    * Queues what a gateway sent. A batch that waits already is passed over: gateways repeat themselves; so is one of a lane that
    * is not served here: the gateway has yet to hear of its new owner.
-   * @returns the batches there was no room for
    */
-  accept(payload: Uint8Array, isServed: (lane: number) => boolean): Work[] {
+  accept(payload: Uint8Array, isServed: (lane: number) => boolean): Refused {
     const { head, bodies } = decodeLines<SendBatch>(payload);
-    const refused: Work[] = [];
+    const refused: Refused = { overflow: [], misplaced: [] };
     const full = this.sends >= MAX_SENDS || this.bytes >= MAX_BYTES;
     let next = 0;
     for (const batch of head.sessions) {
       const work = new Work(head.gateway, batch, bodies.slice(next, (next += batch.sends.length)));
       if (!isServed(work.lane) || this.keys.has(work.key)) continue;
-      if (full) refused.push(work);
+      if (!this.isPlaced(work)) refused.misplaced.push(work);
+      else if (full) refused.overflow.push(work);
       else this.push(work);
     }
     return refused;
@@ -54,6 +65,11 @@ export class Intake {
 
   waitsFor(lanes: ReadonlySet<number>): boolean {
     return this.waiting.some((work) => lanes.has(work.lane));
+  }
+
+  /** A conversation with two lanes would have two writers. */
+  private isPlaced({ lane, batch }: Work): boolean {
+    return batch.sends.every((send) => laneOf(send.conversation, this.lanes) === lane);
   }
 
   private push(work: Work): void {

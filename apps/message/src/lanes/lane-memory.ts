@@ -9,14 +9,20 @@ export interface ConversationState {
   members?: ReadonlySet<string>;
 }
 
-const MAX_CONVERSATIONS = 8_000;
-const MAX_RECENT = 4_000;
+/** Roughly what is kept of each, with its key, bytes. */
+const CONVERSATION_BYTES = 200;
+const MEMBER_BYTES = 100;
+const STORED_BYTES = 500;
 
 /** A map that forgets what was not asked for longest. */
 class Recent<V> {
   private readonly entries = new Map<string, V>();
+  private bytes = 0;
 
-  constructor(private readonly most: number) {}
+  constructor(
+    private readonly maxBytes: number,
+    private readonly bytesOf: (value: V) => number,
+  ) {}
 
   get(key: string): V | undefined {
     const value = this.entries.get(key);
@@ -27,11 +33,23 @@ class Recent<V> {
   }
 
   set(key: string, value: V): void {
-    this.entries.delete(key);
+    this.delete(key);
     this.entries.set(key, value);
-    if (this.entries.size <= this.most) return;
-    const [oldest] = this.entries.keys();
-    this.entries.delete(oldest!);
+    this.bytes += this.bytesOf(value);
+  }
+
+  trim(): void {
+    for (const key of this.entries.keys()) {
+      if (this.bytes <= this.maxBytes) return;
+      this.delete(key);
+    }
+  }
+
+  private delete(key: string): void {
+    const value = this.entries.get(key);
+    if (value === undefined) return;
+    this.entries.delete(key);
+    this.bytes -= this.bytesOf(value);
   }
 }
 
@@ -40,10 +58,28 @@ export const keyText = (key: SendKey): string => `${key.conversation} ${key.user
 
 /**
  * What the owner of one lane remembers. Coherent because no one else can write: whoever finds at a commit that it is not
- * the owner drops this as a whole. A cache all the same: everything in it can be read again.
+ * the owner drops this as a whole. A cache all the same: everything in it can be read again. Bounded in bytes, half for each,
+ * but only as often as it is trimmed: a transaction needs all it has read, however much that is.
  */
 export class LaneMemory {
-  readonly conversations = new Recent<ConversationState>(MAX_CONVERSATIONS);
+  readonly conversations: Recent<ConversationState>;
   /** Messages stored lately, or looked up, by {@link keyText}. */
-  readonly stored = new Recent<Stored>(MAX_RECENT);
+  readonly stored: Recent<Stored>;
+
+  constructor(maxBytes: number) {
+    const bytesOf = ({ members }: ConversationState) => CONVERSATION_BYTES + (members?.size ?? 0) * MEMBER_BYTES;
+    this.conversations = new Recent(maxBytes / 2, bytesOf);
+    this.stored = new Recent(maxBytes / 2, () => STORED_BYTES);
+  }
+
+  /** Nothing but what a duplicate needs: a row's body is a slice of all that came with it, and would keep that alive. */
+  remember(message: SendKey & Stored): void {
+    const { position, seq, serverTime, hash } = message;
+    this.stored.set(keyText(message), { position, seq, serverTime, hash });
+  }
+
+  trim(): void {
+    this.conversations.trim();
+    this.stored.trim();
+  }
 }

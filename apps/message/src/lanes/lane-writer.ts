@@ -4,15 +4,17 @@ import {
   failpointAsync,
   LaneLostError,
   seededBug,
+  sqlStateOf,
   WorkRefusedError,
   type DedicatedConnection,
+  type HeldLane,
   type LaneKeeper,
   type Logger,
 } from '@huizhi/runtime';
 import type pg from 'pg';
 import { appendEvents, insertGroup } from '../sql/append.js';
 import { findHeads, findMembers, findStored, findUsers } from '../sql/look-up.js';
-import { keyText, LaneMemory, type ConversationState } from './lane-memory.js';
+import { LaneMemory, type ConversationState } from './lane-memory.js';
 import { keyOf, planOf, type Plan } from './plan.js';
 import type { Item } from './work.js';
 
@@ -42,7 +44,8 @@ const MAX_USERS = 100_000;
  * After any doubt about what is committed the lane is forgotten and read again; nothing is said until then.
  */
 export class LaneWriter {
-  private readonly memories = new Map<number, LaneMemory>();
+  /** Per time that a lane is held: what comes back after a loss is another HeldLane, and begins with nothing. */
+  private readonly memories = new WeakMap<HeldLane, LaneMemory>();
   /** Users that exist. Never the ones that do not: they may by the next send. */
   private readonly users = new Set<string>();
 
@@ -50,11 +53,9 @@ export class LaneWriter {
     private readonly connection: DedicatedConnection,
     private readonly keeper: LaneKeeper,
     private readonly log: Logger,
+    /** What one lane may remember, bytes. */
+    private readonly memoryBytes: number,
   ) {}
-
-  forget(lanes: readonly number[]): void {
-    for (const lane of lanes) this.memories.delete(lane);
-  }
 
   /** Stores the items, in order. A batch that fails for its content is halved until the poison stands alone. */
   async store(items: readonly Item[]): Promise<Outcome[]> {
@@ -130,7 +131,7 @@ export class LaneWriter {
     const append = appendEvents(rows);
     if (groups.length === 0 && refused.length === 0) return this.keeper.write(moves, append);
     return this.keeper.write(moves, append, async (client) => {
-      if (refused.length > 0 && (await this.lookUp(client, refused))) throw new DuplicateMetError();
+      if (refused.length > 0 && (await areStored(client, refused))) throw new DuplicateMetError();
       for (const group of groups) await insertGroup(client, group);
     });
   }
@@ -145,9 +146,10 @@ export class LaneWriter {
     });
   }
 
-  /** Reads what the memory lacks for deciding these items. */
+  /** Reads what the memory lacks for deciding these items. @throws LaneLostError when a lane is lost meanwhile */
   private async learn(items: readonly Item[], duplicates: boolean): Promise<void> {
     if (this.users.size > MAX_USERS) this.users.clear();
+    for (const { work } of items) this.memory(work.lane).trim();
     const lanes = new Map<string, number>();
     const groups: string[] = [];
     const users = new Set<string>();
@@ -182,15 +184,13 @@ export class LaneWriter {
     }
   }
 
-  /** Remembers which of these are stored already. True if there are any that were not known. */
-  private async lookUp(client: pg.ClientBase, items: readonly Item[]): Promise<boolean> {
+  /** Remembers which of these are stored already. Never from within a transaction: what it sees may yet be rolled back. */
+  private async lookUp(client: pg.ClientBase, items: readonly Item[]): Promise<void> {
     const lanes = new Map(items.map((item) => [item.send.conversation, item.work.lane]));
-    const found = await findStored(client, items.map(keyOf));
-    for (const one of found) {
+    for (const one of await findStored(client, items.map(keyOf))) {
       const lane = lanes.get(one.conversation);
-      if (lane !== undefined) this.memory(lane).stored.set(keyText(one), one);
+      if (lane !== undefined) this.memory(lane).remember(one);
     }
-    return found.length > 0;
   }
 
   private known(lane: number, conversation: string): ConversationState {
@@ -201,32 +201,34 @@ export class LaneWriter {
 
   private apply(plan: Plan): void {
     this.keeper.committed(plan.moves);
-    for (const { lane, conversation, state } of plan.conversations) {
+    const isHeld = ({ lane }: { lane: number }): boolean => this.keeper.held(lane) !== undefined;
+    for (const { lane, conversation, state } of plan.conversations.filter(isHeld)) {
       this.memory(lane).conversations.set(conversation, state);
     }
-    for (const row of plan.rows) this.memory(row.lane).stored.set(keyText(row), row);
+    for (const row of plan.rows.filter(isHeld)) this.memory(row.lane).remember(row);
   }
 
-  private heldLane(lane: number): { lane: number; epoch: number; head: number } {
+  private heldLane(lane: number): HeldLane {
     const held = this.keeper.held(lane);
     if (!held) throw new LaneLostError([lane]);
     return held;
   }
 
   private memory(lane: number): LaneMemory {
-    let memory = this.memories.get(lane);
-    if (!memory) this.memories.set(lane, (memory = new LaneMemory()));
+    const held = this.heldLane(lane);
+    let memory = this.memories.get(held);
+    if (!memory) this.memories.set(held, (memory = new LaneMemory(this.memoryBytes)));
     return memory;
   }
 }
 
 const NEW: ConversationState = { seq: 0, serverTime: 0 };
 
+const areStored = async (client: pg.ClientBase, items: readonly Item[]): Promise<boolean> =>
+  (await findStored(client, items.map(keyOf))).length > 0;
+
 const leavesDoubt = (outcome: Outcome): boolean =>
   (outcome.kind === 'silent' && outcome.items.length > 0) || (outcome.kind === 'refused' && outcome.receipt !== POISON);
 
-/** The two digits that say what kind of error the server reported; empty for anything else. */
-function stateClass(error: unknown): string {
-  const { code, severity } = error as { code?: unknown; severity?: unknown };
-  return severity === 'ERROR' && typeof code === 'string' ? code.slice(0, 2) : '';
-}
+/** The two characters that say what kind of error the server reported; empty for anything else. */
+const stateClass = (error: unknown): string => sqlStateOf(error)?.slice(0, 2) ?? '';

@@ -56,6 +56,14 @@ describe('a plan', () => {
     expect(plan.moves).toEqual([{ lane: 3, epoch: 7, from: 100, to: 100 }]);
   });
 
+  it('does not ask whether a refused send is stored when it stores its client id itself', () => {
+    const refused = item('alice', 'c', '1', { to: 'nobody' });
+    const other = item('alice', 'c', '2', { to: 'nobody' });
+    const plan = planOf([refused, other, item('alice', 'c', '1')], known());
+    expect(receipts(plan)).toMatchObject([{ error: 'notAllowed' }, { error: 'notAllowed' }, { position: 101 }]);
+    expect(plan.refused).toEqual([other]);
+  });
+
   it('lets members into a group from its first event on', () => {
     const make = item('alice', 'g', 'make', { group: 'G', members: ['bob', 'bob'], to: undefined });
     const say = item('bob', 'g', 'say', { group: 'G', to: undefined });

@@ -21,7 +21,10 @@ export interface Plan {
   moves: LaneMove[];
   settled: { item: Item; receipt: SendReceipt }[];
   conversations: { lane: number; conversation: string; state: ConversationState }[];
-  /** Refused, unless they turn out to be stored already: a duplicate is answered before any other check. */
+  /**
+   * Refused, unless they turn out to be stored already: a duplicate is answered before any other check. Without those whose client id
+   * a later send of the plan uses: that its row is new says that they were not.
+   */
   refused: Item[];
 }
 
@@ -70,6 +73,7 @@ export function planOf(items: readonly Item[], known: Known): Plan {
     plan.settled.push({ item, receipt: receiptOf(row) });
   }
 
+  plan.refused = plan.refused.filter((item) => !fresh.has(keyText(keyOf(item))));
   plan.moves = [...moves.values()];
   plan.conversations = [...states].map(([conversation, { lane, state }]) => ({ lane, conversation, state }));
   return plan;

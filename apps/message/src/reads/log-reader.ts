@@ -7,12 +7,20 @@ import {
   type LogReply,
 } from '@huizhi/protocol';
 import type { Bus, DedicatedConnection, Logger } from '@huizhi/runtime';
+import type pg from 'pg';
 import { readHead, readPlaces, readRange } from '../sql/read-log.js';
 
 const MAX_RANGE = 1000;
 const MAX_PLACES = 1000;
 /** Heads of events and the reply's own head, in bytes per event. */
 const EVENT_OVERHEAD = 400;
+/** An asker waits no longer, milliseconds: it asks again, or somebody else. */
+const ASKER_WAITS = 2_000;
+
+interface Answer {
+  head: LogReply;
+  bodies: string[];
+}
 
 /**
  * Answers from the lane log, which is the truth: what is not in it was never promised. Any instance may answer, owner or
@@ -23,48 +31,49 @@ export class LogReader {
     private readonly bus: Bus,
     private readonly connection: DedicatedConnection,
     private readonly log: Logger,
+    private readonly now: () => number = () => performance.now(),
   ) {}
 
   listen(): void {
     this.bus.subscribe(
       subjects.log,
       (payload, _subject, reply) => {
-        if (reply) void this.answer(payload, reply);
+        if (reply) void this.answer(payload, reply, this.now() + ASKER_WAITS);
       },
       { queue: 'message' },
     );
   }
 
-  private async answer(payload: Uint8Array, reply: string): Promise<void> {
-    const { head, bodies } = await this.read(payload);
-    this.bus.respond(reply, encodeLines(head, bodies));
-  }
-
-  private async read(payload: Uint8Array): Promise<{ head: LogReply; bodies: string[] }> {
-    try {
-      const request = JSON.parse(new TextDecoder().decode(payload)) as LogRangeRequest | LogGetRequest;
-      return request.op === 'range' ? await this.range(request) : await this.places(request);
-    } catch (error) {
+  private async answer(payload: Uint8Array, reply: string, until: number): Promise<void> {
+    const answer = await this.read(payload, until).catch((error: unknown): Answer => {
       this.log.warn('log.read-failed', { error });
       return { head: { error: 'unavailable' }, bodies: [] };
-    }
+    });
+    if (answer) this.bus.respond(reply, encodeLines(answer.head, answer.bodies));
   }
 
-  private async range({ lane, from, limit }: LogRangeRequest): Promise<{ head: LogReply; bodies: string[] }> {
+  /** Undefined when its turn came too late: read for nobody, it would only make those behind it late as well. */
+  private async read(payload: Uint8Array, until: number): Promise<Answer | undefined> {
+    const request = JSON.parse(new TextDecoder().decode(payload)) as LogRangeRequest | LogGetRequest;
     return this.connection.exclusive(async (client) => {
-      const head = await readHead(client, lane);
-      const events = await readRange(client, lane, from, Math.min(limit, MAX_RANGE));
-      const count = fitting(events.map((one) => one.delivery));
-      const cut = events.slice(0, count);
-      return { head: { events: cut.map((one) => one.event), head }, bodies: cut.map((one) => one.delivery) };
+      if (this.now() > until) return undefined;
+      return request.op === 'range' ? range(client, request) : places(client, request);
     });
   }
+}
 
-  private async places({ places }: LogGetRequest): Promise<{ head: LogReply; bodies: string[] }> {
-    const bodies = await this.connection.exclusive((client) => readPlaces(client, places.slice(0, MAX_PLACES)));
-    const count = fitting(bodies);
-    return { head: { count }, bodies: bodies.slice(0, count) };
-  }
+async function range(client: pg.ClientBase, { lane, from, limit }: LogRangeRequest): Promise<Answer> {
+  const head = await readHead(client, lane);
+  const events = await readRange(client, lane, from, Math.min(limit, MAX_RANGE));
+  const count = fitting(events.map((one) => one.delivery));
+  const cut = events.slice(0, count);
+  return { head: { events: cut.map((one) => one.event), head }, bodies: cut.map((one) => one.delivery) };
+}
+
+async function places(client: pg.ClientBase, { places }: LogGetRequest): Promise<Answer> {
+  const bodies = await readPlaces(client, places.slice(0, MAX_PLACES));
+  const count = fitting(bodies);
+  return { head: { count }, bodies: bodies.slice(0, count) };
 }
 
 /** How many texts, from the first on, fit one bus message; at least one. */

@@ -1,4 +1,4 @@
-import { deliveryText, type LaneEvent } from '@huizhi/protocol';
+import { deliveryText, MAX_BUS_BYTES, type LaneEvent } from '@huizhi/protocol';
 import type pg from 'pg';
 
 interface LogRow extends Omit<LaneEvent, 'pair' | 'members'> {
@@ -10,6 +10,15 @@ interface LogRow extends Omit<LaneEvent, 'pair' | 'members'> {
 
 const COLUMNS = `e.lane, e.position, e.conversation_id as conversation, e.seq, e.server_time as "serverTime",
                  e.user_id as "user", e.device_id as device, e.peer, e.body`;
+
+/**
+ * The bytes of all bodies before a row's own, in this order. What is read ends with the first row that has a whole bus message before it:
+ * never less than the answer holds, and one more to know that there are more. A body's length is known without its being read. Measured
+ * on 250,000 rows: 500 events of 60 KB take 8 ms instead of 153, small ones less than 0.1 ms more than without. Looking what fits
+ * up a second time in the index, rather than taking whole rows along, costs a range up to twice as much.
+ */
+const bytesBefore = (order: string): string =>
+  `coalesce(sum(octet_length(body)) over (order by ${order} rows between unbounded preceding and 1 preceding), 0)`;
 
 const delivery = (row: LogRow): string => deliveryText(row, row.body);
 
@@ -30,7 +39,7 @@ const toEvent = ({ position, conversation, seq, serverTime, user, device, peer, 
   ...(members !== null && { members }),
 });
 
-/** The events of a lane from a position on, ascending. What is committed has no holes, so neither has the answer. */
+/** The events of a lane from a position on, ascending, as far as they fit, and one. What is committed has no holes: neither has this. */
 export async function readRange(
   client: pg.ClientBase,
   lane: number,
@@ -44,9 +53,10 @@ export async function readRange(
                     (select array_agg(m.user_id) from message.member m
                       where m.conversation_id = e.conversation_id and m.from_position = e.position)
                   end as members
-             from message.event e
-            where e.lane = $1 and e.position >= $2 order by e.position limit $3`,
-    values: [lane, from, limit],
+             from (select *, ${bytesBefore('position')} as before
+                     from (select * from message.event where lane = $1 and position >= $2 order by position limit $3) asked) e
+            where e.before <= $4 order by e.position`,
+    values: [lane, from, limit, MAX_BUS_BYTES],
   });
   return rows.map((row) => ({ event: toEvent(row), delivery: delivery(row) }));
 }
@@ -60,18 +70,18 @@ export async function readHead(client: pg.ClientBase, lane: number): Promise<num
   return rows[0]?.head ?? 0;
 }
 
-/** The deliveries at these places, in their order; an empty text where there is none. */
+/** The deliveries at the first of these places, as far as they fit, and one; in their order, an empty text where there is none. */
 export async function readPlaces(client: pg.ClientBase, places: readonly [number, number][]): Promise<string[]> {
-  const { rows } = await client.query<LogRow & { asked: number }>({
+  const { rows } = await client.query<Omit<LogRow, 'body'> & { body: string | null }>({
     name: 'read-places',
-    text: `select asked.ordinality as asked, ${COLUMNS}
-             from unnest($1::smallint[], $2::bigint[]) with ordinality as asked (lane, position, ordinality)
-             join message.event e using (lane, position)`,
-    values: [places.map(([lane]) => lane), places.map(([, position]) => position)],
+    text: `select ${COLUMNS}
+             from (select *, ${bytesBefore('ordinality')} as before
+                     from unnest($1::smallint[], $2::bigint[]) with ordinality as asked (lane, position, ordinality)
+                     left join message.event using (lane, position)) e
+            where e.before <= $3 order by e.ordinality`,
+    values: [places.map(([lane]) => lane), places.map(([, position]) => position), MAX_BUS_BYTES],
   });
-  const found = places.map(() => '');
-  for (const row of rows) found[row.asked - 1] = delivery(row);
-  return found;
+  return rows.map((row) => (row.body === null ? '' : deliveryText(row, row.body)));
 }
 
 export interface HistoryQuery {
@@ -85,18 +95,21 @@ export interface HistoryQuery {
   limit: number;
 }
 
-/** A page of a conversation, ascending by `seq`. */
+/** A page of a conversation, ascending by `seq`: from its first or newest on as far as they fit, and one. */
 export async function readHistory(client: pg.ClientBase, query: HistoryQuery): Promise<string[]> {
   const order = query.newest ? 'desc' : 'asc';
   const { rows } = await client.query<LogRow>({
     name: `read-history-${order}`,
-    text: `select ${COLUMNS} from message.event e
-            where e.conversation_id = $1 and e.seq > $2 and e.seq < $3
-              and ($4::text is null or exists (
-                    select from message.member m where m.conversation_id = e.conversation_id and m.user_id = $4
-                       and e.position >= m.from_position and (m.to_position is null or e.position < m.to_position)))
-            order by e.seq ${order} limit $5`,
-    values: [query.conversation, query.after, query.before, query.member, query.limit],
+    text: `select ${COLUMNS}
+             from (select *, ${bytesBefore(`seq ${order}`)} as before
+                     from (select * from message.event e
+                            where e.conversation_id = $1 and e.seq > $2 and e.seq < $3
+                              and ($4::text is null or exists (
+                                    select from message.member m where m.conversation_id = e.conversation_id and m.user_id = $4
+                                       and e.position >= m.from_position and (m.to_position is null or e.position < m.to_position)))
+                            order by e.seq ${order} limit $5) asked) e
+            where e.before <= $6 order by e.seq ${order}`,
+    values: [query.conversation, query.after, query.before, query.member, query.limit, MAX_BUS_BYTES],
   });
   if (query.newest) rows.reverse();
   return rows.map(delivery);
@@ -110,15 +123,4 @@ export async function wasMember(client: pg.ClientBase, conversation: string, use
     values: [conversation, user],
   });
   return rowCount === 1;
-}
-
-/** The members that an event at this position of the conversation's lane concerns. */
-export async function membersAsOf(client: pg.ClientBase, conversation: string, position: number): Promise<string[]> {
-  const { rows } = await client.query<{ user: string }>({
-    name: 'members-as-of',
-    text: `select user_id as "user" from message.member
-            where conversation_id = $1 and from_position <= $2 and (to_position is null or to_position > $2)`,
-    values: [conversation, position],
-  });
-  return rows.map((row) => row.user);
 }

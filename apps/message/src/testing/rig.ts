@@ -16,13 +16,14 @@ import {
   type SendReceipt,
   type SessionAnswer,
 } from '@huizhi/protocol';
-import { Bus, DedicatedConnection, ensureLanes, runMigrations, silentLogger } from '@huizhi/runtime';
+import { Bus, DedicatedConnection, ensureLanes, runMigrations, silentLogger, type Logger } from '@huizhi/runtime';
 import pg from 'pg';
 import { databaseOptions, SCHEMA } from '../database.js';
 import { buildConversations } from '../lanes/build.js';
 import type { Conversations } from '../lanes/conversations.js';
 import { HistoryReader } from '../reads/history-reader.js';
 import { LogReader } from '../reads/log-reader.js';
+import { MembersReader } from '../reads/members-reader.js';
 
 export const LANES = 8;
 const GATEWAY = 'gateway-of-the-test';
@@ -86,15 +87,16 @@ export class Rig {
     });
   }
 
-  async instance(name: string, leaseMs = 1000, url = this.url): Promise<Instance> {
+  async instance(name: string, log: Logger = silentLogger): Promise<Instance> {
     const bus = Bus.connect({ url: this.nats.url(), name, log: silentLogger });
     await bus.ready();
-    const connection = new DedicatedConnection({ url, schema: SCHEMA, applicationName: name });
-    const reader = new DedicatedConnection({ url, schema: SCHEMA, applicationName: `${name} reader` });
-    const config = { INSTANCE_ID: name, MESSAGE_LANES: LANES, LEASE: leaseMs, PACE: 1 };
-    const conversations = buildConversations(config, connection, bus, silentLogger);
+    const connection = new DedicatedConnection({ url: this.url, schema: SCHEMA, applicationName: name });
+    const reader = new DedicatedConnection({ url: this.url, schema: SCHEMA, applicationName: `${name} reader` });
+    const config = { INSTANCE_ID: name, MESSAGE_LANES: LANES, LEASE: 1000, PACE: 1 };
+    const conversations = buildConversations(config, connection, bus, log);
     await conversations.keeper.start();
     new LogReader(bus, reader, silentLogger).listen();
+    new MembersReader(bus, reader, silentLogger).listen();
     new HistoryReader(bus, reader, silentLogger).listen();
     const instance = {
       bus,

@@ -165,6 +165,16 @@ describe('the feed', () => {
     }
   }, 60_000);
 
+  test('looks ahead at what comes next in each lane first', () => {
+    const world = new World();
+    world.take(0, [0, 0]);
+    world.news(0, 1, 2);
+    world.news(1, 1, 3);
+    expect([...world.feed.ahead()].map((event) => event.position)).toEqual([1, 1, 2, 2, 3]);
+    world.consume();
+    expect([...world.feed.ahead()]).toEqual([]);
+  });
+
   test('drops news when nothing waits any more for room, and reads it from the log once there is room', async () => {
     jest.useFakeTimers();
     try {

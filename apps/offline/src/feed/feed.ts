@@ -12,12 +12,12 @@ export interface FeedOptions {
   readRange: ReadRange;
   /** Called when there is something new to apply. */
   onItems(): void;
-  /** Called with each event as it is queued: what it will need can be asked for early. */
-  onQueued?(event: LaneEvent): void;
 }
 
 /** How many lanes may read the log at the same time. */
 const REPAIRS_AT_ONCE = 8;
+/** How many events of a lane are looked at before their turn: more than are taken of it at once when all lanes are busy. */
+const LOOK_AHEAD = 250;
 
 /**
  * Turns news, which may be lost, doubled or late, into each held inbox lane's own sequence: every position of every
@@ -99,6 +99,17 @@ export class Feed {
     }
   }
 
+  /** What will have to be applied, the next event of each lane first, then the second of each. */
+  *ahead(): Generator<LaneEvent> {
+    const depth = Math.min(LOOK_AHEAD, Math.max(...this.queues.map((queue) => queue.length)));
+    for (let i = 0; i < depth; i++) {
+      for (const queue of this.queues) {
+        const item = queue.at(i);
+        if (item) yield item.event;
+      }
+    }
+  }
+
   /** The queues' beginnings have been applied. */
   applied(): void {
     for (const repair of this.repairs) repair.roomMade();
@@ -169,7 +180,6 @@ export class Feed {
       if (joined === 0) return;
       const body = bodies[line + index] ?? '';
       queue.push({ lane, event, body, bytes: Buffer.byteLength(body), takers: lacking });
-      this.options.onQueued?.(event);
     });
   }
 

@@ -64,12 +64,12 @@ describe('fetching', () => {
     const gateway = rig.gateway();
     const eli = await gateway.open('eli');
     expect(eli.waiting).toBe(100_000);
-    const begun = Date.now();
+    const begun = performance.now();
     const texts: number[] = [];
     for (let from = 1; from <= eli.head;) {
       const page = await gateway.fetch(eli, { from, limit: 1_000 });
       for (const body of page.bodies) texts.push(Number(textOf(body)));
-      if (from === 1) expect(Date.now() - begun).toBeLessThan(1_000);
+      if (from === 1) expect(performance.now() - begun).toBeLessThan(1_000);
       from = page.head.upTo + 1;
     }
     expect(texts.length).toBe(100_000);

@@ -45,7 +45,7 @@ export class Fetcher {
       return this.refuse(replyTo, isRevoked ? 'tokenRevoked' : 'notAllowed');
     }
     if (this.waiting.length >= MAX_WAITING) return this.refuse(replyTo, 'unavailable');
-    if (device.session) device.session.seenAt = Date.now();
+    if (device.session) device.session.seenAt = performance.now();
     this.waiting.push({ user, request, replyTo });
     this.next();
   }

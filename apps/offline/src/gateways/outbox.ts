@@ -53,7 +53,7 @@ export class Outbox {
     this.to(gateway).attached(session, cursor, head);
   }
 
-  flush(now = Date.now()): void {
+  flush(now = performance.now()): void {
     clearImmediate(this.scheduled);
     this.scheduled = undefined;
     for (const talk of this.spoken) talk.flush(now);
@@ -65,7 +65,7 @@ export class Outbox {
     this.scheduled ??= setImmediate(() => this.flush());
   }
 
-  tick(now = Date.now()): void {
+  tick(now = performance.now()): void {
     for (const [gateway, talk] of this.talks) {
       const silence = now - talk.spokenAt;
       if (silence > FORGET_MS) this.talks.delete(gateway);

@@ -13,7 +13,7 @@ const ENTRY_BYTES = 52;
 
 /** The numbered messages to one gateway. */
 export class Talk {
-  spokenAt = Date.now();
+  spokenAt = performance.now();
   private n = 0;
   private news: Omit<GatewayNews, 'from' | 'n'> = {};
   private lines = new Map<Line, number>();
@@ -70,7 +70,7 @@ export class Talk {
   }
 
   private makeRoom(bytes: number): void {
-    if (this.bytes + bytes > MAX_BUS_BYTES) this.flush(Date.now());
+    if (this.bytes + bytes > MAX_BUS_BYTES) this.flush(performance.now());
     this.bytes += bytes;
     this.empty = false;
   }

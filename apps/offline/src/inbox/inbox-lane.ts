@@ -52,7 +52,7 @@ export class InboxLane {
   readonly queued: number[];
   /** Per message lane: the position up to which events are applied, in memory. */
   applied: number[];
-  /** Since when `applied` is ahead of the database. */
+  /** Since when, by `performance.now()`, `applied` is ahead of the database. */
   dirtySince: number | undefined;
   readonly openings: Opening[] = [];
   readonly checks: Check[] = [];

@@ -19,7 +19,7 @@ import { openDevices, removeDevices } from '../sql/devices.js';
 import { revokeTokens } from '../sql/revocations.js';
 import { gather } from './gather.js';
 import type { InboxLane } from './inbox-lane.js';
-import { loadUsers, strangersOf } from './load-users.js';
+import { loadUsers, readyOf, strangersOf } from './load-users.js';
 import { planEntries, settleApplied, type Batch, type EntryPlan } from './plan.js';
 import { planWorks, type WorksPlan } from './plan-works.js';
 import type { Settling } from './settling.js';
@@ -39,7 +39,6 @@ export interface InboxWriterOptions {
 }
 
 interface Plan {
-  readonly batch: Batch;
   readonly entries: EntryPlan;
   readonly works: WorksPlan;
   /** The lanes this transaction writes for, each fenced. */
@@ -58,6 +57,8 @@ export class InboxWriter {
   private readonly backoff = new Backoff(50, 2_000);
   private bell = deferred();
   private running: Promise<void> | undefined;
+  /** Whose strangers are loaded first. */
+  private turn = 0;
 
   constructor(private readonly options: InboxWriterOptions) {}
 
@@ -102,7 +103,7 @@ export class InboxWriter {
   private async step(): Promise<boolean> {
     const lanes = this.current();
     const batch = gather(lanes, this.options.feed, this.options.recipients);
-    const late = lanes.filter((lane) => isLate(lane, Date.now()));
+    const late = lanes.filter((lane) => isLate(lane, performance.now()));
     if (batch.works.length === 0 && batch.slices.length === 0 && late.length === 0) return false;
     const involved = new Set([...batch.works.map((works) => works.lane), ...late]);
     try {
@@ -117,15 +118,14 @@ export class InboxWriter {
 
   private async carryOut(batch: Batch, involved: Set<InboxLane>): Promise<void> {
     const { connection, settling, keeper, feed } = this.options;
-    const strangers = strangersOf(batch);
+    const strangers = strangersOf(batch, this.turn++);
     for (const lane of strangers.values()) involved.add(lane);
-    if (strangers.size > 0) await connection.exclusive((client) => loadUsers(client, strangers));
-    const alive = { ...batch, works: batch.works.filter((works) => works.lane.state !== 'lost') };
+    await loadUsers(connection, strangers);
+    const ready = readyOf(batch);
     const plan: Plan = {
-      batch: alive,
-      entries: planEntries(alive.slices),
-      works: planWorks(alive.works),
-      lanes: new Set([...involved].filter((lane) => mustWrite(lane, alive))),
+      entries: planEntries(ready.slices),
+      works: planWorks(ready.works),
+      lanes: new Set([...involved].filter((lane) => mustWrite(lane, ready))),
     };
     for (const lane of plan.entries.lanes) plan.lanes.add(lane);
     for (const lane of plan.lanes) involved.add(lane);
@@ -133,9 +133,9 @@ export class InboxWriter {
     const moves = plan.lanes.size > 0 ? await this.commit(plan) : [];
     keeper.committed(moves);
     for (const lane of plan.lanes) lane.dirtySince = undefined;
-    settleApplied(plan.entries, plan.lanes, Date.now());
-    for (const { queue, items } of batch.slices) queue.shift(items.length);
-    settling.settle(alive.works, plan.works, plan.entries);
+    settleApplied(plan.entries, plan.lanes, performance.now());
+    for (const { queue, items } of ready.slices) queue.shift(items.length);
+    settling.settle(ready.works, plan.works, plan.entries);
     if (plan.lanes.size > 0) await failpointAsync('offline.after-delivery');
     for (const lane of plan.lanes) lane.evict();
     feed.applied();

@@ -1,38 +1,85 @@
+import type { DedicatedConnection } from '@huizhi/runtime';
 import type pg from 'pg';
 import { readDevices, readHeads } from '../sql/users.js';
 import type { InboxLane } from './inbox-lane.js';
-import type { Batch } from './plan.js';
+import type { Batch, LaneWorks, Slice } from './plan.js';
 import { newUser, type User } from './user.js';
 
-/** Users that a batch needs and whom their lanes do not have in memory. */
-export function strangersOf(batch: Batch): Map<string, InboxLane> {
+/** The most users that one step reads into memory, over all lanes: each costs a look into every day's partition. */
+export const MAX_STRANGERS = 1_000;
+/** The most of one statement, so that it ends within its time however many days are kept. Others have their turn in between. */
+export const AT_ONCE = 200;
+
+interface Stranger {
+  readonly user: string;
+  readonly lane: InboxLane;
+}
+
+/**
+ * Users that a batch needs and whom their lanes do not have in memory. The first of each queue and of each kind of work in turn,
+ * so that none with many keeps the others waiting; should even these be too many, others are first in the next `turn`. Whoever
+ * finds no room is loaded in a later step, and what needs them waits where it is.
+ */
+export function strangersOf(batch: Batch, turn: number): Map<string, InboxLane> {
+  const queues = lackingIn(batch);
   const strangers = new Map<string, InboxLane>();
-  const need = (lane: InboxLane | undefined, id: string): void => {
+  const longest = queues.reduce((most, queue) => Math.max(most, queue.length), 0);
+  for (let place = 0; place < longest; place++) {
+    for (let n = 0; n < queues.length; n++) {
+      const stranger = queues[(turn * MAX_STRANGERS + n) % queues.length]?.[place];
+      if (!stranger) continue;
+      strangers.set(stranger.user, stranger.lane);
+      if (strangers.size === MAX_STRANGERS) return strangers;
+    }
+  }
+  return strangers;
+}
+
+/** By queue and by kind of work, in order. Who is wanted and in memory is kept there meanwhile. */
+function lackingIn(batch: Batch): Stranger[][] {
+  const queues: Stranger[][] = [];
+  const meet = (queue: Stranger[], lane: InboxLane | undefined, id: string): void => {
     if (!lane || lane.state === 'lost') return;
     const user = lane.users.get(id);
     if (user) user.used = true;
-    else strangers.set(id, lane);
+    else queue.push({ user: id, lane });
   };
   for (const { items } of batch.slices) {
+    const queue: Stranger[] = [];
     for (const { item, recipients } of items) {
-      for (const { user, lane } of recipients) need(item.takers[lane], user);
+      for (const { user, lane } of recipients) meet(queue, item.takers[lane], user);
     }
+    queues.push(queue);
   }
   for (const { lane, openings, cursors, checks, revocations } of batch.works) {
-    for (const { request } of openings) need(lane, request.user);
-    for (const { user } of cursors) need(lane, user);
-    for (const { user } of checks) need(lane, user);
-    for (const { user } of revocations) need(lane, user);
+    for (const works of [openings.map(({ request }) => request), cursors, checks, revocations]) {
+      const queue: Stranger[] = [];
+      for (const { user } of works) meet(queue, lane, user);
+      queues.push(queue);
+    }
   }
-  return strangers;
+  return queues.filter((queue) => queue.length > 0);
 }
 
 /**
  * Reads them into memory. May run before the transaction's fence: if another owner had written in between, the fence
  * fails and the lane is forgotten with all that was read.
  */
-export async function loadUsers(client: pg.ClientBase, strangers: ReadonlyMap<string, InboxLane>): Promise<void> {
+export async function loadUsers(
+  connection: DedicatedConnection,
+  strangers: ReadonlyMap<string, InboxLane>,
+): Promise<void> {
   const ids = [...strangers.keys()];
+  for (let from = 0; from < ids.length; from += AT_ONCE) {
+    const some = ids.slice(from, from + AT_ONCE);
+    for (const user of await connection.exclusive((client) => readUsers(client, some))) {
+      const lane = strangers.get(user.id);
+      if (lane && lane.state !== 'lost' && !lane.users.has(user.id)) lane.users.set(user.id, user);
+    }
+  }
+}
+
+async function readUsers(client: pg.ClientBase, ids: readonly string[]): Promise<Iterable<User>> {
   const users = new Map<string, User>();
   for (const { user, head, tokensValidFrom } of await readHeads(client, ids)) {
     users.set(user, newUser(user, head, tokensValidFrom));
@@ -41,8 +88,39 @@ export async function loadUsers(client: pg.ClientBase, strangers: ReadonlyMap<st
     const device = { id, epoch, cursor, revokedEpoch, resync: false, session: undefined };
     users.get(user)?.devices.set(id, device);
   }
-  for (const [id, user] of users) {
-    const lane = strangers.get(id);
-    if (lane && lane.state !== 'lost' && !lane.users.has(id)) lane.users.set(id, user);
-  }
+  return users.values();
+}
+
+/** What of a batch can be done with the users that are in memory. Lost lanes' works are over. */
+export function readyOf({ works, slices }: Batch): Batch {
+  return {
+    works: works.filter(({ lane }) => lane.state !== 'lost').flatMap(readyWorks),
+    slices: slices.map(readySlice),
+  };
+}
+
+function readyWorks({ lane, openings, cursors, checks, revocations }: LaneWorks): LaneWorks[] {
+  const isHere = ({ user }: { user: string }): boolean => lane.users.has(user);
+  const missing = checks.findIndex((check) => !isHere(check));
+  const ready: LaneWorks = {
+    lane,
+    openings: openings.filter(({ request }) => isHere(request)),
+    cursors: cursors.filter(isHere),
+    // They are taken off their queue as many as they are, so without gaps.
+    checks: missing < 0 ? checks : checks.slice(0, missing),
+    revocations: revocations.filter(isHere),
+  };
+  const { length } = [...ready.openings, ...ready.cursors, ...ready.checks, ...ready.revocations];
+  return length > 0 ? [ready] : [];
+}
+
+/** In order: nothing may overtake an event whose recipients are not all here. */
+function readySlice({ queue, items }: Slice): Slice {
+  const missing = items.findIndex(({ item, recipients }) =>
+    recipients.some(({ user, lane: number }) => {
+      const lane = item.takers[number];
+      return lane !== undefined && lane.state !== 'lost' && !lane.users.has(user);
+    }),
+  );
+  return { queue, items: missing < 0 ? items : items.slice(0, missing) };
 }

@@ -84,7 +84,7 @@ describe('ownership of inbox lanes', () => {
     await until(() => gateway.told.length === users.length);
     // As another instance would: without a word to the owner, which finds out by its own fence.
     await rig.admin.query(
-      `update offline.lane set owner = 'other', epoch = epoch + 1, lease_until = now() + interval '1 hour'`,
+      `update offline.lane set owner = 'other', epoch = epoch + 1, lease_until = now() + interval '1 minute'`,
     );
     say();
     for (const session of sessions) gateway.cursor(session, 1);

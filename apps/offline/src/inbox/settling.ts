@@ -68,7 +68,7 @@ export class Settling {
     // Last in the map: the longest unseen is the first.
     user.devices.delete(id);
     user.devices.set(id, device);
-    const before = lane.register(user, device, gateway, session, Date.now());
+    const before = lane.register(user, device, gateway, session, performance.now());
     if (before) this.outbox.kick(before.gateway, before.session);
     openings.inc({ outcome: write ? 'opened' : 'repeated' });
     const { epoch, cursor, resync } = device;

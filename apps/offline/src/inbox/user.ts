@@ -37,6 +37,7 @@ export interface Session {
   readonly epoch: number;
   /** Entries beyond it are told live. */
   readonly from: number;
+  /** When it was last spoken of, by `performance.now()`. */
   seenAt: number;
 }
 

@@ -95,7 +95,7 @@ export class SessionEdge {
   private decide(lane: InboxLane, gateway: string, { session, device: id, epoch }: Claim, user: User): void {
     const device = user.devices.get(id);
     if (device?.epoch !== epoch) return this.options.outbox.over(gateway, { session, epoch }, device);
-    lane.register(user, device, gateway, session, Date.now());
+    lane.register(user, device, gateway, session, performance.now());
     this.options.outbox.attached(gateway, session, device.cursor, user.head);
   }
 
@@ -128,7 +128,7 @@ export class SessionEdge {
       return true;
     }
     if (device.epoch < claim.epoch || device.cursor < claim.cursor) return false;
-    if (device.session) device.session.seenAt = Date.now();
+    if (device.session) device.session.seenAt = performance.now();
     cursors.inc({ outcome: 'repeated' });
     this.options.outbox.confirm(gateway, claim.session, device.cursor);
     return true;

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Rig, until } from '../testing/rig.js';
 
 describe('sessions and cursors', () => {
@@ -105,3 +105,29 @@ describe('sessions and cursors', () => {
     expect((await gateway.open('hoa', 'device-69')).epoch).toBeGreaterThan(1);
   });
 });
+
+test('a clock that is stepped ahead by hours costs no session its news', async () => {
+  const rig = await Rig.start();
+  try {
+    // The wall clock, and what the service does every so often, are in the test's hand; everything else goes its way.
+    const real = [
+      'setTimeout',
+      'clearTimeout',
+      'setImmediate',
+      'clearImmediate',
+      'nextTick',
+      'queueMicrotask',
+    ] as const;
+    jest.useFakeTimers({ doNotFake: [...real, 'performance', 'hrtime'] });
+    await rig.instance('offline-1');
+    const gateway = rig.gateway();
+    const ida = await gateway.open('ida');
+    jest.setSystemTime(Date.now() + 3 * 3_600_000);
+    jest.advanceTimersByTime(10_000);
+    rig.message.say('bob', 'ida', 'hello');
+    await until(() => gateway.seqsOf(ida.session).length === 1, 'the news');
+  } finally {
+    jest.useRealTimers();
+    await rig.stop();
+  }
+}, 60_000);

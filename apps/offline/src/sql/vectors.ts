@@ -1,12 +1,13 @@
 import { LaneCountError } from '@huizhi/runtime';
 import type pg from 'pg';
 
-/** Creates the vectors of applied positions where there are none. @throws LaneCountError when they are of another length */
+/** Creates the vectors of applied positions where there are none; others may be at it. @throws LaneCountError when they are of another length */
 export async function ensureVectors(client: pg.ClientBase, lanes: number, messageLanes: number): Promise<void> {
   await client.query(
     `insert into offline.inbox_lane (lane, applied)
      select lane, array_fill(0::bigint, array[$2::int]) from generate_series(0, $1::int - 1) as lane
-      where not exists (select from offline.inbox_lane)`,
+      where not exists (select from offline.inbox_lane)
+         on conflict do nothing`,
     [lanes, messageLanes],
   );
   await assertVectors(client, messageLanes);

@@ -9,6 +9,8 @@ import {
   type LogGetRequest,
   type LogRangeRequest,
   type LogReply,
+  type MembersReply,
+  type MembersRequest,
   type NewsHead,
   type NewsRun,
 } from '@huizhi/protocol';
@@ -25,7 +27,9 @@ export class FakeMessage {
   /** While false, the log does not answer. */
   answering = true;
   readonly rangesAsked: LogRangeRequest[] = [];
-  membersAsked = 0;
+  readonly membersAsked: MembersRequest[] = [];
+  /** What becomes of the next answers about members; later ones pass. */
+  readonly membersFates: ('lost' | 'failed')[] = [];
   private readonly log: Stored[][];
   private readonly seqs = new Map<string, number>();
 
@@ -39,12 +43,13 @@ export class FakeMessage {
       const { head } = decodeLines<LogGetRequest | LogRangeRequest>(payload);
       bus.respond(reply, head.op === 'range' ? this.range(head) : this.get(head));
     });
+    bus.subscribe(subjects.members, (payload, _, reply) => {
+      const { head } = decodeLines<MembersRequest>(payload);
+      this.membersAsked.push(head);
+      const fate = this.membersFates.shift();
+      if (reply && fate !== 'lost') bus.respond(reply, this.members(head, fate));
+    });
   }
-
-  readonly membersAsOf = (conversation: string): Promise<string[]> => {
-    this.membersAsked += 1;
-    return Promise.resolve(this.groups.get(conversation) ?? []);
-  };
 
   /** Stores a text between two users; nobody is told yet. */
   store(from: string, to: string, text: string, device = 'phone'): NewsRun {
@@ -114,6 +119,12 @@ export class FakeMessage {
   private get({ places }: LogGetRequest): string {
     const bodies = this.fitting(places.map(([lane, position]) => this.bodyOf(lane, position)));
     return encodeLines({ count: bodies.length } satisfies LogReply, bodies);
+  }
+
+  private members({ groups }: MembersRequest, fate: 'failed' | undefined): string {
+    if (fate) return encodeLines({ error: 'unavailable' } satisfies MembersReply, []);
+    const lines = groups.map(([conversation]) => JSON.stringify(this.groups.get(conversation) ?? []));
+    return encodeLines({} satisfies MembersReply, this.fitting(lines));
   }
 
   private fitting(bodies: string[]): string[] {

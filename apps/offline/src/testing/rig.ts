@@ -68,7 +68,7 @@ export class Rig {
       RETENTION_DAYS: options.retentionDays ?? 30,
       PACE: 1,
     };
-    const service = new OfflineService({ config, bus, log: silentLogger, membersAsOf: this.message.membersAsOf });
+    const service = new OfflineService({ config, bus, log: silentLogger });
     await service.start();
     let stopped: Promise<void> | undefined;
     const stop = async (): Promise<void> => {
@@ -140,9 +140,9 @@ export async function until(
   what = 'a condition',
   boundMs = 15_000,
 ): Promise<void> {
-  const deadline = Date.now() + boundMs;
+  const deadline = performance.now() + boundMs;
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`waited ${boundMs} ms for ${what}`);
+    if (performance.now() > deadline) throw new Error(`waited ${boundMs} ms for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

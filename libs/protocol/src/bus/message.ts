@@ -103,6 +103,17 @@ export interface LogReply {
   count?: number;
 }
 
+/** A group, and a position of its lane: meant are the members whom an event at that position concerns. */
+export type GroupAt = [conversation: string, position: number];
+/** The members of these groups, the most wanted first; of as many of them, from the first on, as fit MAX_BUS_BYTES. */
+export interface MembersRequest {
+  groups: GroupAt[];
+}
+/** Body lines: a JSON array of user ids per group, in the order asked. What has no line is to be asked for again. */
+export interface MembersReply {
+  error?: ErrorName;
+}
+
 export interface HistoryRequest {
   user: string;
   conversation: string;

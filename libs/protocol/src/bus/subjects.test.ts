@@ -24,6 +24,7 @@ const all = [
   subjects.lanes('offline'),
   subjects.news,
   subjects.log,
+  subjects.members,
   subjects.history,
   ...Object.values(commands),
 ];

@@ -15,6 +15,8 @@ export const subjects = {
   lanes: (service: LaneService) => `hz.lanes.${service}`,
   /** Anyone → any message instance (request): {@link LogRangeRequest} or {@link LogGetRequest}, answered {@link LogReply}. */
   log: 'hz.log',
+  /** Offline → any message instance (request): {@link MembersRequest}, answered {@link MembersReply} with an array of user ids per line. */
+  members: 'hz.members',
   /** Gateway → any message instance (request): {@link HistoryRequest}, answered {@link HistoryReply} with a delivery per line. */
   history: 'hz.history',
   /** Gateway → the inbox lane's owner (request): {@link OpenRequest}, answered {@link OpenReply}. */
@@ -43,8 +45,6 @@ export type LaneService = 'message' | 'offline';
 export const commands = {
   /** {@link EnsureUserCommand} → `{}`: the user exists from now on. */
   ensureUser: 'message.users.ensure',
-  /** {@link MembersCommand} → {@link MembersReply}. */
-  membersAsOf: 'message.members.as-of',
   /** {@link RevokeCommand} → {@link RevokeReply}: no older token of the user opens or keeps a session from now on. */
   revokeTokens: 'offline.tokens.revoke',
 } as const;
@@ -54,14 +54,6 @@ export interface EnsureUserCommand {
 }
 export interface RevokeCommand {
   user: string;
-}
-export interface MembersCommand {
-  conversation: string;
-  /** The members that an event at this position of the conversation's lane concerns. */
-  position: number;
-}
-export interface MembersReply {
-  users: string[];
 }
 
 /** An owner speaks of its lanes. `taken` is true when it has just taken them over: send again what it left unanswered. */

@@ -1,31 +1,40 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { Nats } from '@huizhi/constellation';
 import { silentLogger } from '../log/logger.js';
 import { metricsRegistry } from '../metrics/metrics.js';
 import { eventually } from '../testing/eventually.js';
-import { NatsProcess } from '../testing/nats-process.js';
+import { collectGarbage } from '../testing/garbage.js';
 import { RecordingLog } from '../testing/recording-log.js';
 import { Bus, MAX_BUS_PAYLOAD, type BusHandler, type BusOptions } from './bus.js';
 import { BusDisconnectedError, BusNoRespondersError, BusOverloadedError, BusTimeoutError } from './errors.js';
 
-let nats: NatsProcess;
+let folder: string;
+let nats: Nats;
 const open: Bus[] = [];
 let names = 0;
 
 beforeAll(async () => {
-  nats = await NatsProcess.create();
+  folder = mkdtempSync(join(tmpdir(), 'hz-bus-'));
+  nats = await Nats.start({ dataDir: folder });
 });
 beforeEach(async () => {
-  await nats.kill();
-  await nats.start();
+  await nats.kill9();
+  await nats.restart();
 });
 afterEach(async () => {
   await Promise.all(open.splice(0).map((bus) => bus.drain()));
 });
-afterAll(() => nats.kill());
+afterAll(async () => {
+  await nats.stop();
+  rmSync(folder, { recursive: true });
+});
 
 function newBus(options: Partial<BusOptions> = {}): Bus {
   names += 1;
-  const bus = Bus.connect({ url: nats.url, name: `test-${names}`, log: silentLogger, ...options });
+  const bus = Bus.connect({ url: nats.url(), name: `test-${names}`, log: silentLogger, ...options });
   open.push(bus);
   return bus;
 }
@@ -143,7 +152,7 @@ describe('requests', () => {
   test('fail at once when nobody listens or nothing is connected', async () => {
     const bus = await readyBus();
     await expect(bus.request('test.nobody', '', { timeoutMs: 5_000 })).rejects.toThrow(BusNoRespondersError);
-    await nats.kill();
+    await nats.kill9();
     await eventually(() => !bus.connected, 'noticed');
     await expect(bus.request('test.nobody', '', { timeoutMs: 5_000 })).rejects.toThrow(BusDisconnectedError);
   });
@@ -175,9 +184,9 @@ describe('when the server dies', () => {
     const ups: number[] = [];
     b.onReconnect(() => ups.push(1));
     for (let round = 1; round <= 3; round += 1) {
-      await nats.kill();
+      await nats.kill9();
       await eventually(() => !a.connected && !b.connected, 'both noticed');
-      await nats.start();
+      await nats.restart();
       await eventually(() => a.connected && b.connected, 'both are back');
       await settled(b);
       a.publish('test.k', `${round}`);
@@ -188,7 +197,7 @@ describe('when the server dies', () => {
   });
 
   test('a bus made before the server exists connects when it comes, subscriptions included', async () => {
-    await nats.kill();
+    await nats.kill9();
     const bus = newBus();
     const seen = collect(bus, 'test.early');
     expect(bus.publish('test.early', 'lost')).toBe(false);
@@ -198,25 +207,46 @@ describe('when the server dies', () => {
       announced += 1;
       bus.publish('test.early', 'announced');
     });
-    await nats.start();
+    await nats.restart();
     await bus.ready();
     await eventually(() => seen.length === 1, 'heard itself');
     expect(seen).toEqual(['announced']);
     expect(announced).toBe(1);
   });
 
+  test('what is subscribed meanwhile is live when it is back, and what is given up meanwhile is over', async () => {
+    const bus = await readyBus();
+    let over = 0;
+    const earlier = bus.subscribe('test.away', () => (over += 1));
+    await nats.kill();
+    await eventually(() => !bus.connected, 'noticed');
+    earlier.unsubscribe();
+    bus.subscribe('test.away', () => (over += 1)).unsubscribe();
+    const seen = collect(bus, 'test.away');
+    await nats.start();
+    await eventually(() => bus.connected, 'back');
+    bus.publish('test.away', 'heard');
+    await settled(bus);
+    expect(seen).toEqual(['heard']);
+    expect(over).toBe(0);
+  });
+
   test('publishing meanwhile throws nothing, keeps nothing in memory and is counted', async () => {
     const bus = await readyBus();
     const seen = collect(bus, 'test.drop');
     await settled(bus);
-    await nats.kill();
+    await nats.kill9();
     await eventually(() => !bus.connected, 'noticed');
     const before = await metric('hz_bus_dropped_total', { reason: 'disconnected' });
+    collectGarbage();
     const memory = process.memoryUsage().arrayBuffers;
     for (let i = 0; i < 500; i += 1) expect(bus.publish('test.drop', Buffer.alloc(MAX_BUS_PAYLOAD))).toBe(false);
-    expect(process.memoryUsage().arrayBuffers - memory).toBeLessThan(600 * MAX_BUS_PAYLOAD);
+    await eventually(() => {
+      collectGarbage();
+      return process.memoryUsage().arrayBuffers - memory < 10 * MAX_BUS_PAYLOAD;
+    }, 'nothing of it is held');
     expect((await metric('hz_bus_dropped_total', { reason: 'disconnected' })) - before).toBe(500);
-    await nats.start();
+    await nats.restart();
     await bus.ready();
     await settled(bus);
     expect(seen).toEqual([]);
@@ -226,25 +256,23 @@ describe('when the server dies', () => {
     const bus = await readyBus({ maxOutboundBytes: 4 * MAX_BUS_PAYLOAD });
     const payload = Buffer.alloc(MAX_BUS_PAYLOAD / 2);
     nats.freeze();
-    const frozen = performance.now();
     const sent = Array.from({ length: 100 }, () => bus.publish('test.stall', payload)).filter(Boolean).length;
     expect(sent).toBeLessThanOrEqual(11);
     expect(sent).toBeGreaterThanOrEqual(8);
+    // By pings of our own: nobody else would notice within minutes.
     await eventually(() => !bus.connected, 'the half-open link is noticed');
-    expect(performance.now() - frozen).toBeLessThan(8_000);
-    nats.thaw();
+    nats.resume();
     await bus.ready();
     await eventually(() => bus.publish('test.stall', payload), 'it sends again');
-  }, 20_000);
+  });
 
   test('draining while there is no server ends quickly and nothing stays behind', async () => {
     const bus = await readyBus();
-    await nats.kill();
+    await nats.kill9();
     await eventually(() => !bus.connected, 'noticed');
-    const begun = performance.now();
-    await bus.drain();
-    expect(performance.now() - begun).toBeLessThan(2_500);
-    await nats.start();
+    // There is nothing to wait for, however long it may.
+    await bus.drain(3_600_000);
+    await nats.restart();
     const early = newBus({ url: 'nats://127.0.0.1:1' });
     await early.drain();
     expect(early.connected).toBe(false);

@@ -52,7 +52,7 @@ export class Bus {
   private readonly outbound: Outbound;
   private readonly link: Link;
   private readonly log: Logger;
-  private lastErrorLog = 0;
+  private lastErrorLog = -Infinity;
 
   /** Returns at once; the connection is made in the background and kept for ever. */
   static connect(options: BusOptions): Bus {
@@ -173,8 +173,9 @@ export class Bus {
     };
     const interest: Interest = { subject, queue, callback, live: undefined };
     this.interests.add(interest);
-    const client = this.link?.connection;
-    if (client) this.subscribeOn(client, interest);
+    const client = this.link?.client;
+    // One that is closed or about to be takes nothing more; the next one gets all interests.
+    if (client && !client.isClosed() && !client.isDraining()) this.subscribeOn(client, interest);
     return interest;
   }
 
@@ -203,7 +204,7 @@ export class Bus {
   /** Counts each, logs one a second: a handler that fails always would otherwise fill the disk. */
   private handlerFailed(subject: string, error: unknown): void {
     handlerErrors.inc();
-    const now = Date.now();
+    const now = performance.now();
     if (now - this.lastErrorLog < 1_000) return;
     this.lastErrorLog = now;
     this.log.error('bus.handler-failed', { subject, error });

@@ -20,7 +20,8 @@ export interface LinkOptions {
 export class Link {
   /** The connection while it is up. */
   private live: NatsConnection | undefined;
-  private client: NatsConnection | undefined;
+  /** The client there is, up or reconnecting. */
+  private current: NatsConnection | undefined;
   private readonly stopped = new AbortController();
   private readonly running: Promise<void>;
 
@@ -40,10 +41,15 @@ export class Link {
     return this.live;
   }
 
+  /** To subscribe on: also while it reconnects, since what it is given then is live afterwards. */
+  get client(): NatsConnection | undefined {
+    return this.current;
+  }
+
   /** Handlers finish, what was published is sent, then the connection is closed; at most `boundMs` milliseconds. */
   async close(boundMs: number): Promise<void> {
     this.stopped.abort();
-    const client = this.client;
+    const client = this.current;
     if (client && !client.isClosed()) {
       const end = this.live ? client.drain() : client.close();
       await withTimeout(end, boundMs, 'draining the bus').catch(() => client.close());
@@ -89,7 +95,7 @@ export class Link {
 
   /** From open to closed for good. */
   private async watch(client: NatsConnection): Promise<void> {
-    this.client = client;
+    this.current = client;
     if (this.stopped.signal.aborted) return client.close();
     this.opened(client);
     this.up(client);
@@ -101,7 +107,7 @@ export class Link {
     }
     await client.closed();
     this.down(client);
-    this.client = undefined;
+    this.current = undefined;
   }
 
   /**

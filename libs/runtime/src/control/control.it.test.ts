@@ -1,11 +1,13 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { Controller, Module, type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { MessagePattern, RpcException } from '@nestjs/microservices';
-import { TcpProxy } from '@huizhi/constellation';
+import { Nats, TcpProxy } from '@huizhi/constellation';
 import { deferred } from '../deferred.js';
 import { eventually } from '../testing/eventually.js';
-import { NatsProcess } from '../testing/nats-process.js';
 import { ControlClient } from './control-client.js';
 import { connectControl } from './control-server.js';
 
@@ -50,27 +52,30 @@ class ThingsController {
 @Module({ controllers: [ThingsController] })
 class ThingsModule {}
 
-let nats: NatsProcess;
+let folder: string;
+let nats: Nats;
 let proxy: TcpProxy;
 let app: INestApplication;
 let client: ControlClient;
 const stopping = new AbortController();
 
 beforeAll(async () => {
-  nats = await NatsProcess.started();
+  folder = mkdtempSync(join(tmpdir(), 'hz-control-'));
+  nats = await Nats.start({ dataDir: folder });
   app = await NestFactory.create(ThingsModule, { logger: false, abortOnError: false });
-  proxy = await TcpProxy.start({ target: { host: '127.0.0.1', port: nats.port } });
-  connectControl(app, `nats://127.0.0.1:${proxy.port}`, 'things', stopping.signal);
+  proxy = await TcpProxy.start({ target: { host: nats.host, port: nats.port } });
+  connectControl(app, nats.url(proxy), 'things', stopping.signal);
   await app.init();
   await app.startAllMicroservices();
-  client = new ControlClient(nats.url, 'test');
+  client = new ControlClient(nats.url(), 'test');
 });
 afterEach(() => void calls.splice(0));
 afterAll(async () => {
   await client.close();
   await app.close();
   await proxy.stop();
-  await nats.kill();
+  await nats.stop();
+  rmSync(folder, { recursive: true });
 });
 
 test('a command is answered', async () => {
@@ -89,21 +94,22 @@ test('an unexpected exception is "internal" and tells nothing', async () => {
 
 test('no answer in time: tried again, then "timeout"', async () => {
   await expect(client.request('test.slow', {}, { timeoutMs: 100 })).rejects.toMatchObject({ code: 'timeout' });
+  // The second may be given up before it has arrived.
+  await eventually(() => calls.length === 2, 'both calls');
   expect(calls).toEqual(['slow', 'slow']);
 });
 
 test('nobody there is "unavailable", at once', async () => {
-  const begun = performance.now();
-  await expect(client.request('test.nobody', {})).rejects.toMatchObject({ code: 'unavailable' });
-  expect(performance.now() - begun).toBeLessThan(1_500);
+  const patience = { timeoutMs: 3_600_000 };
+  await expect(client.request('test.nobody', {}, patience)).rejects.toMatchObject({ code: 'unavailable' });
 });
 
 test('both sides come back after kill -9 of the server', async () => {
-  await nats.kill();
+  await nats.kill9();
   await expect(client.request('test.double', { n: 1 }, { timeoutMs: 300 })).rejects.toMatchObject({
     name: 'ControlError',
   });
-  await nats.start();
+  await nats.restart();
   const works = (): Promise<boolean> =>
     client.request('test.double', { n: 1 }, { timeoutMs: 300, attempts: 1 }).then(
       () => true,
@@ -114,8 +120,8 @@ test('both sides come back after kill -9 of the server', async () => {
 
 test('a link on which nothing moves: requests fail in bounded time, and both sides come back on another link', async () => {
   const ballast = 'x'.repeat(900_000);
-  const clientProxy = await TcpProxy.start({ target: { host: '127.0.0.1', port: nats.port } });
-  const client = new ControlClient(`nats://127.0.0.1:${clientProxy.port}`, 'stalled');
+  const clientProxy = await TcpProxy.start({ target: { host: nats.host, port: nats.port } });
+  const client = new ControlClient(nats.url(clientProxy), 'stalled');
   const heavy = (): Promise<string> => client.request('test.heavy', { ballast }, { timeoutMs: 1_000, attempts: 1 });
   const before = Array.from({ length: 20 }, () => heavy().catch(() => undefined));
   await eventually(() => calls.length === 20, 'the server to be at work');
@@ -123,23 +129,21 @@ test('a link on which nothing moves: requests fail in bounded time, and both sid
   proxy.stall();
   clientProxy.stall();
   released.resolve();
-  const begun = performance.now();
   const during = Array.from({ length: 20 }, () => heavy());
   for (const request of during) await expect(request).rejects.toMatchObject({ code: 'timeout' });
-  expect(performance.now() - begun).toBeLessThan(5_000);
   await Promise.all(before);
   const works = (): Promise<boolean> =>
     client.request('test.double', { n: 21 }, { timeoutMs: 300, attempts: 1 }).then(Boolean, () => false);
-  await eventually(works, 'an answer over another link', 20_000);
+  await eventually(works, 'an answer over another link');
   await client.close();
   await clientProxy.stop();
-}, 30_000);
+});
 
 test('a client made without a server works once there is one', async () => {
-  await nats.kill();
-  const early = new ControlClient(nats.url, 'early');
+  await nats.kill9();
+  const early = new ControlClient(nats.url(), 'early');
   await expect(early.request('test.double', { n: 1 }, { attempts: 1 })).rejects.toMatchObject({ code: 'unavailable' });
-  await nats.start();
+  await nats.restart();
   await eventually(() => early.request('test.double', { n: 1 }).then(Boolean, () => false), 'answered');
   await early.close();
 });

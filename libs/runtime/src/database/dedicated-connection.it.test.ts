@@ -1,9 +1,8 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
-import { once } from 'node:events';
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type pg from 'pg';
 import { deferred } from '../deferred.js';
 import { eventually } from '../testing/eventually.js';
+import { PostgresProxy } from '../testing/postgres-proxy.js';
 import { TestSchema } from '../testing/test-schema.js';
 import { DedicatedConnection, type DedicatedConnectionOptions } from './dedicated-connection.js';
 import { CommitUnknownError, ConnectionLostError, RolledBackError, UnsafeIntegerError } from './errors.js';
@@ -19,6 +18,7 @@ beforeAll(async () => {
   );
 });
 afterEach(async () => {
+  jest.restoreAllMocks();
   await Promise.all(open.splice(0).map((connection) => connection.close()));
   await schema.client.query('truncate note');
 });
@@ -162,7 +162,7 @@ describe('when the connection breaks', () => {
   });
 
   test('an unreachable database refuses at once while backing off, and is found again', async () => {
-    const proxy = await Proxy.before(schema.url);
+    const proxy = await PostgresProxy.before(schema.url);
     await proxy.close();
     const db = connection({ url: proxy.url });
     await expect(db.exclusive(insert(1))).rejects.toThrow(ConnectionLostError);
@@ -176,8 +176,22 @@ describe('when the connection breaks', () => {
     await proxy.close();
   });
 
+  test('a clock that is stepped back by hours while it backs off keeps it from nothing', async () => {
+    const proxy = await PostgresProxy.before(schema.url);
+    await proxy.close();
+    const db = connection({ url: proxy.url });
+    await expect(db.exclusive(insert(1))).rejects.toThrow(ConnectionLostError);
+    const { now } = Date;
+    jest.spyOn(Date, 'now').mockImplementation(() => now() - 3 * 3_600_000);
+    await proxy.listen();
+    const works = (): Promise<boolean> => db.exclusive(insert(1)).then(Boolean, () => false);
+    await eventually(works, 'the database is found again');
+    await db.close();
+    await proxy.close();
+  });
+
   test('a database that swallows everything is given up after the query timeout', async () => {
-    const proxy = await Proxy.before(schema.url);
+    const proxy = await PostgresProxy.before(schema.url);
     const db = connection({ url: proxy.url, queryTimeoutMs: 200 });
     await db.exclusive((client) => client.query('select 1'));
     proxy.swallow = true;
@@ -230,7 +244,7 @@ describe('transaction', () => {
   });
 
   test('a COMMIT that was sent and carried out but not answered is unknown', async () => {
-    const proxy = await Proxy.before(schema.url);
+    const proxy = await PostgresProxy.before(schema.url);
     const db = connection({ url: proxy.url });
     const outcome = db.transaction(async (client) => {
       await insert(1)(client);
@@ -247,7 +261,7 @@ describe('transaction', () => {
   });
 
   test('a COMMIT that never arrived is unknown too', async () => {
-    const proxy = await Proxy.before(schema.url);
+    const proxy = await PostgresProxy.before(schema.url);
     const db = connection({ url: proxy.url, queryTimeoutMs: 200 });
     const outcome = db.transaction(async (client) => {
       await insert(1)(client);
@@ -269,8 +283,35 @@ describe('a single statement', () => {
     expect(await ids()).toEqual(['3']);
   });
 
+  test('that is refused in another language than English is a plain error too', async () => {
+    const proxy = await PostgresProxy.before(schema.url);
+    const db = connection({ url: proxy.url });
+    proxy.speaksVietnamese = true;
+    const twice = 'insert into note values (1, 1), (2, 1)';
+    await expect(db.single((client) => client.query(twice))).rejects.toMatchObject({
+      code: '23505',
+      severity: expect.not.stringContaining('ERROR'),
+    });
+    await expect(db.transaction((client) => client.query(twice))).rejects.toMatchObject({ code: '23505' });
+    expect(db.connected).toBe(true);
+    await db.close();
+    await proxy.close();
+  });
+
+  test('that failed as a PANIC would is a plain error only if the session goes on', async () => {
+    const proxy = await PostgresProxy.before(schema.url);
+    const db = connection({ url: proxy.url });
+    const full = (client: pg.Client) => client.query(`do $$ begin raise exception using errcode = 'disk_full'; end $$`);
+    await expect(db.single(full)).rejects.toMatchObject({ code: '53100' });
+    expect(db.connected).toBe(true);
+    proxy.cutAfterAnswer = true;
+    await expect(db.single(full)).rejects.toThrow(CommitUnknownError);
+    await db.close();
+    await proxy.close();
+  });
+
   test('that was carried out but not answered is unknown', async () => {
-    const proxy = await Proxy.before(schema.url);
+    const proxy = await PostgresProxy.before(schema.url);
     const db = connection({ url: proxy.url });
     await db.whenConnected();
     proxy.cutAnswers = true;
@@ -301,57 +342,3 @@ test('closing lets works that wait finish and refuses later ones', async () => {
   await expect(db.exclusive(insert(3))).rejects.toThrow(ConnectionLostError);
   expect(await ids()).toEqual(['1', '2']);
 });
-
-/** Between a client and PostgreSQL: can swallow what is sent, or cut the line instead of passing an answer on. */
-class Proxy {
-  swallow = false;
-  cutAnswers = false;
-  private server: Server | undefined;
-  private readonly sockets = new Set<Socket>();
-
-  private constructor(
-    private readonly target: URL,
-    private port: number,
-  ) {}
-
-  static async before(url: string): Promise<Proxy> {
-    const proxy = new Proxy(new URL(url), 0);
-    await proxy.listen();
-    return proxy;
-  }
-
-  get url(): string {
-    const url = new URL(this.target);
-    url.hostname = '127.0.0.1';
-    url.port = String(this.port);
-    return url.href;
-  }
-
-  async listen(): Promise<void> {
-    this.server = createServer((client) => this.pass(client)).listen(this.port, '127.0.0.1');
-    await once(this.server, 'listening');
-    this.port = (this.server.address() as AddressInfo).port;
-  }
-
-  async close(): Promise<void> {
-    for (const socket of this.sockets) socket.destroy();
-    this.server?.close();
-    if (this.server?.listening) await once(this.server, 'close');
-  }
-
-  private pass(client: Socket): void {
-    const upstream = connect(Number(this.target.port || 5432), this.target.hostname);
-    for (const socket of [client, upstream]) {
-      this.sockets.add(socket);
-      socket.on('error', () => undefined);
-      socket.on('close', () => this.sockets.delete(socket));
-    }
-    client.on('data', (data) => this.swallow || upstream.write(data));
-    upstream.on('data', (data) => {
-      if (this.cutAnswers) client.destroy();
-      else client.write(data);
-    });
-    client.on('close', () => upstream.destroy());
-    upstream.on('close', () => client.destroy());
-  }
-}

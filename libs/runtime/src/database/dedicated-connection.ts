@@ -3,6 +3,7 @@ import { Backoff, pause } from '../backoff.js';
 import { CommitUnknownError, ConnectionLostError, RolledBackError } from './errors.js';
 import { declareFailpoints, failpoint } from '../failpoints/failpoints.js';
 import { destroySocket, hotClient, type HotClientOptions } from './hot-client.js';
+import { endsSession, proofOf } from './sqlstate.js';
 
 // Fired after COMMIT was carried out: for the caller it is as if the answer had been lost on the way.
 declareFailpoints('database.commit-answer-lost');
@@ -83,7 +84,7 @@ export class DedicatedConnection {
         failpoint('database.commit-answer-lost');
         return result;
       } catch (error) {
-        throw this.afterSending(client, error, 'the statement');
+        throw await this.afterSending(client, error, 'the statement');
       }
     });
   }
@@ -102,7 +103,7 @@ export class DedicatedConnection {
     while (!signal?.aborted && !this.closed) {
       const up = await this.exclusive(() => Promise.resolve(true)).catch(() => false);
       if (up) return;
-      await pause(Math.max(10, this.retryAt - Date.now()), signal);
+      await pause(Math.max(10, this.retryAt - performance.now()), signal);
     }
   }
 
@@ -112,8 +113,7 @@ export class DedicatedConnection {
     try {
       return await work(client);
     } catch (error) {
-      // The server says FATAL before it hangs up: the connection is gone though its socket is not yet.
-      if (isFatal(error)) this.lost(client, error);
+      if (endsSession(error)) this.lost(client, error);
       if (this.client === client || error instanceof CommitUnknownError) throw error;
       throw new ConnectionLostError('the connection to the database broke', { cause: error });
     } finally {
@@ -129,7 +129,7 @@ export class DedicatedConnection {
   }
 
   private async connect(): Promise<pg.Client> {
-    const wait = this.retryAt - Date.now();
+    const wait = this.retryAt - performance.now();
     if (wait > 0) throw new ConnectionLostError('the database is not reachable', { cause: this.lastFailure });
 
     const client = hotClient(this.options);
@@ -152,7 +152,7 @@ export class DedicatedConnection {
 
   private failed(error: Error): void {
     this.lastFailure = error;
-    this.retryAt = Date.now() + this.backoff.next();
+    this.retryAt = performance.now() + this.backoff.next();
     this.options.onStatus?.(false, error);
   }
 
@@ -180,31 +180,24 @@ export class DedicatedConnection {
       answer = await client.query('commit');
       failpoint('database.commit-answer-lost');
     } catch (error) {
-      throw this.afterSending(client, error, 'COMMIT');
+      throw await this.afterSending(client, error, 'COMMIT');
     }
     if (answer.command === 'ROLLBACK') throw new RolledBackError('the transaction had failed: COMMIT rolled it back');
   }
 
   /** What an error means once a commit was on its way: refused for certain, or nobody knows, and then the connection is given up. */
-  private afterSending(client: pg.Client, error: unknown, what: string): unknown {
-    if (isRefusal(error)) return error;
+  private async afterSending(client: pg.Client, error: unknown, what: string): Promise<unknown> {
+    const proof = proofOf(error);
+    if (proof === 'rolledBack' || (proof === 'rolledBackIfAlive' && (await answers(client)))) return error;
     this.lost(client, error instanceof Error ? error : new Error(String(error)));
     return new CommitUnknownError(`${what} was sent, its outcome is unknown`, { cause: error });
   }
 }
 
-/**
- * The server answered with an error that proves the rollback: a deferred constraint, a serialization failure.
- * Class 57 (shutdown, cancelled) and FATAL may come after the commit became durable, so they prove nothing.
- */
-function isRefusal(error: unknown): boolean {
-  const { severity, code } = (error ?? {}) as { severity?: unknown; code?: unknown };
-  return severity === 'ERROR' && typeof code === 'string' && !code.startsWith('57');
-}
-
-function isFatal(error: unknown): error is Error {
-  const { severity } = (error ?? {}) as { severity?: unknown };
-  return severity === 'FATAL' || severity === 'PANIC';
-}
+const answers = (client: pg.Client): Promise<boolean> =>
+  client.query('select').then(
+    () => true,
+    () => false,
+  );
 
 function ignore(): void {}

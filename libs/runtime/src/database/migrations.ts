@@ -63,7 +63,7 @@ async function createSchema(client: pg.Client, schema: string): Promise<void> {
 }
 
 async function takeLock(lock: pg.Client, schema: string, timeoutMs: number): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
+  const deadline = performance.now() + timeoutMs;
   const backoff = new Backoff(20, 500);
   for (;;) {
     const { rows } = await lock.query<{ taken: boolean }>('select pg_try_advisory_lock($1, hashtext($2)) as taken', [
@@ -71,7 +71,7 @@ async function takeLock(lock: pg.Client, schema: string, timeoutMs: number): Pro
       schema,
     ]);
     if (rows[0]?.taken) return;
-    if (Date.now() >= deadline) {
+    if (performance.now() >= deadline) {
       throw new MigrationLockError(`another process migrates schema ${schema} for more than ${timeoutMs} ms`);
     }
     await pause(backoff.next());

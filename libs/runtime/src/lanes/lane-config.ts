@@ -1,6 +1,9 @@
 import type { Variables } from '../config/config.js';
 import { durationSetting } from '../config/settings.js';
 
+/** Nobody's lease is longer, milliseconds. */
+export const MAX_LEASE_MS = 60_000;
+
 /** What every service that owns lanes reads. All values in milliseconds. */
 export interface LaneConfig {
   LEASE: number;
@@ -9,7 +12,7 @@ export interface LaneConfig {
 
 export const laneVariables: Variables<LaneConfig> = {
   LEASE: {
-    schema: durationSetting(500, 60_000),
+    schema: durationSetting(500, MAX_LEASE_MS),
     default: 3_000,
     defaultDoc: '`3s`',
     doc: 'How long a silent owner keeps its lanes: the longest pause after a crash.',

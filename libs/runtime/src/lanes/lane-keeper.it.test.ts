@@ -1,135 +1,20 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { makeTestDatabase, Nats, TcpProxy } from '@huizhi/constellation';
-import pg from 'pg';
-import { Bus } from '../bus/bus.js';
-import { DedicatedConnection } from '../database/dedicated-connection.js';
-import { silentLogger } from '../log/logger.js';
+import { TcpProxy } from '@huizhi/constellation';
+import { deferred } from '../deferred.js';
+import { eventually } from '../testing/eventually.js';
+import { LANES, LaneRig, type Owner } from '../testing/lane-rig.js';
 import { ensureLanes, LaneCountError } from './lane-count.js';
-import { LaneKeeper, LaneLostError, type LossReason } from './lane-keeper.js';
-import { createLaneTables, createRefuse, type FencedWork } from './lane-sql.js';
 
 jest.setTimeout(30_000);
 
-const LANES = 6;
-const LEASE_MS = 600;
-
-interface Owner {
-  keeper: LaneKeeper;
-  connection: DedicatedConnection;
-  lost: [number[], LossReason][];
-  /** Appends one row at the next position of a lane; false when it is not the owner (any more). */
-  append(lane: number): Promise<boolean>;
-  end(): Promise<void>;
-}
-
-let url: string;
-let admin: pg.Client;
-let nats: Nats;
-let owners: Owner[];
-let cleanUp: () => Promise<void>;
-
+let rig: LaneRig;
 beforeEach(async () => {
-  const database = await makeTestDatabase('message');
-  url = database.url;
-  admin = new pg.Client({ connectionString: url });
-  admin.on('error', () => undefined);
-  await admin.connect();
-  for (const statement of [...createLaneTables('message'), createRefuse('message')]) await admin.query(statement);
-  await admin.query('create table message.row (lane int, position bigint, owner text, primary key (lane, position))');
-  await ensureLanes(admin, 'message', LANES);
-  const folder = mkdtempSync(join(tmpdir(), 'hz-lanes-'));
-  nats = await Nats.start({ dataDir: folder });
-  owners = [];
-  cleanUp = async () => {
-    await Promise.all(owners.map((owner) => owner.end()));
-    await nats.stop();
-    await admin.end();
-    await database.drop();
-    rmSync(folder, { recursive: true, force: true });
-  };
+  rig = await LaneRig.start();
 });
-afterEach(() => cleanUp());
-
-async function owner(
-  instance: string,
-  onReleasing = (): Promise<void> => Promise.resolve(),
-  tickMs?: number,
-  natsUrl = nats.url(),
-): Promise<Owner> {
-  const bus = Bus.connect({ url: natsUrl, name: instance, log: silentLogger });
-  await bus.ready();
-  const connection = new DedicatedConnection({ url, schema: 'message', applicationName: instance });
-  const lost: Owner['lost'] = [];
-  const keeper = new LaneKeeper({
-    service: 'message',
-    schema: 'message',
-    lanes: LANES,
-    instance,
-    connection,
-    bus,
-    log: silentLogger,
-    leaseMs: LEASE_MS,
-    ...(tickMs === undefined ? {} : { tickMs }),
-    onTaken: () => Promise.resolve(),
-    onLost: (lanes, reason) => lost.push([lanes, reason]),
-    onReleasing,
-  });
-  const append = async (lane: number): Promise<boolean> => {
-    const held = keeper.held(lane);
-    if (!held) return false;
-    const moves = [{ lane, epoch: held.epoch, from: held.head, to: held.head + 1 }];
-    try {
-      await keeper.write(moves, appendRow(lane, held.head + 1, instance));
-    } catch (error) {
-      keeper.forget([lane], error instanceof LaneLostError ? 'taken' : 'database');
-      return false;
-    }
-    keeper.committed(moves);
-    return true;
-  };
-  const one: Owner = {
-    keeper,
-    connection,
-    lost,
-    append,
-    end: async () => {
-      await keeper.stop();
-      await connection.close();
-      await bus.drain();
-    },
-  };
-  owners.push(one);
-  await keeper.start();
-  return one;
-}
-
-const appendRow = (...values: [lane: number, position: number, owner: string]): FencedWork => ({
-  name: 'append-row',
-  ctes: 'stored as (insert into message.row select $6, $7, $8 where (select held from fence))',
-  values,
-});
-
-const count = (one: Owner): number => [...one.keeper.heldLanes()].length;
-
-async function until(what: string, condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 15_000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`waited for ${what}`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
-
-const terminate = (instance: string): Promise<unknown> =>
-  admin.query(
-    'select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1 and datname = current_database()',
-    [instance],
-  );
+afterEach(() => rig.stop());
 
 async function expectNoHoles(): Promise<void> {
-  const { rows } = await admin.query<{ lane: number; rows: number; last: number; head: number }>(
+  const { rows } = await rig.admin.query<{ lane: number; rows: number; last: number; head: number }>(
     `select l.lane, count(r.*)::int as rows, coalesce(max(r.position), 0)::int as last, l.head::int as head
        from message.lane l left join message.row r using (lane) group by l.lane, l.head order by l.lane`,
   );
@@ -137,29 +22,34 @@ async function expectNoHoles(): Promise<void> {
   for (const { rows: n, last, head } of rows) expect([n, last]).toEqual([head, head]);
 }
 
+/** How many lanes have an owner, as the database says. */
+async function owned(): Promise<number> {
+  return (await rig.admin.query('select from message.lane where owner is not null')).rowCount ?? 0;
+}
+
 describe('lanes', () => {
   it('are shared fairly, and handed over at once by who stops', async () => {
-    const [one, two] = [await owner('one'), await owner('two')];
-    await until('a fair share', () => count(one) === LANES / 2 && count(two) === LANES / 2);
-    const three = await owner('three');
-    await until('three shares', () => [one, two, three].every((each) => count(each) === LANES / 3));
-    const four = await owner('four');
-    await until('four shares', () => [one, two, three, four].every((each) => count(each) > 0));
+    const [one, two] = [await rig.owner('one'), await rig.owner('two')];
+    await eventually(() => one.count() === LANES / 2 && two.count() === LANES / 2, 'a fair share');
+    const three = await rig.owner('three');
+    await eventually(() => [one, two, three].every((each) => each.count() === LANES / 3), 'three shares');
+    const four = await rig.owner('four');
+    await eventually(() => [one, two, three, four].every((each) => each.count() > 0), 'four shares');
     await four.keeper.stop();
     await one.keeper.stop();
-    await until('the rest to take over', () => count(two) + count(three) === LANES);
+    await eventually(() => two.count() + three.count() === LANES, 'the rest to take over');
   });
 
   it('of a silent owner are taken after the lease, and what it still writes is refused', async () => {
-    const frozen = await owner('frozen');
+    const frozen = await rig.owner('frozen');
     expect(await frozen.append(0)).toBe(true);
     // Frozen: its ticks and transactions wait behind this, as if the process had been stopped.
     let thaw = (): void => undefined;
     const pause = new Promise<void>((resolve) => (thaw = resolve));
     const held = frozen.connection.exclusive(() => pause);
     const stale = frozen.append(0);
-    const other = await owner('other');
-    await until('the other to take all', () => count(other) === LANES);
+    const other = await rig.owner('other');
+    await eventually(() => other.count() === LANES, 'the other to take all');
     expect(await other.append(0)).toBe(true);
     thaw();
     await held;
@@ -168,31 +58,42 @@ describe('lanes', () => {
   });
 
   it('of who is gone are taken when its lease ends, however far the next tick is', async () => {
-    const gone = await owner('gone');
+    const gone = await rig.owner('gone');
     let wake = (): void => undefined;
     const pause = new Promise<void>((resolve) => (wake = resolve));
     const held = gone.connection.exclusive(() => pause);
-    const other = await owner('other', undefined, 60_000);
-    expect(count(other)).toBe(0);
-    await until('the other to take all', () => count(other) === LANES);
+    const other = await rig.owner('other', { tickMs: 60_000 });
+    expect(other.count()).toBe(0);
+    await eventually(() => other.count() === LANES, 'the other to take all');
     wake();
     await held;
   });
 
+  it('of who was gone before the database’s clock was set back are free, and who was gone counts no more', async () => {
+    const { admin } = rig;
+    await admin.query(`update message.lane set owner = 'ghost', epoch = 7, lease_until = now() + interval '3 hours'`);
+    await admin.query(`insert into message.instance values ('ghost', now() + interval '3 hours')`);
+    const one = await rig.owner('one');
+    expect(one.count()).toBe(LANES);
+    expect(await one.append(0)).toBe(true);
+    await one.keeper.stop();
+    expect((await admin.query('select from message.instance')).rowCount).toBe(0);
+  });
+
   it('of who is cut off from the bus, and from nothing else, are taken by who can be asked for them', async () => {
-    const proxy = await TcpProxy.start({ target: { host: nats.host, port: nats.port } });
+    const proxy = await TcpProxy.start({ target: { host: rig.nats.host, port: rig.nats.port } });
     try {
-      const cut = await owner('cut', undefined, undefined, nats.url(proxy));
-      const other = await owner('other');
-      await until('a fair share', () => count(cut) === LANES / 2 && count(other) === LANES / 2);
+      const cut = await rig.owner('cut', { natsUrl: rig.nats.url(proxy) });
+      const other = await rig.owner('other');
+      await eventually(() => cut.count() === LANES / 2 && other.count() === LANES / 2, 'a fair share');
       await proxy.cut();
-      await until('the other to take all', () => count(other) === LANES);
+      await eventually(() => other.count() === LANES, 'the other to take all');
       expect(await other.append(0)).toBe(true);
       await proxy.heal();
-      await until('a fair share again', () => count(cut) === LANES / 2 && count(other) === LANES / 2);
-      await nats.kill9();
-      await nats.restart();
-      await until('both to go on', () => count(cut) + count(other) === LANES);
+      await eventually(() => cut.count() === LANES / 2 && other.count() === LANES / 2, 'a fair share again');
+      await rig.nats.kill9();
+      await rig.nats.restart();
+      await eventually(() => cut.count() + other.count() === LANES, 'both to go on');
       await expectNoHoles();
     } finally {
       await proxy.stop();
@@ -200,25 +101,50 @@ describe('lanes', () => {
   });
 
   it('are taken again, with a higher epoch, after the database went away', async () => {
-    const one = await owner('one');
+    const one = await rig.owner('one');
     const before = one.keeper.held(2)!.epoch;
     one.keeper.forget([2], 'database');
     expect(one.lost).toEqual([[[2], 'database']]);
-    await until('the lane to come back', () => (one.keeper.held(2)?.epoch ?? 0) > before);
+    await eventually(() => (one.keeper.held(2)?.epoch ?? 0) > before, 'the lane to come back');
   });
 
   it('of an owner that could not finish giving them up are not kept half way: they are lost and can be taken anew', async () => {
     let failed = false;
-    const one = await owner('one', async () => {
+    const onReleasing = async (): Promise<void> => {
       const first = !failed;
       failed = true;
       if (first) throw new Error('cut');
-    });
-    await until('all lanes', () => count(one) === LANES);
-    const two = await owner('two');
-    await until('a failed release', () => failed && count(two) === LANES / 2);
+    };
+    const one = await rig.owner('one', { onReleasing });
+    await eventually(() => one.count() === LANES, 'all lanes');
+    const two = await rig.owner('two');
+    await eventually(() => failed && two.count() === LANES / 2, 'a failed release');
     expect(one.lost[0]?.[1]).toBe('database');
-    await until('a fair share', () => count(one) === LANES / 2);
+    await eventually(() => one.count() === LANES / 2, 'a fair share');
+  });
+
+  it('that are being taken for the first time when their owner is stopped are given back', async () => {
+    const [taken, loaded] = [deferred(), deferred()];
+    const onTaken = (): Promise<void> => {
+      taken.resolve();
+      return loaded.promise;
+    };
+    const starting = rig.owner('one', { onTaken });
+    await taken.promise;
+    const stopping = rig.owners[0]!.keeper.stop();
+    loaded.resolve();
+    await Promise.all([starting, stopping]);
+    expect(await owned()).toBe(0);
+  });
+
+  it('are not taken by who is stopped before it has begun', async () => {
+    await rig.admin.query('begin; lock table message.lane in access exclusive mode');
+    const starting = rig.owner('one');
+    await eventually(() => rig.owners.length === 1, 'the start to have begun');
+    const stopping = rig.owners[0]!.keeper.stop();
+    await rig.admin.query('commit');
+    await Promise.all([starting, stopping]);
+    expect(await owned()).toBe(0);
   });
 
   it('have no holes and no second writer while owners come, go, freeze and lose their connections', async () => {
@@ -230,20 +156,20 @@ describe('lanes', () => {
         await new Promise((resolve) => setImmediate(resolve));
       }
     };
-    const first = await owner('a');
+    const first = await rig.owner('a');
     const works = [work(first)];
     try {
       for (const name of ['b', 'c', 'd']) {
-        const next = await owner(name);
+        const next = await rig.owner(name);
         works.push(work(next));
-        await terminate('a');
-        await until(`${name} to hold lanes`, () => count(next) > 0);
+        await rig.terminate('a');
+        await eventually(() => next.count() > 0, `${name} to hold lanes`);
         const target = appended + 50;
-        await until('more rows', () => appended > target);
+        await eventually(() => appended > target, 'more rows');
       }
       await first.keeper.stop();
       const target = appended + 50;
-      await until('more rows', () => appended > target);
+      await eventually(() => appended > target, 'more rows');
     } finally {
       stop.now = true;
     }
@@ -253,6 +179,6 @@ describe('lanes', () => {
 });
 
 it('another number of lanes than the data has is refused, with what to set', async () => {
-  await expect(ensureLanes(admin, 'message', LANES + 1)).rejects.toThrow(LaneCountError);
-  await expect(ensureLanes(admin, 'message', LANES + 1)).rejects.toThrow('MESSAGE_LANES=6');
+  await expect(ensureLanes(rig.admin, 'message', LANES + 1)).rejects.toThrow(LaneCountError);
+  await expect(ensureLanes(rig.admin, 'message', LANES + 1)).rejects.toThrow('MESSAGE_LANES=6');
 });

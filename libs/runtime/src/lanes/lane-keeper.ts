@@ -93,13 +93,13 @@ export class LaneKeeper {
   async start(): Promise<void> {
     const { bus, service, connection, schema, lanes } = this.options;
     await connection.exclusive((client) => assertLanes(client, schema, lanes));
+    if (this.stopping) return;
     bus.subscribe(subjects.lanes(service), (payload) => this.hear(payload));
     bus.onReconnect(() => {
       this.announce([...this.owned.values()], false);
       this.nudge();
     });
-    await this.tick();
-    this.schedule();
+    await this.run();
   }
 
   /** The lane, if this instance owns it and has loaded it. */
@@ -191,12 +191,16 @@ export class LaneKeeper {
     const delay = this.nudged ? soon : Math.min(regular, this.expiresIn + soon);
     this.nudged = false;
     this.expiresIn = Infinity;
-    this.timer = setTimeout(() => {
-      this.ticking = this.tick().finally(() => {
-        this.ticking = undefined;
-        this.schedule();
-      });
-    }, delay);
+    this.timer = setTimeout(() => void this.run(), delay);
+  }
+
+  /** One tick, which whoever stops waits for, and then the next one's time. */
+  private run(): Promise<void> {
+    this.ticking = this.tick().finally(() => {
+      this.ticking = undefined;
+      this.schedule();
+    });
+    return this.ticking;
   }
 
   private nudge(): void {

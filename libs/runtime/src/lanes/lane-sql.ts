@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { MAX_LEASE_MS } from './lane-config.js';
 
 /** A lane this instance owns: its fencing epoch and the number of its last committed position. */
 export interface HeldLane {
@@ -63,6 +64,15 @@ export const createLaneTables = (schema: string): string[] => [
   `create table ${schema}.instance (instance text primary key, seen_until timestamptz not null)`,
 ];
 
+/**
+ * No lease, and no instance's life, ends later than this: one that does was given before the database's clock was set back. Who lives
+ * renews it within a tick; who is gone would keep its lanes for as long as the clock was set back. Twice the longest lease, because
+ * two transactions that meet have not begun at the same moment.
+ */
+const LATEST = `now() + interval '${2 * MAX_LEASE_MS} ms'`;
+
+const runs = (until: string): string => `${until} between now() and ${LATEST}`;
+
 /** The statements of lane ownership. All times are the database's: no instance's clock decides anything. */
 export class LaneSql {
   constructor(
@@ -88,9 +98,9 @@ export class LaneSql {
       text: `select count(*)::int as live, count(*) filter (where instance < $1)::int as before,
                     extract(epoch from least(
                       min(seen_until) filter (where instance <> $1),
-                      (select min(lease_until) from ${this.schema}.lane where lease_until > now() and owner <> $1)
+                      (select min(lease_until) from ${this.schema}.lane where ${runs('lease_until')} and owner <> $1)
                     ) - now())::float8 * 1000 as expires
-               from ${this.schema}.instance where seen_until > now()`,
+               from ${this.schema}.instance where ${runs('seen_until')}`,
       values: [this.instance],
     });
     const { live, before, expires } = rows[0] ?? { live: 1, before: 0, expires: null };
@@ -120,7 +130,7 @@ export class LaneSql {
       name: 'lane-take',
       text: `update ${this.schema}.lane set owner = $1, epoch = epoch + 1, lease_until = now() + $2 * interval '1 ms'
               where lane in (select lane from ${this.schema}.lane
-                              where (lease_until < now() or owner = $1) and lane <> all($4::int[])
+                              where (not ${runs('lease_until')} or owner = $1) and lane <> all($4::int[])
                               order by lane limit $3 for update skip locked)
           returning lane, epoch::float8 as epoch, head::float8 as head`,
       values: [this.instance, this.leaseMs, want, except],
@@ -141,7 +151,8 @@ export class LaneSql {
 
   async leave(client: pg.ClientBase): Promise<void> {
     await client.query(
-      `delete from ${this.schema}.instance where instance = $1 or seen_until < now() - interval '1 hour'`,
+      `delete from ${this.schema}.instance
+        where instance = $1 or seen_until not between now() - interval '1 hour' and ${LATEST}`,
       [this.instance],
     );
   }

@@ -43,13 +43,13 @@ export function stopOnSignals(ending: Ending): void {
 async function stop({ app, health, shutdown, log, boundMs }: Ending, signal: NodeJS.Signals): Promise<void> {
   log.info('service.stopping', { signal });
   health.withdraw('stopping');
-  const started = Date.now();
+  const started = performance.now();
   // Unreferenced: it fires only if something else keeps the process alive.
   setTimeout(() => giveUp(log, 'resources', process.getActiveResourcesInfo()), boundMs + 500).unref();
   const hanging = await shutdown.run(boundMs);
   if (hanging.length > 0) giveUp(log, 'hooks', hanging);
   await app.close();
-  log.info('service.stopped', { ms: Date.now() - started });
+  log.info('service.stopped', { ms: Math.round(performance.now() - started) });
 }
 
 function giveUp(log: Logger, what: string, hanging: readonly string[]): never {

@@ -1,10 +1,14 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Nats } from '@huizhi/constellation';
+import { natsServers } from '../bus/nats-url.js';
 import { environment } from '../config/environment.js';
 import { Compiled } from '../testing/compiled.js';
 import { eventually } from '../testing/eventually.js';
-import { NatsProcess } from '../testing/nats-process.js';
 
 const PROGRAM = `
 import { commonVariables, declareFailpoints, defineConfig, failpoint, runService, Bus, Shutdown, ControlError } from '@huizhi/runtime';
@@ -14,7 +18,8 @@ const mode = process.argv[2];
 await runService({
   name: 'thing',
   control: true,
-  shutdownBoundMs: 1_000,
+  // Who is to be cut short is waited for; everybody else has time.
+  shutdownBoundMs: mode.startsWith('stuck') ? 1_000 : 30_000,
   config: defineConfig(commonVariables('thing')),
   module: ({ bus, shutdown, log }) => {
     bus.subscribe('test.thing', (_payload, _subject, reply) => { failpoint('thing.before'); bus.respond(reply, 'done'); });
@@ -28,13 +33,15 @@ await runService({
 });
 `;
 
-let nats: NatsProcess;
+let folder: string;
+let nats: Nats;
 let compiled: Compiled;
 let program: string;
 const running: Thing[] = [];
 
 beforeAll(async () => {
-  [nats, compiled] = await Promise.all([NatsProcess.started(), Compiled.create(['runtime', 'protocol'])]);
+  folder = mkdtempSync(join(tmpdir(), 'hz-service-'));
+  [nats, compiled] = await Promise.all([Nats.start({ dataDir: folder }), Compiled.create(['runtime', 'protocol'])]);
   program = await compiled.program('thing.js', PROGRAM);
 });
 afterEach(async () => {
@@ -42,7 +49,8 @@ afterEach(async () => {
 });
 afterAll(async () => {
   await compiled.remove();
-  await nats.kill();
+  await nats.stop();
+  rmSync(folder, { recursive: true });
 });
 
 describe('a service', () => {
@@ -68,16 +76,16 @@ describe('a service', () => {
   });
 
   test('waits for its bus, not ready, and becomes ready when it comes; it also ends without one', async () => {
-    await nats.kill();
+    await nats.kill9();
     const [waiting, ending] = await Promise.all([started(), started()]);
     const answer = await waiting.get('readyz');
     expect(answer.status).toBe(503);
     expect(await answer.json()).toMatchObject({ status: 'not-ready', dependencies: { bus: { ok: false } } });
     expect(await ending.stop('SIGINT')).toEqual({ code: 0, signal: null });
-    await nats.start();
+    await nats.restart();
     await eventually(async () => (await waiting.get('readyz')).status === 200, 'ready');
     expect(await waiting.stop('SIGTERM')).toEqual({ code: 0, signal: null });
-  }, 20_000);
+  });
 
   test('a hook that hangs is named, and the process exits with 1 at the bound', async () => {
     const thing = await started({ mode: 'stuck-hook' });
@@ -159,7 +167,7 @@ describe('failpoints of a running service', () => {
 
 async function publish(subject: string): Promise<void> {
   const { connect } = await import('@nats-io/transport-node');
-  const client = await connect({ servers: nats.url });
+  const client = await connect(natsServers(nats.url()));
   client.publish(subject, '', { reply: 'test.nobody' });
   await client.drain();
 }
@@ -179,7 +187,7 @@ class Thing {
 
   constructor({ mode = '', ...env }: Record<string, string>) {
     this.child = spawn(process.execPath, [program, mode], {
-      env: { ...environment(), NODE_ENV: 'test', NATS_URL: nats.url, HTTP_PORT: '0', ...env },
+      env: { ...environment(), NODE_ENV: 'test', NATS_URL: nats.url(), HTTP_PORT: '0', ...env },
     });
     this.child.stdout?.on('data', (data) => (this.output += String(data)));
     this.child.stderr?.on('data', (data) => (this.errors += String(data)));

@@ -37,7 +37,7 @@ export class Shutdown {
    * @param boundMs for all phases together, milliseconds. @returns the names of the hooks that did not end in time; empty if all did.
    */
   run(boundMs: number): Promise<string[]> {
-    this.running ??= this.runPhases(Date.now() + boundMs);
+    this.running ??= this.runPhases(performance.now() + boundMs);
     return this.running;
   }
 
@@ -46,7 +46,7 @@ export class Shutdown {
     for (const phase of SHUTDOWN_PHASES) {
       const hanging = new Set<string>();
       const ends = this.hooks.filter((hook) => hook.phase === phase).map((hook) => this.runHook(hook, hanging));
-      const left = Math.max(1, deadline - Date.now());
+      const left = Math.max(1, deadline - performance.now());
       await withTimeout(Promise.all(ends), left, `shutdown phase ${phase}`).catch(() => undefined);
       if (hanging.size > 0) return [...hanging];
     }

@@ -1,0 +1,47 @@
+import { expect, test } from '@jest/globals';
+import { pairConversation, type Chat } from '@huizhi/protocol';
+import type { Place, Session } from '../session/session.js';
+import { chatSend } from './chat.js';
+
+const session = (user: string): Pick<Session, 'identity' | 'pairs'> => ({
+  identity: { user, device: 'phone', deviceType: 'iOS', version: 2 },
+  pairs: new Map<string, Place>(),
+});
+const chat = (content: Chat['content'], more: Partial<Chat> = {}): Chat => ({
+  ...{ messageType: 'normal', chatType: 'userChat', contenType: 'file', toUserID: 'bob', sendTime: '1', content },
+  ...more,
+});
+const send = (content: Chat['content'], more?: Partial<Chat>) =>
+  chatSend(session('alice'), chat(content, more), 32).send;
+
+test('a content is the same whatever the order of its keys, at any level: with a client id and without', () => {
+  const one = { fileName: 'a', fileSize: 1, more: { a: [1, { x: 1, y: 2 }], b: null } };
+  const other = { more: { b: null, a: [1, { y: 2, x: 1 }] }, fileSize: 1, fileName: 'a' };
+  expect(send(one, { clientMsgID: 'm1' }).hash).toBe(send(other, { clientMsgID: 'm1' }).hash);
+  expect(send(one)).toEqual(send(other));
+});
+
+test('another content, kind, target or list of who is meant is another message', () => {
+  const hashes = [
+    send({ text: 'a' }),
+    send({ text: 'b' }),
+    send({ text: ['a'] }),
+    send({ text: 'a', more: 1 }),
+    send({ text: 'a' }, { contenType: 'text' }),
+    send({ text: 'a' }, { toUserID: 'carol' }),
+    send({ text: 'a' }, { atToUserIDs: ['bob'] }),
+  ].map(({ hash }) => hash);
+  expect(new Set(hashes).size).toBe(hashes.length);
+});
+
+test('a session that writes to very many remembers some, and the right ones', () => {
+  const alice = session('alice');
+  for (let n = 0; n < 1_000; n++) {
+    for (const toUserID of [`user${n}`, 'bob']) {
+      const { lane, send } = chatSend(alice, chat({ text: 'a' }, { toUserID }), 32);
+      expect(send.conversation).toBe(pairConversation('alice', toUserID));
+      expect(lane).toBe(chatSend(session('alice'), chat({ text: 'a' }, { toUserID }), 32).lane);
+    }
+  }
+  expect(alice.pairs.size).toBeLessThanOrEqual(50);
+});

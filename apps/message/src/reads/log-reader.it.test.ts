@@ -1,0 +1,122 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { decodeLines, MAX_BUS_BYTES, subjects, type HistoryReply, type LogReply } from '@huizhi/protocol';
+import { Bus, DedicatedConnection, deferred, silentLogger } from '@huizhi/runtime';
+import { SCHEMA } from '../database.js';
+import { readHistory, readPlaces, readRange } from '../sql/read-log.js';
+import { Rig } from '../testing/rig.js';
+import { HistoryReader } from './history-reader.js';
+import { LogReader } from './log-reader.js';
+
+const BODY_BYTES = 60_000;
+const EVENTS = 20;
+/** As many bodies as one bus message holds. */
+const FITTING = Math.floor(MAX_BUS_BYTES / BODY_BYTES);
+
+let rig: Rig;
+let bus: Bus;
+let connection: DedicatedConnection;
+let time = 0;
+/** Called when the reader looks at the clock. */
+let looked = (): void => undefined;
+beforeEach(async () => {
+  rig = await Rig.start();
+  bus = Bus.connect({ url: rig.nats.url(), name: 'r1', log: silentLogger });
+  await bus.ready();
+  connection = new DedicatedConnection({ url: rig.url, schema: SCHEMA, applicationName: 'r1' });
+  new LogReader(bus, connection, silentLogger, () => {
+    looked();
+    return time;
+  }).listen();
+  new HistoryReader(bus, connection, silentLogger).listen();
+  await rig.admin.query(
+    `insert into message.event
+       (lane, position, conversation_id, seq, server_time, user_id, device_id, client_id, hash, makes_group, body)
+     select 1, n, 'c', n, 0, 'alice', 'phone', n, 'h', false, format('{"content":"%s"}', repeat('x', $1::int - 14))
+       from generate_series(1, $2::int) as n`,
+    [BODY_BYTES, EVENTS],
+  );
+  await rig.admin.query(`insert into message.member values ('c', 'alice', 1, null)`);
+});
+afterEach(async () => {
+  looked = () => undefined;
+  await connection.close();
+  await bus.drain();
+  await rig.stop();
+});
+
+const seqsOf = (bodies: readonly string[]): number[] => bodies.map((body) => (JSON.parse(body) as { seq: number }).seq);
+const upTo = (last: number): number[] => Array.from({ length: last }, (_, n) => n + 1);
+
+describe('of large messages', () => {
+  it('one more than fits is read, however many are asked for', async () => {
+    const range = await connection.exclusive((client) => readRange(client, 1, 3, 500));
+    expect(range.map(({ event }) => event.position)).toEqual(upTo(FITTING + 1).map((n) => n + 2));
+    const places = upTo(EVENTS).map((n): [number, number] => [1, EVENTS - n + 1]);
+    const bodies = await connection.exclusive((client) => readPlaces(client, places));
+    expect(seqsOf(bodies)).toEqual(upTo(FITTING + 1).map((n) => EVENTS - n + 1));
+    const query = { conversation: 'c', member: null, after: 0, before: EVENTS, newest: true, limit: 200 };
+    const page = await connection.exclusive((client) => readHistory(client, query));
+    expect(seqsOf(page)).toEqual(upTo(FITTING + 1).map((n) => EVENTS - FITTING - 2 + n));
+  });
+
+  it('all are answered, in as many pages as it takes', async () => {
+    const found: number[] = [];
+    let answers = 0;
+    for (; found.length < EVENTS; answers++) {
+      const request = { op: 'range', lane: 1, from: found.length + 1, limit: 500 };
+      found.push(...seqsOf((await rig.request<LogReply>(subjects.log, request)).bodies));
+    }
+    expect(found).toEqual(upTo(EVENTS));
+    expect(answers).toBe(Math.ceil(EVENTS / FITTING));
+  });
+
+  it('a page of history says that there are more', async () => {
+    const request = { user: 'alice', conversation: 'c', afterSeq: 0, limit: 200 };
+    const { head, bodies } = await rig.request<HistoryReply>(subjects.history, request);
+    expect(seqsOf(bodies)).toEqual(upTo(FITTING));
+    expect(head.hasMore).toBe(true);
+  });
+});
+
+it('answers for places in their order, also where nothing is stored', async () => {
+  const places = [
+    [1, 2],
+    [2, 1],
+    [1, 1],
+    [1, 2],
+    [1, EVENTS + 1],
+  ];
+  const { head, bodies } = await rig.request<LogReply>(subjects.log, { op: 'get', places });
+  expect(head).toEqual({ count: 5 });
+  expect(bodies.map((body) => (body === '' ? 0 : seqsOf([body])[0]))).toEqual([2, 0, 1, 2, 0]);
+});
+
+it('a first message larger than all that fits is answered alone', async () => {
+  await rig.admin.query(`update message.event set body = '"' || repeat('x', $1) || '"' where position = 1`, [
+    MAX_BUS_BYTES,
+  ]);
+  const { head } = await rig.request<LogReply>(subjects.log, { op: 'range', lane: 1, from: 1, limit: 500 });
+  expect(head.events?.map((event) => event.position)).toEqual([1]);
+});
+
+it('does not read what waited longer than its asker', async () => {
+  const ask = (from: number) =>
+    rig.bus.request(subjects.log, JSON.stringify({ op: 'range', lane: 1, from, limit: 1 }), { timeoutMs: 10_000 });
+  const busy = deferred();
+  void connection.exclusive(() => busy.promise);
+  const heard = deferred();
+  looked = () => heard.resolve();
+  let answered = false;
+  ask(1).then(
+    () => (answered = true),
+    () => undefined,
+  );
+  await heard.promise;
+  time += 2_001;
+  const later = ask(2);
+  busy.resolve();
+  const { head } = decodeLines<LogReply>(await later);
+  expect(head.events?.map((event) => event.position)).toEqual([2]);
+  // Answers come in the order of the requests.
+  expect(answered).toBe(false);
+});

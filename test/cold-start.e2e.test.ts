@@ -1,0 +1,76 @@
+import { groupConversation, laneOf } from '@huizhi/protocol';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import pg from 'pg';
+import { eventually } from './support/eventually.js';
+import { World } from './support/world.js';
+
+jest.setTimeout(120_000);
+
+const LANES = 32;
+const GROUPS = 30_000;
+/** Asked for one by one, none was answered in this time; together they take a few seconds of it. */
+const WITHIN_MS = 60_000;
+
+let world: World;
+beforeAll(async () => {
+  world = await World.start();
+}, 120_000);
+afterAll(() => world?.stop(), 60_000);
+
+async function query<Row extends pg.QueryResultRow>(
+  schema: 'message' | 'offline',
+  text: string,
+  values: unknown[] = [],
+): Promise<Row[]> {
+  const client = new pg.Client({ connectionString: world.system.databaseUrl(schema) });
+  await client.connect();
+  try {
+    return (await client.query<Row>(text, values)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** What the message service would have stored of groups that were made long ago and then written to once while nobody listened. */
+async function storeInGroups(
+  conversations: readonly string[],
+  sender: string,
+  members: readonly string[],
+): Promise<void> {
+  await query(
+    'message',
+    `insert into message.member (conversation_id, user_id, from_position)
+     select conversation_id, user_id, 1 from unnest($1::text[]) conversation_id cross join unnest($2::text[]) user_id`,
+    [conversations, [sender, ...members]],
+  );
+  await query(
+    'message',
+    `with made as (
+       insert into message.event
+         (lane, position, conversation_id, seq, server_time, user_id, device_id, client_id, hash, makes_group, body)
+       select l.lane, l.head + row_number() over (partition by l.lane), a.conversation_id, 2, 1, $3, 'phone', 'c', 'h', false, '{}'
+         from unnest($1::text[], $2::int[]) as a (conversation_id, lane) join message.lane l using (lane)
+       returning lane)
+     update message.lane l set head = head + n from (select lane, count(*) n from made group by lane) m where m.lane = l.lane`,
+    [conversations, conversations.map((conversation) => laneOf(conversation, LANES)), sender],
+  );
+}
+
+test('an offline service that remembers no group asks for tens of thousands in few requests, and everything arrives', async () => {
+  const { system } = world;
+  const [alice, bob, carol] = [world.name('alice'), world.name('bob'), world.name('carol')];
+  await Promise.all([system.message().stop(), system.offline().stop()]);
+  const conversations = Array.from({ length: GROUPS }, (_, n) => groupConversation(`cold${n}`));
+  await storeInGroups(conversations, alice, [bob, carol]);
+  await Promise.all([system.message().restart(), system.offline().restart()]);
+
+  await eventually(
+    'every message in both inboxes',
+    async () => {
+      const rows = await query<{ n: number }>('offline', 'select count(*)::int as n from offline.inbox');
+      return rows[0]?.n === 2 * GROUPS || undefined;
+    },
+    WITHIN_MS,
+  );
+  expect(await world.metric(system.offline(), 'hz_offline_member_requests_total')).toBeLessThan(GROUPS / 50);
+});
