@@ -27,6 +27,9 @@ interface Thread {
 /** On a machine that does much else. Outside faults an answer takes milliseconds. */
 const AVAILABILITY = { answeredWithinMs: 10_000, graceMs: 10_000 };
 const SETTLE_MS = 45_000;
+const MIB = 2 ** 20;
+/** What none of the services comes near in a small system. */
+const RESIDENT_MIB = 500;
 
 /** The devices of one scene, what they saw, and the verdict of the history checker on it. */
 export class Cast {
@@ -48,7 +51,9 @@ export class Cast {
     const cast = new Cast(world, title);
     try {
       await scene(cast);
-      const { violations, total } = await cast.verdict();
+      await cast.settle(SETTLE_MS);
+      await cast.measure();
+      const { violations, total } = cast.verdict();
       if (total > 0) throw new Error(`${total} violations:\n${violations.map(textOf).slice(0, 20).join('\n')}`);
     } catch (error) {
       (error as Error).message += `\nThe histories: ${cast.save()}`;
@@ -68,7 +73,8 @@ export class Cast {
     const cast = new Cast(world, title);
     try {
       await scene(cast);
-      return await cast.verdict(withinMs);
+      await cast.settle(withinMs);
+      return cast.verdict();
     } finally {
       await cast.leave();
     }
@@ -119,10 +125,6 @@ export class Cast {
     }
   }
 
-  bound(where: string, what: string, value: number, atMost: number): void {
-    this.lines.push(logLine(where, '-', { ev: 'bound', what, value, atMost }));
-  }
-
   /** Until so many more messages of all actors are receipted. */
   async more(count: number, withinMs = 30_000): Promise<void> {
     const goal = this.receipted + count;
@@ -133,8 +135,8 @@ export class Cast {
     return this.actors.reduce((sum, { receipted }) => sum + receipted, 0);
   }
 
-  /** Lets everybody finish, waits until everything has come and is confirmed, and asks the checker. */
-  async verdict(withinMs = SETTLE_MS): Promise<Verdict> {
+  /** Lets everybody finish, and waits until everything has come and is confirmed. */
+  private async settle(withinMs: number): Promise<void> {
     await bounded(Promise.all(this.actors.map((actor) => actor.settled())), withinMs);
     const histories = await Promise.all([...this.threads.values()].map((thread) => this.read(thread)));
     await eventually('everything to be delivered', () => (this.complete(histories) ? true : undefined), withinMs).catch(
@@ -142,6 +144,23 @@ export class Cast {
       () => undefined,
     );
     for (const actor of this.actors) actor.state({ ev: 'quiet' });
+  }
+
+  /** When everything is delivered nothing waits to be applied, and no service has kept what it should have let go. */
+  private async measure(): Promise<void> {
+    // If it stays the checker says so.
+    await this.world.noLag().catch(() => undefined);
+    for (const service of this.world.services().filter(({ running }) => running)) {
+      const sum = async (...names: string[]): Promise<number> =>
+        (await Promise.all(names.map((name) => this.world.metric(service, name)))).reduce((one, other) => one + other);
+      const resident = Math.round((await sum('process_resident_memory_bytes')) / MIB);
+      this.bound(service.label, 'MiB of memory', resident, RESIDENT_MIB);
+      if (service.name !== 'offline') continue;
+      this.bound(service.label, 'lag', await sum('hz_offline_lag_events', 'hz_offline_queued_events'), 0);
+    }
+  }
+
+  private verdict(): Verdict {
     const checker = new HistoryChecker(AVAILABILITY);
     for (const line of this.lines) checker.add(parseLogLine(line));
     return checker.finish();
@@ -185,6 +204,10 @@ export class Cast {
 
   private state(event: Stated): void {
     this.lines.push(logLine('test', '-', event));
+  }
+
+  private bound(where: string, what: string, value: number, atMost: number): void {
+    this.lines.push(logLine(where, '-', { ev: 'bound', what, value, atMost }));
   }
 }
 
