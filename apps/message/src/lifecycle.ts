@@ -29,6 +29,7 @@ export class Lifecycle implements OnApplicationBootstrap {
   onApplicationBootstrap(): void {
     const { keeper } = this.conversations;
     this.health.dependency('lanes', () => keeper.status());
+    this.health.vital('lanes', () => keeper.turnStatus());
     this.shutdown.on('work', 'lanes', () => keeper.stop());
     this.shutdown.on('database', 'connections', () => this.close());
     void startWhenPossible('database', { log: this.log, health: this.health, signal: this.shutdown.signal }, () =>

@@ -12,6 +12,7 @@ export class OfflineModule {
     const service = new OfflineService({ config, bus, log });
     health.dependency('database', () => service.databaseStatus());
     health.dependency('lanes', () => service.laneStatus());
+    health.vital('lanes', () => service.keeper.turnStatus());
     shutdown.on('work', 'lanes', () => service.stop());
     shutdown.on('database', 'connections', () => service.close());
     // What it throws, because waiting cannot mend it, ends the process as an unhandled rejection, by design: crash, say why, start anew.

@@ -113,7 +113,7 @@ export class Conversations {
       const started = performance.now();
       const works = this.intake.take(MAX_SENDS_PER_COMMIT);
       this.busy = new Set(works.map((work) => work.lane));
-      this.turnEnd = this.turn(works);
+      this.turnEnd = this.keeper.turn(() => this.turn(works));
       await this.turnEnd;
       this.intake.decided(works);
       this.busy = new Set();

@@ -29,7 +29,7 @@ const LAZY_MS = 1_000;
 
 export interface InboxWriterOptions {
   readonly connection: DedicatedConnection;
-  readonly keeper: Pick<LaneKeeper, 'held' | 'write' | 'committed' | 'forget'>;
+  readonly keeper: Pick<LaneKeeper, 'held' | 'turn' | 'write' | 'committed' | 'forget'>;
   readonly feed: Feed;
   readonly recipients: Recipients;
   readonly settling: Settling;
@@ -92,7 +92,7 @@ export class InboxWriter {
       await this.bell.promise;
       this.bell = deferred();
       // The first after idle begins at once; under load what comes meanwhile goes into the next one together.
-      if (await this.step()) {
+      if (await this.options.keeper.turn(() => this.step())) {
         this.wake();
         if (this.options.paceMs > 0) await pause(this.options.paceMs, signal);
       }

@@ -1,20 +1,20 @@
 import { Controller, Get, Header, HttpException, Inject } from '@nestjs/common';
 import { metricsRegistry } from '../metrics/metrics.js';
-import { Health, type Readiness } from './health.js';
+import { Health, type Liveness, type Readiness } from './health.js';
 
-/** `/livez`: the event loop turns. `/readyz`: send work, or not and why. `/metrics`: Prometheus text. */
+/** `/livez`: the event loop turns and nothing hangs; else start it anew. `/readyz`: send work, or not and why. `/metrics`: Prometheus text. */
 @Controller()
 export class HealthController {
   constructor(@Inject(Health) private readonly health: Health) {}
 
   @Get('livez')
-  livez(): { status: 'alive' } {
-    return { status: 'alive' };
+  livez(): Liveness {
+    return okOr503(this.health.liveness(), 'alive');
   }
 
   @Get('readyz')
   readyz(): Readiness {
-    return readyOr503(this.health.readiness());
+    return okOr503(this.health.readiness(), 'ready');
   }
 
   @Get('metrics')
@@ -24,7 +24,7 @@ export class HealthController {
   }
 }
 
-function readyOr503(readiness: Readiness): Readiness {
-  if (readiness.status === 'ready') return readiness;
-  throw new HttpException(readiness, 503);
+function okOr503<Answer extends { status: string }>(answer: Answer, good: Answer['status']): Answer {
+  if (answer.status === good) return answer;
+  throw new HttpException(answer, 503);
 }

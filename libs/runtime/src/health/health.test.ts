@@ -26,3 +26,13 @@ test('a check that throws is a reason, not a crash', () => {
   });
   expect(health.readiness().dependencies['odd']).toEqual({ ok: false, reason: 'the check failed: boom' });
 });
+
+test('lives until something vital says otherwise, whether it is ready or not', () => {
+  const health = new Health();
+  let writer = 'ok';
+  health.dependency('bus', () => 'not connected');
+  health.vital('writer', () => writer);
+  expect(health.liveness()).toEqual({ status: 'alive' });
+  writer = 'does not come back';
+  expect(health.liveness()).toEqual({ status: 'stuck', reasons: { writer: 'does not come back' } });
+});

@@ -6,14 +6,26 @@ export interface Readiness {
   readonly dependencies: Readonly<Record<string, { readonly ok: boolean; readonly reason?: string }>>;
 }
 
+/** `stuck`: something that was begun will not end, with the reasons by name. */
+export interface Liveness {
+  readonly status: 'alive' | 'stuck';
+  readonly reasons?: Readonly<Record<string, string>>;
+}
+
 /** What a service needs in order to do its work, and whether it wants any. One per process. */
 export class Health {
   private readonly checks = new Map<string, DependencyCheck>();
+  private readonly vitals = new Map<string, DependencyCheck>();
   private withdrawn: string | undefined = 'starting';
 
   /** Names are unique; the later check replaces the earlier. */
   dependency(name: string, check: DependencyCheck): void {
     this.checks.set(name, check);
+  }
+
+  /** What only a new process mends, and nothing outside of this one causes: a server that is away is a dependency. */
+  vital(name: string, check: DependencyCheck): void {
+    this.vitals.set(name, check);
   }
 
   /** The service has started. */
@@ -31,6 +43,12 @@ export class Health {
     if (this.withdrawn !== undefined) results.push(['service', { ok: false, reason: this.withdrawn }]);
     const ready = results.every(([, result]) => result.ok);
     return { status: ready ? 'ready' : 'not-ready', dependencies: Object.fromEntries(results) };
+  }
+
+  liveness(): Liveness {
+    const failing = [...this.vitals].map(([name, check]) => [name, outcome(check).reason] as const);
+    const reasons = failing.filter((one): one is [string, string] => one[1] !== undefined);
+    return reasons.length === 0 ? { status: 'alive' } : { status: 'stuck', reasons: Object.fromEntries(reasons) };
   }
 }
 

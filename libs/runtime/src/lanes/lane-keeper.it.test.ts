@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { TcpProxy } from '@huizhi/constellation';
 import { deferred } from '../deferred.js';
 import { eventually } from '../testing/eventually.js';
-import { LANES, LaneRig, type Owner } from '../testing/lane-rig.js';
+import { LANES, LaneRig, LEASE_MS, type Owner } from '../testing/lane-rig.js';
 import { ensureLanes, LaneCountError } from './lane-count.js';
 
 let rig: LaneRig;
@@ -96,6 +96,21 @@ describe('lanes', () => {
     } finally {
       await proxy.stop();
     }
+  });
+
+  it('of who does not come back from writing are taken by another; who comes back late goes on with its share', async () => {
+    const stuck = await rig.owner('stuck', { turnLimitMs: LEASE_MS / 3 });
+    const other = await rig.owner('other');
+    await eventually(() => stuck.count() === LANES / 2 && other.count() === LANES / 2, 'a fair share');
+    expect(stuck.keeper.turnStatus()).toBe('ok');
+    const writing = deferred();
+    const turn = stuck.keeper.turn(() => writing.promise);
+    await eventually(() => other.count() === LANES, 'the other to take all');
+    expect(stuck.keeper.turnStatus()).not.toBe('ok');
+    writing.resolve();
+    await turn;
+    expect(stuck.keeper.turnStatus()).toBe('ok');
+    await eventually(() => stuck.count() === LANES / 2 && other.count() === LANES / 2, 'a fair share again');
   });
 
   it('are taken again, with a higher epoch, after the database went away', async () => {

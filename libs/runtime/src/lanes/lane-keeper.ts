@@ -6,6 +6,7 @@ import type { Logger } from '../log/logger.js';
 import { LaneAnnouncer } from './lane-announcer.js';
 import { assertLanes } from './lane-count.js';
 import { isWorkRefused, LaneSql, lostLanes, type FencedWork, type HeldLane, type LaneMove } from './lane-sql.js';
+import { Turns } from './turns.js';
 
 /**
  * Why an instance stops being a lane's owner. `database`: it cannot know any more what is committed; it still listens, and
@@ -45,6 +46,8 @@ export interface LaneKeeperOptions {
   /** How long a silent owner keeps its lanes. */
   leaseMs?: number;
   tickMs?: number;
+  /** How long a {@link LaneKeeper.turn} may last. */
+  turnLimitMs?: number;
   /** Loads what the lanes need; they count as held once it resolves. A rejection gives them back. */
   onTaken(lanes: HeldLane[]): Promise<void>;
   /** Forget these lanes' memory and say nothing to anyone. */
@@ -64,6 +67,7 @@ export interface LaneKeeperOptions {
 export class LaneKeeper {
   private readonly sql: LaneSql;
   private readonly announcer: LaneAnnouncer;
+  private readonly turns: Turns;
   private readonly leaseMs: number;
   private readonly tickMs: number;
   private readonly owned = new Map<number, HeldLane>();
@@ -83,6 +87,7 @@ export class LaneKeeper {
     this.tickMs = options.tickMs ?? this.leaseMs / 3;
     this.sql = new LaneSql(options.schema, options.instance, this.leaseMs);
     this.announcer = new LaneAnnouncer(options.bus, options.service, options.instance);
+    this.turns = new Turns(options.turnLimitMs);
   }
 
   /** @throws LaneCountError when the data has another number of lanes */
@@ -115,6 +120,16 @@ export class LaneKeeper {
   /** `ok`, or why lanes are not being kept. */
   status(): string {
     return this.lastFailure ?? 'ok';
+  }
+
+  /** One turn of the owner's writer, whatever it waits for. While one does not come to its end, leases run out. */
+  turn<T>(work: () => Promise<T>): Promise<T> {
+    return this.turns.watch(work);
+  }
+
+  /** `ok`, or that a turn or a tick does not end, which only a new process mends. */
+  turnStatus(): string {
+    return this.turns.status();
   }
 
   /**
@@ -192,7 +207,7 @@ export class LaneKeeper {
 
   /** One tick, which whoever stops waits for, and then the next one's time. */
   private run(): Promise<void> {
-    this.ticking = this.tick().finally(() => {
+    this.ticking = this.turn(() => this.tick()).finally(() => {
       this.ticking = undefined;
       this.schedule();
     });
@@ -208,12 +223,15 @@ export class LaneKeeper {
   }
 
   /**
-   * Cut off from the bus nobody can ask this instance for anything: it says no longer that it lives, and its leases run out. Who can
-   * be reached takes its lanes; if nobody can, because the bus is away for all, it goes on with what it has when the bus is back.
+   * Who cannot serve says no longer that it lives, and its leases run out. Who can takes its lanes; if nobody can, because the bus is
+   * away for all, it goes on with what it has when that is over.
    */
   private async tick(): Promise<void> {
-    if (!this.options.bus.connected) {
-      this.lastFailure = 'lanes cannot be kept: not connected to NATS';
+    const hindrance = this.hindrance();
+    if (hindrance !== undefined) {
+      const failure = `lanes cannot be kept: ${hindrance}`;
+      if (failure !== this.lastFailure) this.options.log.warn('lanes.not-renewed', { reason: hindrance });
+      this.lastFailure = failure;
       return;
     }
     try {
@@ -226,6 +244,13 @@ export class LaneKeeper {
       this.lastFailure = `lanes cannot be kept: ${(error as Error).message}`;
       this.options.log.warn('lanes.tick-failed', { error });
     }
+  }
+
+  /** Cut off from the bus nobody can ask this instance for anything; with a writer that does not come back it answers nobody. */
+  private hindrance(): string | undefined {
+    if (!this.options.bus.connected) return 'not connected to NATS';
+    const turns = this.turnStatus();
+    return turns === 'ok' ? undefined : turns;
   }
 
   /** Renews what is held, takes what is free up to a fair share, says what is beyond it. */

@@ -24,7 +24,9 @@ export interface Owner {
   end(): Promise<void>;
 }
 
-type OwnerOptions = Partial<Pick<LaneKeeperOptions, 'onTaken' | 'onReleasing' | 'tickMs'>> & { natsUrl?: string };
+type OwnerOptions = Partial<Pick<LaneKeeperOptions, 'onTaken' | 'onReleasing' | 'tickMs' | 'turnLimitMs'>> & {
+  natsUrl?: string;
+};
 
 /** PostgreSQL and NATS for real, a table of rows in lanes, and owners of them that are nothing but owners. */
 export class LaneRig {
