@@ -200,7 +200,7 @@ export class Connection implements Timed {
     this.socket.resume();
   }
 
-  /** A frame that is whole but wrong. A message is refused for good, so that nobody sends it again; the connection goes on. */
+  /** A frame that is whole but wrong. A message that can be named is refused for good, so that nobody sends it again; the connection goes on. */
   private refuse(raw: Raw, error: unknown): void {
     framesIn.add('refused');
     if (!(error instanceof ProtocolError) || FATAL[error.error]) return this.fail(error);
@@ -209,9 +209,11 @@ export class Connection implements Timed {
       return this.close('loginFailed');
     }
     if (!this.reader.mayBeWrong(raw, this.heardAt)) return this.close('rateLimited');
-    const isSend = raw.messageType === 'normal' || raw.messageType === 'createGroup';
-    const isKnown = isSend && (raw.clientMsgID !== undefined || raw.sendTime !== undefined);
-    this.write((isKnown ? invalidReceipt : errorFrame)(error.error, error.message, echoOf(raw)));
+    const { messageType, clientMsgID, sendTime } = raw;
+    const isSend = messageType === 'normal' || messageType === 'createGroup';
+    const message = isSend ? echoOf({ clientMsgID, sendTime }) : '';
+    const { error: name, message: reason } = error;
+    this.write(message === '' ? errorFrame(name, reason, echoOf(raw)) : invalidReceipt(name, reason, message));
   }
 
   /** Bytes that cannot be made out, or a mistake of ours: the end of this connection and of no other. */

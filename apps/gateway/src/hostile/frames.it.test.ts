@@ -156,6 +156,27 @@ describe('a field that is wrong', () => {
     },
   );
 
+  test('is refused by an `invalidReceipt` where that can name the message, otherwise by an `error`', async () => {
+    const client = await rig.login('names');
+    const wrong = { ...commands.normal, toUserID: 'a b', requestID: 'r1', clientMsgID: null, sendTime: null };
+    const cases: [Frame, Frame][] = [
+      [{ clientMsgID: 'c1' }, { messageType: 'invalidReceipt', clientMsgID: 'c1' }],
+      [{ sendTime: 5 }, { messageType: 'invalidReceipt', sendTime: '5' }],
+      [{}, { messageType: 'error', requestID: 'r1' }],
+      [{ requestID: null }, { messageType: 'error' }],
+      [
+        { clientMsgID: {}, sendTime: 'x'.repeat(200) },
+        { messageType: 'error', requestID: 'r1' },
+      ],
+    ];
+    client.send(...cases.map(([fields]) => ({ ...wrong, ...fields })));
+    const names = ({ messageType, clientMsgID, sendTime, requestID }: Frame): Frame => ({
+      ...{ messageType, clientMsgID, sendTime, requestID },
+    });
+    const answers = await refusals(client, cases.length);
+    expect(answers.map(names)).toEqual(cases.map(([, answer]) => names(answer)));
+  });
+
   test('refuses a login by name, whichever field it is; no session is asked for', async () => {
     const opens = rig.offline.opens.length;
     await Promise.all(

@@ -75,8 +75,4 @@ function withoutEnd(text: Uint8Array): Uint8Array {
 }
 
 /** One frame as a line of base64. */
-export function encodeBase64Line(json: string): string {
-  const line = encodeBase64(utf8.encode(json), 1);
-  line[line.length - 1] = LF;
-  return ascii.decode(line);
-}
+export const encodeBase64Line = (json: string): string => `${encodeBase64(json)}\n`;
