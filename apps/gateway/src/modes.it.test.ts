@@ -169,7 +169,8 @@ describe.each(ENCODED)('%s, byte by byte', (mode, encode) => {
   test('an array is no frame of a client', async () => {
     const bystander = await login(mode, 'bob');
     const alice = (await login(mode, 'alice')) as TestClient;
-    alice.raw(encode('[{"beatID":"1"}]'));
+    // As base64 a shorter one would be a bare heartbeat.
+    alice.raw(encode(`[{"beatID":"${'1'.repeat(50)}"}]`));
     expect(await alice.frame({ messageType: 'error' })).toMatchObject({ name: 'badFrame' });
     await closed(alice, 'badFrame');
     await works(bystander);

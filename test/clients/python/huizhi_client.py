@@ -115,7 +115,7 @@ class Base64Lines(JsonLines):
         return (self.limit + 2 + 2) // 3 * 4
 
     def line(self, line):
-        if not re.match(rb"[eW][w-z0-9+/]", line):
+        if not re.match(rb"[eW][w-z0-9+/]" if self.arrays else rb"e[w-z0-9+/]", line):
             if not re.fullmatch(rb"[A-Za-z0-9+/=._:@-]{1,64}", line):
                 raise BadFrame("badFrame")
             return {"beatID": line.decode()}

@@ -1,16 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
+  encodeLines,
   groupConversation,
   laneOf,
   pairConversation,
   subjects,
   type HistoryReply,
   type LogReply,
+  type SendBatch,
   type SendReceipt,
   type StoredReceipt,
 } from '@huizhi/protocol';
 import { armFailpoints, disarmFailpoints, enableFailpoints, resetFailpoints, silentLogger } from '@huizhi/runtime';
-import { LANES, Rig, text, type TestSend } from '../testing/rig.js';
+import { GATEWAY, LANES, Rig, text, type TestSend } from '../testing/rig.js';
 import '../failpoints.js';
 
 let rig: Rig;
@@ -27,6 +29,16 @@ const stored = (receipts: SendReceipt[]): StoredReceipt[] => {
   expect(receipts.filter((receipt) => 'error' in receipt)).toEqual([]);
   return receipts as StoredReceipt[];
 };
+
+const laneOfPair = (one: string, other: string): number => laneOf(pairConversation(one, other), LANES);
+
+/** A user whose conversation with alice is on another lane than bob's. */
+async function someoneElsewhere(): Promise<string> {
+  const users = Array.from({ length: 100 }, (_, n) => `u${n}`);
+  const user = users.find((one) => laneOfPair('alice', one) !== laneOfPair('alice', 'bob'))!;
+  await rig.users(user);
+  return user;
+}
 
 async function logOf(lane: number): Promise<{ positions: number[]; bodies: string[] }> {
   const { head, bodies } = await rig.request<LogReply>(subjects.log, { op: 'range', lane, from: 1, limit: 1000 });
@@ -91,14 +103,10 @@ describe('a send', () => {
     const errors: unknown[] = [];
     const log = { ...silentLogger, error: (event: string, fields?: object) => errors.push({ event, ...fields }) };
     await rig.instance('m1', log);
-    const home = laneOf(pairConversation('alice', 'bob'), LANES);
-    const elsewhere = ['u1', 'u2', 'u3', 'u4', 'u5', 'u6', 'u7', 'u8', 'u9'].find(
-      (user) => laneOf(pairConversation('alice', user), LANES) !== home,
-    )!;
-    await rig.users(elsewhere);
+    const other = await someoneElsewhere();
     // One batch, hence one lane, as the gateway has it.
     for (const n of [1, 2]) {
-      const receipts = await rig.send('alice', [text('alice', 'bob', `a${n}`), text('alice', elsewhere, `b${n}`)]);
+      const receipts = await rig.send('alice', [text('alice', 'bob', `a${n}`), text('alice', other, `b${n}`)]);
       expect(receipts).toMatchObject([{ error: 'unavailable' }, { error: 'unavailable' }]);
     }
     const { rows } = await rig.admin.query('select count(*)::int as n from message.event');
@@ -222,6 +230,29 @@ describe('owners', () => {
     // The other falls silent: its lease runs out, the lane comes back, the batch is settled.
     expect(stored(await rig.send('alice', [text('alice', 'bob', 'c2')], session))[0]?.seq).toBe(2);
   });
+});
+
+it('a lane lost with the database is answered for once, beside lanes that are not', async () => {
+  const { conversations } = await rig.instance('m1');
+  const other = await someoneElsewhere();
+  const sends = [text('alice', 'bob', 'c1'), text('alice', other, 'c1')];
+  const sessions = sends.map(({ send }) => ({
+    ...{ session: rig.newSession(), lane: laneOf(send.conversation, LANES), batch: 1 },
+    ...{ user: 'alice', device: 'phone', sends: [send] },
+  }));
+  // No lane can be taken back meanwhile.
+  await rig.admin.query('begin');
+  await rig.admin.query('lock table message.instance in access exclusive mode');
+  conversations.keeper.forget([laneOfPair('alice', 'bob')], 'database');
+  const head: SendBatch = { gateway: GATEWAY, sessions };
+  const bodies = sends.map(({ body }) => body);
+  rig.bus.publish(subjects.sendTo('m1'), encodeLines(head, bodies));
+  const answersTo = (index: number) => rig.answers.filter(({ session }) => session === sessions[index]?.session);
+  await rig.until(() => answersTo(0).length > 0);
+  await rig.admin.query('commit');
+  await rig.until(() => answersTo(1).length > 0);
+  expect(answersTo(0)).toMatchObject([{ receipts: [{ error: 'unavailable' }] }]);
+  expect(answersTo(1)).toMatchObject([{ receipts: [{ seq: 1 }] }]);
 });
 
 describe('when the commit is in doubt', () => {

@@ -85,7 +85,8 @@ export class Conversations {
   private readonly isServed = (lane: number): boolean => this.subscriptions.has(lane);
 
   private readonly accept = (payload: Uint8Array): void => {
-    const { overflow, misplaced } = this.intake.accept(payload, this.isServed);
+    const { overflow, misplaced, decided } = this.intake.accept(payload, this.isServed);
+    if (decided.length > 0) this.outlet.answer(decided);
     if (overflow.length > 0) this.outlet.refuse(overflow, UNAVAILABLE);
     if (misplaced.length > 0) this.refuseMisplaced(misplaced);
     if (this.running || this.intake.size === 0) return;
@@ -114,6 +115,7 @@ export class Conversations {
       this.busy = new Set(works.map((work) => work.lane));
       this.turnEnd = this.turn(works);
       await this.turnEnd;
+      this.intake.decided(works);
       this.busy = new Set();
       const left = this.paceMs - (performance.now() - started);
       if (left > 0.5 && this.intake.size > 0) await wait(left);
@@ -124,13 +126,14 @@ export class Conversations {
   }
 
   private async turn(works: Work[]): Promise<void> {
-    const stranded = works.filter((work) => this.suspended.has(work.lane) && !this.keeper.held(work.lane));
+    const stranded = works.filter(({ lane }) => this.suspended.has(lane) && !this.keeper.held(lane));
+    const others = works.filter((work) => !stranded.includes(work));
     this.outlet.refuse(stranded, UNAVAILABLE);
-    const items = works.filter((work) => !stranded.includes(work)).flatMap((work) => work.items);
+    const items = others.flatMap((work) => work.items);
     if (items.length === 0) return;
     const stop = commitSeconds.startTimer();
     try {
-      await this.outlet.tell(works, await this.writer.store(items));
+      await this.outlet.tell(others, await this.writer.store(items));
     } catch (error) {
       // Nothing is said: the gateways ask again.
       this.log.error('commit.turn-failed', { error });

@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { encodeLines, laneOf, type SendBatch } from '@huizhi/protocol';
+import { encodeLines, laneOf, type SendBatch, type SendReceipt } from '@huizhi/protocol';
 import { Intake } from './intake.js';
 
 const LANES = 8;
@@ -16,7 +16,7 @@ function payload(session: number, batch: number, count: number, lane = 1, of = l
 }
 
 const all = (): boolean => true;
-const nothing = { overflow: [], misplaced: [] };
+const nothing = { overflow: [], misplaced: [], decided: [] };
 
 it('takes whole batches, oldest first, and gives each send its own body', () => {
   const intake = new Intake(LANES);
@@ -35,13 +35,52 @@ it('takes a batch that is larger than asked for', () => {
   expect(intake.take(5)).toHaveLength(1);
 });
 
-it('passes over a batch that waits already, and takes it again once it was taken', () => {
+it('passes over a batch that waits already or is being decided, and takes it again afterwards', () => {
   const intake = new Intake(LANES);
   intake.accept(payload(1, 1, 2), all);
   intake.accept(payload(1, 1, 2), all);
-  expect(intake.take(100)).toHaveLength(1);
+  const works = intake.take(100);
+  expect(works).toHaveLength(1);
+  intake.accept(payload(1, 1, 2), all);
+  expect(intake.size).toBe(0);
+  intake.decided(works);
   intake.accept(payload(1, 1, 2), all);
   expect(intake.size).toBe(2);
+});
+
+it('answers what was refused for good as it did, when it is said again; anything else is decided anew', () => {
+  const intake = new Intake(LANES);
+  const stored = { position: 1, seq: 1, serverTime: 1 };
+  const notAllowed = { error: 'notAllowed', reason: 'no' } as const;
+  const unavailable = { error: 'unavailable', reason: 'later' } as const;
+  const verdicts: SendReceipt[][] = [
+    [stored, notAllowed],
+    [stored, stored],
+    [stored, unavailable],
+  ];
+  verdicts.forEach((_, session) => intake.accept(payload(session, 1, 2), all));
+  const works = intake.take(100);
+  works.forEach((work, at) => work.settleAll(verdicts[at] ?? []));
+  intake.decided(works);
+  const again = verdicts.map((_, session) => intake.accept(payload(session, 1, 2), all).decided);
+  expect(again.map((decided) => decided.map((work) => work.answer()?.receipts))).toEqual([[verdicts[0]], [], []]);
+  expect(intake.size).toBe(4);
+  expect(intake.accept(payload(0, 2, 2), all)).toEqual(nothing);
+});
+
+it('remembers a bounded number of such answers', () => {
+  const intake = new Intake(LANES);
+  for (let session = 0; session < 3_000; session++) {
+    intake.accept(payload(session, 1, 1), all);
+    const works = intake.take(1);
+    for (const work of works) work.settleAll([{ error: 'conflict', reason: 'no' }]);
+    intake.decided(works);
+  }
+  const known = Array.from(
+    { length: 3_000 },
+    (_, session) => intake.accept(payload(session, 1, 1), all).decided.length,
+  );
+  expect(known.filter(Boolean)).toHaveLength(1_000);
 });
 
 it('refuses beyond its bound and has room again afterwards', () => {

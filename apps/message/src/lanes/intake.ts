@@ -1,8 +1,11 @@
-import { decodeLines, laneOf, type SendBatch } from '@huizhi/protocol';
+import { decodeLines, errorTable, isStored, laneOf, type SendBatch, type SendReceipt } from '@huizhi/protocol';
 import { Work } from './work.js';
 
 const MAX_SENDS = 20_000;
 const MAX_BYTES = 64 * 1024 * 1024;
+
+/** Batches with something refused for good whose answers are remembered. */
+const MAX_REFUSALS = 1_000;
 
 /** Batches that were not taken. */
 export interface Refused {
@@ -10,12 +13,17 @@ export interface Refused {
   overflow: Work[];
   /** They name another lane than that of a conversation in them: their gateway counts other lanes than the data has. */
   misplaced: Work[];
+  /** They were answered a moment ago, in part with a refusal for good, and are answered likewise. */
+  decided: Work[];
 }
 
 /** What waits while the last transaction runs. Bounded in sends and bytes. */
 export class Intake {
   private waiting: Work[] = [];
+  /** What waits, and what the transaction under way decides. */
   private readonly keys = new Set<string>();
+  /** The latest answers that refused something for good. Said again by this owner, a refused send might be stored by now. */
+  private readonly refusals = new Map<string, readonly SendReceipt[]>();
   private sends = 0;
   private bytes = 0;
 
@@ -27,18 +35,22 @@ export class Intake {
   }
 
   /**
-   * Queues what a gateway sent. A batch that waits already is passed over: gateways repeat themselves; so is one of a lane that
-   * is not served here: the gateway has yet to hear of its new owner.
+   * Queues what a gateway sent. A batch that waits already, or is being decided, is passed over: gateways repeat themselves; so is one
+   * of a lane that is not served here: the gateway has yet to hear of its new owner.
    */
   accept(payload: Uint8Array, isServed: (lane: number) => boolean): Refused {
     const { head, bodies } = decodeLines<SendBatch>(payload);
-    const refused: Refused = { overflow: [], misplaced: [] };
+    const refused: Refused = { overflow: [], misplaced: [], decided: [] };
     const full = this.sends >= MAX_SENDS || this.bytes >= MAX_BYTES;
     let next = 0;
     for (const batch of head.sessions) {
       const work = new Work(head.gateway, batch, bodies.slice(next, (next += batch.sends.length)));
       if (!isServed(work.lane) || this.keys.has(work.key)) continue;
-      if (!this.isPlaced(work)) refused.misplaced.push(work);
+      const before = this.refusals.get(work.key);
+      if (before) {
+        work.settleAll(before);
+        refused.decided.push(work);
+      } else if (!this.isPlaced(work)) refused.misplaced.push(work);
       else if (full) refused.overflow.push(work);
       else this.push(work);
     }
@@ -56,11 +68,19 @@ export class Intake {
     }
     const taken = this.waiting.splice(0, count);
     for (const work of taken) {
-      this.keys.delete(work.key);
       this.sends -= work.items.length;
       this.bytes -= work.size;
     }
     return taken;
+  }
+
+  /** What was taken has been decided, or nobody can say. */
+  decided(works: readonly Work[]): void {
+    for (const work of works) {
+      this.keys.delete(work.key);
+      const { receipts = [] } = work.answer() ?? {};
+      if (receipts.some(isFinalRefusal)) this.remember(work.key, receipts);
+    }
   }
 
   waitsFor(lanes: ReadonlySet<number>): boolean {
@@ -72,6 +92,14 @@ export class Intake {
     return batch.sends.every((send) => laneOf(send.conversation, this.lanes) === lane);
   }
 
+  private remember(key: string, receipts: readonly SendReceipt[]): void {
+    this.refusals.set(key, receipts);
+    for (const oldest of this.refusals.keys()) {
+      if (this.refusals.size <= MAX_REFUSALS) break;
+      this.refusals.delete(oldest);
+    }
+  }
+
   private push(work: Work): void {
     this.waiting.push(work);
     this.keys.add(work.key);
@@ -79,3 +107,5 @@ export class Intake {
     this.bytes += work.size;
   }
 }
+
+const isFinalRefusal = (receipt: SendReceipt): boolean => !isStored(receipt) && !errorTable[receipt.error].temporary;

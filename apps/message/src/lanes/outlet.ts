@@ -45,7 +45,8 @@ export class Outlet {
     this.answer(works);
   }
 
-  private answer(works: readonly Work[]): void {
+  /** One message per gateway, of those works that are settled. */
+  answer(works: readonly Work[]): void {
     const gateways = new Map<string, SessionAnswer[]>();
     for (const work of works) {
       const answer = work.answer();

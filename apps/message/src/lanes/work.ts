@@ -30,6 +30,10 @@ export class Work {
     this.receipts[item.index] = receipt;
   }
 
+  settleAll(receipts: readonly SendReceipt[]): void {
+    for (const [index, receipt] of receipts.entries()) this.receipts[index] = receipt;
+  }
+
   /** The answer, once every send of the batch has its receipt. */
   answer(): SessionAnswer | undefined {
     const receipts = this.receipts.filter((receipt) => receipt !== undefined);

@@ -26,7 +26,7 @@ import { LogReader } from '../reads/log-reader.js';
 import { MembersReader } from '../reads/members-reader.js';
 
 export const LANES = 8;
-const GATEWAY = 'gateway-of-the-test';
+export const GATEWAY = 'gateway-of-the-test';
 
 /** One instance of the service without its Nest shell. */
 export interface Instance {

@@ -19,16 +19,21 @@ const BEAT_START = '{"beatID":"';
 const utf8 = new TextEncoder();
 const ascii = new TextDecoder();
 
-/** Whether base64 that begins with these two bytes is that of text that begins with `{` or `[`. */
-export function isBase64OfJson(first: number | undefined, second: number | undefined): boolean {
-  return (first === 0x65 || first === 0x57) && second !== undefined && /[w-z0-9+/]/.test(String.fromCharCode(second));
+/** What base64 begins with whose text begins with `{`, and with `[`: then comes one of w–z, 0–9, + and /. */
+const OBJECT = 0x65;
+const ARRAY = 0x57;
+
+/** Whether base64 that begins with these two bytes is that of text that begins with `{`; with `batches`, or with `[`. */
+export function isBase64OfJson(first: number | undefined, second: number | undefined, batches = false): boolean {
+  const isFirst = first === OBJECT || (batches && first === ARRAY);
+  return isFirst && second !== undefined && /[w-z0-9+/]/.test(String.fromCharCode(second));
 }
 
 /**
  * JSON frames, each in standard base64 on a line. Padding may be missing, a line end inside the encoding is passed over; the limit is
  * that of the decoded frame.
  *
- * A line that is not base64 of text beginning with `{` (or `[`) is a *bare heartbeat*, as the guide's client sends it: 1–64 characters of
+ * A line that is not base64 of text beginning with `{` (of a server also `[`) is a *bare heartbeat*, as the guide's client sends it: 1–64 characters of
  * ids and base64. It is given as `{"beatID": line}`, the line as it stands, and answered by the same line.
  */
 export class Base64LinesDecoder<Taken = Frame> extends LinesDecoder<Taken> {
@@ -46,7 +51,7 @@ export class Base64LinesDecoder<Taken = Frame> extends LinesDecoder<Taken> {
   }
 
   protected override line(line: Uint8Array, onFrame: OnFrame<Taken>, onRefused: OnRefused | undefined): boolean {
-    if (!isBase64OfJson(line[0], line[1])) return this.bare(line, onFrame, onRefused);
+    if (!isBase64OfJson(line[0], line[1], this.side.batches)) return this.bare(line, onFrame, onRefused);
     const decoded = decodeBase64(line);
     if (!decoded) throw new ProtocolError('badFrame', 'a line is not base64');
     const json = withoutEnd(decoded);

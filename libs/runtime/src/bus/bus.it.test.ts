@@ -218,12 +218,12 @@ describe('when the server dies', () => {
     const bus = await readyBus();
     let over = 0;
     const earlier = bus.subscribe('test.away', () => (over += 1));
-    await nats.kill();
+    await nats.kill9();
     await eventually(() => !bus.connected, 'noticed');
     earlier.unsubscribe();
     bus.subscribe('test.away', () => (over += 1)).unsubscribe();
     const seen = collect(bus, 'test.away');
-    await nats.start();
+    await nats.restart();
     await eventually(() => bus.connected, 'back');
     bus.publish('test.away', 'heard');
     await settled(bus);

@@ -1,11 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { TcpProxy } from '@huizhi/constellation';
 import { deferred } from '../deferred.js';
 import { eventually } from '../testing/eventually.js';
 import { LANES, LaneRig, type Owner } from '../testing/lane-rig.js';
 import { ensureLanes, LaneCountError } from './lane-count.js';
-
-jest.setTimeout(30_000);
 
 let rig: LaneRig;
 beforeEach(async () => {
@@ -59,11 +57,11 @@ describe('lanes', () => {
 
   it('of who is gone are taken when its lease ends, however far the next tick is', async () => {
     const gone = await rig.owner('gone');
+    const other = await rig.owner('other', { tickMs: 3_600_000 });
+    await eventually(() => gone.count() === LANES / 2 && other.count() === LANES / 2, 'a fair share');
     let wake = (): void => undefined;
     const pause = new Promise<void>((resolve) => (wake = resolve));
     const held = gone.connection.exclusive(() => pause);
-    const other = await rig.owner('other', { tickMs: 60_000 });
-    expect(other.count()).toBe(0);
     await eventually(() => other.count() === LANES, 'the other to take all');
     wake();
     await held;
@@ -119,7 +117,8 @@ describe('lanes', () => {
     await eventually(() => one.count() === LANES, 'all lanes');
     const two = await rig.owner('two');
     await eventually(() => failed && two.count() === LANES / 2, 'a failed release');
-    expect(one.lost[0]?.[1]).toBe('database');
+    // After a pause it may have been overtaken, too.
+    expect(one.lost.map(([, reason]) => reason)).toContain('database');
     await eventually(() => one.count() === LANES / 2, 'a fair share');
   });
 

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { Bus } from '../bus/bus.js';
 import type { DedicatedConnection } from '../database/dedicated-connection.js';
 import type { Logger } from '../log/logger.js';
+import { LaneAnnouncer } from './lane-announcer.js';
 import { assertLanes } from './lane-count.js';
 import { isWorkRefused, LaneSql, lostLanes, type FencedWork, type HeldLane, type LaneMove } from './lane-sql.js';
 
@@ -52,11 +53,6 @@ export interface LaneKeeperOptions {
   onReleasing(lanes: number[]): Promise<void>;
 }
 
-/** A head is announced each tick for this many ticks after a change: one lost announcement hides nothing for long. */
-const ANNOUNCE_TICKS = 5;
-/** Every so many ticks all heads are announced. */
-const ANNOUNCE_ALL_TICKS = 15;
-
 /**
  * Which lanes this instance owns. One mechanism for conversations (message) and inboxes (offline).
  *
@@ -67,14 +63,13 @@ const ANNOUNCE_ALL_TICKS = 15;
  */
 export class LaneKeeper {
   private readonly sql: LaneSql;
+  private readonly announcer: LaneAnnouncer;
   private readonly leaseMs: number;
   private readonly tickMs: number;
   private readonly owned = new Map<number, HeldLane>();
   /** Lanes lost with the database, and the epoch they had. */
   private readonly suspended = new Map<number, number>();
   private readonly releasing = new Set<number>();
-  private readonly changed = new Map<number, number>();
-  private ticks = 0;
   private timer: NodeJS.Timeout | undefined;
   private ticking: Promise<void> | undefined;
   private nudged = false;
@@ -87,6 +82,7 @@ export class LaneKeeper {
     this.leaseMs = options.leaseMs ?? 3000;
     this.tickMs = options.tickMs ?? this.leaseMs / 3;
     this.sql = new LaneSql(options.schema, options.instance, this.leaseMs);
+    this.announcer = new LaneAnnouncer(options.bus, options.service, options.instance);
   }
 
   /** @throws LaneCountError when the data has another number of lanes */
@@ -96,7 +92,7 @@ export class LaneKeeper {
     if (this.stopping) return;
     bus.subscribe(subjects.lanes(service), (payload) => this.hear(payload));
     bus.onReconnect(() => {
-      this.announce([...this.owned.values()], false);
+      this.announcer.announce([...this.owned.values()], false);
       this.nudge();
     });
     await this.run();
@@ -151,7 +147,7 @@ export class LaneKeeper {
       const held = this.owned.get(lane);
       if (held?.epoch !== epoch) continue;
       held.head = to;
-      this.changed.set(lane, ANNOUNCE_TICKS);
+      this.announcer.moved(lane);
     }
   }
 
@@ -161,7 +157,7 @@ export class LaneKeeper {
     if (held.length === 0) return;
     for (const { lane, epoch } of held) {
       this.owned.delete(lane);
-      this.changed.delete(lane);
+      this.announcer.forget(lane);
       this.releasing.delete(lane);
       if (reason === 'database') this.suspended.set(lane, epoch);
     }
@@ -224,7 +220,7 @@ export class LaneKeeper {
       const { surplus, taken } = await this.share();
       this.lastFailure = undefined;
       await this.load(taken);
-      this.announceChanges();
+      this.announcer.tick(this.owned.values());
       if (surplus.length > 0) await this.release(surplus);
     } catch (error) {
       this.lastFailure = `lanes cannot be kept: ${(error as Error).message}`;
@@ -266,7 +262,7 @@ export class LaneKeeper {
     await this.options.onTaken(taken);
     for (const one of taken) this.owned.set(one.lane, one);
     this.options.log.info('lanes.taken', { lanes: taken.map((one) => one.lane) });
-    this.announce(taken, true);
+    this.announcer.announce(taken, true);
   }
 
   private async release(lanes: number[]): Promise<void> {
@@ -277,12 +273,10 @@ export class LaneKeeper {
       const still = lanes.map((lane) => this.owned.get(lane)).filter((one) => one !== undefined);
       await this.options.connection.exclusive((client) => this.sql.release(client, still));
       for (const { lane } of still) this.owned.delete(lane);
-      this.options.onLost(
-        still.map((one) => one.lane),
-        'released',
-      );
-      this.options.log.info('lanes.released', { lanes: still.map((one) => one.lane) });
-      this.say({ owner: this.options.instance, taken: false, lanes: [], released: still.map((one) => one.lane) });
+      const released = still.map((one) => one.lane);
+      this.options.onLost(released, 'released');
+      this.options.log.info('lanes.released', { lanes: released });
+      this.announcer.released(released);
     } catch (error) {
       // They are no longer served, released or not: held on to, they would stay so. Taken anew they begin from the start.
       this.forget(lanes, 'database');
@@ -315,23 +309,5 @@ export class LaneKeeper {
     const suspended = gone.filter((lane) => this.suspended.delete(lane));
     if (suspended.length > 0) this.options.onLost(suspended, 'taken');
     this.forget(gone, 'taken');
-  }
-
-  private announceChanges(): void {
-    const all = ++this.ticks % ANNOUNCE_ALL_TICKS === 0;
-    const lanes = [...this.owned.values()].filter((one) => all || this.changed.has(one.lane));
-    for (const [lane, left] of this.changed) {
-      if (left > 1) this.changed.set(lane, left - 1);
-      else this.changed.delete(lane);
-    }
-    this.announce(lanes, false);
-  }
-
-  private announce(lanes: HeldLane[], taken: boolean): void {
-    if (lanes.length > 0) this.say({ owner: this.options.instance, taken, lanes });
-  }
-
-  private say(news: LaneNews): void {
-    this.options.bus.publish(subjects.lanes(this.options.service), JSON.stringify(news));
   }
 }
