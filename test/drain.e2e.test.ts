@@ -1,5 +1,6 @@
 import type { Service } from '@huizhi/constellation';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { Cast } from './support/cast.js';
 import { Crowd } from './support/crowd.js';
 import { type Device } from './support/device.js';
 import { eventually } from './support/eventually.js';
@@ -72,29 +73,33 @@ test('a second signal ends it at once', async () => {
 
 describe('33. everything is restarted in turn under load', () => {
   test('nothing is lost, doubled or reordered, everybody is back soon, and not in one moment', async () => {
-    const crowd = await Crowd.of(world, { size: 40, word: 'load', gateways: [0, 1] });
-    crowd.start(300);
-    const { system } = world;
-    const services = ['gateway', 'message', 'offline'] as const;
-    for (const service of services.flatMap((name) => system.instances(name).filter(({ running }) => running))) {
-      const drained = crowd.members.map(({ closes }) => closes.filter((name) => name === 'drain').length);
-      expect(await service.stop()).toEqual(clean);
-      const told = goodbyes(service);
-      await crowd.works();
-      await service.restart();
-      await crowd.works();
-      if (service.name !== 'gateway') continue;
-      const moved = crowd.members.filter(
-        ({ closes }, n) => closes.filter((name) => name === 'drain').length > drained[n]!,
-      );
-      expect(moved.length).toBeGreaterThan(0);
-      expect(told).toHaveLength(moved.length);
-      // Each at a random moment of its own: that all of twenty fall into a quarter of the time is as good as impossible.
-      expect(Math.max(...told) - Math.min(...told)).toBeGreaterThan(SPREAD_MS / 4);
-    }
-    // Ends without a close frame are crashes, and there was none.
-    expect(new Set(crowd.members.flatMap(({ closes }) => closes))).toEqual(new Set(['drain']));
-    await crowd.verdict();
+    await Cast.play(world, 'restart in turn', async (cast) => {
+      const crowd = await Crowd.of(cast, { size: 40, word: 'load', gateways: [0, 1] });
+      crowd.start(300);
+      const drains = (): number[] =>
+        crowd.members.map(({ closes }) => closes.filter((name) => name === 'drain').length);
+      const { system } = world;
+      const services = ['gateway', 'message', 'offline'] as const;
+      for (const service of services.flatMap((name) => system.instances(name).filter(({ running }) => running))) {
+        const before = drains();
+        const told = await cast.fault(`${service.label} is restarted`, async () => {
+          expect(await service.stop()).toEqual(clean);
+          const moments = goodbyes(service);
+          await crowd.works();
+          await service.restart();
+          await crowd.works();
+          return moments;
+        });
+        if (service.name !== 'gateway') continue;
+        const moved = drains().filter((count, n) => count > before[n]!).length;
+        expect(moved).toBeGreaterThan(0);
+        expect(told).toHaveLength(moved);
+        // Each at a random moment of its own: that all of twenty fall into a quarter of the time is as good as impossible.
+        expect(Math.max(...told) - Math.min(...told)).toBeGreaterThan(SPREAD_MS / 4);
+      }
+      // Ends without a close frame are crashes, and there was none.
+      expect(new Set(crowd.members.flatMap(({ closes }) => closes))).toEqual(new Set(['drain']));
+    });
   });
 });
 

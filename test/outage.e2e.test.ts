@@ -63,7 +63,7 @@ const proxies = (kind: (typeof kinds)[number]): TcpProxy[] => [0, 1].map((i) => 
 /** Two pairs and a group; everybody stays with a gateway of its own. */
 async function crowd(cast: Cast): Promise<Actor[]> {
   const actors = await Promise.all(
-    [0, 1, 0, 1].map((gateway) => cast.actor(world.name('out'), 'phone', { gateway, loyal: true })),
+    [0, 1, 0, 1].map((gateway) => cast.actor(world.name('out'), 'phone', { gateways: [gateway] })),
   );
   const [alice, bob, carol, dave] = actors as [Actor, Actor, Actor, Actor];
   const group = await cast.group(alice, [bob, carol, dave]);

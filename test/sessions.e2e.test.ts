@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { HuizhiClient } from '@huizhi/client';
 import { projectRoot } from '@huizhi/constellation';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { Cast } from './support/cast.js';
 import { Crowd } from './support/crowd.js';
 import { Device } from './support/device.js';
 import { eventually } from './support/eventually.js';
@@ -181,19 +182,18 @@ test('25. half-open: closed after missed heartbeats, and what was not receipted 
 });
 
 test('300 devices are cut off at once: all come back through two gateways, and nothing is lost or doubled', async () => {
-  const crowd = await Crowd.of(world, {
-    size: 300,
-    word: 'storm',
-    gateways: [0, 1],
-    reconnectMs: { baseMs: 500, maxMs: 4_000 },
+  await Cast.play(world, 'storm', async (cast) => {
+    const timings = { reconnect: { baseMs: 500, maxMs: 4_000 } };
+    const crowd = await Crowd.of(cast, { size: 300, word: 'storm', gateways: [0, 1], timings });
+    crowd.say(2);
+    await cast.fault('all are cut off', async () => {
+      for (const gateway of [0, 1]) world.system.proxy('gateway.client', gateway).reset();
+      crowd.say(2);
+      await crowd.works(40_000);
+    });
+    expect(crowd.online).toBe(300);
+    expect(crowd.members.every(({ logins }) => logins >= 2)).toBe(true);
   });
-  crowd.say(2);
-  for (const gateway of [0, 1]) world.system.proxy('gateway.client', gateway).reset();
-  crowd.say(2);
-  await crowd.works(40_000);
-  expect(crowd.online).toBe(300);
-  expect(crowd.members.every(({ logins }) => logins.length >= 2)).toBe(true);
-  await crowd.verdict();
 }, 120_000);
 
 describe('tokens', () => {

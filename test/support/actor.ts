@@ -8,13 +8,14 @@ import {
   type Stated,
   type Target,
 } from '@huizhi/client';
+import type { GatewayAddress } from '@huizhi/constellation';
 import type { World } from './world.js';
 
 export interface ActorOptions {
-  /** Where it begins; each further connection goes to the next gateway. */
+  /** Numbers of the gateways that it uses in turn, a connection each. Default: all. */
+  gateways?: readonly number[];
+  /** With which of these it begins. */
   gateway?: number;
-  /** Stays with that gateway. */
-  loyal?: boolean;
   store?: ClientOptions['store'];
   timings?: ClientOptions['timings'];
 }
@@ -34,10 +35,13 @@ export class Actor {
   highest = 0;
   confirmed = 0;
   logins = 0;
+  /** How its connections ended, by name. */
+  readonly closes: string[] = [];
   private readonly perTarget = new Map<string, number>();
   private readonly outcomes: Promise<unknown>[] = [];
   private stopping = false;
-  private flows: Promise<void>[] = [];
+  private readonly flows: Promise<void>[] = [];
+  private readonly timers: NodeJS.Timeout[] = [];
 
   constructor(
     world: World,
@@ -47,13 +51,12 @@ export class Actor {
     options: ActorOptions,
     private readonly write: (line: string) => void,
   ) {
-    const { gateway = 0, loyal = false, store, timings } = options;
-    const gateways = world.system.instances('gateway').length;
-    let connections = 0;
+    const { gateways = [...world.system.instances('gateway').keys()], gateway = 0, store, timings } = options;
+    let next = gateway;
+    const address = (): GatewayAddress => world.system.addressOf(gateways[next++ % gateways.length]!);
     this.client = new HuizhiClient({
-      address: world.system.addressOf(gateway),
-      transport: (handlers) =>
-        nodeTransport(world.system.addressOf(loyal ? gateway : (gateway + connections++) % gateways))(handlers),
+      address: world.system.addressOf(gateways[0]!),
+      transport: (handlers) => nodeTransport(address())(handlers),
       user,
       deviceID: device,
       token: () => token,
@@ -68,6 +71,7 @@ export class Actor {
         ...timings,
       },
     });
+    this.client.on('closed', (_, name) => this.closes.push(name));
   }
 
   get where(): string {
@@ -114,6 +118,12 @@ export class Actor {
     }
   }
 
+  /** Says one so often, whatever becomes of those before, until {@link settled}. */
+  pour(target: Target, everyMs: number): void {
+    let n = 0;
+    this.timers.push(setInterval(() => void this.say(target, `${this.where} pours ${n++}`), everyMs));
+  }
+
   private async flow(target: Target, word: string, pauseMs: number): Promise<void> {
     for (let n = 0; !this.stopping; n++) {
       await this.say(target, `${this.where} ${word} ${n}`);
@@ -124,9 +134,19 @@ export class Actor {
 
   /** Ends the talking and resolves when all it said has its answer. */
   async settled(): Promise<void> {
-    this.stopping = true;
+    this.stop();
     await Promise.all(this.flows);
     await Promise.all(this.outcomes);
+  }
+
+  async leave(): Promise<void> {
+    this.stop();
+    await this.client.close();
+  }
+
+  private stop(): void {
+    this.stopping = true;
+    for (const timer of this.timers) clearInterval(timer);
   }
 
   private observe(event: Observed): void {

@@ -1,7 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import {
   HistoryChecker,
   logLine,
@@ -12,7 +11,7 @@ import {
   type Verdict,
 } from '@huizhi/client';
 import { Actor, type ActorOptions } from './actor.js';
-import { eventually } from './eventually.js';
+import { bounded, eventually } from './eventually.js';
 import type { World } from './world.js';
 
 type History = Extract<Stated, { ev: 'history' }>;
@@ -89,10 +88,9 @@ export class Cast {
   }
 
   /** Two or more users, one device each, at the gateways in turn. */
-  async users(word: string, count: number): Promise<Actor[]> {
-    const gateways = this.world.system.instances('gateway').length;
+  async users(word: string, count: number, options: ActorOptions = {}): Promise<Actor[]> {
     return Promise.all(
-      Array.from({ length: count }, (_, n) => this.actor(this.world.name(word), 'phone', { gateway: n % gateways })),
+      Array.from({ length: count }, (_, n) => this.actor(this.world.name(word), 'phone', { gateway: n, ...options })),
     );
   }
 
@@ -199,7 +197,7 @@ export class Cast {
   }
 
   private async leave(): Promise<void> {
-    await Promise.all(this.actors.map(({ client }) => client.close()));
+    await Promise.all(this.actors.map((actor) => actor.leave()));
   }
 
   private state(event: Stated): void {
@@ -212,14 +210,3 @@ export class Cast {
 }
 
 const textOf = ({ rule, where, what }: Verdict['violations'][number]): string => `${rule} ${where}: ${what}`;
-
-async function bounded(work: Promise<unknown>, withinMs: number): Promise<void> {
-  const late = new AbortController();
-  const bound = delay(withinMs, 'late', { signal: late.signal }).catch(() => undefined);
-  try {
-    if ((await Promise.race([work, bound])) === 'late')
-      throw new Error(`not everything was answered in ${withinMs} ms`);
-  } finally {
-    late.abort();
-  }
-}

@@ -14,3 +14,15 @@ export async function eventually<T>(
     await delay(25);
   }
 }
+
+/** Rejects when the work takes longer. */
+export async function bounded(work: Promise<unknown>, withinMs: number): Promise<void> {
+  const late = new AbortController();
+  const bound = delay(withinMs, 'late', { signal: late.signal }).catch(() => undefined);
+  try {
+    if ((await Promise.race([work, bound])) === 'late')
+      throw new Error(`not everything was answered in ${withinMs} ms`);
+  } finally {
+    late.abort();
+  }
+}
