@@ -6,6 +6,7 @@ import { makeTestDatabase, Nats, TcpProxy } from '@huizhi/constellation';
 import pg from 'pg';
 import { Bus } from '../bus/bus.js';
 import { DedicatedConnection } from '../database/dedicated-connection.js';
+import { deferred } from '../deferred.js';
 import { silentLogger } from '../log/logger.js';
 import { eventually } from '../testing/eventually.js';
 import { ensureLanes, LaneCountError } from './lane-count.js';
@@ -115,6 +116,15 @@ const count = (one: Owner): number => [...one.keeper.heldLanes()].length;
 
 const until = (what: string, condition: () => boolean): Promise<void> => eventually(condition, what);
 
+/** Its ticks and transactions wait meanwhile, as if its process had been stopped. */
+async function whileFrozen({ connection }: Owner, scene: () => Promise<void>): Promise<void> {
+  const thawed = deferred();
+  const held = connection.exclusive(() => thawed.promise);
+  // Whatever becomes of the scene: frozen it could not be ended either.
+  await scene().finally(() => thawed.resolve());
+  await held;
+}
+
 const terminate = (instance: string): Promise<unknown> =>
   admin.query(
     'select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1 and datname = current_database()',
@@ -146,16 +156,13 @@ describe('lanes', () => {
   it('of a silent owner are taken after the lease, and what it still writes is refused', async () => {
     const frozen = await owner('frozen');
     expect(await frozen.append(0)).toBe(true);
-    // Frozen: its ticks and transactions wait behind this, as if the process had been stopped.
-    let thaw = (): void => undefined;
-    const pause = new Promise<void>((resolve) => (thaw = resolve));
-    const held = frozen.connection.exclusive(() => pause);
-    const stale = frozen.append(0);
-    const other = await owner('other');
-    await until('the other to take all', () => count(other) === LANES);
-    expect(await other.append(0)).toBe(true);
-    thaw();
-    await held;
+    let stale: Promise<boolean> | undefined;
+    await whileFrozen(frozen, async () => {
+      stale = frozen.append(0);
+      const other = await owner('other');
+      await until('the other to take all', () => count(other) === LANES);
+      expect(await other.append(0)).toBe(true);
+    });
     expect(await stale).toBe(false);
     await expectNoHoles();
   });
@@ -164,12 +171,7 @@ describe('lanes', () => {
     const gone = await owner('gone');
     const other = await owner('other', undefined, 3_600_000);
     await until('a fair share', () => count(gone) === LANES / 2 && count(other) === LANES / 2);
-    let wake = (): void => undefined;
-    const pause = new Promise<void>((resolve) => (wake = resolve));
-    const held = gone.connection.exclusive(() => pause);
-    await until('the other to take all', () => count(other) === LANES);
-    wake();
-    await held;
+    await whileFrozen(gone, () => until('the other to take all', () => count(other) === LANES));
   });
 
   it('of who is cut off from the bus, and from nothing else, are taken by who can be asked for them', async () => {
