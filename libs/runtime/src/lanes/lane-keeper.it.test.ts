@@ -11,6 +11,15 @@ beforeEach(async () => {
 });
 afterEach(() => rig.stop());
 
+/** Its ticks and transactions wait meanwhile, as if its process had been stopped. */
+async function whileFrozen({ connection }: Owner, scene: () => Promise<void>): Promise<void> {
+  const thawed = deferred();
+  const held = connection.exclusive(() => thawed.promise);
+  // Whatever becomes of the scene: frozen it could not be ended either.
+  await scene().finally(() => thawed.resolve());
+  await held;
+}
+
 async function expectNoHoles(): Promise<void> {
   const { rows } = await rig.admin.query<{ lane: number; rows: number; last: number; head: number }>(
     `select l.lane, count(r.*)::int as rows, coalesce(max(r.position), 0)::int as last, l.head::int as head
@@ -41,16 +50,13 @@ describe('lanes', () => {
   it('of a silent owner are taken after the lease, and what it still writes is refused', async () => {
     const frozen = await rig.owner('frozen');
     expect(await frozen.append(0)).toBe(true);
-    // Frozen: its ticks and transactions wait behind this, as if the process had been stopped.
-    let thaw = (): void => undefined;
-    const pause = new Promise<void>((resolve) => (thaw = resolve));
-    const held = frozen.connection.exclusive(() => pause);
-    const stale = frozen.append(0);
-    const other = await rig.owner('other');
-    await eventually(() => other.count() === LANES, 'the other to take all');
-    expect(await other.append(0)).toBe(true);
-    thaw();
-    await held;
+    let stale: Promise<boolean> | undefined;
+    await whileFrozen(frozen, async () => {
+      stale = frozen.append(0);
+      const other = await rig.owner('other');
+      await eventually(() => other.count() === LANES, 'the other to take all');
+      expect(await other.append(0)).toBe(true);
+    });
     expect(await stale).toBe(false);
     await expectNoHoles();
   });
@@ -59,12 +65,7 @@ describe('lanes', () => {
     const gone = await rig.owner('gone');
     const other = await rig.owner('other', { tickMs: 3_600_000 });
     await eventually(() => gone.count() === LANES / 2 && other.count() === LANES / 2, 'a fair share');
-    let wake = (): void => undefined;
-    const pause = new Promise<void>((resolve) => (wake = resolve));
-    const held = gone.connection.exclusive(() => pause);
-    await eventually(() => other.count() === LANES, 'the other to take all');
-    wake();
-    await held;
+    await whileFrozen(gone, () => eventually(() => other.count() === LANES, 'the other to take all'));
   });
 
   it('of who was gone before the database’s clock was set back are free, and who was gone counts no more', async () => {
