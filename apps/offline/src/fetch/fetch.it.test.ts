@@ -64,14 +64,23 @@ describe('fetching', () => {
     const gateway = rig.gateway();
     const eli = await gateway.open('eli');
     expect(eli.waiting).toBe(100_000);
+    const firstPage = async (): Promise<number> => {
+      const begun = performance.now();
+      await gateway.fetch(eli, { limit: 1_000 });
+      return performance.now() - begun;
+    };
+    const asked = rig.message.placesAsked;
+    const first = Math.min(await firstPage(), await firstPage(), await firstPage());
+    expect(rig.message.placesAsked - asked).toBe(3_000);
     const begun = performance.now();
     const texts: number[] = [];
     for (let from = 1; from <= eli.head;) {
       const page = await gateway.fetch(eli, { from, limit: 1_000 });
       for (const body of page.bodies) texts.push(Number(textOf(body)));
-      if (from === 1) expect(performance.now() - begun).toBeLessThan(1_000);
       from = page.head.upTo + 1;
     }
+    // On any machine a page is little of all of it.
+    expect(first).toBeLessThan((performance.now() - begun) / 10);
     expect(texts.length).toBe(100_000);
     expect(texts.every((text, i) => text === i + 1)).toBe(true);
   }, 120_000);

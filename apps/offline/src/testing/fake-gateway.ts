@@ -80,7 +80,7 @@ export class FakeGateway {
   ): Promise<{ head: FetchReply; bodies: string[] }> {
     const request: FetchRequest = { session, user, device, epoch, from: 1, limit: 200, maxBytes: 256 * 1024, ...part };
     return decodeLines<FetchReply>(
-      await this.bus.request(subjects.fetch(this.lane(user)), JSON.stringify(request), { timeoutMs: 4_000 }),
+      await this.bus.request(subjects.fetch(this.lane(user)), JSON.stringify(request), { timeoutMs: 20_000 }),
     );
   }
 

@@ -30,6 +30,8 @@ export class FakeMessage {
   readonly membersAsked: MembersRequest[] = [];
   /** What becomes of the next answers about members; later ones pass. */
   readonly membersFates: ('lost' | 'failed')[] = [];
+  /** How many bodies. */
+  placesAsked = 0;
   private readonly log: Stored[][];
   private readonly seqs = new Map<string, number>();
 
@@ -117,6 +119,7 @@ export class FakeMessage {
   }
 
   private get({ places }: LogGetRequest): string {
+    this.placesAsked += places.length;
     const bodies = this.fitting(places.map(([lane, position]) => this.bodyOf(lane, position)));
     return encodeLines({ count: bodies.length } satisfies LogReply, bodies);
   }
