@@ -135,6 +135,8 @@ const foreignReceipt = step(
       if (scene.spec.devices.filter((one) => one.user === user).length > 1) return;
       await scene.quiet();
       if (!device.link || !device.isSettled || scene.spec.lacking(device.spec).length > 0) return;
+      // So would those that came on an earlier connection and come again on this one.
+      if (!device.hasAllAgain) return;
       if (scene.devices.some((other) => !other.isSettled)) return;
       scene.spec.receipts(device.link, device.link.delivered.values());
       return device.receipt({ upTo: 1_000_000 });

@@ -93,6 +93,12 @@ export class Device {
     this.receipt({ upTo: link.last });
   }
 
+  /** Whatever it was ever delivered and has not receipted has come on this connection, too. */
+  get hasAllAgain(): boolean {
+    const { delivered, receipted } = this.spec;
+    return [...delivered].every(([at, messageID]) => receipted.has(at) || this.link?.delivered.has(messageID));
+  }
+
   /** Nothing it was delivered may ever come again. */
   get isConfirmed(): boolean {
     return this.link !== undefined && this.spec.confirmed >= this.link.last;
