@@ -39,9 +39,11 @@ class Recent<V> {
   }
 
   trim(): void {
+    // Before the first key is looked for: a map whose entries move to its end keeps holes at its beginning.
+    if (this.bytes <= this.maxBytes) return;
     for (const key of this.entries.keys()) {
-      if (this.bytes <= this.maxBytes) return;
       this.delete(key);
+      if (this.bytes <= this.maxBytes) return;
     }
   }
 
