@@ -143,14 +143,14 @@ describe('it finds', () => {
 
   test('a cursor that counts for all devices of a user', async () => {
     const rules = await rulesBroken('user-wide cursor', async (cast) => {
-      const [alice, , bob] = await pair(cast);
+      const [alice, phone, bob] = await pair(cast);
       const other = await cast.actor(bob.user, 'tablet');
       await alice.say(bob, 'both have it');
       await eventually('both to have it', () => (other.received.size === 1 ? true : undefined));
       other.client.networkLost();
       await alice.say(bob, 'only the phone has it');
       await world.arm(world.system.offline(), 'bug.user-wide-cursor=error');
-      await eventually('the phone to have it', () => (cast.actors[1]!.confirmed >= 2 ? true : undefined));
+      await eventually('the phone to have it', () => (phone.confirmed >= 2 ? true : undefined));
       other.client.networkBack();
       await eventually('the tablet to be back', () => (other.logins === 2 ? true : undefined));
     });

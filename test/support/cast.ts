@@ -32,6 +32,7 @@ const RESIDENT_MIB = 500;
 
 /** The devices of one scene, what they saw, and the verdict of the history checker on it. */
 export class Cast {
+  /** In the order in which they came, which is by chance for those of one {@link users}. */
   readonly actors: Actor[] = [];
   private readonly lines: string[] = [];
   private readonly threads = new Map<string, Thread>();
