@@ -74,7 +74,7 @@ const batchesOf = (device: Device): unknown[][] => device.frames.filter((frame) 
 async function firstPage(user: string, receipts: boolean): Promise<{ phone: Device; ms: number }> {
   const start = performance.now();
   const phone = await world.device(user, 'phone', { receipts });
-  await phone.until('the first page', () => (batchesOf(phone).length > 0 ? true : undefined));
+  await phone.until('the first page', () => batchesOf(phone).length > 0);
   return { phone, ms: performance.now() - start };
 }
 
@@ -117,7 +117,7 @@ test('23. a backlog of 100,000: told up front, bounded pages, the first at once,
   await sendTexts(alice, carolName, 1, 'live');
   await carol.confirmed(1);
   const receipted = await half;
-  await phone.until('a full window', () => (phone.seen.length >= receipted + WINDOW ? true : undefined));
+  await phone.until('a full window', () => phone.seen.length >= receipted + WINDOW);
   phone.say({ beatID: 'half' });
   await phone.next({ beatID: 'half' });
   expect(phone.seen).toHaveLength(receipted + WINDOW);
@@ -128,7 +128,7 @@ test('23. a backlog of 100,000: told up front, bounded pages, the first at once,
     'the whole backlog',
     () => {
       look();
-      return phone.seen.length > total ? true : undefined;
+      return phone.seen.length > total;
     },
     90_000,
   );

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { MemoryStore, SendRefusedError, type Rule, type Store } from '@huizhi/client';
+import { eventually } from '@huizhi/constellation';
 import type { Actor } from './support/actor.js';
 import { Cast } from './support/cast.js';
-import { eventually } from './support/eventually.js';
 import { World } from './support/world.js';
 
 /**
@@ -108,8 +108,7 @@ describe('it finds', () => {
       const [alice, other, bob] = await pair(cast);
       const came: unknown[] = [];
       other.client.on('message', ({ content }) => came.push(content.text));
-      const arrives = (text: string): Promise<unknown> =>
-        eventually(`"${text}" to arrive`, () => (came.includes(text) ? true : undefined));
+      const arrives = (text: string): Promise<unknown> => eventually(`"${text}" to arrive`, () => came.includes(text));
       await alice.say(bob, 'first');
       await arrives('first');
       // The owner of a lane also says now and then how far it is. Between the two messages that has the log read, and nothing is
@@ -132,7 +131,7 @@ describe('it finds', () => {
       const target = cast.pair(alice, bob);
       await world.arm(world.system.gateway(), 'bug.delivered-at-push=error');
       for (let n = 0; n < 5; n++) await alice.say(target, `${n}`);
-      await eventually('deliveries', () => (bob.received.size > 0 ? true : undefined));
+      await eventually('deliveries', () => bob.received.size > 0);
       // Before it has said a receipt; the cursor it finds is beyond what it has.
       bob.client.networkLost();
       await delay(100);
@@ -146,13 +145,13 @@ describe('it finds', () => {
       const [alice, phone, bob] = await pair(cast);
       const other = await cast.actor(bob.user, 'tablet');
       await alice.say(bob, 'both have it');
-      await eventually('both to have it', () => (other.received.size === 1 ? true : undefined));
+      await eventually('both to have it', () => other.received.size === 1);
       other.client.networkLost();
       await alice.say(bob, 'only the phone has it');
       await world.arm(world.system.offline(), 'bug.user-wide-cursor=error');
-      await eventually('the phone to have it', () => (phone.confirmed >= 2 ? true : undefined));
+      await eventually('the phone to have it', () => phone.confirmed >= 2);
       other.client.networkBack();
-      await eventually('the tablet to be back', () => (other.logins === 2 ? true : undefined));
+      await eventually('the tablet to be back', () => other.logins === 2);
     });
     expect(rules).toContain('I1');
   });
@@ -163,12 +162,12 @@ describe('it finds', () => {
       const service = world.system.offline();
       await world.arm(service, 'bug.confirm-unstored=error');
       await alice.say(bob, 'receipted, confirmed, forgotten');
-      await eventually('the confirm', () => (other.confirmed === 1 ? true : undefined));
+      await eventually('the confirm', () => other.confirmed === 1);
       await service.kill9();
       other.client.networkLost();
       await service.restart();
       other.client.networkBack();
-      await eventually('to be back', () => (other.logins === 2 ? true : undefined));
+      await eventually('to be back', () => other.logins === 2);
     });
     expect(rules).toContain('I6');
   });

@@ -1,7 +1,7 @@
+import { eventually } from '@huizhi/constellation';
 import { groupConversation, laneOf } from '@huizhi/protocol';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import pg from 'pg';
-import { eventually } from './support/eventually.js';
 import { World } from './support/world.js';
 
 jest.setTimeout(120_000);

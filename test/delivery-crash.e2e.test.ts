@@ -1,9 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import type { Service } from '@huizhi/constellation';
+import { type Service, eventually } from '@huizhi/constellation';
 import { inboxLaneOf } from '@huizhi/protocol';
 import pg from 'pg';
 import type { Device } from './support/device.js';
-import { eventually } from './support/eventually.js';
 import { expectWholeInbox, Flow, idsOf, sendTexts, type Receipts } from './support/ledger.js';
 import { World } from './support/world.js';
 
@@ -51,10 +50,10 @@ const send = (alice: Device, bob: Device, count: number, word?: string): Promise
 /** All is delivered and receipted, on the last of these connections at the latest; then nothing is owed. */
 async function allDelivered(connections: Device[], receipts: Receipts): Promise<void> {
   const last = connections.at(-1) as Device;
-  const done = (): true | undefined => {
+  const done = (): boolean => {
     const confirms = last.frames.filter((frame) => !Array.isArray(frame) && frame.messageType === 'receiptConfirm');
     const numbers = confirms.map((frame) => Number((frame as Record<string, unknown>).inboxSeq));
-    return Math.max(0, ...numbers) >= receipts.length ? true : undefined;
+    return Math.max(0, ...numbers) >= receipts.length;
   };
   await last.until(`the confirm of ${receipts.length}`, done, SECONDS_MS);
   expectWholeInbox(connections, idsOf(receipts));
@@ -241,7 +240,7 @@ describe('17. the owner of an inbox fails', () => {
     owner.freeze();
     try {
       await flow.more(10);
-      await bob.until('delivery by another', () => (bob.seen.length >= flow.receipts.length ? true : undefined));
+      await bob.until('delivery by another', () => bob.seen.length >= flow.receipts.length);
       expect(await ownerOf(bob.options.user)).not.toBe(owner);
     } finally {
       owner.resume();

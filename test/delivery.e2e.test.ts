@@ -61,7 +61,7 @@ async function redeliveryTime(): Promise<void> {
   const { alice, bob } = await pair();
   const clock = await world.device(bob, 'phone', hasty);
   await sendTexts(alice, bob, 1);
-  await clock.until('two redeliveries', () => (clock.seen.length >= 3 ? true : undefined));
+  await clock.until('two redeliveries', () => clock.seen.length >= 3);
   await Promise.all([clock.drop(), alice.drop()]);
 }
 
@@ -86,7 +86,7 @@ describe('13. what gets lost on the way back', () => {
     // Delivered together, whatever was between the sends, so that they come again together.
     await world.inboxHolds(bob, 3);
     const phone = await world.device(bob, 'phone', hasty);
-    await phone.until('three rounds', () => (phone.seen.length >= 9 ? true : undefined));
+    await phone.until('three rounds', () => phone.seen.length >= 9);
     expect(phone.seen.slice(0, 9).map((one) => one.inboxSeq)).toEqual([1, 2, 3, 1, 2, 3, 1, 2, 3]);
     expect(await confirmed(phone, { upTo: 3 })).toBe(3);
     await redeliveryTime();

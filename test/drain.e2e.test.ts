@@ -1,9 +1,8 @@
-import type { Service } from '@huizhi/constellation';
+import { type Service, eventually } from '@huizhi/constellation';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Cast } from './support/cast.js';
 import { Crowd } from './support/crowd.js';
 import { type Device } from './support/device.js';
-import { eventually } from './support/eventually.js';
 import { expectLedger, expectWholeInbox, idsOf, sendTexts } from './support/ledger.js';
 import { World } from './support/world.js';
 
@@ -49,7 +48,7 @@ test('a gateway that is told to end is not ready at once, serves on for its dela
   expect(await readiness(service)).toBe(200);
   // It bounds its end itself; more than that is not waited for.
   const stopped = service.stop(30_000);
-  await eventually('not to be ready', async () => ((await readiness(service)) === 503 ? true : undefined));
+  await eventually('not to be ready', async () => (await readiness(service)) === 503);
   const late = await world.device(bob, 'first', { gateway });
   const receipts = await sendTexts(sender, bob, 3);
   await late.confirmed(3);
@@ -64,7 +63,7 @@ test('a second signal ends it at once', async () => {
   const phone = await world.device(world.name('alice'), 'phone', { gateway });
   const stopped = service.stop();
   await eventually('the first signal to have come', () =>
-    service.logs.some((line) => line.includes('"service.stopping"')) ? true : undefined,
+    service.logs.some((line) => line.includes('"service.stopping"')),
   );
   process.kill(service.pid, 'SIGTERM');
   expect(await stopped).toEqual({ exit: { code: 1, signal: null }, forced: false });

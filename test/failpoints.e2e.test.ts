@@ -1,7 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import type { Service } from '@huizhi/constellation';
+import { type Service, eventually } from '@huizhi/constellation';
 import { Cast } from './support/cast.js';
-import { eventually } from './support/eventually.js';
 import { World } from './support/world.js';
 
 /**
@@ -98,9 +97,7 @@ describe.each(Object.entries(ROWS) as [Owner, Record<string, string[]>][])('%s',
 async function fired(owner: Owner, name: string, action: string): Promise<void> {
   const times = Number(/x(\d+)$/.exec(action)?.[1]);
   expect(times).toBeGreaterThan(0);
-  await eventually(`${name} to fire ${times} times`, async () =>
-    ((await world.fired(owner)).get(name) ?? 0) >= times ? true : undefined,
-  );
+  await eventually(`${name} to fire ${times} times`, async () => ((await world.fired(owner)).get(name) ?? 0) >= times);
   await world.disarm();
 }
 

@@ -260,7 +260,7 @@ describe.each([
       const pair = new Pair(base64);
       const { ids } = await waiting(pair);
       const device = await pair.login();
-      await device.until('everything twice', () => (device.seen.length >= 6 ? true : undefined));
+      await device.until('everything twice', () => device.seen.length >= 6);
       expect(device.seen.slice(0, 6).map(({ messageID }) => messageID)).toEqual([...ids, ...ids]);
       await device.drop();
       const later = await pair.login();

@@ -2,8 +2,8 @@ import { mkdtempSync, chmodSync, readdirSync, readFileSync, rmSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { eventually } from '@huizhi/constellation';
 import { Device } from './support/device.js';
-import { eventually } from './support/eventually.js';
 import { World } from './support/world.js';
 
 /** Nothing of a body or a token reaches a log, at the most talkative level, whatever is sent and whatever fails. */
@@ -143,9 +143,7 @@ test('of what is sent, refused, stored, delivered, or lost in a crash, no log ho
     await service.restart();
   }
   await alice.settle(user(bob), 'last', BODY);
-  await bob.until('the last message', () =>
-    bob.seen.some(({ clientMsgID }) => clientMsgID === 'last') ? true : undefined,
-  );
+  await bob.until('the last message', () => bob.seen.some(({ clientMsgID }) => clientMsgID === 'last'));
   await world.arm(world.system.gateway(), 'gateway.before-delivery-write=crash@1');
   alice.text(user(bob), 'gateway', BODY);
   await world.system.gateway().exited;

@@ -1,8 +1,8 @@
 import { HuizhiClient, type Address, type ClientOptions, type Mode, type OfflineBatch } from '@huizhi/client';
+import { eventually } from '@huizhi/constellation';
 import type { Delivery } from '@huizhi/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
-import { eventually } from './support/eventually.js';
 import { named } from './support/senders.js';
 import { World } from './support/world.js';
 

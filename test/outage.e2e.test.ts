@@ -1,12 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { TcpProxy } from '@huizhi/constellation';
+import { type TcpProxy, eventually } from '@huizhi/constellation';
 import { subjects } from '@huizhi/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { connect } from '@nats-io/transport-node';
 import type { Actor } from './support/actor.js';
 import { Cast } from './support/cast.js';
 import { Device } from './support/device.js';
-import { eventually } from './support/eventually.js';
 import { World } from './support/world.js';
 
 /**
@@ -84,12 +83,12 @@ const getsIn = (user: string): Promise<Device> =>
 
 async function arrives(actor: Actor, count: number): Promise<void> {
   const goal = actor.received.size + count;
-  await eventually(`${actor.where} to get more`, () => (actor.received.size >= goal ? true : undefined));
+  await eventually(`${actor.where} to get more`, () => actor.received.size >= goal);
 }
 
 async function further(actor: Actor, count: number): Promise<void> {
   const goal = actor.receipted + count;
-  await eventually(`${actor.where} to go on`, () => (actor.receipted >= goal ? true : undefined));
+  await eventually(`${actor.where} to go on`, () => actor.receipted >= goal);
 }
 
 describe('17. one instance is cut off from the bus, and from nothing else', () => {
@@ -104,11 +103,11 @@ describe('17. one instance is cut off from the bus, and from nothing else', () =
         // Bob and Dave are at the second gateway, the lanes of all have an owner again after their lease.
         await eventually('the fault to be noticed', async () => ((await ready(kind)) ? undefined : true));
         const [saidBefore, gotBefore] = [bob.receiptedBy(), dave.received.size];
-        await eventually('everything Bob says to be receipted, and to arrive', () =>
-          [...saidBefore].every(([to, count]) => (bob.receiptedBy().get(to) ?? 0) > count + 5) &&
-          dave.received.size > gotBefore + 5
-            ? true
-            : undefined,
+        await eventually(
+          'everything Bob says to be receipted, and to arrive',
+          () =>
+            [...saidBefore].every(([to, count]) => (bob.receiptedBy().get(to) ?? 0) > count + 5) &&
+            dave.received.size > gotBefore + 5,
         );
         if (kind !== 'gateway') await Promise.all([further(alice, 10), arrives(carol, 10)]);
         await proxy.heal();
@@ -255,11 +254,7 @@ describe('17. a login while something behind the gateway is away', () => {
           expect((await refused()) - refusals).toBeLessThan(5 * 8);
           await end();
         });
-        await eventually(
-          'all to be in',
-          () => (actors.every(({ client }) => client.state === 'online') ? true : undefined),
-          40_000,
-        );
+        await eventually('all to be in', () => actors.every(({ client }) => client.state === 'online'), 40_000);
         const [alice, bob] = actors as [Actor, Actor];
         alice.talk([cast.pair(alice, bob)]);
         await cast.more(5);

@@ -1,7 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals';
-import type { Service, TcpProxy } from '@huizhi/constellation';
+import { type Service, type TcpProxy, eventually } from '@huizhi/constellation';
 import type { Device } from './support/device.js';
-import { eventually } from './support/eventually.js';
 import { Lanes } from './support/lanes.js';
 import { named, pipeline, Stream, type Answer } from './support/senders.js';
 import { World } from './support/world.js';
@@ -59,13 +58,13 @@ async function inOrder({ alice, bob }: Scene, receipts: readonly Answer[]): Prom
 /** Until the service logged this; `from` is how many lines there were before. */
 const logged = (service: Service, from: number, ...marks: string[]): Promise<true> =>
   eventually(`${service.label} to log ${marks.join(' ')}`, () =>
-    service.logs.slice(from).some((line) => marks.every((mark) => line.includes(mark))) ? true : undefined,
+    service.logs.slice(from).some((line) => marks.every((mark) => line.includes(mark))),
   );
 
 async function fired(service: Service, name: string): Promise<void> {
   await eventually(`${name} to fire`, async () => {
     const points = (await (await fetch(`${service.baseUrl}/failpoints`)).json()) as { name: string; fired: number }[];
-    return (points.find((point) => point.name === name)?.fired ?? 0) > 0 ? true : undefined;
+    return (points.find((point) => point.name === name)?.fired ?? 0) > 0;
   });
 }
 
@@ -136,13 +135,13 @@ test.each(['cut', 'blackhole'] as const)(
     const now = await scene(how);
     const { alice, bob, owner, other } = now;
     const stream = new Stream(alice, user(bob));
-    await eventually('messages to flow', () => (stream.settled >= 50 ? true : undefined));
+    await eventually('messages to flow', () => stream.settled >= 50);
     try {
       await proxyOf(owner)[how]();
       expect(await lanes.owner(user(alice), user(bob), owner)).toBe(other);
       const refusedBy = alice.frames.length;
       const reached = stream.settled + 300;
-      await eventually('messages to flow through the other', () => (stream.settled >= reached ? true : undefined));
+      await eventually('messages to flow through the other', () => stream.settled >= reached);
       // The first may have been refused before the gateway heard of the new owner.
       const refused = alice.frames
         .slice(refusedBy)
@@ -161,9 +160,7 @@ test('12a: instances come and go under load: each hand-over keeps the order and 
   const streams = scenes.map(({ alice, bob }) => new Stream(alice, user(bob)));
   const further = async (): Promise<void> => {
     const reached = streams.map(({ settled }) => settled + 50);
-    await eventually('all to go on', () =>
-      streams.every(({ settled }, n) => settled >= reached[n]!) ? true : undefined,
-    );
+    await eventually('all to go on', () => streams.every(({ settled }, n) => settled >= reached[n]!));
   };
   await further();
   const [first, second] = messages();

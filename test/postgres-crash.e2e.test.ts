@@ -1,9 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, jest, test } from '@jest/globals';
-import type { TcpProxy } from '@huizhi/constellation';
+import { type TcpProxy, eventually } from '@huizhi/constellation';
 import type { Actor } from './support/actor.js';
 import { Cast } from './support/cast.js';
-import { eventually } from './support/eventually.js';
 import { Lanes } from './support/lanes.js';
 import { World } from './support/world.js';
 
@@ -115,7 +114,7 @@ describe('8: PostgreSQL under load', () => {
   async function shutDownAtOnce(): Promise<void> {
     const { pid } = server();
     process.kill(pid!, 'SIGQUIT');
-    await eventually('the server to end', () => (server().pid === undefined ? true : undefined));
+    await eventually('the server to end', () => server().pid === undefined);
   }
 });
 
@@ -158,7 +157,7 @@ test('every service is killed and started again at once: messages flow again, an
       await Promise.all(services.map((service) => service.waitReady()));
     });
     await cast.more(40);
-    await eventually('everybody to be back', () => (cast.actors.every(({ logins }) => logins >= 2) ? true : undefined));
+    await eventually('everybody to be back', () => cast.actors.every(({ logins }) => logins >= 2));
   });
   await noHoles();
 });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import pg from 'pg';
-import { eventually } from './support/eventually.js';
+import { eventually } from '@huizhi/constellation';
 import { World } from './support/world.js';
 
 jest.setTimeout(60_000);

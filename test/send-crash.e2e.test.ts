@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import type { Service } from '@huizhi/constellation';
+import { type Service, eventually } from '@huizhi/constellation';
 import type { Device } from './support/device.js';
-import { eventually } from './support/eventually.js';
 import { Lanes } from './support/lanes.js';
 import { named, pipeline, Stream, type Answer } from './support/senders.js';
 import { World } from './support/world.js';
@@ -116,7 +115,7 @@ describe('with two instances of everything', () => {
       const eaten = proxy.dropResponsesOnce('fenced\0', then);
       const receipts = await pipeline(alice, user(bob), named('eaten-', 5));
       await eaten;
-      await eventually('the unknown outcome', () => (unknowns(owner) > before ? true : undefined));
+      await eventually('the unknown outcome', () => unknowns(owner) > before);
       noFailure(alice, receipts);
       await sameAgain(alice, user(bob), receipts);
       await world.nothingLost(alice, bob, receipts);
@@ -132,7 +131,7 @@ describe('with two instances of everything', () => {
       const stream = new Stream(alice, user(bob));
       for (let round = 1; round <= 3; round++) {
         const reached = stream.settled + 50;
-        await eventually('more messages', () => (stream.settled >= reached ? true : undefined));
+        await eventually('more messages', () => stream.settled >= reached);
         for (const proxy of proxies) await proxy[how]();
         await Promise.all(proxies.map((proxy) => proxy.heal()));
       }
@@ -184,7 +183,7 @@ describe('with one instance of everything and a database of its own', () => {
       const [alice, bob] = await pair('flows');
       const [carol, dave] = await pair('fast');
       const stream = new Stream(alice, user(bob), 's', 20);
-      await eventually('messages to flow', () => (stream.settled >= 60 ? true : undefined));
+      await eventually('messages to flow', () => stream.settled >= 60);
       await end();
       carol.text(user(dave), 'fast');
       // Said by the message service itself: who only runs out of patience, after half a minute, says `unknown`.
@@ -192,7 +191,7 @@ describe('with one instance of everything and a database of its own', () => {
       await world.system.postgres!.restart();
       const settled = await carol.settle(user(dave), 'fast');
       const reached = stream.settled + 40;
-      await eventually('messages to flow again', () => (stream.settled >= reached ? true : undefined));
+      await eventually('messages to flow again', () => stream.settled >= reached);
       const receipts = await stream.stop();
       noFailure(alice, receipts);
       noFailure(carol, [settled]);

@@ -3,12 +3,11 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { HuizhiClient } from '@huizhi/client';
-import { projectRoot } from '@huizhi/constellation';
+import { projectRoot, eventually } from '@huizhi/constellation';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Cast } from './support/cast.js';
 import { Crowd } from './support/crowd.js';
 import { Device } from './support/device.js';
-import { eventually } from './support/eventually.js';
 import { expectWholeInbox, idsOf, sendTexts } from './support/ledger.js';
 import { World } from './support/world.js';
 
@@ -83,7 +82,7 @@ describe('20. the same device logs in again', () => {
       expect(gateway).toBe(STRICT);
       expect(await device.closed).toMatchObject({ name: 'rateLimited', reconnect: true });
     }
-    await eventually('one session', () => (opened.filter(({ open }) => open).length === 1 ? true : undefined));
+    await eventually('one session', () => opened.filter(({ open }) => open).length === 1);
     const receipts = await sendTexts(alice, bob, 5);
     const [last] = opened.filter(({ open }) => open);
     await last!.confirmed(5);
@@ -170,7 +169,7 @@ test('25. half-open: closed after missed heartbeats, and what was not receipted 
   proxy.blackhole();
   try {
     const receipts = await sendTexts(alice, bob, 3);
-    await eventually('the heartbeats to be missed', async () => ((await missed()) > before ? true : undefined));
+    await eventually('the heartbeats to be missed', async () => (await missed()) > before);
     expect(lost.open).toBe(true);
     expect(lost.seen).toEqual([]);
     const again = await world.device(bob, 'first');
@@ -222,9 +221,9 @@ describe('tokens', () => {
     try {
       await client.connect();
       await sendTexts(alice, bob, 1, 'before');
-      await eventually('another login', () => (asked === 2 && client.state === 'online' ? true : undefined));
+      await eventually('another login', () => asked === 2 && client.state === 'online');
       await sendTexts(alice, bob, 1, 'after');
-      await eventually('both messages', () => (texts.length === 2 ? true : undefined));
+      await eventually('both messages', () => texts.length === 2);
       expect(texts).toEqual([`before-${bob}-0`, `after-${bob}-0`]);
       expect(closes).toEqual(['tokenExpired']);
     } finally {

@@ -1,8 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals';
-import type { Service } from '@huizhi/constellation';
+import { type Service, eventually } from '@huizhi/constellation';
 import { inboxLaneOf, laneOf, pairConversation } from '@huizhi/protocol';
 import pg from 'pg';
-import { eventually } from './support/eventually.js';
 import { World } from './support/world.js';
 
 /** An owner that lives, ticks, answers probes, and whose writer never comes back: nobody waits for it for ever. */
@@ -59,7 +58,7 @@ test.each(['message', 'offline'] as const)(
     await world.arm(stuck, `${kind}.before-commit=hang`);
     try {
       const receipts = [before, await alice.settle(to, 'm2'), await alice.settle(to, 'm3')];
-      await bob.until('all messages', () => (bob.messageIDs.size === 3 ? true : undefined), OVERTAKEN_MS);
+      await bob.until('all messages', () => bob.messageIDs.size === 3, OVERTAKEN_MS);
       await world.nothingLost(alice, bob, receipts);
       expect(await livez(stuck)).toBe(503);
       for (const other of others) expect(await livez(other)).toBe(200);

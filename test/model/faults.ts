@@ -1,6 +1,6 @@
+import { eventually } from '@huizhi/constellation';
 import { Bus, silentLogger } from '@huizhi/runtime';
 import fc from 'fast-check';
-import { eventually } from '../support/eventually.js';
 import { chanceOf, spoil, spoilEndings } from './chance.js';
 import { FaultyBus } from './faulty-bus.js';
 import { House } from './house.js';
@@ -97,10 +97,9 @@ export async function carryOut(way: Way, { share, seed, actions, crash }: Plan):
 
 /** Everything is answered and in the inboxes, or whatever is wrong is named. */
 async function settle({ house, patienceMs }: Way, traffic: Traffic): Promise<void> {
-  await eventually('all answers', () => traffic.isAnswered || undefined, patienceMs);
+  await eventually('all answers', () => traffic.isAnswered, patienceMs);
   const due = traffic.sent.reduce((sum, sent) => sum + sent.users.length, 0);
-  const isThere = async (): Promise<true | undefined> =>
-    (await inboxesOf(house, traffic.users)).length >= due || undefined;
+  const isThere = async (): Promise<boolean> => (await inboxesOf(house, traffic.users)).length >= due;
   const late = await eventually('all entries', isThere, patienceMs).then(
     () => [],
     async (error: Error) => [error.message, ...(await judgeLanes(house))],
@@ -115,9 +114,9 @@ async function judgeDevice({ patienceMs }: Way, traffic: Traffic, tablet: Tablet
   const mine = traffic.sent.filter((sent) => sent.users.includes(tablet.user)).map((sent) => sent.send.clientID);
   const same = JSON.stringify(texts) === JSON.stringify([...mine].sort());
   if (!same) throw new Error(`${tablet.user} would get ${texts.join(' ')} of ${mine.join(' ')}`);
-  const isStored = (): true | undefined => {
+  const isStored = (): boolean => {
     traffic.claimCursor(n, mine.length);
-    return tablet.confirmed >= mine.length || undefined;
+    return tablet.confirmed >= mine.length;
   };
   await eventually('a cursor', isStored, patienceMs);
   if (tablet.confirmed > mine.length)

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, test } from '@jest/globals';
 import fc from 'fast-check';
-import { eventually } from '../support/eventually.js';
+import { eventually } from '@huizhi/constellation';
 import { House } from './house.js';
 import { checkRuns } from './runs.js';
 import { judgeLanes } from './stored.js';
@@ -23,9 +23,9 @@ afterAll(() => Promise.all(houses.map((house) => house.stop())), 60_000);
 /** Behind the frames: no hole in any lane, and inboxes have applied all of it. */
 async function judgeHouse(house: House): Promise<void> {
   let wrong: string[] = [];
-  const isRight = async (): Promise<true | undefined> => {
+  const isRight = async (): Promise<boolean> => {
     wrong = await judgeLanes(house);
-    return wrong.length === 0 ? true : undefined;
+    return wrong.length === 0;
   };
   await eventually('the lanes', isRight).catch((error: Error) => {
     throw new Error([error.message, ...wrong].join('\n'));

@@ -10,8 +10,9 @@ import {
   type Target,
   type Verdict,
 } from '@huizhi/client';
+import { eventually } from '@huizhi/constellation';
 import { Actor, type ActorOptions } from './actor.js';
-import { bounded, eventually } from './eventually.js';
+import { bounded } from './bounded.js';
 import type { World } from './world.js';
 
 type History = Extract<Stated, { ev: 'history' }>;
@@ -127,7 +128,7 @@ export class Cast {
   /** Until so many more messages of all actors are receipted. */
   async more(count: number, withinMs = 30_000): Promise<void> {
     const goal = this.receipted + count;
-    await eventually(`${count} more receipts`, () => (this.receipted >= goal ? true : undefined), withinMs);
+    await eventually(`${count} more receipts`, () => this.receipted >= goal, withinMs);
   }
 
   get receipted(): number {
@@ -138,7 +139,7 @@ export class Cast {
   private async settle(withinMs: number): Promise<void> {
     await bounded(Promise.all(this.actors.map((actor) => actor.settled())), withinMs);
     const histories = await Promise.all([...this.threads.values()].map((thread) => this.read(thread)));
-    await eventually('everything to be delivered', () => (this.complete(histories) ? true : undefined), withinMs).catch(
+    await eventually('everything to be delivered', () => this.complete(histories), withinMs).catch(
       // What is missing the checker says better.
       () => undefined,
     );

@@ -1,7 +1,7 @@
 import type { Target } from '@huizhi/client';
 import type { Actor, ActorOptions } from './actor.js';
 import type { Cast } from './cast.js';
-import { bounded } from './eventually.js';
+import { bounded } from './bounded.js';
 
 export interface CrowdOptions extends Pick<ActorOptions, 'timings'> {
   size: number;

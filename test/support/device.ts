@@ -141,7 +141,7 @@ export class Device {
 
   /** Resolves once these many different messages were seen. */
   async sawMessages(count: number): Promise<Seen[]> {
-    await this.until(`${count} messages`, () => (this.messageIDs.size >= count ? true : undefined));
+    await this.until(`${count} messages`, () => this.messageIDs.size >= count);
     return this.seen;
   }
 
@@ -155,14 +155,12 @@ export class Device {
       this.frames.some(
         (frame) =>
           !Array.isArray(frame) && frame.messageType === 'receiptConfirm' && Number(frame.inboxSeq) >= inboxSeq,
-      )
-        ? true
-        : undefined,
+      ),
     );
   }
 
-  /** Resolves with what `ask` gives once it is not undefined; asked again at every frame. */
-  until<T>(what: string, ask: () => T | undefined, withinMs = WAIT_MS): Promise<T> {
+  /** Resolves with what `ask` gives once it is neither `false` nor `undefined`; asked again at every frame. */
+  until<T>(what: string, ask: () => T | false | undefined, withinMs = WAIT_MS): Promise<T> {
     return new Promise((resolve, reject) => {
       const finish = (): void => {
         clearTimeout(bound);
@@ -170,7 +168,7 @@ export class Device {
       };
       const check = (): void => {
         const answer = ask();
-        if (answer !== undefined) {
+        if (answer !== undefined && answer !== false) {
           finish();
           resolve(answer);
         } else if (this.ended) {

@@ -1,6 +1,5 @@
-import type { Constellation } from '@huizhi/constellation';
+import { type Constellation, eventually } from '@huizhi/constellation';
 import pg from 'pg';
-import { eventually } from './eventually.js';
 
 /** Until so many entries are in a user's inbox: a message is receipted before it is there, and a login counts what is there. */
 export async function inboxHolds(system: Constellation, user: string, count: number, withinMs?: number): Promise<void> {
@@ -14,7 +13,7 @@ export async function inboxHolds(system: Constellation, user: string, count: num
           'select coalesce(max(inbox_seq), 0)::int as head from offline.inbox where user_id = $1',
           [user],
         );
-        return rows[0]!.head >= count ? true : undefined;
+        return rows[0]!.head >= count;
       },
       withinMs,
     );

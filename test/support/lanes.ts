@@ -1,8 +1,7 @@
-import type { Service } from '@huizhi/constellation';
+import { type Service, eventually } from '@huizhi/constellation';
 import { laneOf, pairConversation } from '@huizhi/protocol';
 import { expect } from '@jest/globals';
 import pg from 'pg';
-import { eventually } from './eventually.js';
 import type { World } from './world.js';
 
 const LANES = 32;
@@ -50,7 +49,7 @@ export class Lanes {
       const most = Math.ceil(LANES / services.length);
       const fair = rows.every(({ owner, lanes }) => services.includes(this.instance(owner)!) && lanes <= most);
       const all = rows.reduce((sum, { lanes }) => sum + lanes, 0) === LANES;
-      return fair && all && rows.length === services.length ? true : undefined;
+      return fair && all && rows.length === services.length;
     });
   }
 

@@ -73,9 +73,9 @@ export class Flow {
   /** Until so many more are receipted. */
   more(count: number): Promise<unknown> {
     const goal = this.receipts.length + count;
-    const check = (): true | undefined => {
+    const check = (): boolean => {
       if (this.failure) throw this.failure as Error;
-      return this.receipts.length >= goal ? true : undefined;
+      return this.receipts.length >= goal;
     };
     return this.sender.until(`${goal} receipts`, check, 30_000);
   }

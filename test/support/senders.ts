@@ -38,7 +38,7 @@ async function answers(device: Device, ids: readonly string[], from: number): Pr
       const id = String(frame.clientMsgID);
       if (waited.has(id)) found.set(id, frame);
     }
-    return found.size === waited.size ? true : undefined;
+    return found.size === waited.size;
   });
   return found.values();
 }

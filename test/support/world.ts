@@ -1,7 +1,12 @@
-import { Constellation, type ConstellationOptions, type Service, type ServiceName } from '@huizhi/constellation';
+import {
+  Constellation,
+  type ConstellationOptions,
+  type Service,
+  type ServiceName,
+  eventually,
+} from '@huizhi/constellation';
 import { expect } from '@jest/globals';
 import { Device, type DeviceOptions } from './device.js';
-import { eventually } from './eventually.js';
 import { inboxHolds } from './inbox.js';
 
 /** The whole system on real servers, and the devices of a test. */
@@ -132,7 +137,7 @@ export class World {
     for (const receipt of receipts) expect(ids.get(String(receipt.clientMsgID))).toBe(receipt.messageID);
     const seqs = new Map(stored.map((one) => [one.messageID, one.seq]));
     const mine = new Set(receipts.map((receipt) => String(receipt.messageID)));
-    await recipient.until('every message', () => (everyOf(mine, recipient.messageIDs) ? true : undefined));
+    await recipient.until('every message', () => everyOf(mine, recipient.messageIDs));
     // Redelivery may repeat; the first sight of each is in order.
     const firsts = [...recipient.messageIDs].map((id) => seqs.get(id));
     expect(firsts).not.toContain(undefined);

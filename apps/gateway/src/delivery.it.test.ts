@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
+import { eventually } from '@huizhi/constellation';
 import { inboxLaneOf } from '@huizhi/protocol';
 import { armFailpoints, enableFailpoints, failpointStatus, resetFailpoints } from '@huizhi/runtime';
 import { Clock } from './testing/clock.js';
-import { eventually } from './testing/eventually.js';
 import { Rig } from './testing/rig.js';
 
 const rig = Rig.forEachTest();

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
+import { eventually } from '@huizhi/constellation';
 import { TestClient } from './testing/client.js';
-import { eventually } from './testing/eventually.js';
 import { Rig } from './testing/rig.js';
 
 const rig = Rig.forEachTest({ DRAIN_SPREAD: '0s' });

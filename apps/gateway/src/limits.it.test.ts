@@ -1,7 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { signToken } from '@huizhi/constellation';
+import { signToken, eventually } from '@huizhi/constellation';
 import { Clock } from './testing/clock.js';
-import { eventually } from './testing/eventually.js';
 import { closed, works } from './testing/expect.js';
 import { Rig, SECRET } from './testing/rig.js';
 

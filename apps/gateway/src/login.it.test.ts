@@ -2,10 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { certificateFor, signToken } from '@huizhi/constellation';
+import { certificateFor, signToken, eventually } from '@huizhi/constellation';
 import { SignJWT, UnsecuredJWT } from 'jose';
 import { Clock } from './testing/clock.js';
-import { eventually } from './testing/eventually.js';
 import { Rig, SECRET } from './testing/rig.js';
 
 const rig = Rig.forEachTest();

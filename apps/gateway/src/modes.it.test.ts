@@ -2,10 +2,9 @@ import { describe, expect, test } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { certificateFor, signToken } from '@huizhi/constellation';
+import { certificateFor, signToken, eventually } from '@huizhi/constellation';
 import { encodeBase64Line, encodeHzFrame, encodeJsonLine, HZ } from '@huizhi/protocol';
 import { speeches, WebSocketTestClient, type Frame, type TestClient } from './testing/client.js';
-import { eventually } from './testing/eventually.js';
 import { works } from './testing/expect.js';
 import { Rig, SECRET, type Mode, type ModeClient } from './testing/rig.js';
 

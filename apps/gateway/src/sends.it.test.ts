@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
+import { eventually } from '@huizhi/constellation';
 import { groupIdOf, laneOf, pairConversation } from '@huizhi/protocol';
-import { eventually } from './testing/eventually.js';
 import { Rig } from './testing/rig.js';
 
 const rig = Rig.forEachTest({ RESEND_AFTER: '200ms', SEND_TIMEOUT: '1h' });

@@ -1,10 +1,9 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { expect, test } from '@jest/globals';
-import { signToken } from '@huizhi/constellation';
+import { signToken, eventually } from '@huizhi/constellation';
 import { WebSocketTestClient, type Frame } from './testing/client.js';
 import { Clock } from './testing/clock.js';
-import { eventually } from './testing/eventually.js';
 import { works } from './testing/expect.js';
 import { Rig, SECRET } from './testing/rig.js';
 

@@ -1,23 +1,27 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-const POLL_MS = 25;
+const POLL_MS = 10;
 
-/** Polls `condition` until it holds; throws `waited <ms> ms for <what>` with the last error as its cause. */
-export async function eventually(
+/**
+ * Asks again and again, whether it answers or throws, until the answer is neither `false` nor `undefined`, and resolves with it.
+ * @throws `waited <ms> ms for <what>` after `withinMs` milliseconds, with what the last asking threw as its cause.
+ */
+export async function eventually<T>(
   what: string,
-  timeoutMs: number,
-  condition: () => boolean | Promise<boolean>,
-): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
+  ask: () => T | false | undefined | Promise<T | false | undefined>,
+  withinMs = 20_000,
+): Promise<T> {
+  const deadline = performance.now() + withinMs;
   let cause: unknown;
   for (;;) {
     try {
-      if (await condition()) return;
+      const answer = await ask();
+      if (answer !== false && answer !== undefined) return answer;
       cause = undefined;
     } catch (error) {
       cause = error;
     }
-    if (Date.now() >= deadline) throw new Error(`waited ${timeoutMs} ms for ${what}`, { cause });
+    if (performance.now() > deadline) throw new Error(`waited ${Math.round(withinMs)} ms for ${what}`, { cause });
     await delay(POLL_MS);
   }
 }

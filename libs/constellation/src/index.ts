@@ -3,6 +3,7 @@ export { certificateFor, type Certificate } from './certificate.js';
 export { Constellation } from './constellation.js';
 export type { ConstellationOptions, GatewayAddress, Link, ServiceName } from './options.js';
 export { createSchemas, dropDatabase, type SchemaUrls } from './database.js';
+export { eventually } from './eventually.js';
 export { DataFolderInUseError, DataLock } from './lock.js';
 export { Nats, type NatsOptions } from './nats.js';
 export { freePort } from './ports.js';

@@ -125,10 +125,14 @@ export class Nats {
     this.#process = server;
     if (this.#crashListener) server.onCrash(this.#crashListener);
     try {
-      await eventually('nats-server', START_MS, async () => {
-        if (!server.running) return true;
-        return greets(this.host, port, name);
-      });
+      await eventually(
+        'nats-server',
+        async () => {
+          if (!server.running) return true;
+          return greets(this.host, port, name);
+        },
+        START_MS,
+      );
     } catch (cause) {
       await server.kill9();
       throw new Error(server.describe(`accepted no connection on port ${port} within ${START_MS} ms`), { cause });

@@ -54,7 +54,7 @@ export async function killOrphan(file: string): Promise<void> {
   const identity = parseIdentity(text);
   if (identity && isAlive(identity)) {
     process.kill(identity.pid, 'SIGKILL');
-    await eventually(`process ${identity.pid} to end`, 10_000, () => !isAlive(identity));
+    await eventually(`process ${identity.pid} to end`, () => !isAlive(identity), 10_000);
   }
   removePidFile(file);
 }

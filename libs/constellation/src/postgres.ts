@@ -137,7 +137,7 @@ export class Postgres {
     const children = descendants(server.pid).flatMap((pid) => identityOf(pid) ?? []);
     for (const { pid } of children) trySignal(pid, 'SIGKILL');
     await server.kill9();
-    await eventually('the backends to end', 10_000, () => !children.some(isAlive));
+    await eventually('the backends to end', () => !children.some(isAlive), 10_000);
   }
 
   /** The same files and port; stops it first if it runs. */
@@ -186,18 +186,22 @@ export class Postgres {
 
   async #answers(server: ManagedProcess, deadline: number): Promise<void> {
     try {
-      await eventually('postgres', deadline - Date.now(), async () => {
-        if (!server.running) return true;
-        const client = new pg.Client({ connectionString: this.url('postgres'), connectionTimeoutMillis: 5_000 });
-        client.on('error', () => undefined);
-        try {
-          await client.connect();
-          await client.query('select 1');
-          return true;
-        } finally {
-          await client.end().catch(() => undefined);
-        }
-      });
+      await eventually(
+        'postgres',
+        async () => {
+          if (!server.running) return true;
+          const client = new pg.Client({ connectionString: this.url('postgres'), connectionTimeoutMillis: 5_000 });
+          client.on('error', () => undefined);
+          try {
+            await client.connect();
+            await client.query('select 1');
+            return true;
+          } finally {
+            await client.end().catch(() => undefined);
+          }
+        },
+        deadline - Date.now(),
+      );
     } catch (cause) {
       await this.kill9();
       throw new Error(server.describe(`did not answer on port ${this.port} within ${START_MS} ms`), { cause });

@@ -45,13 +45,17 @@ export class Service {
   async waitReady(timeoutMs = READY_MS): Promise<void> {
     const running = this.#started();
     try {
-      await eventually(`${this.label} to be ready`, timeoutMs, async () => {
-        if (!running.running) return true;
-        const response = await fetch(`${this.baseUrl}/readyz`, { signal: AbortSignal.timeout(2_000) });
-        const body = await response.text();
-        if (response.status !== 200) throw new Error(`/readyz answered ${response.status}: ${body.slice(0, 500)}`);
-        return true;
-      });
+      await eventually(
+        `${this.label} to be ready`,
+        async () => {
+          if (!running.running) return true;
+          const response = await fetch(`${this.baseUrl}/readyz`, { signal: AbortSignal.timeout(2_000) });
+          const body = await response.text();
+          if (response.status !== 200) throw new Error(`/readyz answered ${response.status}: ${body.slice(0, 500)}`);
+          return true;
+        },
+        timeoutMs,
+      );
     } catch (error) {
       const reason = ((error as Error).cause as Error | undefined)?.message ?? 'no answer';
       throw new Error(running.describe(`was not ready within ${timeoutMs} ms (${reason})`), { cause: error });

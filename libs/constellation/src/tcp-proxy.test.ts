@@ -55,10 +55,10 @@ class Client {
     return Buffer.concat(this.chunks).toString();
   }
   async receives(text: string): Promise<void> {
-    await eventually(`"${text.slice(0, 50)}" (so far "${this.text.slice(0, 50)}")`, 5_000, () => this.text === text);
+    await eventually(`"${text.slice(0, 50)}" (so far "${this.text.slice(0, 50)}")`, () => this.text === text, 5_000);
   }
   async isReset(): Promise<void> {
-    await eventually('the reset', 5_000, () => this.closed);
+    await eventually('the reset', () => this.closed, 5_000);
     expect(this.error).toBe('ECONNRESET');
   }
 }
@@ -69,7 +69,7 @@ describe('TcpProxy', () => {
     const client = await Client.connect(proxy.port);
     const sent = Buffer.alloc(5_000_000, 'abcdefghij');
     client.socket.write(sent);
-    await eventually('all bytes', 10_000, () => Buffer.concat(client.chunks).equals(sent));
+    await eventually('all bytes', () => Buffer.concat(client.chunks).equals(sent), 10_000);
   });
 
   it('passes on an orderly end', async () => {
@@ -78,7 +78,7 @@ describe('TcpProxy', () => {
     const client = await Client.connect(proxy.port);
     client.socket.end('bye');
     await client.receives('bye');
-    await eventually('both ends to close', 5_000, () => client.closed && sockets.size === 0 && proxy.connections === 0);
+    await eventually('both ends to close', () => client.closed && sockets.size === 0 && proxy.connections === 0, 5_000);
     expect(client.error).toBeUndefined();
   });
 
@@ -111,7 +111,7 @@ describe('TcpProxy', () => {
     const before = proxy.port;
     await proxy.cut();
     await client.isReset();
-    await eventually('the server side to close', 5_000, () => sockets.size === 0);
+    await eventually('the server side to close', () => sockets.size === 0, 5_000);
     await expect(Client.connect(before)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
     await proxy.heal();
     expect(proxy.port).toBe(before);
@@ -126,7 +126,7 @@ describe('TcpProxy', () => {
     const proxy = await proxyTo(port);
     const old = await Client.connect(proxy.port);
     const idle = await Client.connect(proxy.port);
-    await eventually('both connections', 5_000, () => sockets.size === 2);
+    await eventually('both connections', () => sockets.size === 2, 5_000);
     proxy.blackhole();
     const fresh = await Client.connect(proxy.port);
     old.socket.write('lost');
@@ -197,7 +197,7 @@ describe('TcpProxy', () => {
     client.socket.write('x');
     await eaten;
     client.socket.write('y');
-    await eventually('what is asked', 5_000, () => heard.join('') === 'xy');
+    await eventually('what is asked', () => heard.join('') === 'xy', 5_000);
     const other = await Client.connect(proxy.port);
     other.socket.write('z');
     await other.receives('z');

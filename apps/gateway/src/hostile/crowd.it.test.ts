@@ -2,9 +2,8 @@ import { connect, type Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from '@jest/globals';
-import { signToken } from '@huizhi/constellation';
+import { signToken, eventually } from '@huizhi/constellation';
 import { Clock } from '../testing/clock.js';
-import { eventually } from '../testing/eventually.js';
 import type { TestClient } from '../testing/client.js';
 import { Rig, SECRET } from '../testing/rig.js';
 

@@ -4,9 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls, type SecureVersion, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { certificateFor, signToken, type Certificate } from '@huizhi/constellation';
+import { certificateFor, signToken, type Certificate, eventually } from '@huizhi/constellation';
 import { Clock } from '../testing/clock.js';
-import { eventually } from '../testing/eventually.js';
 import { Rig, SECRET } from '../testing/rig.js';
 
 /** Before anybody is logged in: TCP, TLS, and whatever else may come to the port. */
@@ -53,7 +52,7 @@ async function tls(options: { minVersion?: SecureVersion; maxVersion?: SecureVer
   return socket;
 }
 
-const gone = (socket: Socket): Promise<void> => eventually('the end of the connection', () => socket.destroyed);
+const gone = (socket: Socket): Promise<true> => eventually('the end of the connection', () => socket.destroyed);
 
 async function works(user = 'bystander'): Promise<void> {
   const client = await rig.login(user);

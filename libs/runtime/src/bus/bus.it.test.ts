@@ -2,10 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { Nats } from '@huizhi/constellation';
+import { Nats, eventually } from '@huizhi/constellation';
 import { silentLogger } from '../log/logger.js';
 import { metricsRegistry } from '../metrics/metrics.js';
-import { eventually } from '../testing/eventually.js';
 import { collectGarbage } from '../testing/garbage.js';
 import { RecordingLog } from '../testing/recording-log.js';
 import { Bus, MAX_BUS_PAYLOAD, type BusHandler, type BusOptions } from './bus.js';
@@ -62,7 +61,7 @@ async function settled(...buses: Bus[]): Promise<void> {
   for (const bus of buses) {
     const subject = `test.settled.${(names += 1)}`;
     const seen = collect(bus, subject);
-    await eventually(() => bus.publish(subject, '') && seen.length > 0, 'the server knows the subscriptions');
+    await eventually('the server knows the subscriptions', () => bus.publish(subject, '') && seen.length > 0);
   }
 }
 
@@ -73,7 +72,7 @@ describe('publishing', () => {
     b.subscribe('test.x.*', (payload, subject) => seen.push(`${subject} ${Buffer.from(payload).toString('latin1')}`));
     await settled(b);
     for (let i = 0; i < 1_000; i += 1) a.publish(`test.x.${i % 2}`, i % 2 ? `${i}` : Buffer.from(`${i}`));
-    await eventually(() => seen.length === 1_000, 'all arrived');
+    await eventually('all arrived', () => seen.length === 1_000);
     expect(seen).toEqual(Array.from({ length: 1_000 }, (_, i) => `test.x.${i % 2} ${i}`));
   });
 
@@ -82,7 +81,7 @@ describe('publishing', () => {
     const [seenB, seenC] = [collect(b, 'test.q', 'group'), collect(c, 'test.q', 'group')];
     await settled(b, c);
     for (let i = 0; i < 200; i += 1) a.publish('test.q', `${i}`);
-    await eventually(() => seenB.length + seenC.length === 200, 'each once');
+    await eventually('each once', () => seenB.length + seenC.length === 200);
     expect(seenB.length).toBeGreaterThan(0);
     expect(seenC.length).toBeGreaterThan(0);
   });
@@ -92,7 +91,7 @@ describe('publishing', () => {
     let size = 0;
     bus.subscribe('test.big', (payload) => (size = payload.length));
     bus.publish('test.big', Buffer.alloc(MAX_BUS_PAYLOAD));
-    await eventually(() => size === MAX_BUS_PAYLOAD, 'arrived');
+    await eventually('arrived', () => size === MAX_BUS_PAYLOAD);
     expect(() => bus.publish('test.big', Buffer.alloc(MAX_BUS_PAYLOAD + 1))).toThrow('split the payload');
     expect(() => bus.publish('test.big', '回'.repeat(MAX_BUS_PAYLOAD / 2))).toThrow('split the payload');
   });
@@ -110,7 +109,7 @@ describe('publishing', () => {
     bus.subscribe('test.rejects', rejecting as BusHandler);
     for (let i = 0; i < 10; i += 1) bus.publish('test.throws', '');
     bus.publish('test.rejects', '');
-    await eventually(async () => (await metric('hz_bus_handler_errors_total')) - before === 11, 'all failed');
+    await eventually('all failed', async () => (await metric('hz_bus_handler_errors_total')) - before === 11);
     expect(calls).toBe(10);
     expect(log.events('error')).toEqual(['bus.handler-failed']);
   });
@@ -120,7 +119,7 @@ describe('publishing', () => {
     let count = 0;
     const subscription = bus.subscribe('test.u', () => (count += 1));
     bus.publish('test.u', '');
-    await eventually(() => count === 1, 'the first');
+    await eventually('the first', () => count === 1);
     subscription.unsubscribe();
     bus.publish('test.u', '');
     await settled(bus);
@@ -153,7 +152,7 @@ describe('requests', () => {
     const bus = await readyBus();
     await expect(bus.request('test.nobody', '', { timeoutMs: 5_000 })).rejects.toThrow(BusNoRespondersError);
     await nats.kill9();
-    await eventually(() => !bus.connected, 'noticed');
+    await eventually('noticed', () => !bus.connected);
     await expect(bus.request('test.nobody', '', { timeoutMs: 5_000 })).rejects.toThrow(BusDisconnectedError);
   });
 
@@ -185,12 +184,12 @@ describe('when the server dies', () => {
     b.onReconnect(() => ups.push(1));
     for (let round = 1; round <= 3; round += 1) {
       await nats.kill9();
-      await eventually(() => !a.connected && !b.connected, 'both noticed');
+      await eventually('both noticed', () => !a.connected && !b.connected);
       await nats.restart();
-      await eventually(() => a.connected && b.connected, 'both are back');
+      await eventually('both are back', () => a.connected && b.connected);
       await settled(b);
       a.publish('test.k', `${round}`);
-      await eventually(() => seen.length === round, 'the subscription lives');
+      await eventually('the subscription lives', () => seen.length === round);
       expect(Buffer.from(await a.request('test.echo', 'x', { timeoutMs: 2_000 })).toString()).toBe('x');
       expect(ups).toHaveLength(round);
     }
@@ -209,7 +208,7 @@ describe('when the server dies', () => {
     });
     await nats.restart();
     await bus.ready();
-    await eventually(() => seen.length === 1, 'heard itself');
+    await eventually('heard itself', () => seen.length === 1);
     expect(seen).toEqual(['announced']);
     expect(announced).toBe(1);
   });
@@ -219,12 +218,12 @@ describe('when the server dies', () => {
     let over = 0;
     const earlier = bus.subscribe('test.away', () => (over += 1));
     await nats.kill9();
-    await eventually(() => !bus.connected, 'noticed');
+    await eventually('noticed', () => !bus.connected);
     earlier.unsubscribe();
     bus.subscribe('test.away', () => (over += 1)).unsubscribe();
     const seen = collect(bus, 'test.away');
     await nats.restart();
-    await eventually(() => bus.connected, 'back');
+    await eventually('back', () => bus.connected);
     bus.publish('test.away', 'heard');
     await settled(bus);
     expect(seen).toEqual(['heard']);
@@ -236,15 +235,15 @@ describe('when the server dies', () => {
     const seen = collect(bus, 'test.drop');
     await settled(bus);
     await nats.kill9();
-    await eventually(() => !bus.connected, 'noticed');
+    await eventually('noticed', () => !bus.connected);
     const before = await metric('hz_bus_dropped_total', { reason: 'disconnected' });
     collectGarbage();
     const memory = process.memoryUsage().arrayBuffers;
     for (let i = 0; i < 500; i += 1) expect(bus.publish('test.drop', Buffer.alloc(MAX_BUS_PAYLOAD))).toBe(false);
-    await eventually(() => {
+    await eventually('nothing of it is held', () => {
       collectGarbage();
       return process.memoryUsage().arrayBuffers - memory < 10 * MAX_BUS_PAYLOAD;
-    }, 'nothing of it is held');
+    });
     expect((await metric('hz_bus_dropped_total', { reason: 'disconnected' })) - before).toBe(500);
     await nats.restart();
     await bus.ready();
@@ -260,16 +259,16 @@ describe('when the server dies', () => {
     expect(sent).toBeLessThanOrEqual(11);
     expect(sent).toBeGreaterThanOrEqual(8);
     // By pings of our own: nobody else would notice within minutes.
-    await eventually(() => !bus.connected, 'the half-open link is noticed');
+    await eventually('the half-open link is noticed', () => !bus.connected);
     nats.resume();
     await bus.ready();
-    await eventually(() => bus.publish('test.stall', payload), 'it sends again');
+    await eventually('it sends again', () => bus.publish('test.stall', payload));
   });
 
   test('draining while there is no server ends quickly and nothing stays behind', async () => {
     const bus = await readyBus();
     await nats.kill9();
-    await eventually(() => !bus.connected, 'noticed');
+    await eventually('noticed', () => !bus.connected);
     // There is nothing to wait for, however long it may.
     await bus.drain(3_600_000);
     await nats.restart();
@@ -285,5 +284,5 @@ test('draining lets what was published leave', async () => {
   await settled(b);
   for (let i = 0; i < 1_000; i += 1) a.publish('test.last', `${i}`);
   await a.drain();
-  await eventually(() => seen.length === 1_000, 'all left');
+  await eventually('all left', () => seen.length === 1_000);
 });

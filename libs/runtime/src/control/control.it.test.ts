@@ -5,9 +5,8 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { Controller, Module, type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { MessagePattern, RpcException } from '@nestjs/microservices';
-import { Nats, TcpProxy } from '@huizhi/constellation';
+import { Nats, TcpProxy, eventually } from '@huizhi/constellation';
 import { deferred } from '../deferred.js';
-import { eventually } from '../testing/eventually.js';
 import { ControlClient } from './control-client.js';
 import { connectControl } from './control-server.js';
 
@@ -95,7 +94,7 @@ test('an unexpected exception is "internal" and tells nothing', async () => {
 test('no answer in time: tried again, then "timeout"', async () => {
   await expect(client.request('test.slow', {}, { timeoutMs: 100 })).rejects.toMatchObject({ code: 'timeout' });
   // The second may be given up before it has arrived.
-  await eventually(() => calls.length === 2, 'both calls');
+  await eventually('both calls', () => calls.length === 2);
   expect(calls).toEqual(['slow', 'slow']);
 });
 
@@ -115,7 +114,7 @@ test('both sides come back after kill -9 of the server', async () => {
       () => true,
       () => false,
     );
-  await eventually(works, 'answered again');
+  await eventually('answered again', works);
 });
 
 test('a link on which nothing moves: requests fail in bounded time, and both sides come back on another link', async () => {
@@ -124,7 +123,7 @@ test('a link on which nothing moves: requests fail in bounded time, and both sid
   const client = new ControlClient(nats.url(clientProxy), 'stalled');
   const heavy = (): Promise<string> => client.request('test.heavy', { ballast }, { timeoutMs: 1_000, attempts: 1 });
   const before = Array.from({ length: 20 }, () => heavy().catch(() => undefined));
-  await eventually(() => calls.length === 20, 'the server to be at work');
+  await eventually('the server to be at work', () => calls.length === 20);
   // Now both have far more to write than any kernel takes, and their sockets never take it.
   proxy.stall();
   clientProxy.stall();
@@ -134,7 +133,7 @@ test('a link on which nothing moves: requests fail in bounded time, and both sid
   await Promise.all(before);
   const works = (): Promise<boolean> =>
     client.request('test.double', { n: 21 }, { timeoutMs: 300, attempts: 1 }).then(Boolean, () => false);
-  await eventually(works, 'an answer over another link');
+  await eventually('an answer over another link', works);
   await client.close();
   await clientProxy.stop();
 });
@@ -144,6 +143,6 @@ test('a client made without a server works once there is one', async () => {
   const early = new ControlClient(nats.url(), 'early');
   await expect(early.request('test.double', { n: 1 }, { attempts: 1 })).rejects.toMatchObject({ code: 'unavailable' });
   await nats.restart();
-  await eventually(() => early.request('test.double', { n: 1 }).then(Boolean, () => false), 'answered');
+  await eventually('answered', () => early.request('test.double', { n: 1 }).then(Boolean, () => false));
   await early.close();
 });

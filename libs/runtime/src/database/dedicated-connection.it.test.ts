@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type pg from 'pg';
+import { eventually } from '@huizhi/constellation';
 import { deferred } from '../deferred.js';
-import { eventually } from '../testing/eventually.js';
 import { PostgresProxy } from '../testing/postgres-proxy.js';
 import { TestSchema } from '../testing/test-schema.js';
 import { DedicatedConnection, type DedicatedConnectionOptions } from './dedicated-connection.js';
@@ -95,7 +95,7 @@ describe('exclusive', () => {
       await insert(1)(client);
     });
     await db.exclusive(insert(2));
-    await eventually(async () => (await ids()).join() === '2', 'the open transaction is gone');
+    await eventually('the open transaction is gone', async () => (await ids()).join() === '2');
   });
 });
 
@@ -106,7 +106,7 @@ describe('when the connection breaks', () => {
     await db.exclusive((client) => client.query('select 1'));
     const sleeping = db.exclusive((client) => client.query('select pg_sleep(3)'));
     const outcome = expect(sleeping).rejects.toThrow(ConnectionLostError);
-    await eventually(async () => (await schema.terminate(db.app)) === 1, 'killed');
+    await eventually('killed', async () => (await schema.terminate(db.app)) === 1);
     await outcome;
     await db.exclusive(insert(1));
     expect(await ids()).toEqual(['1']);
@@ -118,7 +118,7 @@ describe('when the connection breaks', () => {
     const named = (client: pg.Client) => client.query({ name: 'one', text: 'select $1::int as n', values: [1] });
     await db.exclusive(named);
     await schema.terminate(db.app);
-    await eventually(() => !db.connected, 'noticed');
+    await eventually('noticed', () => !db.connected);
     expect((await db.exclusive(named)).rows).toEqual([{ n: 1 }]);
   });
 
@@ -126,7 +126,7 @@ describe('when the connection breaks', () => {
     const db = connection();
     await db.exclusive((client) => client.query('select 1'));
     await schema.terminate(db.app);
-    await eventually(() => !db.connected, 'noticed');
+    await eventually('noticed', () => !db.connected);
     await db.whenConnected();
     expect(db.connected).toBe(true);
   });
@@ -144,7 +144,7 @@ describe('when the connection breaks', () => {
     const expected = expect(outcome).rejects.toThrow(ConnectionLostError);
     await inserted.promise;
     await schema.terminate(db.app);
-    await eventually(() => !db.connected, 'noticed');
+    await eventually('noticed', () => !db.connected);
     killed.resolve();
     await expected;
     expect(await ids()).toEqual([]);
@@ -155,7 +155,7 @@ describe('when the connection breaks', () => {
     const outcome = db.transaction(async (client) => {
       await insert(1)(client);
       await schema.terminate(db.app);
-      await eventually(() => !db.connected, 'noticed');
+      await eventually('noticed', () => !db.connected);
     });
     await expect(outcome).rejects.toThrow(ConnectionLostError);
     expect(await ids()).toEqual([]);
@@ -185,7 +185,7 @@ describe('when the connection breaks', () => {
     jest.spyOn(Date, 'now').mockImplementation(() => now() - 3 * 3_600_000);
     await proxy.listen();
     const works = (): Promise<boolean> => db.exclusive(insert(1)).then(Boolean, () => false);
-    await eventually(works, 'the database is found again');
+    await eventually('the database is found again', works);
     await db.close();
     await proxy.close();
   });
@@ -252,7 +252,7 @@ describe('transaction', () => {
     });
     await expect(outcome).rejects.toThrow(CommitUnknownError);
     proxy.cutAnswers = false;
-    await eventually(async () => (await ids()).join() === '1', 'it was durable after all');
+    await eventually('it was durable after all', async () => (await ids()).join() === '1');
     await db.whenConnected();
     await db.transaction(insert(2));
     expect(await ids()).toEqual(['1', '2']);
@@ -317,7 +317,7 @@ describe('a single statement', () => {
     proxy.cutAnswers = true;
     await expect(db.single(insert(1))).rejects.toThrow(CommitUnknownError);
     proxy.cutAnswers = false;
-    await eventually(async () => (await ids()).join() === '1', 'it was durable after all');
+    await eventually('it was durable after all', async () => (await ids()).join() === '1');
     await db.close();
     await proxy.close();
   });

@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { TcpProxy } from '@huizhi/constellation';
+import { TcpProxy, eventually } from '@huizhi/constellation';
 import { deferred } from '../deferred.js';
-import { eventually } from '../testing/eventually.js';
 import { LANES, LaneRig, LEASE_MS, type Owner } from '../testing/lane-rig.js';
 import { ensureLanes, LaneCountError } from './lane-count.js';
 
@@ -12,7 +11,7 @@ beforeEach(async () => {
 afterEach(() => rig.stop());
 
 /** Its ticks and transactions wait meanwhile, as if its process had been stopped. */
-async function whileFrozen({ connection }: Owner, scene: () => Promise<void>): Promise<void> {
+async function whileFrozen({ connection }: Owner, scene: () => Promise<unknown>): Promise<void> {
   const thawed = deferred();
   const held = connection.exclusive(() => thawed.promise);
   // Whatever becomes of the scene: frozen it could not be ended either.
@@ -37,14 +36,14 @@ async function owned(): Promise<number> {
 describe('lanes', () => {
   it('are shared fairly, and handed over at once by who stops', async () => {
     const [one, two] = [await rig.owner('one'), await rig.owner('two')];
-    await eventually(() => one.count() === LANES / 2 && two.count() === LANES / 2, 'a fair share');
+    await eventually('a fair share', () => one.count() === LANES / 2 && two.count() === LANES / 2);
     const three = await rig.owner('three');
-    await eventually(() => [one, two, three].every((each) => each.count() === LANES / 3), 'three shares');
+    await eventually('three shares', () => [one, two, three].every((each) => each.count() === LANES / 3));
     const four = await rig.owner('four');
-    await eventually(() => [one, two, three, four].every((each) => each.count() > 0), 'four shares');
+    await eventually('four shares', () => [one, two, three, four].every((each) => each.count() > 0));
     await four.keeper.stop();
     await one.keeper.stop();
-    await eventually(() => two.count() + three.count() === LANES, 'the rest to take over');
+    await eventually('the rest to take over', () => two.count() + three.count() === LANES);
   });
 
   it('of a silent owner are taken after the lease, and what it still writes is refused', async () => {
@@ -54,7 +53,7 @@ describe('lanes', () => {
     await whileFrozen(frozen, async () => {
       stale = frozen.append(0);
       const other = await rig.owner('other');
-      await eventually(() => other.count() === LANES, 'the other to take all');
+      await eventually('the other to take all', () => other.count() === LANES);
       expect(await other.append(0)).toBe(true);
     });
     expect(await stale).toBe(false);
@@ -64,8 +63,8 @@ describe('lanes', () => {
   it('of who is gone are taken when its lease ends, however far the next tick is', async () => {
     const gone = await rig.owner('gone');
     const other = await rig.owner('other', { tickMs: 3_600_000 });
-    await eventually(() => gone.count() === LANES / 2 && other.count() === LANES / 2, 'a fair share');
-    await whileFrozen(gone, () => eventually(() => other.count() === LANES, 'the other to take all'));
+    await eventually('a fair share', () => gone.count() === LANES / 2 && other.count() === LANES / 2);
+    await whileFrozen(gone, () => eventually('the other to take all', () => other.count() === LANES));
   });
 
   it('of who was gone before the database’s clock was set back are free, and who was gone counts no more', async () => {
@@ -84,15 +83,15 @@ describe('lanes', () => {
     try {
       const cut = await rig.owner('cut', { natsUrl: rig.nats.url(proxy) });
       const other = await rig.owner('other');
-      await eventually(() => cut.count() === LANES / 2 && other.count() === LANES / 2, 'a fair share');
+      await eventually('a fair share', () => cut.count() === LANES / 2 && other.count() === LANES / 2);
       await proxy.cut();
-      await eventually(() => other.count() === LANES, 'the other to take all');
+      await eventually('the other to take all', () => other.count() === LANES);
       expect(await other.append(0)).toBe(true);
       await proxy.heal();
-      await eventually(() => cut.count() === LANES / 2 && other.count() === LANES / 2, 'a fair share again');
+      await eventually('a fair share again', () => cut.count() === LANES / 2 && other.count() === LANES / 2);
       await rig.nats.kill9();
       await rig.nats.restart();
-      await eventually(() => cut.count() + other.count() === LANES, 'both to go on');
+      await eventually('both to go on', () => cut.count() + other.count() === LANES);
       await expectNoHoles();
     } finally {
       await proxy.stop();
@@ -102,16 +101,16 @@ describe('lanes', () => {
   it('of who does not come back from writing are taken by another; who comes back late goes on with its share', async () => {
     const stuck = await rig.owner('stuck', { turnLimitMs: LEASE_MS / 3 });
     const other = await rig.owner('other');
-    await eventually(() => stuck.count() === LANES / 2 && other.count() === LANES / 2, 'a fair share');
+    await eventually('a fair share', () => stuck.count() === LANES / 2 && other.count() === LANES / 2);
     expect(stuck.keeper.turnStatus()).toBe('ok');
     const writing = deferred();
     const turn = stuck.keeper.turn(() => writing.promise);
-    await eventually(() => other.count() === LANES, 'the other to take all');
+    await eventually('the other to take all', () => other.count() === LANES);
     expect(stuck.keeper.turnStatus()).not.toBe('ok');
     writing.resolve();
     await turn;
     expect(stuck.keeper.turnStatus()).toBe('ok');
-    await eventually(() => stuck.count() === LANES / 2 && other.count() === LANES / 2, 'a fair share again');
+    await eventually('a fair share again', () => stuck.count() === LANES / 2 && other.count() === LANES / 2);
   });
 
   it('are taken again, with a higher epoch, after the database went away', async () => {
@@ -119,7 +118,7 @@ describe('lanes', () => {
     const before = one.keeper.held(2)!.epoch;
     one.keeper.forget([2], 'database');
     expect(one.lost).toEqual([[[2], 'database']]);
-    await eventually(() => (one.keeper.held(2)?.epoch ?? 0) > before, 'the lane to come back');
+    await eventually('the lane to come back', () => (one.keeper.held(2)?.epoch ?? 0) > before);
   });
 
   it('of an owner that could not finish giving them up are not kept half way: they are lost and can be taken anew', async () => {
@@ -130,12 +129,12 @@ describe('lanes', () => {
       if (first) throw new Error('cut');
     };
     const one = await rig.owner('one', { onReleasing });
-    await eventually(() => one.count() === LANES, 'all lanes');
+    await eventually('all lanes', () => one.count() === LANES);
     const two = await rig.owner('two');
-    await eventually(() => failed && two.count() === LANES / 2, 'a failed release');
+    await eventually('a failed release', () => failed && two.count() === LANES / 2);
     // After a pause it may have been overtaken, too.
     expect(one.lost.map(([, reason]) => reason)).toContain('database');
-    await eventually(() => one.count() === LANES / 2, 'a fair share');
+    await eventually('a fair share', () => one.count() === LANES / 2);
   });
 
   it('that are being taken for the first time when their owner is stopped are given back', async () => {
@@ -155,7 +154,7 @@ describe('lanes', () => {
   it('are not taken by who is stopped before it has begun', async () => {
     await rig.admin.query('begin; lock table message.lane in access exclusive mode');
     const starting = rig.owner('one');
-    await eventually(() => rig.owners.length === 1, 'the start to have begun');
+    await eventually('the start to have begun', () => rig.owners.length === 1);
     const stopping = rig.owners[0]!.keeper.stop();
     await rig.admin.query('commit');
     await Promise.all([starting, stopping]);
@@ -178,13 +177,13 @@ describe('lanes', () => {
         const next = await rig.owner(name);
         works.push(work(next));
         await rig.terminate('a');
-        await eventually(() => next.count() > 0, `${name} to hold lanes`);
+        await eventually(`${name} to hold lanes`, () => next.count() > 0);
         const target = appended + 50;
-        await eventually(() => appended > target, 'more rows');
+        await eventually('more rows', () => appended > target);
       }
       await first.keeper.stop();
       const target = appended + 50;
-      await eventually(() => appended > target, 'more rows');
+      await eventually('more rows', () => appended > target);
     } finally {
       stop.now = true;
     }

@@ -4,11 +4,10 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Nats } from '@huizhi/constellation';
+import { Nats, eventually } from '@huizhi/constellation';
 import { natsServers } from '../bus/nats-url.js';
 import { environment } from '../config/environment.js';
 import { Compiled } from '../testing/compiled.js';
-import { eventually } from '../testing/eventually.js';
 
 const PROGRAM = `
 import { commonVariables, declareFailpoints, defineConfig, failpoint, runService, Bus, Shutdown, ControlError } from '@huizhi/runtime';
@@ -56,7 +55,7 @@ afterAll(async () => {
 describe('a service', () => {
   test('is alive and ready, shows metrics, and ends by itself with 0, phases in order', async () => {
     const thing = await started();
-    await eventually(async () => (await thing.get('readyz')).status === 200, 'ready');
+    await eventually('ready', async () => (await thing.get('readyz')).status === 200);
     expect(await (await thing.get('livez')).json()).toEqual({ status: 'alive' });
     expect(await (await thing.get('readyz')).json()).toMatchObject({
       status: 'ready',
@@ -83,7 +82,7 @@ describe('a service', () => {
     expect(await answer.json()).toMatchObject({ status: 'not-ready', dependencies: { bus: { ok: false } } });
     expect(await ending.stop('SIGINT')).toEqual({ code: 0, signal: null });
     await nats.restart();
-    await eventually(async () => (await waiting.get('readyz')).status === 200, 'ready');
+    await eventually('ready', async () => (await waiting.get('readyz')).status === 200);
     expect(await waiting.stop('SIGTERM')).toEqual({ code: 0, signal: null });
   });
 
@@ -96,7 +95,7 @@ describe('a service', () => {
   test('a second signal ends it at once', async () => {
     const thing = await started({ mode: 'stuck-hook' });
     const over = thing.stop('SIGTERM');
-    await eventually(() => thing.lines().some((line) => line['event'] === 'service.stopping'), 'stopping');
+    await eventually('stopping', () => thing.lines().some((line) => line['event'] === 'service.stopping'));
     void thing.stop('SIGTERM');
     expect(await over).toEqual({ code: 1, signal: null });
     expect(thing.lines().at(-1)).toMatchObject({ event: 'service.stop-cut-short', signal: 'SIGTERM' });
@@ -139,7 +138,7 @@ describe('a service', () => {
 describe('failpoints of a running service', () => {
   test('count hits, and crash it where they say', async () => {
     const thing = await started();
-    await eventually(async () => (await thing.get('readyz')).status === 200, 'ready');
+    await eventually('ready', async () => (await thing.get('readyz')).status === 200);
     expect((await thing.arm('thing.before=crash@1')).status).toBe(200);
     expect(await (await thing.get('failpoints')).json()).toContainEqual({
       name: 'thing.before',
@@ -174,7 +173,7 @@ async function publish(subject: string): Promise<void> {
 
 async function started(change: Record<string, string> = {}): Promise<Thing> {
   const thing = new Thing(change);
-  await eventually(() => thing.url() !== undefined || thing.ended, 'listens');
+  await eventually('listens', () => thing.url() !== undefined || thing.ended);
   return thing;
 }
 
