@@ -130,10 +130,7 @@ test('nobody who was not to has got anything, and whoever was has got it from th
   await world.noLag();
   for (const [n, device] of others.entries()) {
     await friend.settle(user(device), `last-${n}`);
-    await device.until(
-      'the last word',
-      () => device.seen.some(({ clientMsgID }) => clientMsgID === `last-${n}`) || undefined,
-    );
+    await device.until('the last word', () => device.seen.some(({ clientMsgID }) => clientMsgID === `last-${n}`));
     expect(device.seen.map(({ fromUserID }) => fromUserID)).not.toContain(asker);
   }
   for (const device of [friend, await world.device(stage.stranger, 'first')]) {

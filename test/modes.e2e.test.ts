@@ -57,8 +57,7 @@ async function heard(who: Person, texts: string[]): Promise<void> {
   expect(textsOf(who)).toEqual(texts);
 }
 
-const holds = (what: string, condition: () => boolean): Promise<true> =>
-  eventually(what, () => condition() || undefined);
+const holds = (what: string, condition: () => boolean): Promise<true> => eventually(what, condition);
 
 describe.each<Mode>(['lines', 'frames', 'websocket'])('over %s', (mode) => {
   test('a conversation: both ways, live and as a batch, receipted, in the history, with those who speak lines', async () => {

@@ -36,14 +36,14 @@ test('19a: a device away past the retention is told to resync, finds all in the 
   try {
     await eventually('three entries', async () => {
       const { rowCount } = await client.query('select from offline.inbox where user_id = $1', [bob]);
-      return rowCount === 3 || undefined;
+      return rowCount === 3;
     });
     await world.system.offline().stop();
     const table = await age(client);
     await world.system.offline().restart();
     await eventually('the old day to be dropped', async () => {
       const { rowCount } = await client.query(`select from pg_class where relname = $1`, [table]);
-      return rowCount === 0 || undefined;
+      return rowCount === 0;
     });
   } finally {
     await client.end();
