@@ -150,7 +150,7 @@ export class Traffic {
   private async open(tablet: Tablet, session: number): Promise<void> {
     const { gateway } = this;
     const about = { user: tablet.user, device: 'tablet', deviceType: 'test', version: 2 };
-    const request: OpenRequest = { gateway, session, ...about };
+    const request: OpenRequest = { gateway, session, ...about, login: session, age: 0 };
     const { head } = await this.ask<OpenReply>(subjects.open(inboxLaneOf(tablet.user, OFFLINE_LANES)), request);
     tablet.epoch = head.epoch;
   }

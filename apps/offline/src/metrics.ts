@@ -34,7 +34,7 @@ export const transactionRows = histogram(
 export const openings = counter({
   name: 'hz_offline_sessions_opened_total',
   help: 'Logins',
-  labels: { outcome: ['opened', 'repeated', 'refused', 'revoked'] },
+  labels: { outcome: ['opened', 'repeated', 'refused', 'revoked', 'overtaken'] },
 });
 export const kicks = counter({ name: 'hz_offline_kicks_total', help: 'Sessions told that they are over' });
 export const revocations = counter({ name: 'hz_offline_revocations_total', help: 'Users whose tokens were revoked' });

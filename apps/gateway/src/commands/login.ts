@@ -28,10 +28,11 @@ export function login(services: Services, connection: Connection, frame: Login):
 
 async function open(services: Services, connection: Connection, frame: Login): Promise<Outcome> {
   const { opener, config, isDraining } = services;
+  const began = services.now();
   try {
     const credentials = await proved(services, connection, frame);
     if (isDraining()) return { close: 'drain' };
-    const { session, reply } = await opener.open(identityOf(frame), credentials, connection);
+    const { session, reply } = await opener.open(identityOf(frame), credentials, connection, began);
     session.expiresAt = services.now() + credentials.expiresAt + config.TOKEN_LEEWAY - Date.now();
     logins.add('ok');
     return { session, frames: [welcome(session.identity, { session, reply }, config)] };

@@ -1,3 +1,4 @@
+import { webcrypto } from 'node:crypto';
 import { ProtocolError } from '@huizhi/protocol';
 import { errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose';
 import { KEY_TIMES, keysAt } from './key-server.js';
@@ -44,8 +45,10 @@ export function authenticatorFor(settings: AuthSettings, keyTimes = KEY_TIMES): 
     const keys = keysAt(JWKS_URL, keyTimes);
     return checking((token) => jwtVerify(token, keys, { ...claims, algorithms: ASYMMETRIC }));
   }
-  const secret = new TextEncoder().encode(JWT_SECRET);
-  return checking((token) => jwtVerify(token, secret, { ...claims, algorithms: ['HS256'] }));
+  // Once, not with each token.
+  const algorithm = { name: 'HMAC', hash: 'SHA-256' };
+  const secret = webcrypto.subtle.importKey('raw', Buffer.from(JWT_SECRET), algorithm, false, ['verify']);
+  return checking(async (token) => jwtVerify(token, await secret, { ...claims, algorithms: ['HS256'] }));
 }
 
 type Verify = (token: string) => Promise<{ payload: JWTPayload }>;

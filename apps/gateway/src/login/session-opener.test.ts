@@ -20,7 +20,7 @@ async function open(connection: Connection, ask: () => Promise<object>): Promise
   const sessions = new Sessions(new Wheel(now()), () => undefined, new SendBudget(Infinity));
   const opener = new SessionOpener('g', bus, { request }, sessions, new KnownUsers(), settings, [], now);
   const identity = { user: 'alice', device: 'phone', deviceType: undefined, version: 2 };
-  await expect(opener.open(identity, { expiresAt: Infinity }, connection)).rejects.toMatchObject({
+  await expect(opener.open(identity, { expiresAt: Infinity }, connection, now())).rejects.toMatchObject({
     error: 'unavailable',
   });
   return { asked };
@@ -51,4 +51,10 @@ test('opens no session for who hung up while the user was made sure of', async (
     return {};
   });
   expect(asked).toBe(1);
+});
+
+test('asks no more when the device has logged in elsewhere since', async () => {
+  const answer = Buffer.from(JSON.stringify({ error: 'unavailable', overtaken: true }));
+  // Once for the user, once for the session.
+  expect((await open(inState('opening'), () => Promise.resolve(answer))).asked).toBe(2);
 });

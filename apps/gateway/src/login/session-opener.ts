@@ -29,9 +29,13 @@ export interface Opened {
 /** For one request, milliseconds. */
 const ATTEMPT_MS = 1_000;
 
+/** A newer login of the device was quicker: this one may try anew, but not go on. */
+class OvertakenError extends ProtocolError {}
+
 /** Opens a session with the owner of the user's inbox lane. */
 export class SessionOpener {
   private last = 0;
+  private logins = 0;
 
   constructor(
     private readonly gateway: string,
@@ -45,13 +49,14 @@ export class SessionOpener {
   ) {}
 
   /**
-   * Tries until the services behind answer or the time for a login is over.
+   * Tries until the services behind answer or the time for a login is over. `began`: when the login came, by the gateway's clock.
    * @throws ProtocolError `unavailable`, or what the owner says
    */
-  async open(identity: Identity, credentials: Credentials, connection: Connection): Promise<Opened> {
+  async open(identity: Identity, credentials: Credentials, connection: Connection, began: number): Promise<Opened> {
     const until = this.now() + this.settings.LOGIN_BUDGET;
+    const login = ++this.logins;
     await this.retry(until, connection, () => this.ensureUser(identity.user));
-    return this.retry(until, connection, () => this.attempt(identity, credentials, connection));
+    return this.retry(until, connection, () => this.attempt(identity, credentials, connection, { login, began }));
   }
 
   private async ensureUser(user: string): Promise<void> {
@@ -62,7 +67,12 @@ export class SessionOpener {
   }
 
   /** With a number of its own: should an attempt have succeeded unheard, the next one kicks it and not itself. */
-  private async attempt(identity: Identity, credentials: Credentials, connection: Connection): Promise<Opened> {
+  private async attempt(
+    identity: Identity,
+    credentials: Credentials,
+    connection: Connection,
+    { login, began }: { login: number; began: number },
+  ): Promise<Opened> {
     this.last += 1;
     const { user, device, deviceType, version } = identity;
     const inboxLane = inboxLaneOf(user, this.settings.OFFLINE_LANES);
@@ -77,6 +87,8 @@ export class SessionOpener {
       deviceType: deviceType ?? '',
       version,
       issuedAt: credentials.issuedAt,
+      login,
+      age: this.now() - began,
     };
     this.sessions.add(session);
     try {
@@ -84,6 +96,7 @@ export class SessionOpener {
         timeoutMs: ATTEMPT_MS,
       });
       const reply = decodeLines<OpenReply>(answer).head;
+      if (reply.overtaken) throw new OvertakenError('unavailable', 'this device has logged in elsewhere since');
       if (reply.error) throw new ProtocolError(reply.error, 'the session could not be opened');
       session.opened(reply.epoch, reply.cursor, reply.head);
       return { session, reply };
@@ -101,6 +114,7 @@ export class SessionOpener {
       try {
         return await attempt();
       } catch (error) {
+        if (error instanceof OvertakenError) throw error;
         if (error instanceof ProtocolError && !errorTable[error.error].temporary) throw error;
       }
       const wait = backoff.next();

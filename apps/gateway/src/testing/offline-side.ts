@@ -165,7 +165,7 @@ export class OfflineSide {
     this.opens.push(request);
     if (!this.answersOpen || !reply) return;
     if (this.refusal) {
-      const refused: OpenReply = { error: this.refusal, epoch: 0, cursor: 0, head: 0, waiting: 0, generation: '' };
+      const refused: OpenReply = { error: this.refusal, epoch: 0, cursor: 0, head: 0, generation: '' };
       return void this.bus.respond(reply, JSON.stringify(refused));
     }
     this.beforeOpened(request);
@@ -182,7 +182,6 @@ export class OfflineSide {
       epoch: known.epoch,
       cursor: known.cursor,
       head,
-      waiting: head - known.cursor,
       generation: 'g1',
     };
     this.beforeAnswer(request);

@@ -1,11 +1,21 @@
-import type { OpenReply, OpenRequest, RevokeReply } from '@huizhi/protocol';
-import type { Device, Session, User } from './user.js';
+import type { ErrorName, OpenReply, OpenRequest, RevokeReply } from '@huizhi/protocol';
+import type { Device, Login, Session, User } from './user.js';
 
 /** A login that waits for its transaction. */
 export interface Opening {
   readonly request: OpenRequest;
+  /** When the login came to its gateway, by `performance.now()` here. */
+  readonly began: number;
   answer(reply: OpenReply): void;
 }
+
+export const refusedOpening = (error: ErrorName): OpenReply => ({
+  error,
+  epoch: 0,
+  cursor: 0,
+  head: 0,
+  generation: '',
+});
 
 /** A cursor that waits for its transaction. */
 export interface CursorWork {
@@ -103,7 +113,14 @@ export class InboxLane {
   }
 
   /** The session hears of new entries from now on; another one of the device is over. @returns that other one */
-  register(user: User, device: Device, gateway: string, session: number, now: number): Session | undefined {
+  register(
+    user: User,
+    device: Device,
+    gateway: string,
+    session: number,
+    now: number,
+    login?: Login,
+  ): Session | undefined {
     const before = device.session;
     if (before?.gateway === gateway && before.session === session && before.epoch === device.epoch) {
       before.seenAt = now;
@@ -111,7 +128,16 @@ export class InboxLane {
     }
     if (before) this.forgetSession(before);
     const same = before?.gateway === gateway && before.session === session;
-    const opened: Session = { gateway, session, user, device, epoch: device.epoch, from: user.head, seenAt: now };
+    const opened: Session = {
+      gateway,
+      session,
+      login,
+      user,
+      device,
+      epoch: device.epoch,
+      from: user.head,
+      seenAt: now,
+    };
     device.session = opened;
     user.live.push(opened);
     this.sessions.add(opened);

@@ -12,7 +12,8 @@ const know = (lane: InboxLane, ...users: string[]): void => {
 };
 const cursor = (user: string): CursorWork => ({ gateway: 'g', session: 1, user, device: 'd', epoch: 1, cursor: 1 });
 const opening = (user: string): Opening => ({
-  request: { gateway: 'g', session: 1, user, device: 'd', deviceType: 'test', version: 2 },
+  request: { gateway: 'g', session: 1, user, device: 'd', deviceType: 'test', version: 2, login: 1, age: 0 },
+  began: 0,
   answer: () => undefined,
 });
 const works = (lane: InboxLane, of: { cursors?: string[]; openings?: string[]; checks?: string[] }): LaneWorks => ({

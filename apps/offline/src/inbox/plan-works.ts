@@ -3,7 +3,7 @@ import type { CursorMove } from '../sql/apply.js';
 import type { DeviceOpening } from '../sql/devices.js';
 import type { CursorWork, InboxLane, Opening, Revocation } from './inbox-lane.js';
 import type { LaneWorks } from './plan.js';
-import { isRevoked, type Device, type User } from './user.js';
+import { isRevoked, type Device, type Session, type User } from './user.js';
 
 /** More devices than anybody has; then the longest unseen one makes room, so that a user's state stays bounded. */
 export const MAX_DEVICES = 64;
@@ -15,7 +15,7 @@ export interface OpeningPlan {
   readonly user: User;
   readonly write: DeviceOpening | undefined;
   readonly removed: Device | undefined;
-  readonly refused?: 'tokenRevoked';
+  readonly refused?: 'tokenRevoked' | 'overtaken';
 }
 
 export interface RevocationPlan {
@@ -46,11 +46,23 @@ export function planOpening(lane: InboxLane, user: User, opening: Opening): Open
   ) {
     return { opening, lane, user, write: undefined, removed: undefined };
   }
+  if (isOvertaken(opening, device?.session)) {
+    return { opening, lane, user, write: undefined, removed: undefined, refused: 'overtaken' };
+  }
   const removed = device || user.devices.size < MAX_DEVICES ? undefined : longestUnseen(user);
   // After a removal the epochs go on from the removed one's: should it come back, no older session of it counts.
   const epoch = (device?.epoch ?? removed?.epoch ?? 0) + 1;
   const cursor = device ? device.cursor : highestCursor(user);
   return { opening, lane, user, removed, write: { user: user.id, device: id, epoch, cursor, deviceType, version } };
+}
+
+/**
+ * Gateways ask again while the owner is away, also for a phone that has changed networks meanwhile and lives elsewhere: its older
+ * login must not end the newer one.
+ */
+function isOvertaken({ request, began }: Opening, live: Session | undefined): boolean {
+  if (!live?.login || (live.gateway === request.gateway && live.login.number === request.login)) return false;
+  return live.login.began > began;
 }
 
 /** The first device of a user gets everything that waits; a later one begins where the user has got to. */

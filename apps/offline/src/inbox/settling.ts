@@ -1,7 +1,7 @@
 import { seededBug } from '@huizhi/runtime';
 import { cursors, openings, revocations } from '../metrics.js';
 import type { Outbox } from '../gateways/outbox.js';
-import type { InboxLane } from './inbox-lane.js';
+import { refusedOpening, type InboxLane } from './inbox-lane.js';
 import type { Entry, EntryPlan, LaneWorks } from './plan.js';
 import type { Device, User } from './user.js';
 import {
@@ -47,10 +47,13 @@ export class Settling {
   private open({ opening, lane, user, write, removed, refused }: OpeningPlan, lacking: WorksPlan['lacking']): void {
     removeOne(lane.openings, opening);
     if (refused) {
-      openings.inc({ outcome: 'revoked' });
-      return opening.answer({ error: refused, epoch: 0, cursor: 0, head: 0, waiting: 0, generation: '' });
+      const isOvertaken = refused === 'overtaken';
+      openings.inc({ outcome: isOvertaken ? 'overtaken' : 'revoked' });
+      return opening.answer(
+        isOvertaken ? { ...refusedOpening('unavailable'), overtaken: true } : refusedOpening(refused),
+      );
     }
-    const { device: id, gateway, session } = opening.request;
+    const { device: id, gateway, session, login: number } = opening.request;
     if (removed) this.remove(lane, user, removed);
     const device = user.devices.get(id) ?? {
       id,
@@ -68,16 +71,14 @@ export class Settling {
     // Last in the map: the longest unseen is the first.
     user.devices.delete(id);
     user.devices.set(id, device);
-    const before = lane.register(user, device, gateway, session, performance.now());
+    const before = lane.register(user, device, gateway, session, performance.now(), { number, began: opening.began });
     if (before) this.outbox.kick(before.gateway, before.session);
     openings.inc({ outcome: write ? 'opened' : 'repeated' });
     const { epoch, cursor, resync } = device;
-    const waiting = user.head - cursor;
     opening.answer({
       epoch,
       cursor,
       head: user.head,
-      waiting,
       generation: this.generation(),
       ...(resync && { resync }),
     });

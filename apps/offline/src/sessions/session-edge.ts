@@ -13,7 +13,7 @@ import {
 import type { Bus, BusSubscription } from '@huizhi/runtime';
 import type { Fetcher } from '../fetch/fetcher.js';
 import type { Outbox } from '../gateways/outbox.js';
-import type { InboxLane } from '../inbox/inbox-lane.js';
+import { refusedOpening, type InboxLane } from '../inbox/inbox-lane.js';
 import type { Device, User } from '../inbox/user.js';
 import { cursors, openings } from '../metrics.js';
 
@@ -69,9 +69,10 @@ export class SessionEdge {
 
   private open(lane: InboxLane, request: OpenRequest, replyTo: string): void {
     const answer = (reply: OpenReply): void => void this.options.bus.respond(replyTo, JSON.stringify(reply));
-    if (this.isOurs(lane, request.user) && lane.addOpening({ request, answer })) return this.options.wake();
+    if (this.isOurs(lane, request.user) && lane.addOpening({ request, began: performance.now() - request.age, answer }))
+      return this.options.wake();
     openings.inc({ outcome: 'refused' });
-    answer({ error: 'unavailable', epoch: 0, cursor: 0, head: 0, waiting: 0, generation: '' });
+    answer(refusedOpening('unavailable'));
   }
 
   private revoke(lane: InboxLane, { user }: RevokeRequest, replyTo: string): void {

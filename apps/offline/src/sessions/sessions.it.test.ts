@@ -24,6 +24,24 @@ describe('sessions and cursors', () => {
     expect((await first.fetch(old)).head.error).toBe('notAllowed');
   });
 
+  test('a login that came before the one whose session lives does not end it, however often its gateway asks', async () => {
+    const [wifi, mobile] = [rig.gateway(), rig.gateway()];
+    const live = await mobile.open('abe');
+    await expect(wifi.open('abe', 'phone', 501, { login: 5, age: 3_000 })).rejects.toThrow('overtaken');
+    // At one gateway, too.
+    await expect(mobile.open('abe', 'phone', 502, { login: 5, age: 3_000 })).rejects.toThrow('overtaken');
+    expect(mobile.kicked).toEqual([]);
+    mobile.close(live);
+    expect((await wifi.open('abe', 'phone', 503, { login: 5, age: 3_500 })).epoch).toBe(live.epoch + 1);
+  });
+
+  test('an attempt that is repeated takes the place of one that succeeded unheard, whatever either took on its way', async () => {
+    const gateway = rig.gateway();
+    const unheard = await gateway.open('ada', 'phone', 601, { login: 6, age: 0 });
+    expect((await gateway.open('ada', 'phone', 602, { login: 6, age: 1_200 })).epoch).toBe(unheard.epoch + 1);
+    await until(() => gateway.kicked.includes(601));
+  });
+
   test('the same session asked for again is the same session', async () => {
     const gateway = rig.gateway();
     const one = await gateway.open('bea', 'phone', 77);
@@ -46,12 +64,12 @@ describe('sessions and cursors', () => {
     for (const text of ['1', '2', '3']) rig.message.say('bob', 'dan', text);
     await until(async () => (await rig.inboxOf('dan')).length === 3);
     const phone = await gateway.open('dan', 'phone');
-    expect(phone).toMatchObject({ cursor: 0, head: 3, waiting: 3 });
+    expect(phone).toMatchObject({ cursor: 0, head: 3 });
     gateway.cursor(phone, 2);
     await until(() => gateway.confirmed.get(phone.session) === 2);
-    expect(await gateway.open('dan', 'tablet')).toMatchObject({ epoch: 1, cursor: 2, waiting: 1 });
-    expect(await gateway.open('dan', 'desk')).toMatchObject({ epoch: 1, cursor: 2, waiting: 1 });
-    expect(await gateway.open('dan', 'phone')).toMatchObject({ epoch: 2, cursor: 2, waiting: 1 });
+    expect(await gateway.open('dan', 'tablet')).toMatchObject({ epoch: 1, cursor: 2 });
+    expect(await gateway.open('dan', 'desk')).toMatchObject({ epoch: 1, cursor: 2 });
+    expect(await gateway.open('dan', 'phone')).toMatchObject({ epoch: 2, cursor: 2 });
   });
 
   test('a cursor never goes back, never beyond the head, and said again is confirmed again', async () => {

@@ -6,6 +6,7 @@ import {
   type FetchRequest,
   type GatewayNews,
   type OpenReply,
+  type OpenRequest,
 } from '@huizhi/protocol';
 import type { Bus } from '@huizhi/runtime';
 
@@ -22,7 +23,6 @@ export interface FakeSession {
   epoch: number;
   cursor: number;
   head: number;
-  waiting: number;
   generation: string;
 }
 
@@ -45,8 +45,14 @@ export class FakeGateway {
   }
 
   /** Logs in, asking again until the lane's owner answers; throws what it refuses for good. */
-  async open(user: string, device = 'phone', session = ++this.sessions, issuedAt?: number): Promise<FakeSession> {
-    const request = { gateway: this.name, session, user, device, deviceType: 'test', version: 2, issuedAt };
+  async open(
+    user: string,
+    device = 'phone',
+    session = ++this.sessions,
+    more: Partial<OpenRequest> = {},
+  ): Promise<FakeSession> {
+    const about = { user, device, deviceType: 'test', version: 2 };
+    const request: OpenRequest = { gateway: this.name, session, ...about, login: session, age: 0, ...more };
     for (let attempt = 0; attempt < 50; attempt++) {
       const payload = await this.bus
         .request(subjects.open(this.lane(user)), JSON.stringify(request), { timeoutMs: 2_000 })
@@ -54,6 +60,7 @@ export class FakeGateway {
       if (!payload) continue;
       const reply = JSON.parse(new TextDecoder().decode(payload)) as OpenReply;
       if (!reply.error) return { session, user, device, ...reply };
+      if (reply.overtaken) throw new Error('overtaken');
       if (reply.error !== 'unavailable') throw new Error(reply.error);
     }
     throw new Error(`nobody opened a session of ${user}`);

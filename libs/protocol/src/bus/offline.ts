@@ -10,16 +10,21 @@ export interface OpenRequest {
   version: number;
   /** When the login's token was issued, seconds since 1970; 0 when it does not say. Absent where logins need no token. */
   issuedAt?: number;
+  /** Which login at this gateway: an attempt that is repeated has a session of its own, but is the same login. */
+  login: number;
+  /** How long ago the login came, milliseconds. */
+  age: number;
 }
 
 export interface OpenReply {
   error?: ErrorName;
+  /** With an error: the device has logged in anew since, elsewhere. Asking again changes nothing. */
+  overtaken?: boolean;
   /** Grows at each login of the device; older ones are refused. */
   epoch: number;
   /** Everything up to this `inboxSeq` is receipted by this device. */
   cursor: number;
   head: number;
-  waiting: number;
   generation: string;
   /** Entries beyond the device's cursor were dropped with their day: it cannot get everything by delivery. */
   resync?: boolean;
