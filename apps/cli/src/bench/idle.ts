@@ -8,6 +8,7 @@ import type { LoadedSystem } from './system.js';
 
 const FIRST = 200;
 const CALM_MS = 3_000;
+const GIB_IN_KIB = 2 ** 20;
 
 /** What sessions cost that do nothing but beat: the gateway's memory for each, and CPU. */
 export const idle: Mode = {
@@ -50,7 +51,7 @@ async function measure(
         'gateway before (MiB)': round(small / 1024),
         'gateway after (MiB)': round(large / 1024),
         'KiB per session': round(each),
-        'sessions per GiB': Math.round(2 ** 20 / each),
+        'sessions per GiB': Math.round(FIRST + (GIB_IN_KIB - small) / each),
       },
       latencies: {},
       cpu: cpuUse(before, after, ((sessions + FIRST) * (after.at - before.at)) / 1000),
