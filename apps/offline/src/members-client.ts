@@ -1,8 +1,6 @@
-import { decodeLines, subjects, type MembersReply, type MembersRequest } from '@huizhi/protocol';
+import { decodeLines, READ_TIMEOUT_MS, subjects, type MembersReply, type MembersRequest } from '@huizhi/protocol';
 import type { Bus } from '@huizhi/runtime';
 import type { MembersAsOf } from './recipients.js';
-
-const TIMEOUT_MS = 2_000;
 
 /** Asks any message instance who was in groups. */
 export const membersClient =
@@ -10,7 +8,7 @@ export const membersClient =
   async (groups) => {
     const request: MembersRequest = { groups: [...groups] };
     const { head, bodies } = decodeLines<MembersReply>(
-      await bus.request(subjects.members, JSON.stringify(request), { timeoutMs: TIMEOUT_MS }),
+      await bus.request(subjects.members, JSON.stringify(request), { timeoutMs: READ_TIMEOUT_MS }),
     );
     if (head.error) throw new Error(`who is in groups was answered ${head.error}`);
     if (bodies.length === 0) throw new Error('who is in groups was answered for none of them');

@@ -1,12 +1,17 @@
-import { decodeLines, subjects, type LogGetRequest, type LogRangeRequest, type LogReply } from '@huizhi/protocol';
+import {
+  decodeLines,
+  READ_TIMEOUT_MS,
+  subjects,
+  type LogGetRequest,
+  type LogRangeRequest,
+  type LogReply,
+} from '@huizhi/protocol';
 import type { Bus } from '@huizhi/runtime';
 import type { ReadRange } from '../feed/lane-repair.js';
 import type { Place } from './page.js';
 
 /** The bodies of the first places, in order: at least one if there is any place, then as many as fit `maxBytes`. */
 export type GetBodies = (places: readonly Place[], maxBytes: number) => Promise<string[]>;
-
-const TIMEOUT_MS = 2_000;
 
 /** Asks the lane log, which any message instance reads. */
 export class LogClient {
@@ -37,7 +42,7 @@ export class LogClient {
 
   private async ask(request: LogGetRequest | LogRangeRequest): Promise<{ head: LogReply; bodies: string[] }> {
     const reply = decodeLines<LogReply>(
-      await this.bus.request(subjects.log, JSON.stringify(request), { timeoutMs: TIMEOUT_MS }),
+      await this.bus.request(subjects.log, JSON.stringify(request), { timeoutMs: READ_TIMEOUT_MS }),
     );
     if (reply.head.error) throw new Error(`the log answered ${reply.head.error}`);
     return reply;

@@ -80,6 +80,9 @@ export interface NewsRun {
   events: LaneEvent[];
 }
 
+/** How long offline services wait for what they read from the message service, milliseconds; then they ask again. */
+export const READ_TIMEOUT_MS = 2_000;
+
 /** The events of a lane from `from` on, at most `limit` of them and MAX_BUS_BYTES. */
 export interface LogRangeRequest {
   op: 'range';

@@ -1,0 +1,62 @@
+import { encodeLines, MAX_BUS_BYTES } from '@huizhi/protocol';
+import type { Bus, DedicatedConnection, Logger } from '@huizhi/runtime';
+import type pg from 'pg';
+
+export interface Answer<Head> {
+  readonly head: Head;
+  readonly bodies: readonly string[];
+}
+
+/**
+ * Answers one kind of request from what is committed. Any instance may, owner or not: what is committed has no holes and never
+ * changes.
+ */
+export abstract class Reader<Request, Head extends object> {
+  protected abstract readonly subject: string;
+  /** How long an asker waits, milliseconds: then it asks again, or somebody else. */
+  protected readonly askerWaits: number = Infinity;
+  /** Said when the database does not answer. */
+  protected abstract readonly unavailable: Head;
+
+  constructor(
+    private readonly bus: Bus,
+    private readonly connection: DedicatedConnection,
+    private readonly log: Logger,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  protected abstract read(client: pg.ClientBase, request: Request): Promise<Answer<Head>>;
+
+  listen(): void {
+    this.bus.subscribe(
+      this.subject,
+      (payload, _subject, reply) => {
+        if (reply) void this.answer(payload, reply, this.now() + this.askerWaits);
+      },
+      { queue: 'message' },
+    );
+  }
+
+  private async answer(payload: Uint8Array, reply: string, until: number): Promise<void> {
+    const answer = await this.inTurn(payload, until).catch((error: unknown): Answer<Head> => {
+      this.log.warn('read.failed', { subject: this.subject, error });
+      return { head: this.unavailable, bodies: [] };
+    });
+    if (answer) this.bus.respond(reply, encodeLines(answer.head, answer.bodies));
+  }
+
+  /** Undefined when its turn came too late: read for nobody, it would only make those behind it late as well. */
+  private async inTurn(payload: Uint8Array, until: number): Promise<Answer<Head> | undefined> {
+    const request = JSON.parse(new TextDecoder().decode(payload)) as Request;
+    return this.connection.exclusive(async (client) => (this.now() > until ? undefined : this.read(client, request)));
+  }
+}
+
+/** As many of the first texts as fit one bus message, with `beside` bytes for each besides; at least one. */
+export function fitting(texts: readonly string[], beside: number): string[] {
+  let bytes = 0;
+  const end = texts.findIndex(
+    (text, index) => (bytes += Buffer.byteLength(text) + beside) > MAX_BUS_BYTES && index > 0,
+  );
+  return texts.slice(0, end === -1 ? texts.length : end);
+}
