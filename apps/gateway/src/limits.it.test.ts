@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { signToken, eventually } from '@huizhi/constellation';
 import { Clock } from './testing/clock.js';
-import { closed, works } from './testing/expect.js';
+import { closed, passes, works } from './testing/expect.js';
 import { Rig, SECRET } from './testing/rig.js';
 
 const rig = Rig.forEachTest();
@@ -140,6 +140,20 @@ test('closes who is silent for three heartbeats', async () => {
   await works(beating);
 });
 
+test('gives version 1, which beats each second, five seconds of silence, and version 2 more', async () => {
+  const clock = new Clock(100);
+  await rig.restart({ LOGIN_DEADLINE: '1s' }, clock);
+  const [silent, beating] = [await rig.login('alice', { versionCode: 1 }), await rig.login('bob', { versionCode: 1 })];
+  const newer = await rig.login('carol', { versionCode: 2 });
+  await passes(4_800, rig, clock);
+  expect(rig.log.closesOf('alice')).toEqual([]);
+  await works(beating);
+  clock.turn(300);
+  await closed(silent, 'heartbeatMissed');
+  await works(beating);
+  await works(newer);
+});
+
 test('closes a reader that has stopped, with a bounded buffer, and goes on for others', async () => {
   await rig.restart({ WRITE_STALL: '1s', REDELIVER_AFTER: '1h', WINDOW: '10000' });
   const text = 'x'.repeat(30_000);
@@ -149,6 +163,7 @@ test('closes a reader that has stopped, with a bounded buffer, and goes on for o
   slow.raw(`${await loginLine()}\n`);
   const bystander = await rig.login('bob');
   await eventually('the goodbye', () => rig.offline.closes.some(({ user }) => user === 'alice'));
+  expect(rig.log.closesOf('alice')).toEqual(['slowConsumer']);
   // Only what the kernel takes and one buffer was ever fetched.
   const { from } = rig.offline.fetches.filter(({ user }) => user === 'alice').at(-1) ?? { from: Infinity };
   expect(from).toBeLessThan(500);
@@ -160,8 +175,10 @@ test('closes who asks and asks and never reads', async () => {
   const slow = await rig.login('alice');
   slow.socket.pause();
   const beat = `{"beatID":"${'x'.repeat(60)}"}\n`.repeat(500);
-  const flood = setInterval(() => slow.raw(beat), 1);
+  // Half of what it may ask, so that no rate ends it.
+  const flood = setInterval(() => slow.raw(beat), 10);
   await eventually('the goodbye', () => rig.offline.closes.length > 0).finally(() => clearInterval(flood));
+  expect(rig.log.closesOf('alice')).toEqual(['slowConsumer']);
 });
 
 test('closes its sessions before it reads another frame when it was away too long', async () => {

@@ -112,7 +112,11 @@ test('slows down who logs in too often, and nobody else', async () => {
   await rig.login('alice');
   const third = await rig.connect();
   third.send(hello(await signToken(SECRET, 'alice')));
-  expect(await third.frame({ messageType: 'close' })).toMatchObject({ name: 'rateLimited', reconnect: true });
+  await third.closed();
+  expect(third.frames).toMatchObject([
+    { messageType: 'loginReceipt', code: 2001, name: 'unavailable' },
+    { messageType: 'close', name: 'rateLimited', reconnect: true },
+  ]);
   await rig.login('bob');
 });
 

@@ -115,6 +115,7 @@ describe.each(MODES)('%s', (mode) => {
     else slow.socket.pause();
     slow.send(JSON.parse(await loginText()) as Frame);
     await eventually('the goodbye', () => rig.offline.closes.some(({ user }) => user === 'alice'));
+    expect(rig.log.closesOf('alice')).toEqual(['slowConsumer']);
     const { from } = rig.offline.fetches.filter(({ user }) => user === 'alice').at(-1) ?? { from: Infinity };
     expect(from).toBeLessThan(500);
   });

@@ -4,7 +4,7 @@ import { expect, test } from '@jest/globals';
 import { signToken, eventually } from '@huizhi/constellation';
 import { WebSocketTestClient, type Frame } from './testing/client.js';
 import { Clock } from './testing/clock.js';
-import { works } from './testing/expect.js';
+import { passes, works } from './testing/expect.js';
 import { Rig, SECRET } from './testing/rig.js';
 
 /** WebSockets: the upgrade, who may ask for it, and what only they have. The rest is in modes.it.test.ts. */
@@ -82,6 +82,26 @@ function wsFrame(
   if (length >= 126) head.writeUInt16BE(length, 2);
   return Buffer.concat([head, Buffer.alloc(4), body]);
 }
+
+const loggedIn = async (...behind: Uint8Array[]): Promise<RawClient> => {
+  const client = await RawClient.connect();
+  await client.upgrade(wsFrame(TEXT, JSON.stringify(await hello())), ...behind);
+  await eventually('the login', () => client.text.includes('loginReceipt'));
+  return client;
+};
+
+/** Sends a ping and has its pong. */
+const pinged = async (client: RawClient, payload: string): Promise<void> => {
+  client.socket.write(wsFrame(PING, payload));
+  await eventually('the pong', () => client.text.includes(`\x8a${String.fromCharCode(payload.length)}${payload}`));
+};
+
+/** As good as only the test turns it. */
+const restartWithClock = async (): Promise<Clock> => {
+  const clock = new Clock(100);
+  await rig.restart({ LOGIN_DEADLINE: '1s' }, clock);
+  return clock;
+};
 
 test('is opened at / and /ws, with the subprotocol if it is offered, never compressed', async () => {
   for (const path of ['/', '/ws', '/ws?from=here']) {
@@ -193,9 +213,7 @@ test.each([
   ],
   ['a length of 2^62', Buffer.from([0x81, 0xff, 0x40, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), 'frameTooLarge', 4504],
 ])('tells who sends %s what it was, by frame and by code', async (_, bytes, name, code) => {
-  const client = await RawClient.connect();
-  await client.upgrade(wsFrame(TEXT, JSON.stringify(await hello())));
-  await eventually('the login', () => client.text.includes('loginReceipt'));
+  const client = await loggedIn();
   client.socket.write(bytes);
   await eventually('the end', () => client.ended);
   expect(client.text).toContain(`"messageType":"error","code":`);
@@ -222,13 +240,66 @@ test('reads a message in pieces, with a ping between them', async () => {
 
 test('closes a message that is begun and not finished', async () => {
   await rig.restart({ FRAME_DEADLINE: '400ms' });
-  const client = await RawClient.connect();
-  await client.upgrade(wsFrame(TEXT, JSON.stringify(await hello())));
-  await eventually('the login', () => client.text.includes('loginReceipt'));
+  const client = await loggedIn();
   client.socket.write(wsFrame(TEXT, '{', { claims: 100 }));
   const loris = setInterval(() => client.socket.write(' '), 150);
   await eventually('the end', () => client.ended).finally(() => clearInterval(loris));
   expect(client.text).toContain('"name":"frameTimeout"');
+});
+
+const [BEGUN, REST] = ['{"beatID":', '"pieces"}'] as const;
+const FRAGMENT = wsFrame(TEXT, BEGUN, { fin: false });
+const WHOLE = wsFrame(TEXT, '{"beatID":"whole"}');
+
+test.each([
+  ['alone', [FRAGMENT]],
+  ['behind a whole message, in one piece', [WHOLE, FRAGMENT]],
+])(
+  'closes a message whose end does not come, however often there is a ping behind its beginning: %s',
+  async (_, bytes) => {
+    const clock = await restartWithClock();
+    const client = await loggedIn();
+    client.socket.write(Buffer.concat(bytes));
+    for (const payload of ['one', 'two', 'three']) {
+      await pinged(client, payload);
+      await passes(3_000, rig, clock);
+    }
+    await pinged(client, 'in time');
+    clock.turn(1_100);
+    await eventually('the end', () => client.ended);
+    expect(client.text).toContain('"name":"frameTimeout"');
+  },
+);
+
+test.each([
+  ['a message', WHOLE],
+  ['a ping', wsFrame(PING, 'whole')],
+  ['the login', undefined],
+])('closes a frame that is begun in one piece with %s and not finished', async (_, before) => {
+  const clock = await restartWithClock();
+  const client = before ? await loggedIn() : await loggedIn(WHOLE.subarray(0, 5));
+  if (before) client.socket.write(Buffer.concat([before, WHOLE.subarray(0, 5)]));
+  await eventually('the answer to what is whole', () => !before || client.text.includes('whole'));
+  await passes(9_500, rig, clock);
+  expect(rig.log.closesOf('alice')).toEqual([]);
+  clock.turn(600);
+  await eventually('the end', () => client.ended);
+  expect(client.text).toContain('"name":"frameTimeout"');
+});
+
+test('gives each message its own time, with pings between its pieces', async () => {
+  const clock = await restartWithClock();
+  const client = await loggedIn();
+  client.socket.write(FRAGMENT);
+  for (const payload of ['one', 'two', 'three']) {
+    await pinged(client, payload);
+    await passes(9_000, rig, clock);
+    client.text = '';
+    // The end of one and the beginning of the next.
+    client.socket.write(Buffer.concat([wsFrame(0, REST), FRAGMENT]));
+    await eventually('the answer', () => client.text.includes('"beatID":"pieces"'));
+  }
+  expect(client.text).not.toContain('close');
 });
 
 test('counts pings as frames, and is not silent to one who only pings', async () => {

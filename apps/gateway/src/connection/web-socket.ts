@@ -9,6 +9,7 @@ import {
 } from '@huizhi/protocol';
 import { WebSocket } from 'ws';
 import type { Codec, Written } from './codec.js';
+import { MessageBounds } from './message-bounds.js';
 import { Tunnel } from './tunnel.js';
 import { answer, type HandshakenSocket, type Upgrades } from './upgrades.js';
 
@@ -40,7 +41,8 @@ export class WebSocketCodec extends FrameDecoder<Frame> implements Codec {
   private onFrame: OnFrame<Frame> = () => false;
   private onRefused: OnRefused | undefined;
   private collected: Uint8Array[] | undefined;
-  private sinceWhole = 0;
+  private readonly bounds = new MessageBounds();
+  private unfinished = 0;
   private over = false;
 
   constructor(
@@ -57,12 +59,9 @@ export class WebSocketCodec extends FrameDecoder<Frame> implements Codec {
     upgrades.accept(this.tunnel);
   }
 
-  /**
-   * Bytes that have made nothing whole since the last message, ping or pong. The beginning of a message that came in one piece with
-   * the end of another counts from its next bytes.
-   */
+  /** Bytes of a message that has begun and not ended, pings between its pieces included; before the upgrade all there were. */
   override get heldBytes(): number {
-    return this.sinceWhole;
+    return this.unfinished;
   }
 
   encode(json: string): Written {
@@ -86,7 +85,7 @@ export class WebSocketCodec extends FrameDecoder<Frame> implements Codec {
   protected override cut(bytes: Uint8Array, onFrame: OnFrame<Frame>, onRefused: OnRefused | undefined): void {
     this.onFrame = onFrame;
     this.onRefused = onRefused;
-    this.sinceWhole += bytes.length;
+    this.unfinished += bytes.length;
     this.tunnel.push(bytes);
   }
 
@@ -101,8 +100,9 @@ export class WebSocketCodec extends FrameDecoder<Frame> implements Codec {
 
   private opened(socket: HandshakenSocket, early: number): void {
     this.socket = socket;
-    this.sinceWhole = early;
+    this.unfinished = early;
     this.events.upgraded(early);
+    this.tunnel.on('data', this.passed);
     socket.violated = (code) =>
       this.fail(
         new ProtocolError(code === CLOSE_TOO_LARGE ? 'frameTooLarge' : 'badFrame', 'a message is not acceptable'),
@@ -114,13 +114,17 @@ export class WebSocketCodec extends FrameDecoder<Frame> implements Codec {
     socket.on('error', () => undefined);
   }
 
+  /** The library had these bytes: while they are pushed, but for those that came with the upgrade, soon after. */
+  private readonly passed = (bytes: Buffer): void => {
+    this.bounds.push(bytes);
+    this.unfinished = this.bounds.heldBytes;
+  };
+
   private readonly control = (): void => {
-    this.sinceWhole = 0;
     if (!this.over) this.events.controlled();
   };
 
   private message(data: Buffer, isBinary: boolean): void {
-    this.sinceWhole = 0;
     if (this.over) return;
     try {
       if (isBinary) throw new ProtocolError('badFrame', 'a message is binary');

@@ -1,6 +1,7 @@
 import { expect } from '@jest/globals';
 import type { TestClient } from './client.js';
-import type { ModeClient } from './rig.js';
+import type { Clock } from './clock.js';
+import type { ModeClient, Rig } from './rig.js';
 
 /** Its connection is good: it is answered. Asked of bystanders, too, whom nothing may harm. */
 export async function works(client: ModeClient): Promise<void> {
@@ -13,4 +14,11 @@ export async function works(client: ModeClient): Promise<void> {
 export async function closed(client: TestClient, name: string): Promise<void> {
   expect(await client.frame({ messageType: 'close' })).toMatchObject({ name });
   await client.closed();
+}
+
+/** Turns the clock and waits until the gateway has acted on it: it has sent away who does not log in, within a `LOGIN_DEADLINE` of less. */
+export async function passes(ms: number, rig: Rig, clock: Clock): Promise<void> {
+  const idle = await rig.connect();
+  clock.turn(ms);
+  await closed(idle, 'loginTimeout');
 }

@@ -30,6 +30,13 @@ export class RecordedLog implements Logger {
   count(event: string): number {
     return this.lines.filter((line) => line.event === event).length;
   }
+
+  /** Why the gateway closed this user's sessions, in order. */
+  closesOf(user: string): string[] {
+    const closes = this.lines.filter(({ event }) => event === 'session.closed');
+    const told = closes.map(({ fields }) => fields as { user: string; reason: string });
+    return told.filter((close) => close.user === user).map(({ reason }) => reason);
+  }
 }
 
 /** How a rig's gateway is started. */

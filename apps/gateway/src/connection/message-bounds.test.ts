@@ -1,0 +1,45 @@
+import { expect, test } from '@jest/globals';
+import { MessageBounds } from './message-bounds.js';
+
+const [TEXT, MORE, PING] = [1, 0, 9];
+
+/** A frame as a client sends it. */
+function frame(opcode: number, size: number, { fin = true, as }: { fin?: boolean; as?: 126 | 127 } = {}): Buffer {
+  const short = as ?? (size < 126 ? size : 126);
+  const length = Buffer.alloc({ 126: 2, 127: 8 }[short] ?? 0);
+  if (length.length > 0)
+    length.writeUIntBE(size, length.length - Math.min(6, length.length), Math.min(6, length.length));
+  // Its payload would be taken for headers by who lost count.
+  return Buffer.concat([Buffer.of((fin ? 0x80 : 0) | opcode, 0x80 | short), length, Buffer.alloc(4 + size, 0x81)]);
+}
+
+test.each<[string, Buffer[]]>([
+  ['a message', [frame(TEXT, 5)]],
+  ['an empty message', [frame(TEXT, 0)]],
+  ['a message with a length of two bytes', [frame(TEXT, 300)]],
+  ['a message with a length of eight bytes', [frame(TEXT, 300, { as: 127 })]],
+  ['a message with a longer length than it needs', [frame(TEXT, 3, { as: 126 })]],
+  ['a ping', [frame(PING, 4)]],
+  ['a message in pieces', [frame(TEXT, 3, { fin: false }), frame(MORE, 0, { fin: false }), frame(MORE, 200)]],
+  ['pings between pieces', [frame(TEXT, 1, { fin: false }), frame(PING, 7), frame(PING, 0), frame(MORE, 1)]],
+])('%s is unfinished from its first byte to its last, wherever it is cut', (_, frames) => {
+  const bytes = Buffer.concat(frames);
+  const before = frame(TEXT, 130);
+  for (let cut = 0; cut <= bytes.length; cut++) {
+    const bounds = new MessageBounds();
+    bounds.push(Buffer.concat([before, bytes.subarray(0, cut)]));
+    expect(bounds.heldBytes).toBe(cut % bytes.length);
+    bounds.push(Buffer.concat([bytes.subarray(cut), before]));
+    expect(bounds.heldBytes).toBe(0);
+  }
+});
+
+test('byte by byte it is the same', () => {
+  const bounds = new MessageBounds();
+  const bytes = Buffer.concat([frame(TEXT, 300, { fin: false }), frame(PING, 3), frame(MORE, 2)]);
+  const held = [...bytes].map((byte) => {
+    bounds.push(Buffer.of(byte));
+    return bounds.heldBytes;
+  });
+  expect(held).toEqual([...Array.from({ length: bytes.length - 1 }, (_, i) => i + 1), 0]);
+});
