@@ -35,6 +35,8 @@ const LIMITS = {
 export interface GatewayRun {
   readonly connections: number;
   readonly fates: Readonly<Partial<Record<Fate, number>>>;
+  /** How many of the connections spoke what. */
+  readonly speeches: Readonly<Record<string, number>>;
   readonly receipted: number;
   readonly residentMiB: number;
   readonly findings: readonly Finding[];
@@ -76,6 +78,7 @@ export async function fuzzSystem(
     recent.forEach((input, n) => found(`the last but ${recent.length - 1 - n} before ${name} ended`, input));
   });
   const fates: Partial<Record<Fate, number>> = {};
+  const speeches: Record<string, number> = {};
   let connections = 0;
   let over = false;
   let residentKiB = 0;
@@ -84,6 +87,7 @@ export async function fuzzSystem(
   const state = (): GatewayRun => ({
     connections,
     fates,
+    speeches,
     receipted: neighbours.receipted,
     residentMiB: Math.round(residentKiB / 1024),
     findings,
@@ -104,12 +108,13 @@ export async function fuzzSystem(
     while (!over) {
       const user = random.below(USERS);
       const how = opening(random, `${run}-h${user}`, tokens[user] as string);
-      const input = mutated(random.of(corpus), random, random.of(corpus));
+      const input = how.wrap(mutated(random.of(corpus), random, random.of(corpus)));
       recent.push(input);
       if (recent.length > RECENT) recent.shift();
       const fate = await hostileConnection({ address: system.address, ...how, input, random, boundMs: BOUND_MS });
       connections += 1;
       fates[fate] = (fates[fate] ?? 0) + 1;
+      speeches[how.speech] = (speeches[how.speech] ?? 0) + 1;
       if (!system.gateway().running) return;
       if (fate === 'neither ended nor answered' || fate === 'never connected') found(fate, input);
     }

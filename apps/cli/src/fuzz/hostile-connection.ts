@@ -6,8 +6,9 @@ import type { Random } from './random.js';
 /** How a connection ended, or that it did not. */
 export type Fate = 'closed by the server' | 'answered' | 'left' | 'neither ended nor answered' | 'never connected';
 
-export interface Hostile extends Opening {
+export interface Hostile extends Pick<Opening, 'login' | 'beat'> {
   readonly address: GatewayAddress;
+  /** Sent after the login, as it is. */
   readonly input: Uint8Array;
   readonly random: Random;
   /** A server must have ended or answered a connection by then, milliseconds. */
@@ -20,15 +21,7 @@ const WAIT_MS = 15;
  * One connection with hostile input, in pieces, with pauses, reading or not, and its end: it leaves, or it waits until the server answers a
  * heartbeat or ends it, one of which must happen.
  */
-export async function hostileConnection({
-  address,
-  login,
-  wrap,
-  input,
-  beat,
-  random,
-  boundMs,
-}: Hostile): Promise<Fate> {
+export async function hostileConnection({ address, login, input, beat, random, boundMs }: Hostile): Promise<Fate> {
   const socket = await open(address);
   if (!socket) return 'never connected';
   const leaves = random.oneIn(6);
@@ -43,7 +36,7 @@ export async function hostileConnection({
   });
   if (stalls) socket.pause();
   if (login) socket.write(login);
-  for (const piece of pieces(wrap(input), random)) {
+  for (const piece of pieces(input, random)) {
     if (socket.destroyed) break;
     socket.write(piece);
     if (random.oneIn(3)) await pause(random.below(WAIT_MS));
