@@ -15,6 +15,7 @@ const USERS = 40;
 /** Of what was sent last so much is kept: when a process ends, what ended it is among it. */
 const RECENT = 2 * WIDTH;
 const BOUND_MS = 20_000;
+const LOGIN_DEADLINE_MS = 2_000;
 const MAX_RESIDENT_KIB = 700 * 1024;
 
 /**
@@ -22,7 +23,7 @@ const MAX_RESIDENT_KIB = 700 * 1024;
  * told, and a busy machine delays even them.
  */
 const LIMITS = {
-  LOGIN_DEADLINE: '2s',
+  LOGIN_DEADLINE: `${LOGIN_DEADLINE_MS}ms`,
   FRAME_DEADLINE: '2s',
   WRITE_STALL: '4s',
   HEARTBEAT: '4s',
@@ -111,7 +112,8 @@ export async function fuzzSystem(
       const input = how.wrap(mutated(random.of(corpus), random, random.of(corpus)));
       recent.push(input);
       if (recent.length > RECENT) recent.shift();
-      const fate = await hostileConnection({ address: system.address, ...how, input, random, boundMs: BOUND_MS });
+      const bounds = { tlsMs: LOGIN_DEADLINE_MS, boundMs: BOUND_MS };
+      const fate = await hostileConnection({ address: system.address, ...how, input, random, ...bounds });
       connections += 1;
       fates[fate] = (fates[fate] ?? 0) + 1;
       speeches[how.speech] = (speeches[how.speech] ?? 0) + 1;
