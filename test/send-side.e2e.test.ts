@@ -117,6 +117,30 @@ describe('sending again', () => {
     expect(bob.seen.map(({ content }) => content)).toEqual([{ text: 'the first' }]);
   });
 
+  test('4: a content with minus zero is the one with zero: with a client id and without, sent again it is the same message', async () => {
+    const [alice, bob] = await pair('zero');
+    const [clientMsgID, sendTime] = ['m1', String(Date.now())];
+    const frame = {
+      messageType: 'normal',
+      chatType: 'userChat',
+      contenType: 'file',
+      toUserID: user(bob),
+      content: '?',
+    };
+    const receipts = [];
+    for (const id of [{ clientMsgID }, { sendTime }]) {
+      for (const zero of ['-0', '0', '-0.0']) {
+        const content = `{"fileSize":${zero},"list":[${zero}]}`;
+        alice.raw(`${JSON.stringify({ ...frame, ...id }).replace('"?"', content)}\n`);
+        receipts.push(await alice.next({ messageType: 'normalReceipt', ...id }));
+      }
+    }
+    expect(receipts.map(({ seq }) => seq)).toEqual([1, 1, 1, 2, 2, 2]);
+    await bob.sawMessages(2);
+    expect(bob.seen.map(({ content }) => content)).toEqual([1, 2].map(() => ({ fileSize: 0, list: [0] })));
+    expect(await world.history(alice, user(bob))).toHaveLength(2);
+  });
+
   test('4: a client id is its user’s own: the other side of the conversation may use it too', async () => {
     const [alice, bob] = await pair('own');
     const [carol] = await pair('third');

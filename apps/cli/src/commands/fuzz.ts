@@ -51,16 +51,19 @@ async function gateway({ minutes, seed }: FuzzOptions): Promise<readonly Finding
     seed,
     corpus,
     print: (line) => print(`· ${line}`),
-    isOver: ({ connections, fates, receipted, residentMiB, findings }) =>
+    isOver: ({ connections, fates, speeches, receipted, residentMiB, findings }) =>
       told(
-        `${connections} connections (${Object.entries(fates)
-          .map(([fate, count]) => `${count} ${fate}`)
-          .join(', ')}), ${receipted} good messages receipted, ` +
+        `${connections} connections (${counts(fates)}; ${counts(speeches)}), ${receipted} good messages receipted, ` +
           `at most ${residentMiB} MiB, ${findings.length} findings`,
       ),
   });
   return run.findings;
 }
+
+const counts = (of: Readonly<Record<string, number>>): string =>
+  Object.entries(of)
+    .map(([name, count]) => `${count} ${name}`)
+    .join(', ');
 
 /** Says a line each ten seconds and the last one; true when the time is over. */
 function progress(minutes: number): (line: string) => boolean {

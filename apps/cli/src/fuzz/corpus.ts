@@ -7,6 +7,7 @@ import { codecs, type Codec } from './codec-target.js';
 interface LineRow {
   utf8?: string;
   base64?: string;
+  hex?: string;
 }
 interface FrameRow {
   raw: Record<string, unknown>;
@@ -27,9 +28,10 @@ export function seeds(all: readonly Codec[] = codecs): Uint8Array[] {
   return found.filter(({ length }) => length <= MAX_SEED_BYTES);
 }
 
-function bytesOf({ utf8, base64, raw }: LineRow & Partial<FrameRow>, all: readonly Codec[]): Uint8Array[] {
+function bytesOf({ utf8, base64, hex, raw }: LineRow & Partial<FrameRow>, all: readonly Codec[]): Uint8Array[] {
   if (typeof utf8 === 'string') return [Buffer.from(utf8)];
   if (typeof base64 === 'string') return [Buffer.from(base64, 'base64')];
+  if (typeof hex === 'string') return [Buffer.from(hex, 'hex')];
   if (typeof raw !== 'object') return [];
   const json = JSON.stringify(raw);
   return all.map(({ encode }) => {

@@ -1,9 +1,10 @@
 import { Constellation } from '@huizhi/constellation';
 import { expect, test } from '@jest/globals';
 import { seeds } from './corpus.js';
-import { fuzzSystem, type GatewayRun } from './fuzz-gateway.js';
+import { fuzzGateway, fuzzSystem, type GatewayRun } from './fuzz-gateway.js';
 
 const AT_MOST_MS = 30_000;
+const HOSTILE_MS = 12_000;
 
 test('a gateway that ends is a finding, and so is what was sent to it shortly before', async () => {
   const system = await Constellation.start({ env: { gateway: { LOGIN_DEADLINE: '2s', LOGIN_ATTEMPTS: '10000' } } });
@@ -22,3 +23,21 @@ test('a gateway that ends is a finding, and so is what was sent to it shortly be
     await system.stop();
   }
 });
+
+test('hostile connections in every mode break nothing, and harm nobody who only talks', async () => {
+  let until = Infinity;
+  const run = await fuzzGateway({
+    seed: 1,
+    corpus: seeds(),
+    print: () => undefined,
+    isOver: ({ connections }) => {
+      if (connections > 0) until = Math.min(until, performance.now() + HOSTILE_MS);
+      return performance.now() > until;
+    },
+  });
+  expect(run.findings).toEqual([]);
+  expect(Object.keys(run.speeches).sort()).toEqual(['WebSocket', 'base64', 'hz', 'json']);
+  expect(run.fates['closed by the server']).toBeGreaterThan(0);
+  expect(run.receipted).toBeGreaterThan(0);
+  // The last ones are waited for, and whoever reads nothing is only ended when it has been silent for long.
+}, 120_000);

@@ -15,6 +15,7 @@ const USERS = 40;
 /** Of what was sent last so much is kept: when a process ends, what ended it is among it. */
 const RECENT = 2 * WIDTH;
 const BOUND_MS = 20_000;
+const LOGIN_DEADLINE_MS = 2_000;
 const MAX_RESIDENT_KIB = 700 * 1024;
 
 /**
@@ -22,7 +23,7 @@ const MAX_RESIDENT_KIB = 700 * 1024;
  * told, and a busy machine delays even them.
  */
 const LIMITS = {
-  LOGIN_DEADLINE: '2s',
+  LOGIN_DEADLINE: `${LOGIN_DEADLINE_MS}ms`,
   FRAME_DEADLINE: '2s',
   WRITE_STALL: '4s',
   HEARTBEAT: '4s',
@@ -35,6 +36,8 @@ const LIMITS = {
 export interface GatewayRun {
   readonly connections: number;
   readonly fates: Readonly<Partial<Record<Fate, number>>>;
+  /** How many of the connections spoke what. */
+  readonly speeches: Readonly<Record<string, number>>;
   readonly receipted: number;
   readonly residentMiB: number;
   readonly findings: readonly Finding[];
@@ -76,6 +79,7 @@ export async function fuzzSystem(
     recent.forEach((input, n) => found(`the last but ${recent.length - 1 - n} before ${name} ended`, input));
   });
   const fates: Partial<Record<Fate, number>> = {};
+  const speeches: Record<string, number> = {};
   let connections = 0;
   let over = false;
   let residentKiB = 0;
@@ -84,6 +88,7 @@ export async function fuzzSystem(
   const state = (): GatewayRun => ({
     connections,
     fates,
+    speeches,
     receipted: neighbours.receipted,
     residentMiB: Math.round(residentKiB / 1024),
     findings,
@@ -104,12 +109,14 @@ export async function fuzzSystem(
     while (!over) {
       const user = random.below(USERS);
       const how = opening(random, `${run}-h${user}`, tokens[user] as string);
-      const input = mutated(random.of(corpus), random, random.of(corpus));
+      const input = how.wrap(mutated(random.of(corpus), random, random.of(corpus)));
       recent.push(input);
       if (recent.length > RECENT) recent.shift();
-      const fate = await hostileConnection({ address: system.address, ...how, input, random, boundMs: BOUND_MS });
+      const bounds = { tlsMs: LOGIN_DEADLINE_MS, boundMs: BOUND_MS };
+      const fate = await hostileConnection({ address: system.address, ...how, input, random, ...bounds });
       connections += 1;
       fates[fate] = (fates[fate] ?? 0) + 1;
+      speeches[how.speech] = (speeches[how.speech] ?? 0) + 1;
       if (!system.gateway().running) return;
       if (fate === 'neither ended nor answered' || fate === 'never connected') found(fate, input);
     }

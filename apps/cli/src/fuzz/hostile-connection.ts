@@ -4,12 +4,18 @@ import type { Opening } from './openings.js';
 import type { Random } from './random.js';
 
 /** How a connection ended, or that it did not. */
-export type Fate = 'closed by the server' | 'answered' | 'left' | 'neither ended nor answered' | 'never connected';
+export type Fate =
+  | ('closed by the server' | 'answered' | 'left' | 'too slow for TLS')
+  // These two must not happen.
+  | ('neither ended nor answered' | 'never connected');
 
-export interface Hostile extends Opening {
+export interface Hostile extends Pick<Opening, 'login' | 'beat'> {
   readonly address: GatewayAddress;
+  /** Sent after the login, as it is. */
   readonly input: Uint8Array;
   readonly random: Random;
+  /** A server may end a connection that has not finished TLS by then, milliseconds; on a busy machine some have not. */
+  readonly tlsMs: number;
   /** A server must have ended or answered a connection by then, milliseconds. */
   readonly boundMs: number;
 }
@@ -20,17 +26,11 @@ const WAIT_MS = 15;
  * One connection with hostile input, in pieces, with pauses, reading or not, and its end: it leaves, or it waits until the server answers a
  * heartbeat or ends it, one of which must happen.
  */
-export async function hostileConnection({
-  address,
-  login,
-  wrap,
-  input,
-  beat,
-  random,
-  boundMs,
-}: Hostile): Promise<Fate> {
+export async function hostileConnection(hostile: Hostile): Promise<Fate> {
+  const { address, login, input, beat, random, tlsMs, boundMs } = hostile;
+  const begun = performance.now();
   const socket = await open(address);
-  if (!socket) return 'never connected';
+  if (!socket) return performance.now() - begun < tlsMs ? 'never connected' : 'too slow for TLS';
   const leaves = random.oneIn(6);
   const stalls = random.oneIn(8);
   const closed = new Promise<Fate>((resolve) => socket.once('close', () => resolve('closed by the server')));
@@ -43,7 +43,7 @@ export async function hostileConnection({
   });
   if (stalls) socket.pause();
   if (login) socket.write(login);
-  for (const piece of pieces(wrap(input), random)) {
+  for (const piece of pieces(input, random)) {
     if (socket.destroyed) break;
     socket.write(piece);
     if (random.oneIn(3)) await pause(random.below(WAIT_MS));

@@ -21,6 +21,14 @@ test('a content is the same whatever the order of its keys, at any level: with a
   expect(send(one)).toEqual(send(other));
 });
 
+test('minus zero is zero: one hash, one id where the client gives none, one text that is stored', () => {
+  const contents = (zero: string): string[] => [`{"n":${zero}}`, `{"more":{"list":[${zero},1]},"n":${zero}}`];
+  const sends = (zero: string) =>
+    contents(zero).map((json) => chatSend(session('alice'), chat(JSON.parse(json) as Chat['content']), 32));
+  for (const zero of ['-0', '-0.0', '-0e5']) expect(sends(zero)).toEqual(sends('0'));
+  expect(sends('-0').map(({ body }) => body)).toEqual(contents('0').map((json) => expect.stringContaining(json)));
+});
+
 test('another content, kind, target or list of who is meant is another message', () => {
   const hashes = [
     send({ text: 'a' }),
