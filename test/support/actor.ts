@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   HuizhiClient,
-  logLine,
   nodeTransport,
   type ClientOptions,
   type Observed,
@@ -49,7 +48,7 @@ export class Actor {
     readonly device: string,
     token: string,
     options: ActorOptions,
-    private readonly write: (line: string) => void,
+    private readonly saw: (event: Observed | Stated) => void,
   ) {
     const { gateways = [...world.system.instances('gateway').keys()], gateway = 0, store, timings } = options;
     let next = gateway;
@@ -79,7 +78,7 @@ export class Actor {
   }
 
   state(event: Stated): void {
-    this.write(logLine(this.user, this.device, event));
+    this.saw(event);
   }
 
   say(target: Target, text: string): Promise<unknown> {
@@ -150,7 +149,7 @@ export class Actor {
   }
 
   private observe(event: Observed): void {
-    this.write(logLine(this.user, this.device, event));
+    this.saw(event);
     if (event.ev === 'received') {
       this.received.add(event.messageID);
       this.highest = Math.max(this.highest, event.inboxSeq);

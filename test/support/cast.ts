@@ -13,6 +13,7 @@ import {
 import { eventually } from '@huizhi/constellation';
 import { Actor, type ActorOptions } from './actor.js';
 import { bounded } from './bounded.js';
+import { Pace } from './pace.js';
 import type { World } from './world.js';
 
 type History = Extract<Stated, { ev: 'history' }>;
@@ -25,7 +26,8 @@ interface Thread {
 }
 
 /** On a machine that does much else. Outside faults an answer takes milliseconds. */
-const AVAILABILITY = { answeredWithinMs: 10_000, graceMs: 10_000 };
+const ANSWERED_WITHIN_MS = 10_000;
+const GRACE_MS = 10_000;
 const SETTLE_MS = 45_000;
 const MIB = 2 ** 20;
 /** What none of the services comes near in a small system. */
@@ -35,6 +37,7 @@ const RESIDENT_MIB = 500;
 export class Cast {
   /** In the order in which they came, which is by chance for those of one {@link users}. */
   readonly actors: Actor[] = [];
+  readonly pace = new Pace();
   private readonly lines: string[] = [];
   private readonly threads = new Map<string, Thread>();
   private scenes = 0;
@@ -47,14 +50,20 @@ export class Cast {
   /**
    * Plays a scene, waits until everything is delivered, and has the checker judge. Whatever goes wrong, the histories are in a
    * file that the error names: `hz check <file>`.
+   * @param graceMs for how long after a fault slow answers are still its consequence
    */
-  static async play(world: World, title: string, scene: (cast: Cast) => Promise<void>): Promise<void> {
+  static async play(
+    world: World,
+    title: string,
+    scene: (cast: Cast) => Promise<void>,
+    graceMs = GRACE_MS,
+  ): Promise<void> {
     const cast = new Cast(world, title);
     try {
       await scene(cast);
       await cast.settle(SETTLE_MS);
       await cast.measure();
-      const { violations, total } = cast.verdict();
+      const { violations, total } = cast.verdict(graceMs);
       if (total > 0) throw new Error(`${total} violations:\n${violations.map(textOf).slice(0, 20).join('\n')}`);
     } catch (error) {
       (error as Error).message += `\nThe histories: ${cast.save()}`;
@@ -83,7 +92,10 @@ export class Cast {
 
   async actor(user: string, device = 'phone', options: ActorOptions = {}): Promise<Actor> {
     const token = await this.world.system.token(user);
-    const actor = new Actor(this.world, user, device, token, options, (line) => this.lines.push(line));
+    const actor = new Actor(this.world, user, device, token, options, (event) => {
+      this.lines.push(logLine(user, device, event));
+      this.pace.saw(user, event);
+    });
     this.actors.push(actor);
     await actor.client.connect();
     return actor;
@@ -160,8 +172,8 @@ export class Cast {
     }
   }
 
-  private verdict(): Verdict {
-    const checker = new HistoryChecker(AVAILABILITY);
+  private verdict(graceMs = GRACE_MS): Verdict {
+    const checker = new HistoryChecker({ answeredWithinMs: ANSWERED_WITHIN_MS, graceMs });
     for (const line of this.lines) checker.add(parseLogLine(line));
     return checker.finish();
   }

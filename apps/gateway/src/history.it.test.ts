@@ -2,7 +2,10 @@ import { beforeEach, expect, test } from '@jest/globals';
 import { encodeLines, pairConversation, subjects, type HistoryReply, type HistoryRequest } from '@huizhi/protocol';
 import { Rig } from './testing/rig.js';
 
-const rig = Rig.forEachTest({ HISTORY_TIMEOUT: '600ms' });
+const TIMEOUT_MS = 600;
+/** Without the variable. */
+const DEFAULT_TIMEOUT_MS = 5_000;
+const rig = Rig.forEachTest({ HISTORY_TIMEOUT: `${TIMEOUT_MS}ms` });
 let asked: HistoryRequest[];
 
 beforeEach(() => {
@@ -47,11 +50,24 @@ test('asks another instance where one is silent or cut off from its database', a
   expect(asked).toHaveLength(3);
 });
 
-test('says unavailable, temporary, when none answers', async () => {
-  instances();
+test('pages that nobody answers end at their time-out, as unavailable for now, and make room for others', async () => {
+  const silence = Array.from({ length: 12 }, () => undefined);
+  instances(...silence, [{ hasMore: false }]);
   const alice = await rig.login('alice');
-  alice.send(ask);
-  expect(await alice.frame({ requestID: 'r1' })).toMatchObject({ name: 'unavailable', temporary: true });
+  const four = ['r1', 'r2', 'r3', 'r4'];
+  const begun = performance.now();
+  alice.send(...four.map((requestID) => ({ ...ask, requestID })));
+  const pages = await Promise.all(four.map((requestID) => alice.frame({ requestID })));
+  const tookMs = performance.now() - begun;
+  const reason = 'history cannot be read just now';
+  for (const page of pages) expect(page).toMatchObject({ name: 'unavailable', temporary: true, reason });
+  // A timer may fire a moment early; between two attempts there is a pause.
+  expect(tookMs).toBeGreaterThan(TIMEOUT_MS * 0.9);
+  expect(tookMs).toBeLessThan(DEFAULT_TIMEOUT_MS);
+  // Each was tried at three instances.
+  expect(asked).toHaveLength(silence.length);
+  alice.send({ ...ask, requestID: 'r5' });
+  expect(await alice.frame({ requestID: 'r5' })).toMatchObject({ messageType: 'historyReceipt' });
 });
 
 test('says the same of a conversation that is not the user’s and of one that does not exist', async () => {

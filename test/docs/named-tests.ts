@@ -1,0 +1,54 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { projectRoot } from '@huizhi/constellation';
+import ts from 'typescript';
+
+/** For the documents that name a test for each thing they promise: whether it is there and runs. */
+
+const RUNS = /^(test|it)(\.each)?$/;
+const DOES_NOT = /^x?(describe|test|it)\.(skip|todo|failing)|^x(describe|test|it)$/;
+
+export const read = (path: string): string => readFileSync(join(projectRoot(), path), 'utf8');
+
+/** The rows of every table of a document, without their bars. */
+export const rowsOf = (markdown: string): string[][] =>
+  markdown
+    .split('\n')
+    .filter((line) => line.startsWith('|'))
+    .map((line) => line.slice(1, line.lastIndexOf('|')).split('|'))
+    .map((cells) => cells.map((cell) => cell.trim()));
+
+export const plain = (cell = ''): string => cell.replace(/^`|`$/g, '');
+
+/** The titles of the tests of a file that run, as they are written: what is skipped is not among them, nor is what a comment says. */
+export function titlesIn(source: string): Set<string> {
+  const titles = new Set<string>();
+  const visit = (node: ts.Node): void => {
+    if (ts.isCallExpression(node)) {
+      const callee = nameOf(node.expression);
+      const [title] = node.arguments;
+      if (DOES_NOT.test(callee)) return;
+      if (RUNS.test(callee) && title && ts.isStringLiteralLike(title)) titles.add(title.text);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(ts.createSourceFile('a.test.ts', source, ts.ScriptTarget.Latest));
+  return titles;
+}
+
+/** `test.each` of `test.each(rows)`, too. */
+function nameOf(callee: ts.Expression): string {
+  if (ts.isIdentifier(callee)) return callee.text;
+  if (ts.isPropertyAccessExpression(callee)) return `${nameOf(callee.expression)}.${callee.name.text}`;
+  return ts.isCallExpression(callee) ? nameOf(callee.expression) : '';
+}
+
+const paths = ['apps', 'libs', 'test'].flatMap((folder) =>
+  readdirSync(join(projectRoot(), folder), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.test.ts'))
+    .map((path) => join(folder, path)),
+);
+
+/** The titles in all files of this name, for a document leaves out the folder. */
+export const titlesOf = (file: string): string[] =>
+  paths.filter((path) => path.endsWith(`/${file}`)).flatMap((path) => [...titlesIn(read(path))]);
