@@ -4,19 +4,18 @@ import fc from 'fast-check';
 import { chanceOf, spoil, spoilEndings } from './chance.js';
 import { FaultyBus } from './faulty-bus.js';
 import { House } from './house.js';
-import { inboxesOf, judgeLanes, judgeStored } from './stored.js';
+import { PATIENCE_MS } from './services.js';
+import { inboxesOf, isBehind, judgeLanes, judgeStored } from './stored.js';
 import { Traffic, type Tablet } from './traffic.js';
 
 /** A house with two of each owner, and the test in the place of its gateways. */
 export interface Way {
   readonly house: House;
   readonly bus: FaultyBus;
-  /** How long to wait for what must come. */
-  readonly patienceMs: number;
   stop(): Promise<void>;
 }
 
-export async function openWay(patienceMs: number): Promise<Way> {
+export async function openWay(): Promise<Way> {
   const house = await House.start({ gateways: 0, twins: true });
   const real = Bus.connect({ url: house.ground.natsUrl, name: 'gateway-of-the-test', log: silentLogger });
   await real.ready();
@@ -25,7 +24,7 @@ export async function openWay(patienceMs: number): Promise<Way> {
     await bus.close();
     await house.stop();
   };
-  return { house, bus, patienceMs, stop };
+  return { house, bus, stop };
 }
 
 const owner = fc.constantFrom('message' as const, 'offline' as const);
@@ -88,19 +87,20 @@ export async function carryOut(way: Way, { share, seed, actions, crash }: Plan):
     }
     heal(way);
     await settle(way, traffic);
-    for (const [n, tablet] of traffic.tablets.entries()) await judgeDevice(way, traffic, tablet, n);
+    for (const [n, tablet] of traffic.tablets.entries()) await judgeDevice(traffic, tablet, n);
   } finally {
     heal(way);
     traffic.stop();
   }
 }
 
-/** Everything is answered and in the inboxes, or whatever is wrong is named. */
-async function settle({ house, patienceMs }: Way, traffic: Traffic): Promise<void> {
-  await eventually('all answers', () => traffic.isAnswered, patienceMs);
+/** Everything is answered and in the inboxes, or applied without being there and so will never be. @throws whatever is wrong */
+async function settle({ house }: Way, traffic: Traffic): Promise<void> {
+  await eventually('all answers', () => traffic.isAnswered, PATIENCE_MS);
   const due = traffic.sent.reduce((sum, sent) => sum + sent.users.length, 0);
-  const isThere = async (): Promise<boolean> => (await inboxesOf(house, traffic.users)).length >= due;
-  const late = await eventually('all entries', isThere, patienceMs).then(
+  const isDone = async (): Promise<boolean> =>
+    (await inboxesOf(house, traffic.users)).length >= due || !(await isBehind(house));
+  const late = await eventually('all entries', isDone, PATIENCE_MS).then(
     () => [],
     async (error: Error) => [error.message, ...(await judgeLanes(house))],
   );
@@ -109,7 +109,7 @@ async function settle({ house, patienceMs }: Way, traffic: Traffic): Promise<voi
 }
 
 /** What a device would be delivered is what is stored for it, once each, and its cursor arrives. */
-async function judgeDevice({ patienceMs }: Way, traffic: Traffic, tablet: Tablet, n: number): Promise<void> {
+async function judgeDevice(traffic: Traffic, tablet: Tablet, n: number): Promise<void> {
   const texts = (await traffic.fetchAll(tablet)).map(textOf).sort();
   const mine = traffic.sent.filter((sent) => sent.users.includes(tablet.user)).map((sent) => sent.send.clientID);
   const same = JSON.stringify(texts) === JSON.stringify([...mine].sort());
@@ -118,7 +118,7 @@ async function judgeDevice({ patienceMs }: Way, traffic: Traffic, tablet: Tablet
     traffic.claimCursor(n, mine.length);
     return tablet.confirmed >= mine.length;
   };
-  await eventually('a cursor', isStored, patienceMs);
+  await eventually('a cursor', isStored, PATIENCE_MS);
   if (tablet.confirmed > mine.length)
     throw new Error(`${tablet.user}: ${tablet.confirmed} confirmed of ${mine.length}`);
 }

@@ -12,10 +12,10 @@ import { Recipients, type Recipient } from '../../apps/offline/src/recipients.js
 /** A mistake that somebody could make in the services, made in them as they run. */
 export interface Mutant {
   readonly name: string;
-  /** What the model must say of it. */
-  readonly caughtAs: RegExp;
-  /** What brings it to light: what devices do, what breaks meanwhile, or what the bus loses, which only `faults` has enough of. */
-  readonly shownBy: 'devices' | 'trouble' | 'faults';
+  /** What the model must say of it, and what brings that to light: what devices do, or what breaks meanwhile. */
+  readonly model?: { readonly shownBy: 'devices' | 'trouble'; readonly says: RegExp };
+  /** What `faults` must say of it, if lanes and inboxes alone can show it. */
+  readonly faults?: RegExp;
   /** Makes the mistake. Returns what takes it back. */
   readonly seed: () => () => void;
 }
@@ -45,14 +45,17 @@ const seeded = (bug: string) => (): (() => void) => {
 export const mutants: readonly Mutant[] = [
   {
     name: 'a receipt before the commit',
-    shownBy: 'trouble',
-    caughtAs: /is known, the history ends at|has the (messageID|seq) of|waited .* for|what nobody sent|is \{.*\} and/,
+    model: {
+      shownBy: 'trouble',
+      says: /is known, the history ends at|has the (messageID|seq) of|what nobody sent|is \{.*\} and|without a reason/,
+    },
+    faults: /and was told \d/,
     seed: seeded('bug.ack-before-commit'),
   },
   {
     name: 'a commit of unknown outcome called a refusal',
-    shownBy: 'trouble',
-    caughtAs: /refused .*but it is stored|was refused and is there|without a reason/,
+    model: { shownBy: 'trouble', says: /refused .*but it is stored|was refused and is there|without a reason/ },
+    faults: /was refused: badField/,
     seed: () =>
       instead<LaneWriter, [Item[], Error], Promise<Outcome[]>>(LaneWriter, 'recover', (original) => {
         return async function (items, error) {
@@ -64,8 +67,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a duplicate taken for a new message',
-    shownBy: 'devices',
-    caughtAs: /is \{.*\} and \{|has the (messageID|seq) of|are both stored/,
+    model: { shownBy: 'devices', says: /is \{.*\} and \{|has the (messageID|seq) of|are both stored/ },
     seed: () => {
       let copies = 0;
       return instead<SessionSends, [PendingSend, number], unknown>(SessionSends, 'offer', (original) => {
@@ -78,8 +80,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a sender's messages in another order",
-    shownBy: 'devices',
-    caughtAs: /overtook/,
+    model: { shownBy: 'devices', says: /overtook/ },
     seed: () =>
       instead<SessionSends, unknown[], Batch>(SessionSends, 'gather', (original) => {
         return function (...args) {
@@ -90,8 +91,8 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a hole in seq',
-    shownBy: 'devices',
-    caughtAs: /at place|seqs are|ends at/,
+    model: { shownBy: 'devices', says: /at place|seqs are|ends at/ },
+    faults: /seq \d+ follows \d+/,
     seed: () =>
       instead<LaneWriter, [Plan], void>(LaneWriter, 'apply', (original) => {
         return function (plan) {
@@ -102,26 +103,22 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'delivered taken for receipted',
-    shownBy: 'devices',
-    caughtAs: /which it has not receipted/,
+    model: { shownBy: 'devices', says: /which it has not receipted/ },
     seed: seeded('bug.delivered-at-push'),
   },
   {
     name: 'a reader that passes over holes',
-    shownBy: 'faults',
-    caughtAs: /waited .* for|is delivered after|comes after seq|does not follow/,
+    faults: /no entry for \d+:\d+/,
     seed: seeded('bug.cursor-reader'),
   },
   {
     name: 'one cursor for all devices of a user',
-    shownBy: 'devices',
-    caughtAs: /which it has not receipted|waited .* for|does not follow/,
+    model: { shownBy: 'devices', says: /which it has not receipted|which it was never delivered|does not follow/ },
     seed: seeded('bug.user-wide-cursor'),
   },
   {
     name: 'a confirm before the cursor is stored',
-    shownBy: 'devices',
-    caughtAs: /after \d+ was confirmed/,
+    model: { shownBy: 'devices', says: /after \d+ was confirmed/ },
     seed: () =>
       instead<Cursors, [Session], void>(Cursors, 'receipted', (original) => {
         return function (session) {
@@ -132,8 +129,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a receipt believed for what was not delivered',
-    shownBy: 'devices',
-    caughtAs: /which it has not receipted/,
+    model: { shownBy: 'devices', says: /which it has not receipted/ },
     seed: () =>
       instead<Inbox, [string, number], void>(Inbox, 'receiptMessage', (original) => {
         return function (messageID, now) {
@@ -145,8 +141,8 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'an entry in the inbox of somebody else',
-    shownBy: 'devices',
-    caughtAs: /which is for/,
+    model: { shownBy: 'devices', says: /which is for/ },
+    faults: /an entry for \d+:\d+, which is not theirs/,
     seed: () =>
       instead<Recipients, [string[]], readonly Recipient[]>(Recipients, 'located', (original) => {
         return function (users) {

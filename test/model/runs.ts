@@ -10,19 +10,19 @@ export interface RunsOptions {
   readonly runs: number;
   /** Of a hundred commands, how many break something. */
   readonly trouble: number;
-  readonly patienceMs: number;
   /** Stop at the first counterexample instead of looking for a smaller one. */
   readonly hasty?: boolean;
 }
 
 /** Checks so many runs on one house, one after another. */
 export async function checkRuns(house: House, options: RunsOptions): Promise<fc.RunDetails<[Iterable<Step>]>> {
-  const { seed, path, runs, trouble, patienceMs, hasty = false } = options;
+  const { seed, path, runs, trouble, hasty = false } = options;
   const property = fc.asyncProperty(steps(trouble), async (commands) => {
-    const scene = new Scene(house, patienceMs);
+    const scene = new Scene(house);
     try {
       await scene.begin();
-      await fc.asyncModelRun(() => ({ model: scene.spec, real: scene }), commands);
+      const setup = () => ({ model: scene.spec, real: scene });
+      await fc.asyncModelRun(setup, commands).catch((error: unknown) => scene.explain(error));
       await scene.finish();
     } finally {
       scene.leave();

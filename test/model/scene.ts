@@ -3,6 +3,7 @@ import { Device } from './device.js';
 import type { House } from './house.js';
 import type { Frame } from './link.js';
 import type { ConversationSpec, SendSpec } from './facts.js';
+import { PATIENCE_MS } from './services.js';
 import { Spec } from './spec.js';
 
 let scenes = 0;
@@ -22,11 +23,7 @@ export class Scene {
   private readonly waiting = new Set<() => void>();
   private ids = 0;
 
-  constructor(
-    readonly house: House,
-    /** For a condition: a bound for what hangs, not a measure of speed. */
-    private readonly patienceMs: number,
-  ) {
+  constructor(readonly house: House) {
     this.spec = new Spec(['a', 'b', 'c'].map((letter) => `${this.name}-${letter}`));
   }
 
@@ -115,6 +112,14 @@ export class Scene {
     this.verify();
   }
 
+  /** A wait in vain says little: what was promised may be found broken by looking. @throws that, or the error */
+  async explain(error: unknown): Promise<never> {
+    this.house.heal();
+    await this.readAll();
+    this.verify();
+    throw error;
+  }
+
   /** @throws what was promised and does not hold */
   verify(): void {
     if (this.spec.violations.length > 0) throw new Error(`broken promises:\n  ${this.spec.violations.join('\n  ')}`);
@@ -144,8 +149,8 @@ export class Scene {
       };
       const bound = setTimeout(() => {
         finish();
-        reject(new Error(`waited ${this.patienceMs} ms for ${what}\n${this.picture()}`));
-      }, this.patienceMs);
+        reject(new Error(`waited ${PATIENCE_MS} ms for ${what}\n${this.picture()}`));
+      }, PATIENCE_MS);
       this.waiting.add(look);
       look();
     });

@@ -228,11 +228,16 @@ export class Spec {
     inbox.seqs.set(messageID, at);
   }
 
-  /** A cursor stands for receipts: nothing delivered and unreceipted may be below it. */
+  /** A cursor stands for receipts: nothing unreceipted may be below it, delivered or still owed. */
   private covers(device: DeviceSpec, cursor: number, what: string): void {
     const at = uncovered(device, cursor);
-    const whose = `${device.user}/${device.id}`;
-    this.claim(at === undefined, `${whose}: ${what} ${cursor} covers ${at}, which it has not receipted`);
+    const covers = `${device.user}/${device.id}: ${what} ${cursor} covers`;
+    this.claim(at === undefined, `${covers} ${at}, which it has not receipted`);
+    const seqs = this.inboxes.get(device.user)?.seqs;
+    const missed = this.lacking(device).find(
+      ({ place }) => place && (seqs?.get(place.messageID) ?? Infinity) <= cursor,
+    );
+    this.claim(!missed, `${covers} ${missed && nameOf(missed)}, which it was never delivered`);
   }
 
   private claim(holds: boolean, otherwise: string): void {

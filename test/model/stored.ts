@@ -97,6 +97,19 @@ function* judgeInboxes(
   }
 }
 
+/** Some inbox lane has yet to apply events that are in the log. */
+export async function isBehind({ admins }: House): Promise<boolean> {
+  const [log] = await rowsOf<{ heads: number[] }>(
+    admins.message,
+    'select array_agg(head::float8 order by lane) as heads from message.lane',
+  );
+  const inboxes = await rowsOf<{ applied: number[] }>(
+    admins.offline,
+    'select applied::float8[] as applied from offline.inbox_lane',
+  );
+  return inboxes.some(({ applied }) => log!.heads.some((head, lane) => (applied[lane] ?? 0) < head));
+}
+
 /** Of the whole house, when nothing is under way: heads and logs agree, and inboxes have applied all of it. */
 export async function judgeLanes({ admins }: House): Promise<string[]> {
   const lanes = await rowsOf<{ lane: number; head: number; last: number; count: number }>(
