@@ -288,7 +288,7 @@ describe('with public keys', () => {
   });
 });
 
-test('refused in the same steps, with the same words, whoever the user is and whatever is wrong with the signature', async () => {
+test('refused with the same words, whoever the user is and whatever is wrong with the signature', async () => {
   const answers = new Set<string>();
   for (const user of ['alice', 'nobody']) {
     for (const made of [
