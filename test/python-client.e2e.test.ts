@@ -136,24 +136,26 @@ test('what was not receipted when the connection was lost comes again, once more
   expect(all(events, 'done')[0]?.['received']).toHaveLength(3);
 });
 
-test('who speaks base64 lines, binary frames or JSON lines hears all others', async () => {
-  const modes = { kim: 'base64', lee: 'hz', max: 'lines' };
+test('who speaks base64 lines, binary frames, JSON lines or WebSocket hears all others', async () => {
+  const modes = { kim: 'base64', lee: 'hz', max: 'lines', ned: 'websocket' };
   for (const [user, mode] of Object.entries(modes)) await talk(user, 'phone', [], undefined, mode);
-  const group = ['--create-group', 'modes', '--member', 'lee', '--member', 'max', '--send', '你好 😀'];
+  const members = ['lee', 'max', 'ned'].flatMap((user) => ['--member', user]);
+  const group = ['--create-group', 'modes', ...members, '--send', '你好 😀'];
   const made = receipts(await talk('kim', 'phone', group, undefined, modes.kim));
   const groupID = String(made[0]?.['groupID']);
-  const lee = await talk('lee', 'phone', ['--expect', '2', '--group', groupID, '--send', 'two'], undefined, modes.lee);
-  const max = await talk(
-    'max',
-    'phone',
-    ['--expect', '3', '--group', groupID, '--send', 'three'],
-    undefined,
-    modes.max,
-  );
-  const kim = await talk('kim', 'phone', ['--expect', '2'], undefined, modes.kim);
-  expect(texts(delivered(lee)).slice(1)).toEqual(['你好 😀']);
-  expect(texts(delivered(max)).slice(1)).toEqual(['你好 😀', 'two']);
-  expect(texts(delivered(kim))).toEqual(['two', 'three']);
+  const say = async (user: keyof typeof modes, text: string, expects: number): Promise<(string | undefined)[]> => {
+    const args = ['--expect', String(expects), '--group', groupID, '--send', text];
+    return texts(delivered(await talk(user, 'phone', args, undefined, modes[user])));
+  };
+  const lee = await say('lee', 'two', 2);
+  const max = await say('max', 'three', 3);
+  const ned = await say('ned', 'four', 4);
+  const kim = await talk('kim', 'phone', ['--expect', '3'], undefined, modes.kim);
+  // The first one tells the members of the group.
+  expect(lee.slice(1)).toEqual(['你好 😀']);
+  expect(max.slice(1)).toEqual(['你好 😀', 'two']);
+  expect(ned.slice(1)).toEqual(['你好 😀', 'two', 'three']);
+  expect(texts(delivered(kim))).toEqual(['two', 'three', 'four']);
 });
 
 test('makes a group and writes to it; every member gets the tip first', async () => {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import Type, { type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
+import { closeTable } from './closes.js';
 import { Base64LinesDecoder, encodeBase64Line } from './codec/base64-lines.js';
 import { fromServer, type Decoder } from './codec/decoder.js';
 import { encodeHzFrame, HzDecoder } from './codec/hz.js';
@@ -138,6 +139,17 @@ test.each(rowsOf<{ name: string; schema: string; frame: unknown }>('frames-down.
 test('there is a vector for every frame the server sends', () => {
   const covered = rowsOf<{ schema: string }>('frames-down.json').map(({ schema }) => schema);
   expect([...new Set(covered)].sort()).toEqual([...checks.keys()].sort());
+});
+
+test('there is a WebSocket vector for every row of the close table', () => {
+  const { closes } = fixture('web-socket.json') as { closes: { name: string; code: number; hex: string }[] };
+  expect(closes.map(({ name, code }) => [name, code])).toEqual(
+    Object.entries(closeTable).map(([name, { code }]) => [name, code]),
+  );
+  for (const { name, code, hex } of closes) {
+    const head = Buffer.from([0x88, 2 + name.length, code >> 8, code & 0xff]);
+    expect(hex).toBe(Buffer.concat([head, Buffer.from(name)]).toString('hex'));
+  }
 });
 
 interface Ids {

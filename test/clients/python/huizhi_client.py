@@ -11,8 +11,10 @@ expected has been received, receipted and confirmed.
 
 import argparse
 import base64
+import hashlib
 import json
 import math
+import os
 import pathlib
 import random
 import re
@@ -165,7 +167,77 @@ class HzFrames(Decoder):
         return cls.HEADER.pack(b"HZ", 1, kind, 0, len(body)) + body
 
 
-MODES = {"lines": JsonLines, "base64": Base64Lines, "hz": HzFrames}
+class WebSocketFrames(Decoder):
+    """Text messages are frames. What else the server sends is its goodbye, and a pong for who pings."""
+
+    GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+    TEXT, CLOSE, PONG = 0x81, 0x88, 0x8A
+
+    def __init__(self, *args, **more):
+        super().__init__(*args, **more)
+        self.pongs = []
+        self.closed = None  # (code, reason)
+
+    def push(self, data):
+        self.held += data
+        while len(self.held) >= 2:
+            first, length = self.held[0], self.held[1]
+            size = {126: 2, 127: 8}.get(length, 0)
+            start = 2 + size
+            if len(self.held) < start:
+                return
+            if size:
+                length = int.from_bytes(self.held[2:start], "big")
+            if length > self.limit:
+                raise BadFrame("frameTooLarge")
+            if len(self.held) < start + length:
+                return
+            payload, self.held = self.held[start : start + length], self.held[start + length :]
+            if first == self.TEXT:
+                yield self.frame(payload)
+            elif first == self.PONG:
+                self.pongs.append(payload)
+            elif first == self.CLOSE:
+                self.closed = int.from_bytes(payload[:2], "big"), payload[2:].decode()
+            else:
+                raise BadFrame("badFrame")
+
+    @classmethod
+    def encode(cls, text, mask=None):
+        body, mask = text.encode(), mask or os.urandom(4)
+        size = len(body)
+        if size < 126:
+            head = struct.pack(">BB", cls.TEXT, 0x80 | size)
+        elif size < 65536:
+            head = struct.pack(">BBH", cls.TEXT, 0x80 | 126, size)
+        else:
+            head = struct.pack(">BBQ", cls.TEXT, 0x80 | 127, size)
+        return head + mask + bytes(byte ^ mask[at % 4] for at, byte in enumerate(body))
+
+    @classmethod
+    def accept(cls, key):
+        return base64.b64encode(hashlib.sha1(key.encode() + cls.GUID).digest()).decode()
+
+    @classmethod
+    def upgrade(cls, connection, host):
+        key = base64.b64encode(os.urandom(16)).decode()
+        lines = ["GET /ws HTTP/1.1", f"Host: {host}", "Connection: Upgrade", "Upgrade: websocket"]
+        lines += ["Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {key}", "", ""]
+        connection.sendall("\r\n".join(lines).encode())
+        answer = b""
+        # Nothing comes behind it before the login.
+        while not answer.endswith(b"\r\n\r\n"):
+            data = connection.recv(4096)
+            if not data:
+                raise OSError("closed during the upgrade")
+            answer += data
+        status, *headers = answer.decode("latin-1").split("\r\n")
+        values = {name.lower(): value.strip() for name, _, value in (header.partition(":") for header in headers)}
+        if status.split(" ")[1] != "101" or values.get("sec-websocket-accept") != cls.accept(key):
+            raise OSError(f"no WebSocket: {status}")
+
+
+MODES = {"lines": JsonLines, "base64": Base64Lines, "hz": HzFrames, "websocket": WebSocketFrames}
 
 
 class Stopped(Exception):
@@ -213,6 +285,8 @@ class Client:
             context.minimum_version = ssl.TLSVersion.TLSv1_2
             raw = context.wrap_socket(raw, server_hostname=self.host)
         self.socket = raw
+        if self.mode is WebSocketFrames:
+            self.mode.upgrade(raw, f"{self.host}:{self.port}")
         self.heard_at = self.beat_at = time.monotonic()
         login = {"messageType": "login", "fromUserID": self.user, "deviceID": self.device, "versionCode": 2}
         self.write({**login, "deviceType": "python", **({"token": self.token} if self.token else {})})
@@ -485,11 +559,34 @@ def vectors(options):
                 results.append((f"{name}: {row['name']}", frames == row["frames"] and error == row.get("error")))
         for row in fixture.get("encodes", ()):
             results.append((f"{name}: encodes {row['json']}", mode.encode(row["json"]) == data_of(row)))
+    results.extend(web_socket_vectors(pathlib.Path(options.folder) / "web-socket.json"))
     failed = [name for name, good in results if not good]
     for name in failed:
         print(json.dumps({"failed": name}))
     print(json.dumps({"vectors": len(results), "failed": len(failed)}))
     return f"{len(failed)} vectors failed" if failed else None
+
+
+def web_socket_vectors(path):
+    fixture = json.loads(path.read_text(encoding="utf-8"))
+
+    def decoded(hex_text, bytewise):
+        decoder, data = WebSocketFrames(), bytes.fromhex(hex_text)
+        pieces = [data[i : i + 1] for i in range(len(data))] if bytewise else [data]
+        return decoder, [frame for piece in pieces for frame in decoder.push(piece)]
+
+    for row in fixture["handshakes"]:
+        if "accept" in row:
+            yield f"accepts {row['name']}", WebSocketFrames.accept(row["key"]) == row["accept"]
+    for row in fixture["encodes"]:
+        encoded = WebSocketFrames.encode(row["json"], bytes.fromhex(row["mask"]))
+        yield f"encodes {row['json']}", encoded.hex() == row["hex"]
+    for bytewise in (False, True):
+        for row in fixture["rows"]:
+            if row.get("from") == "server":
+                yield row["name"], decoded(row["hex"], bytewise)[1] == row["frames"]
+        for row in fixture["closes"]:
+            yield row["name"], decoded(row["hex"], bytewise)[0].closed == (row["code"], row["name"])
 
 
 def main():

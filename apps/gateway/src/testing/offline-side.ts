@@ -47,6 +47,8 @@ export class OfflineSide {
   /** Called before a login is answered. */
   beforeOpened: (request: OpenRequest) => void = () => undefined;
   confirms = true;
+  /** What a message's `serverTime` is. */
+  now: () => number = Date.now;
   readonly name = 'offline-test';
   private readonly inboxes = new Map<string, (string | undefined)[]>();
   private readonly devices = new Map<string, Device>();
@@ -75,7 +77,7 @@ export class OfflineSide {
       ...more,
     });
     this.position += 1;
-    const at = { lane: 0, position: this.position, conversation: 'p_test', seq: this.position, serverTime: Date.now() };
+    const at = { lane: 0, position: this.position, conversation: 'p_test', seq: this.position, serverTime: this.now() };
     return this.inbox(user).push(deliveryText(at, body));
   }
 

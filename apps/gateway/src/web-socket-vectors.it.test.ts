@@ -1,0 +1,185 @@
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { expect, test } from '@jest/globals';
+import { signToken, eventually } from '@huizhi/constellation';
+import type { CloseName } from '@huizhi/protocol';
+import { Upgrades } from './connection/upgrades.js';
+import { WebSocketCodec } from './connection/web-socket.js';
+import { Rig, SECRET } from './testing/rig.js';
+
+/** The golden vectors of WebSockets, sent to a gateway: whole, and byte by byte. */
+
+interface Handshake {
+  name: string;
+  request: string;
+  status: number;
+  answer?: string;
+}
+interface Row {
+  name: string;
+  from?: 'server';
+  hex: string;
+  frames: { beatID: string }[];
+  answer?: string;
+  error?: string;
+}
+interface Fixture {
+  handshakes: Handshake[];
+  rows: Row[];
+  encodes: { json: string; hex: string }[];
+  closes: { code: number; name: CloseName; hex: string }[];
+}
+
+const file = new URL('../../../libs/protocol/fixtures/web-socket.json', import.meta.url);
+const { handshakes, rows, encodes, closes } = JSON.parse(readFileSync(file, 'utf8')) as Fixture;
+const [upgrade] = handshakes as [Handshake];
+
+const TEXT = 0x81;
+const CLOSE = 0x88;
+
+const rig = Rig.forAllTests();
+let users = 0;
+
+type Heard = Record<string, unknown>;
+
+interface ServerFrame {
+  first: number;
+  whole: Buffer;
+  payload: Buffer;
+}
+
+/** What a server wrote: frames without a mask, shorter than 64 KiB. */
+function* framesIn(bytes: Buffer): Iterable<ServerFrame> {
+  for (let at = 0; at + 2 <= bytes.length;) {
+    const short = bytes.readUInt8(at + 1);
+    const start = at + (short === 126 ? 4 : 2);
+    const end = start + (short === 126 ? bytes.readUInt16BE(at + 2) : short);
+    if (end > bytes.length) return;
+    yield { first: bytes.readUInt8(at), whole: bytes.subarray(at, end), payload: bytes.subarray(start, end) };
+    at = end;
+  }
+}
+
+/** A frame of a client, masked by zeros. */
+function clientText(value: object): Buffer {
+  const payload = Buffer.from(JSON.stringify(value));
+  const head = Buffer.from([TEXT, 0x80 | 126, 0, 0, 0, 0, 0, 0]);
+  head.writeUInt16BE(payload.length, 2);
+  return Buffer.concat([head, payload]);
+}
+
+/** Bytes as they are, both ways. */
+class Peer {
+  private bytes: Buffer = Buffer.alloc(0);
+  ended = false;
+
+  private constructor(private readonly socket = rig.owns(connect(rig.gateway.port, '127.0.0.1'))) {
+    socket.setNoDelay(true);
+    socket.on('error', () => undefined);
+    socket.on('close', () => (this.ended = true));
+    socket.on('data', (bytes) => (this.bytes = Buffer.concat([this.bytes, bytes])));
+  }
+
+  /** The answer to an upgrade, or to what is none. */
+  static async asks(request: string): Promise<[peer: Peer, answer: string]> {
+    const peer = new Peer();
+    peer.socket.write(request);
+    await eventually('the answer', () => peer.bytes.includes('\r\n\r\n'));
+    const end = peer.bytes.indexOf('\r\n\r\n') + 4;
+    const answer = peer.bytes.subarray(0, end).toString('latin1');
+    peer.bytes = peer.bytes.subarray(end);
+    return [peer, answer];
+  }
+
+  /** Logged in as somebody new. */
+  static async loggedIn(fromUserID = `user${users++}`): Promise<Peer> {
+    const [peer] = await Peer.asks(upgrade.request);
+    const token = await signToken(SECRET, fromUserID);
+    peer.socket.write(clientText({ messageType: 'login', fromUserID, versionCode: 2, deviceID: 'phone', token }));
+    await eventually('the login', () => peer.heard.some(({ messageType }) => messageType === 'loginReceipt'));
+    return peer;
+  }
+
+  /** Sends it, and waits until it has been read to its end. */
+  async sends(hex: string, { bytewise = false, mustEnd = false } = {}): Promise<void> {
+    const bytes = Buffer.from(hex, 'hex');
+    for (const piece of bytewise ? Array.from(bytes, (byte) => Buffer.of(byte)) : [bytes]) {
+      this.socket.write(piece);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    if (!mustEnd) this.socket.write(clientText({ beatID: 'last' }));
+    await eventually('the end', () => (mustEnd ? this.ended : this.beats.at(-1) === 'last'));
+  }
+
+  get heard(): Heard[] {
+    return this.frames
+      .filter(({ first }) => first === TEXT)
+      .flatMap<Heard>(({ payload }) => JSON.parse(payload.toString()) as Heard | Heard[]);
+  }
+
+  /** The heartbeats that were answered. */
+  get beats(): unknown[] {
+    return this.heard.filter(({ beatID }) => beatID !== undefined).map(({ beatID }) => beatID);
+  }
+
+  get frames(): ServerFrame[] {
+    return [...framesIn(this.bytes)];
+  }
+}
+
+test.each(handshakes)('answers an upgrade: $name', async ({ request, status, answer }) => {
+  const [, text] = await Peer.asks(request);
+  expect(text).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+  if (answer !== undefined) expect(text).toBe(answer);
+});
+
+test.each(rows.filter(({ from }) => from !== 'server'))(
+  'reads what a client sends: $name',
+  async ({ hex, frames, answer = '', error }) => {
+    const mustEnd = [...framesIn(Buffer.from(answer, 'hex'))].some(({ first }) => first === CLOSE);
+    for (const bytewise of [false, true]) {
+      const peer = await Peer.loggedIn();
+      await peer.sends(hex, { bytewise, mustEnd });
+      const [beats, named] = [peer.beats.filter((beat) => beat !== 'last'), peer.heard.filter(({ name }) => name)];
+      expect(beats).toEqual(frames.map(({ beatID }) => beatID));
+      expect(named.map(({ messageType, name }) => [messageType, name])).toEqual(
+        error === undefined ? [] : ['error', 'close'].map((type) => [type, error]),
+      );
+      const others = peer.frames.filter(({ first }) => first !== TEXT).map(({ whole }) => whole);
+      expect(Buffer.concat(others).toString('hex')).toBe(answer);
+    }
+  },
+);
+
+test.each(encodes)('understands a message as it is to be encoded: $json', async ({ json, hex }) => {
+  const peer = await Peer.loggedIn();
+  await peer.sends(hex);
+  expect(peer.beats[0]).toBe((JSON.parse(json) as { beatID: string }).beatID);
+});
+
+test('writes an offline batch, and what is live, as the vectors have them', async () => {
+  const [batch, live] = rows.filter(({ from }) => from === 'server').map(({ hex }) => hex);
+  rig.offline.now = () => 1_700_000_000_123;
+  for (const text of ['回执 😀', 'two']) rig.offline.put('reader', text);
+  const peer = await Peer.loggedIn('reader');
+  const deliveries = (): string[] =>
+    peer.frames.map(({ whole }) => whole.toString('hex')).filter((hex) => hex.includes(hexOf('"inboxSeq":')));
+  await eventually('the batch', () => deliveries().includes(batch as string));
+  rig.offline.deliver('reader', 'live');
+  await eventually('the live one', () => deliveries().includes(live as string));
+});
+
+const hexOf = (text: string): string => Buffer.from(text).toString('hex');
+
+test.each(closes)('says goodbye with $code, $name', async ({ name, hex }) => {
+  const ignore = (): void => undefined;
+  const upgrades = new Upgrades({ LOGIN_BYTES: 4_096, FRAME_BYTES: 65_536, ALLOWED_ORIGINS: '' });
+  const codec = await new Promise<WebSocketCodec>((resolve, reject) => {
+    const events = { answers: ignore, controlled: ignore, left: ignore, failed: reject };
+    const made = new WebSocketCodec(4_096, upgrades, { ...events, upgraded: () => resolve(made) });
+    made.decoder.push(Buffer.from(upgrade.request), () => true);
+  });
+  const [close, last, ...more] = framesIn(Buffer.from(codec.farewell('{}', name)));
+  codec.end();
+  expect([close?.payload.toString(), last?.whole.toString('hex'), more]).toEqual(['{}', hex, []]);
+});
