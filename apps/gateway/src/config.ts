@@ -151,7 +151,10 @@ const variables = {
   REDELIVER_AFTER: time('10s', 'What is not receipted for so long is delivered again.'),
   REDELIVER_AT_MOST: time('60s', 'Each time in a row after twice as long, at most this.'),
   RECEIPT_OVERDUE: time('30s', 'A session whose window is full and that receipts nothing for so long is closed.'),
-  SEND_TIMEOUT: time('30s', 'How long a send may be unanswered before its sender is told `unknown`.'),
+  SEND_TIMEOUT: time(
+    '30s',
+    'How long a send may be unanswered, from when it came, before its sender is told `unknown`.',
+  ),
   SEND_PACE: time('3ms', 'Least time between two flushes of sends to the bus under load; after idle none.'),
   RESEND_AFTER: time('1s', 'What the message service does not answer is sent to it again.'),
   RESEND_AT_MOST: time('3s', 'Each time after half as long again, at most this.'),

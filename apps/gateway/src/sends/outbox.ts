@@ -11,7 +11,7 @@ import { LaneOwners } from '../lane-owners.js';
 import type { Duty, Session } from '../session/session.js';
 import type { EndOfTurn, Flushable } from '../time/end-of-turn.js';
 import type { Wheel } from '../time/wheel.js';
-import type { Batch, Settled } from './session-sends.js';
+import { dueAt, type Batch, type Settled } from './session-sends.js';
 
 const MAX_SENDS = 500;
 
@@ -104,7 +104,7 @@ export class Outbox implements Flushable, Duty {
         if (!batch) continue;
         this.pack(parcels, this.subjectOf(lane, batch), session, lane, batch);
         setOf(this.unanswered, lane).add(session);
-        this.wheel.arm(session, now + batch.wait);
+        this.wheel.arm(session, dueAt(batch));
       }
       sessions.clear();
     }

@@ -10,6 +10,8 @@ export interface PendingSend {
   readonly echo: Echo;
   /** The most bytes it takes on the bus. */
   readonly bytes: number;
+  /** When it was queued, which is when the gateway took it from its client. */
+  offeredAt: number;
 }
 
 /** Ids, hashes, field names and punctuation of one send in the head of a bus message. */
@@ -18,5 +20,5 @@ const MEMBER_BYTES = 68;
 
 export function pendingSend(lane: number, send: Send, body: string, echo: Echo): PendingSend {
   const bytes = Buffer.byteLength(body) + HEAD_BYTES + (send.members?.length ?? 0) * MEMBER_BYTES;
-  return { lane, send, body, echo, bytes };
+  return { lane, send, body, echo, bytes, offeredAt: 0 };
 }

@@ -74,6 +74,28 @@ test('gives up after the time allowed, with everything behind it, and only on th
   expect(sends.count).toBe(1);
 });
 
+test('lets nobody wait longer than that, however long the batches before took', () => {
+  offer('m1');
+  sends.take(1, 0);
+  sends.offer(message('m2'), 5_000);
+  sends.offer(message('x1', 'p_other'), 20_000);
+  sends.answer(1, 1, [stored], 29_000);
+  sends.take(1, 34_500);
+  expect(sends.nextDue()).toBe(35_000);
+  sends.offer(message('m3'), 34_999);
+  expect(sends.expire(34_999)).toEqual([]);
+  expect(outcome(sends.expire(35_000))).toEqual([
+    ['m2', 'unknown'],
+    ['x1', 'unknown'],
+    ['m3', 'unknown'],
+  ]);
+  expect(sends.offer(message('m3'), 35_001)).toBe('resendInOrder');
+  expect(sends.offer(message('m2'), 35_002)).toBeUndefined();
+  sends.take(1, 35_002);
+  expect(sends.expire(65_001)).toEqual([]);
+  expect(outcome(sends.expire(65_002))).toEqual([['m2', 'unknown']]);
+});
+
 test('lets nothing overtake what was refused for now: neither what waits behind nor what comes', () => {
   offer('m1');
   sends.take(1, 0);
@@ -134,7 +156,7 @@ const steps = fc.array(
       do: fc.constant('answer' as const),
       how: fc.array(fc.constantFrom('stored' as const, 'unavailable' as const), { minLength: 1, maxLength: 5 }),
     }),
-    fc.record({ do: fc.constant('wait' as const), ms: fc.constantFrom(500, 5_000, 31_000) }),
+    fc.record({ do: fc.constant('wait' as const), ms: fc.constantFrom(500, 5_000, 16_000, 31_000) }),
   ),
   { maxLength: 60 },
 );
@@ -152,7 +174,7 @@ test('what all sessions have unanswered is bounded, and who is refused for it ov
   expect([budget.used, one.count, other.count]).toEqual([0, 0, 0]);
 });
 
-test('whatever happens, each conversation is stored in the order its messages were first sent, and everything is settled once', () => {
+test('whatever happens, each conversation is stored in the order its messages were first sent, and everything is settled once and in time', () => {
   fc.assert(
     fc.property(steps, (script: Step[]) => {
       const budget = new SendBudget(5_000);
@@ -161,20 +183,21 @@ test('whatever happens, each conversation is stored in the order its messages we
       const storedIDs = new Map<string, string[]>();
       let now = 0;
       let made = 0;
-      let open = 0;
+      /** What has no answer, and since when. */
+      const open = new Map<string, number>();
       /** A client that sends what is unsettled again, in order, before anything new. */
       const push = (conversation: string): void => {
         const ids = toSend.get(conversation) ?? [];
         const refused = ids.findIndex((id) => subject.offer(message(id, conversation), now) !== undefined);
         const taken = refused === -1 ? ids.length : refused;
-        open += taken;
+        for (const id of ids.slice(0, taken)) open.set(id, now);
         toSend.set(conversation, ids.slice(taken));
       };
       const settle = (settled: Settled[]): void => {
         const again = new Set<string>();
         for (const { pending, receipt } of settled) {
-          open -= 1;
           const { conversation, clientID } = pending.send;
+          expect(open.delete(clientID)).toBe(true);
           if ('error' in receipt) {
             toSend.set(conversation, [...(toSend.get(conversation) ?? []), clientID]);
             again.add(conversation);
@@ -191,6 +214,7 @@ test('whatever happens, each conversation is stored in the order its messages we
         } else if (step.do === 'wait') {
           now += step.ms;
           settle(subject.expire(now));
+          for (const since of open.values()) expect(now - since).toBeLessThan(TIMINGS.SEND_TIMEOUT);
           subject.repeat(now);
         }
         subject.take(1, now);
@@ -208,7 +232,7 @@ test('whatever happens, each conversation is stored in the order its messages we
         settle(subject.answer(1, number, receipts, now));
         subject.take(1, now);
       }
-      expect(subject.count).toBe(open);
+      expect(subject.count).toBe(open.size);
       expect(budget.used).toBe(subject.bytes);
       for (const ids of storedIDs.values()) expect(ids).toEqual([...new Set(ids)].sort());
     }),

@@ -13,7 +13,8 @@ export interface Batch {
   readonly number: number;
   readonly sends: readonly PendingSend[];
   readonly bytes: number;
-  readonly takenAt: number;
+  /** When nobody is to wait for its answer any more. */
+  readonly expiresAt: number;
   sentAt: number;
   /** It was not answered in time at least once. */
   isLate: boolean;
@@ -21,6 +22,9 @@ export interface Batch {
   /** To be sent (again) at the end of this turn. */
   ready: boolean;
 }
+
+/** When it is to be sent again or given up. */
+export const dueAt = ({ sentAt, wait, expiresAt }: Batch): number => Math.min(sentAt + wait, expiresAt);
 
 interface LaneQueue {
   batches: number;
@@ -89,6 +93,7 @@ export class SessionSends {
       this.raiseFence(pending, now);
       return 'unavailable';
     }
+    pending.offeredAt = now;
     this.queue(pending.lane).waiting.push(pending);
     this.count += 1;
     this.bytes += pending.bytes;
@@ -145,7 +150,7 @@ export class SessionSends {
     const settled: Settled[] = [];
     for (const queue of this.lanes.values()) {
       const batch = queue.unanswered;
-      if (!batch || now - batch.takenAt < this.timings.SEND_TIMEOUT) continue;
+      if (!batch || now < batch.expiresAt) continue;
       const behind = queue.waiting;
       queue.unanswered = undefined;
       queue.waiting = [];
@@ -174,7 +179,7 @@ export class SessionSends {
   nextDue(): number {
     let next = Infinity;
     for (const { unanswered: batch } of this.lanes.values()) {
-      if (batch) next = Math.min(next, batch.sentAt + batch.wait, batch.takenAt + this.timings.SEND_TIMEOUT);
+      if (batch) next = Math.min(next, dueAt(batch));
     }
     return next;
   }
@@ -200,7 +205,8 @@ export class SessionSends {
       number: queue.batches,
       sends,
       bytes,
-      takenAt: now,
+      // Its first has waited longest of all there are, behind the batch before, too: so nobody waits longer than the time allowed.
+      expiresAt: (sends[0]?.offeredAt ?? now) + this.timings.SEND_TIMEOUT,
       sentAt: now,
       isLate: false,
       wait: this.timings.RESEND_AFTER,
