@@ -1,6 +1,4 @@
-import { connect as connectTcp, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
-import type { GatewayAddress } from '@huizhi/constellation';
+import { Crowd } from './crowd.js';
 import { round } from './cpu.js';
 import type { Mode } from './options.js';
 import { PairLoad } from './pair-load.js';
@@ -12,8 +10,8 @@ const TOLERATED = 2;
 const FIRST_WARM_UP = 3;
 
 /**
- * The same load twice: alone, and beside connections that stall before TLS, before the login, or inside it. The deadline that would end them is
- * set beyond the run: who is closed and comes again is a flood of handshakes, which is another measurement.
+ * The same load twice: alone, and beside connections that stall. The deadlines that would end them are set beyond the run: who is closed and
+ * comes again is a flood of handshakes, which is another measurement.
  */
 export const hostile: Mode = {
   description: `latency beside ${STALLED} connections that stall, against latency without them`,
@@ -23,11 +21,11 @@ export const hostile: Mode = {
   check: ({ sessions }) => (sessions % 2 === 0 ? undefined : '--sessions must be even: sessions talk in pairs'),
   gatewayEnv: ({ rate, sessions }) => ({
     FRAMES_PER_SECOND: String(Math.max(100, Math.ceil((2 * rate) / sessions))),
-    LOGIN_DEADLINE: '1h',
+    ...{ LOGIN_DEADLINE: '1h', FRAME_DEADLINE: '1h', WRITE_STALL: '1h', RECEIPT_OVERDUE: '1h', HEARTBEAT_LEAST: '1h' },
   }),
   async run(system, { sessions, rate, warmUp, seconds, bytes }, print) {
     const load = new PairLoad(system, bytes);
-    const crowd = new Crowd(system.constellation.address);
+    const crowd = new Crowd(system);
     try {
       await load.growTo(sessions);
       print(`· ${sessions} sessions alone, at ${rate}/s`);
@@ -38,7 +36,7 @@ export const hostile: Mode = {
       const times = round(beside.deliveries.p99 / alone.deliveries.p99);
       const tooSlow = times > TOLERATED ? [`the p99 of deliveries was ${times} times as long beside them`] : [];
       return {
-        faults: [...load.faults(), ...tooSlow, ...crowd.faults()],
+        faults: [...load.faults(), ...tooSlow, ...(await crowd.faults())],
         figures: {
           [ASKED]: rate,
           [REACHED]: Math.min(alone.reached, beside.reached),
@@ -58,43 +56,3 @@ export const hostile: Mode = {
     }
   },
 };
-
-/** Connections that stall. */
-class Crowd {
-  private readonly sockets = new Set<Socket>();
-  private lost = 0;
-
-  constructor(private readonly address: GatewayAddress) {}
-
-  async gather(count: number): Promise<void> {
-    // Not all at once: it is how they stall that is measured, not how they come.
-    for (let n = 0; n < count; n += 50) await Promise.all(Array.from({ length: 50 }, (_, i) => this.join(n + i)));
-  }
-
-  faults(): string[] {
-    return this.lost > 0 ? [`${this.lost} connections did not stay to stall`] : [];
-  }
-
-  disperse(): void {
-    for (const socket of this.sockets) socket.destroy();
-  }
-
-  private join(n: number): Promise<void> {
-    const { host, port, ca } = this.address;
-    const isPlain = n % 3 === 0;
-    const socket = isPlain ? connectTcp(port, host) : connectTls({ host, port, ca, servername: 'localhost' });
-    this.sockets.add(socket);
-    return new Promise((resolve) => {
-      socket
-        .on('error', () => undefined)
-        .once('close', () => {
-          this.lost += 1;
-          resolve();
-        });
-      socket.once(isPlain ? 'connect' : 'secureConnect', () => {
-        if (n % 3 === 2) socket.write('{"messageType":"login","fromUserID":"');
-        resolve();
-      });
-    });
-  }
-}

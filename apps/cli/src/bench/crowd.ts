@@ -1,0 +1,96 @@
+import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { groupIdOf } from '@huizhi/protocol';
+import type { LoadedSystem } from './system.js';
+
+const MADE_MS = 60_000;
+
+/** How connections stall: after TCP, after TLS, within the login, within a frame after it, or by reading nothing more. */
+type Kind = 'connected' | 'encrypted' | 'half a login' | 'half a frame' | 'stopped reading';
+const KINDS = ['connected', 'encrypted', 'half a login', 'half a frame'] as const;
+/** One in twenty stops reading: the kernel keeps some 4 MB for each. */
+const STOPPED_OF = 20;
+/** What a group writes to those that read nothing more: 6 MB, so that the gateway is left with some of it. */
+const LARGE = { count: 100, bytes: 60_000 };
+
+/** Connections that stall. */
+export class Crowd {
+  private readonly sockets = new Set<Socket>();
+  private readonly stopped: string[] = [];
+  private lost = 0;
+
+  constructor(private readonly system: LoadedSystem) {}
+
+  async gather(count: number): Promise<void> {
+    // Not all at once: it is how they stall that is measured, not how they come.
+    for (let n = 0; n < count; n += 50) await Promise.all(Array.from({ length: 50 }, (_, i) => this.join(n + i)));
+    await this.fill();
+  }
+
+  async faults(): Promise<string[]> {
+    const gone = Math.max(this.lost, await this.closed());
+    return gone > 0 ? [`${gone} connections did not stay to stall`] : [];
+  }
+
+  disperse(): void {
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  private async join(n: number): Promise<void> {
+    const { constellation, run } = this.system;
+    const { host, port, ca } = constellation.address;
+    const kind: Kind = n % STOPPED_OF === 0 ? 'stopped reading' : KINDS[n % KINDS.length]!;
+    const isPlain = kind === 'connected';
+    const socket = isPlain ? connectTcp(port, host) : connectTls({ host, port, ca, servername: 'localhost' });
+    this.sockets.add(socket);
+    const gone = new Promise((resolve) => socket.on('error', () => undefined).once('close', resolve));
+    void gone.then(() => (this.lost += 1));
+    const happens = (what: string) => Promise.race([gone, new Promise((resolve) => socket.once(what, resolve))]);
+
+    await happens(isPlain ? 'connect' : 'secureConnect');
+    if (kind === 'half a login') socket.write('{"messageType":"login","fromUserID":"');
+    if (kind !== 'half a frame' && kind !== 'stopped reading') return;
+    const user = `crowd-${run}-${n}`;
+    const login = { messageType: 'login', fromUserID: user, versionCode: 2, token: await constellation.token(user) };
+    socket.write(`${JSON.stringify(login)}\n`);
+    await happens('data');
+    if (kind === 'half a frame') return void socket.write('{"beatID":"');
+    socket.pause();
+    this.stopped.push(user);
+  }
+
+  /** A group says more to those that read nothing than the kernel takes for them. */
+  private async fill(): Promise<void> {
+    const user = `crowd-${this.system.run}-talker`;
+    const { connection } = await this.system.login(user);
+    const say = (clientMsgID: string, frame: object): Promise<void> =>
+      new Promise((resolve, reject) => {
+        const timer = setTimeout(() => reject(new Error(`${clientMsgID} was not receipted in time`)), MADE_MS);
+        connection.onFrame = (answer) => {
+          if (Array.isArray(answer) || answer.clientMsgID !== clientMsgID) return;
+          clearTimeout(timer);
+          if (answer.messageType === 'normalReceipt') resolve();
+          else reject(new Error(`${clientMsgID} was refused: ${String(answer.name)}`));
+        };
+        connection.send(JSON.stringify({ clientMsgID, ...frame }));
+      });
+    try {
+      await say('make', { messageType: 'createGroup', memberUserIDs: this.stopped });
+      const to = { messageType: 'normal', chatType: 'groupChat', contenType: 'text', groupID: groupIdOf(user, 'make') };
+      const content = { text: 'x'.repeat(LARGE.bytes) };
+      for (let n = 0; n < LARGE.count; n++) await say(`large${n}`, { ...to, content });
+    } finally {
+      connection.close();
+    }
+  }
+
+  /** Who reads nothing does not notice its end: the gateway is asked whom it has closed. */
+  private async closed(): Promise<number> {
+    const gateways = this.system.constellation.instances('gateway');
+    const pages = await Promise.all(gateways.map(async ({ baseUrl }) => (await fetch(`${baseUrl}/metrics`)).text()));
+    const counts = pages.flatMap((page) => [
+      ...page.matchAll(/^hz_gateway_closes_total\{name="(?!client").*\} (\d+)$/gm),
+    ]);
+    return counts.reduce((sum, [, count]) => sum + Number(count), 0);
+  }
+}
