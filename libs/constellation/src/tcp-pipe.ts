@@ -7,6 +7,8 @@ export interface Rules {
 
 /** What one direction may hold before its source is paused. */
 const HELD_BYTES = 1024 * 1024;
+/** A throttled direction passes on what is due in this time, in one piece. */
+const THROTTLE_MS = 20;
 
 /** One direction of a connection: chunks leave in order, late and in pieces as the rules say at that moment. */
 export class Pipe {
@@ -14,6 +16,9 @@ export class Pipe {
   #held = 0;
   #timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
   #stalled = false;
+  #bytesPerSecond = Infinity;
+  /** When what was passed on has had its time. */
+  #free = 0;
 
   constructor(
     private readonly to: Socket,
@@ -25,7 +30,8 @@ export class Pipe {
   }
 
   push(chunk: Buffer): void {
-    if (this.#queue.length === 0 && this.rules.latencyMs === 0 && this.rules.splitBytes === 0) {
+    const { latencyMs, splitBytes } = this.rules;
+    if (this.#queue.length === 0 && latencyMs === 0 && splitBytes === 0 && this.#bytesPerSecond === Infinity) {
       if (!this.to.write(chunk)) this.from.pause();
       return;
     }
@@ -38,6 +44,11 @@ export class Pipe {
   stall(): void {
     this.#stalled = true;
     this.from.pause();
+  }
+
+  /** From now on, what is held included. Infinity: as it comes. */
+  throttle(bytesPerSecond: number): void {
+    this.#bytesPerSecond = bytesPerSecond;
   }
 
   /** The source said FIN: pass it on after what is still held. */
@@ -54,9 +65,13 @@ export class Pipe {
   #schedule(): void {
     const next = this.#queue[0];
     if (!next) return;
-    const wait = next.due - performance.now();
+    const wait = this.#due(next) - performance.now();
     const flush = (): void => this.#flush();
     this.#timer = wait > 0 ? setTimeout(flush, wait) : setImmediate(flush);
+  }
+
+  #due({ due }: { due: number }): number {
+    return this.#bytesPerSecond === Infinity ? due : Math.max(due, this.#free);
   }
 
   #flush(): void {
@@ -64,17 +79,20 @@ export class Pipe {
     const next = this.#queue[0];
     if (!next || this.to.destroyed) return;
     // A timer may fire a moment early.
-    if (next.due > performance.now()) return this.#schedule();
+    const now = performance.now();
+    if (this.#due(next) > now) return this.#schedule();
     if (next.chunk === 'end') {
       this.#queue.shift();
       this.to.end();
       return;
     }
-    const size = this.rules.splitBytes > 0 ? this.rules.splitBytes : next.chunk.length;
+    const inTime = Math.ceil((this.#bytesPerSecond * THROTTLE_MS) / 1_000);
+    const size = this.rules.splitBytes > 0 ? this.rules.splitBytes : Math.min(next.chunk.length, inTime);
     const piece = next.chunk.subarray(0, size);
     next.chunk = next.chunk.subarray(size);
     if (next.chunk.length === 0) this.#queue.shift();
     this.#held -= piece.length;
+    this.#free = now + (piece.length / this.#bytesPerSecond) * 1_000;
     this.to.write(piece);
     this.#resume();
     this.#schedule();

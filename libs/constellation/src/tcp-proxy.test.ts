@@ -154,6 +154,25 @@ describe('TcpProxy', () => {
     expect(performance.now() - start).toBeGreaterThanOrEqual(119);
   });
 
+  it('throttles what is open: its answers come slowly, whole and in order, those of a later connection at once, until healed', async () => {
+    const proxy = await proxyTo((await server()).port);
+    const slow = await Client.connect(proxy.port);
+    await eventually('the connection', () => proxy.connections === 1);
+    proxy.throttle(200_000);
+    const sent = Buffer.alloc(1_000_000, 'abcdefghij');
+    const start = performance.now();
+    slow.socket.write(sent);
+    const other = await Client.connect(proxy.port);
+    other.socket.write('quick');
+    await other.receives('quick');
+    await eventually('a part', () => slow.text.length >= 100_000);
+    expect(performance.now() - start).toBeGreaterThan(400);
+    expect(slow.text.length).toBeLessThan(sent.length);
+    await proxy.heal();
+    // At its pace it would take five seconds.
+    await eventually('all bytes', () => Buffer.concat(slow.chunks).equals(sent), 10_000);
+  });
+
   it('splits: every byte on its own', async () => {
     const sizes: number[] = [];
     const { port } = await server((chunk) => (sizes.push(chunk.length), chunk));

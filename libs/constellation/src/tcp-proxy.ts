@@ -76,7 +76,15 @@ export class TcpProxy {
   }
 
   /**
-   * Forwarding again, on the same port, without latency and splitting. Connections that lost nothing go on, and
+   * On the connections there are, what the target says is passed on at so many bytes a second, at most; further ones are not concerned.
+   * Infinity ends it, and so does `heal()`.
+   */
+  throttle(bytesPerSecond: number): void {
+    for (const link of this.#links) link.throttle(bytesPerSecond);
+  }
+
+  /**
+   * Forwarding again, on the same port, without latency, splitting and throttling. Connections that lost nothing go on, and
    * responses that were to be dropped and did not come are let through.
    */
   async heal(): Promise<void> {
@@ -84,6 +92,7 @@ export class TcpProxy {
     this.#rules.latencyMs = 0;
     this.#rules.splitBytes = 0;
     this.#traps = [];
+    this.throttle(Infinity);
     for (const link of this.#links) if (link.damaged) link.destroy();
     if (!this.#server) await this.#listen(this.#port);
   }
@@ -172,7 +181,8 @@ class Link {
   /** Per trap: the end of what came before, to find bytes that are spread over chunks. */
   #tails = new Map<object, Buffer>();
   #silent = false;
-  #pipes: Pipe[] = [];
+  readonly #up: Pipe | undefined;
+  readonly #down: Pipe | undefined;
 
   constructor(
     private readonly client: Socket,
@@ -186,9 +196,8 @@ class Link {
       socket?.once('close', () => this.destroy());
     }
     client.once('close', () => hooks.closed());
-    const up = target && new Pipe(target, client, rules);
-    const down = target && new Pipe(client, target, rules);
-    this.#pipes = [up, down].filter((pipe) => pipe !== undefined);
+    const up = (this.#up = target && new Pipe(target, client, rules));
+    const down = (this.#down = target && new Pipe(client, target, rules));
     client.on('data', (chunk) => (this.#swallows() ? undefined : up?.push(chunk)));
     client.on('end', () => (this.#swallows() ? undefined : up?.end()));
     target?.on('data', (chunk) => {
@@ -203,7 +212,11 @@ class Link {
 
   stall(): void {
     this.damaged = true;
-    for (const pipe of this.#pipes) pipe.stall();
+    for (const pipe of [this.#up, this.#down]) pipe?.stall();
+  }
+
+  throttle(bytesPerSecond: number): void {
+    this.#down?.throttle(bytesPerSecond);
   }
 
   /** A reset, not an orderly end: both sides get ECONNRESET. */

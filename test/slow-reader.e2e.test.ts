@@ -1,0 +1,135 @@
+import { TcpProxy } from '@huizhi/constellation';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { Device } from './support/device.js';
+import { expectWholeInbox, idsOf, sendTexts, type Receipts } from './support/ledger.js';
+import { World } from './support/world.js';
+
+jest.setTimeout(240_000);
+
+const MIB = 2 ** 20;
+const TEXT = 'x'.repeat(32 * 1024);
+/** 48 MiB: far more than the buffers on the way hold, and twelve seconds to read at this pace. */
+const LONG = 1_536;
+/** Devices of one user, each with all of it to read. */
+const READERS = ['slow-1', 'slow-2', 'slow-3', 'slow-4'];
+const BYTES = LONG * TEXT.length;
+const BYTES_PER_SECOND = 4 * MIB;
+/**
+ * Less than it reads for. The kernel says that there is room when a third of its buffer is free, two megabytes at most: half a second here, and
+ * still in time on a machine that is several times slower.
+ */
+const WRITE_STALL_MS = 8_000;
+const LATE = 20;
+/** On a machine that is several times slower. */
+const QUICK_MS = 1_000;
+const READ_WITHIN_MS = 120_000;
+
+let world: World;
+beforeAll(async () => {
+  world = await World.start({
+    env: {
+      gateway: {
+        WRITE_STALL: `${WRITE_STALL_MS}ms`,
+        // Nothing but the full socket holds the gateway back, and nothing comes twice because it is slow.
+        WINDOW: '10000',
+        FRAMES_PER_SECOND: '100000',
+        REDELIVER_AFTER: '1h',
+        REDELIVER_AT_MOST: '1h',
+        // Nobody here beats.
+        HEARTBEAT_LEAST: '10m',
+      },
+    },
+  });
+}, 120_000);
+afterAll(() => world?.stop(), 60_000);
+
+/** Long texts, a few at a time. */
+async function sendLong(from: Device, to: string): Promise<Receipts> {
+  const receipts: Receipts = [];
+  while (receipts.length < LONG) {
+    const ids = Array.from({ length: 16 }, (_, n) => `long-${receipts.length + n}`);
+    for (const id of ids) from.text(to, id, TEXT);
+    receipts.push(...(await Promise.all(ids.map((id) => from.answer(id)))));
+  }
+  return receipts;
+}
+
+/** What the gateway keeps, and what it has let go and not cleared away yet: the least of many looks is what it keeps. */
+async function heldBytes(): Promise<number> {
+  const gateway = world.system.gateway();
+  const [heap = 0, external = 0] = await Promise.all(
+    ['nodejs_heap_size_used_bytes', 'nodejs_external_memory_bytes'].map((name) => world.metric(gateway, name)),
+  );
+  return heap + external;
+}
+
+/** Until it is over: the median of how long a message takes to be delivered, milliseconds. */
+async function trips(
+  from: Device,
+  to: Device,
+  word: string,
+  isOver: (count: number) => Promise<boolean>,
+): Promise<number> {
+  const took: number[] = [];
+  while (!(await isOver(took.length))) {
+    const begun = performance.now();
+    const clientMsgID = `${word}-${took.length}`;
+    from.text(to.options.user, clientMsgID);
+    await to.next({ clientMsgID });
+    took.push(performance.now() - begun);
+  }
+  return took.sort((one, other) => one - other)[took.length >> 1] ?? Infinity;
+}
+
+test('24. who reads slowly but steadily gets everything once and in order, its gateway keeps little of it, and others are as quick as before', async () => {
+  const device = (name: string): Promise<Device> => world.device(world.name(name));
+  const [alice, carol, dave] = [await device('alice'), await device('carol'), await device('dave')];
+  const bob = world.name('bob');
+  for (const deviceID of READERS) await (await world.device(bob, deviceID)).drop();
+  // What delivering all of it once takes of memory is taken before.
+  const tablet = await world.device(bob, 'tablet');
+  const receipts = await sendLong(alice, bob);
+  await tablet.confirmed(LONG);
+  let base = Infinity;
+  const before = await trips(carol, dave, 'before', async (count) => {
+    base = Math.min(base, await heldBytes());
+    return count === 50;
+  });
+
+  const { address } = world.system;
+  const proxy = await TcpProxy.start({ target: address });
+  try {
+    const token = await world.system.token(bob);
+    const connect = (deviceID: string): Promise<Device> =>
+      Device.connect({ ...address, port: proxy.port }, { user: bob, deviceID, token });
+    const readers = await Promise.all(READERS.map(connect));
+    proxy.throttle(BYTES_PER_SECOND);
+    const begun = performance.now();
+    for (const reader of readers) expect(await reader.login()).toMatchObject({ code: 0, waiting: LONG });
+    receipts.push(...(await sendTexts(alice, bob, LATE, 'late')));
+    const total = LONG + LATE;
+    let [held, isOver] = [Infinity, false];
+    const all = Promise.all(
+      readers.map((reader) => reader.until('everything', () => reader.seen.length >= total, READ_WITHIN_MS)),
+    ).finally(() => (isOver = true));
+    const during = await trips(carol, dave, 'during', async () => {
+      // A gateway that took all there is would have done so after an eighth, and then have most of it still to write.
+      const looks = readers.every(({ seen }) => seen.length > LONG / 8 && seen.length < (LONG * 3) / 8);
+      if (looks) held = Math.min(held, await heldBytes());
+      return isOver;
+    });
+    await all;
+    const tookMs = performance.now() - begun;
+    // As long as that the sockets did not take all there was.
+    expect(tookMs).toBeGreaterThan(WRITE_STALL_MS);
+    for (const reader of readers) {
+      await reader.confirmed(total);
+      expectWholeInbox([reader], idsOf(receipts));
+    }
+    expect(held - base).toBeLessThan((READERS.length * BYTES) / 8);
+    expect(during).toBeLessThan(Math.max(QUICK_MS, 10 * before));
+    await Promise.all(readers.map((reader) => reader.drop()));
+  } finally {
+    await proxy.stop();
+  }
+});
