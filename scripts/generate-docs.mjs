@@ -2,7 +2,8 @@
 //
 //   <!-- generated:errors -->  …replaced…  <!-- /generated -->
 //
-// `generated:config <service>` is the table of a service's variables. docs/asyncapi.json and docs/bench.svg are generated as a whole.
+// `generated:config <service>` is the table of a service's variables. docs/asyncapi.json, docs/bench.svg and k8s/base/nats.conf are
+// generated as a whole.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -14,6 +15,7 @@ const root = join(import.meta.dirname, '..');
 const DOCUMENTS = ['docs/protocol.md', 'docs/operations.md', 'bench/README.md'];
 const ASYNCAPI = 'docs/asyncapi.json';
 const PLOT = 'docs/bench.svg';
+const NATS_CONF = 'k8s/base/nats.conf';
 const REGION = /(<!-- generated:([^>]+?) -->\n)[^]*?(<!-- \/generated -->)/g;
 
 const built = (path) => {
@@ -142,6 +144,15 @@ async function asyncapi(protocol) {
   return prettier.format(JSON.stringify(document), { ...(await prettier.resolveConfig(path)), parser: 'json' });
 }
 
+/** Passwords come from the environment, each in quotes: without them one of digits would be read as a number. */
+const natsConf = ({ natsAuthorization }) =>
+  [
+    '# Generated from libs/protocol/src/bus/access.ts by `npm run docs`: who may say and hear what on the bus.',
+    '# The variables must hold the passwords in double quotes.',
+    'port: 4222',
+    natsAuthorization((user) => `$NATS_${user.toUpperCase()}_PASSWORD`),
+  ].join('\n');
+
 /** Every frame has its table, so that a new one cannot be forgotten. */
 function missingFrames(text, { upSchemas, downSchemas }) {
   const expected = [
@@ -172,6 +183,7 @@ async function main() {
   const { budget } = await built('apps/cli/src/bench/budget.js');
   renew(PLOT, readFileIfAny(join(root, PLOT)), benchSvg(savedResults(), budget));
   renew(ASYNCAPI, readFileIfAny(join(root, ASYNCAPI)), await asyncapi(protocol));
+  renew(NATS_CONF, readFileIfAny(join(root, NATS_CONF)), natsConf(protocol));
   if (stale.length === 0) console.log('The documents are up to date.');
   else if (!check) console.log(`Regenerated: ${stale.join(', ')}`);
   else

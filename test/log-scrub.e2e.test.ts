@@ -1,12 +1,20 @@
+import { createServer, type Server } from 'node:http';
 import { mkdtempSync, chmodSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { eventually } from '@huizhi/constellation';
-import { Device } from './support/device.js';
+import { eventually, type Service } from '@huizhi/constellation';
+import { exportJWK, generateKeyPair, SignJWT, type JWTHeaderParameters } from 'jose';
+import { type Device } from './support/device.js';
+import { Marks } from './support/marks.js';
+import { frameOf, tlsTo, wireTo, type WireMode } from './support/wire.js';
 import { World } from './support/world.js';
 
-/** Nothing of a body or a token reaches a log, at the most talkative level, whatever is sent and whatever fails. */
+/**
+ * Nothing of a body or a token reaches a log, at the most talkative level, whatever is sent in whatever mode, and whatever fails. The tests
+ * only make noise; the last one breaks everything and looks.
+ */
 
 jest.setTimeout(90_000);
 
@@ -16,15 +24,30 @@ const TOKEN = 'Zq7tokenXw9';
 
 let world: World;
 let dataDir: string;
+/** Good tokens that were used; nothing of what proves in them may be logged either. */
+const tokens: string[] = [];
+
+/** A server of keys, and a gateway that believes nobody else. */
+let keyServer: Server;
+let byKeys: Service;
+const keys = await generateKeyPair('ES256');
+const KEY = { ...(await exportJWK(keys.publicKey)), kid: 'k1', alg: 'ES256' };
+let published: { status: number; body: string } = { status: 200, body: JSON.stringify({ keys: [KEY] }) };
 
 beforeAll(async () => {
   dataDir = mkdtempSync(join(tmpdir(), 'huizhi-scrub-'));
   chmodSync(dataDir, 0o711);
   const env = { all: { LOG_LEVEL: 'debug' }, gateway: { LOGIN_ATTEMPTS: '1000' } };
   world = await World.start({ dataDir, postgres: 'own', env, throughProxy: ['message.postgres'] });
+  keyServer = createServer((_, response) => void response.writeHead(published.status).end(published.body));
+  await new Promise<void>((resolve) => keyServer.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(keyServer.address() as AddressInfo).port}/keys`;
+  byKeys = await world.system.add('gateway', { JWT_SECRET: '', JWKS_URL: url });
 }, 120_000);
 afterAll(async () => {
   await world?.stop();
+  keyServer?.closeAllConnections();
+  keyServer?.close();
   rmSync(dataDir, { recursive: true, force: true });
 }, 60_000);
 
@@ -80,26 +103,160 @@ const deadly = [
 ];
 
 /** Tokens that are wrong in every way, as a client might send them. */
-async function badLogins(): Promise<void> {
+async function badTokens(): Promise<string[]> {
   const good = await world.system.token(`${TOKEN}-somebody`);
   const [header, payload] = good.split('.');
-  for (const token of [
+  return [
     TOKEN,
     `${header}.${payload}.${TOKEN}`,
     `${header}.${TOKEN}.x`,
     `${TOKEN}.a.b`,
     TOKEN.repeat(400),
-  ]) {
-    const device = await Device.connect(world.system.address, { user: 'mallory', deviceID: 'd', token });
-    device.say({ messageType: 'login', fromUserID: 'mallory', versionCode: 2, token, content: { text: BODY } });
-    await device.closed;
-  }
+    good,
+    await world.system.token(`${TOKEN}-mallory`, { expiresIn: -60 }),
+  ];
 }
+
+const loginOf = (fromUserID: string, token: string): Buffer =>
+  Buffer.from(JSON.stringify({ messageType: 'login', fromUserID, deviceID: 'd', versionCode: 2, token }));
+
+/** Bytes that end a connection, whatever it has said before, besides frames that are none. */
+const brokenBytes: Record<WireMode, [Buffer, ...Buffer[]]> = {
+  'JSON lines': [Buffer.from(`{"text":"${BODY}`.padEnd(70_000, BODY))],
+  'base64 lines': [
+    Buffer.from(`${BODY}!${BODY}\n`),
+    Buffer.from(`${Buffer.from(`{"text":"${BODY}`).toString('base64')}=${BODY}\n`),
+  ],
+  // Another version; a flag that is not defined; no header.
+  'HZ frames': [
+    Buffer.from(`HZ\x09\x01${BODY}`),
+    Buffer.from(`HZ\x01\x01\x00\x01\x00\x00\x00\x0a${BODY}`),
+    Buffer.from(BODY),
+  ],
+  // Not masked; an opcode that there is not.
+  WebSocket: [Buffer.from(`\x81\x0a${BODY}`, 'latin1'), Buffer.from(`\x8f\x8a\x00\x00\x00\x00${BODY}`, 'latin1')],
+};
+
+test.each(Object.keys(brokenBytes) as WireMode[])('%s: good and bad frames, garbage and bad tokens', async (mode) => {
+  const { address } = world.system;
+  const open = async (word: string): Promise<{ user: string; wire: Awaited<ReturnType<typeof wireTo>> }> => {
+    const user = world.name(word);
+    const token = await world.system.token(user);
+    tokens.push(token);
+    const wire = await wireTo(address, mode, `/ws?token=${TOKEN}`);
+    wire.say(loginOf(user, token));
+    await frameOf(wire, { messageType: 'loginReceipt', code: 0 });
+    return { user, wire };
+  };
+  const bob = await open('wire-b');
+  const alice = await open('wire-a');
+  for (const text of marked(bob.user)) alice.wire.say(Buffer.from(text, 'latin1'));
+  alice.wire.say(Buffer.from(JSON.stringify({ beatID: BODY })));
+  await frameOf(alice.wire, { beatID: BODY });
+  await frameOf(bob.wire, { messageType: 'normal', fromUserID: alice.user });
+  for (const text of deadly) {
+    const { wire } = await open('wire-d');
+    wire.say(Buffer.from(text, 'latin1'));
+    // In base64 some of it is a bare heartbeat, and answered.
+    wire.raw(brokenBytes[mode][0]);
+    await wire.closed;
+  }
+  for (const bytes of brokenBytes[mode]) {
+    const { wire } = await open('wire-x');
+    wire.raw(bytes);
+    await wire.closed;
+  }
+  for (const token of await badTokens()) {
+    const wire = await wireTo(address, mode, `/ws?token=${encodeURIComponent(token.slice(0, 900))}`);
+    wire.say(loginOf('mallory', token));
+    await wire.closed;
+    expect(wire.frames.filter(({ code }) => code === 0)).toEqual([]);
+  }
+});
+
+const upgrade = (target: string, ...headers: string[]): string =>
+  [
+    `GET ${target} HTTP/1.1`,
+    'Host: localhost',
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Version: 13',
+    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+    ...headers,
+    '\r\n',
+  ].join('\r\n');
+
+test.each([
+  ['an upgrade at another path', upgrade(`/${TOKEN}?token=${TOKEN}`), 404],
+  ['an upgrade of another site’s page', upgrade(`/ws?token=${TOKEN}`, `Origin: https://${TOKEN}.example`), 403],
+  ['an upgrade of an old version', upgrade(`/ws?token=${TOKEN}`, 'Sec-WebSocket-Version: 7', `X: ${TOKEN}`), 400],
+  ['an upgrade with too much', upgrade(`/ws?token=${TOKEN}`, `Cookie: ${TOKEN.repeat(500)}`), 431],
+  ['no upgrade', `GET /ws?token=${TOKEN} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${TOKEN}\r\n\r\n`, 426],
+  ['a header that is none', upgrade(`/ws?token=${TOKEN}`, `${TOKEN} ${BODY}`), 400],
+  ['no HTTP at all', `GET ${TOKEN}\r\n${BODY}\r\n\r\n`, 400],
+  ['another HTTP', `GET /ws?token=${TOKEN} HTTP/9.9\r\n\r\n`, 400],
+  ['a header of bytes', upgrade('/ws', `X-${TOKEN}: \x00${BODY}`), 400],
+])('HTTP: %s', async (_, request, status) => {
+  const socket = await tlsTo(world.system.address);
+  let answer = '';
+  socket.on('data', (bytes: Buffer) => (answer += bytes.toString('latin1')));
+  socket.write(Buffer.from(request, 'latin1'));
+  await eventually('the end', () => socket.destroyed);
+  expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+});
+
+test('a gateway with public keys: tokens and keys that are good, forged, unknown and broken', async () => {
+  const address = world.system.addressOf(1);
+  /** What the gateway says to it first; then it is given a reason to end whatever came of it. */
+  const login = async (user: string, token: string): Promise<Record<string, unknown>> => {
+    const wire = await wireTo(address, 'JSON lines');
+    wire.say(loginOf(user, token));
+    const first = await eventually('an answer', () => wire.frames[0]);
+    wire.say(Buffer.from(BODY));
+    await wire.closed;
+    return first;
+  };
+  const made = async (user: string, header: Partial<JWTHeaderParameters> = {}, exp = '1h'): Promise<string> => {
+    const payload = new SignJWT({ [TOKEN]: TOKEN }).setSubject(user).setExpirationTime(exp);
+    const token = await payload.setProtectedHeader({ alg: 'ES256', kid: 'k1', ...header }).sign(keys.privateKey);
+    tokens.push(token);
+    return token;
+  };
+  const forged = (await made('mallory')).replace(/[^.]+$/, 'A'.repeat(86));
+
+  expect(await login('keyed', await made('keyed'))).toMatchObject({ code: 0 });
+  expect(await login('mallory', await made('mallory', {}, '1 hour ago'))).toMatchObject({ name: 'tokenExpired' });
+  const led = await made('somebody', { jku: `http://${TOKEN}/` });
+  for (const token of [...(await badTokens()), forged, led]) {
+    expect(await login('mallory', token)).not.toMatchObject({ code: 0 });
+  }
+  for (const answer of [
+    { status: 500, body: TOKEN },
+    { status: 200, body: `{"keys":[${TOKEN}` },
+    { status: 200, body: JSON.stringify({ keys: [{ kid: TOKEN, kty: TOKEN, [TOKEN]: TOKEN }] }) },
+  ]) {
+    published = answer;
+    // What is known of keys is forgotten with the process.
+    await byKeys.restart();
+    expect(await login('keyed', await made('keyed'))).not.toMatchObject({ code: 0 });
+    expect(await login('keyed', await made('keyed', { kid: TOKEN }))).not.toMatchObject({ code: 0 });
+  }
+});
+
+test('a mark is found in clear, in base64 wherever it begins, in hex and as bytes', () => {
+  const marks = new Marks([BODY]);
+  const writings = ['', 'x', 'xy'].flatMap((before) => {
+    const bytes = Buffer.from(`${before}${BODY}after`);
+    return [bytes.toString(), bytes.toString('base64'), bytes.toString('hex'), JSON.stringify(bytes)];
+  });
+  expect(writings.filter((writing) => !marks.in(`{"event":"${writing}"}`))).toEqual([]);
+  expect(marks.in(Buffer.from('something else altogether').toString('base64'))).toBe(false);
+});
 
 test('of what is sent, refused, stored, delivered, or lost in a crash, no log holds a word', async () => {
   const alice = await world.device(world.name('scrub-a'));
   const bob = await world.device(world.name('scrub-b'));
-  const tokens = [alice, bob].map(({ options }) => options.token);
+  tokens.push(alice.options.token, bob.options.token);
   const frames = marked(user(bob));
   for (const line of frames) alice.raw(Buffer.from(`${line}\n`, 'latin1'));
   alice.say({ beatID: BODY });
@@ -112,8 +269,6 @@ test('of what is sent, refused, stored, delivered, or lost in a crash, no log ho
     device.raw(Buffer.from(`${bytes}\n`, 'latin1'));
     await device.closed;
   }
-  await badLogins();
-
   // Then everything fails, in turn, with such a message under way.
   const failures: [Parameters<World['arm']>[0], string][] = [
     [world.system.gateway(), 'gateway.before-delivery-write=error@1'],
@@ -151,15 +306,16 @@ test('of what is sent, refused, stored, delivered, or lost in a crash, no log ho
   const logs = await everyLog();
   const all = logs.map(({ text }) => text).join('\n');
   // That there is something to look at: all parts, and the failures.
-  for (const name of ['gateway-1', 'message-1', 'offline-1', 'postgres', 'nats']) {
+  for (const name of ['gateway-1', 'gateway-2', 'message-1', 'offline-1', 'postgres', 'nats']) {
     expect([name, logs.some((log) => log.name.includes(name) && log.text.length > 0)]).toEqual([name, true]);
   }
   expect(all).toMatch(/"level":"debug"/);
   expect(all).toMatch(/"level":"error"/);
+  const marks = new Marks([BODY, TOKEN, ...tokens.flatMap(parts)]);
   const leaks = logs.flatMap(({ name, text }) =>
     text
       .split('\n')
-      .filter((line) => [BODY, TOKEN, ...tokens.flatMap(parts)].some((mark) => line.includes(mark)))
+      .filter((line) => marks.in(line))
       .map((line) => `${name}: ${line.slice(0, 300)}`),
   );
   expect(leaks).toEqual([]);

@@ -177,7 +177,7 @@ describe('17. a consumer too slow for the bus', () => {
 
   /** More than the sockets on the way and the server's own buffer hold, of what everybody listens to. */
   async function flood(until: () => boolean): Promise<void> {
-    const { host, username: user, password: pass } = new URL(world.system.natsUrl);
+    const { host, username: user, password: pass } = new URL(world.system.natsUrl());
     const client = await connect({ servers: host, user, pass });
     const news = { owner: 'nobody', taken: false, lanes: [], released: false, padding: 'x'.repeat(400_000) };
     try {

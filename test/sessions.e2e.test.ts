@@ -198,7 +198,7 @@ test('300 devices are cut off at once: all come back through two gateways, and n
 describe('tokens', () => {
   const hz = async (...args: string[]): Promise<string> => {
     const main = join(projectRoot(), 'dist/apps/cli/src/main.js');
-    const env = { ...process.env, NATS_URL: world.system.natsUrl };
+    const env = { ...process.env, NATS_URL: world.system.natsUrl('admin') };
     return (await promisify(execFile)(process.execPath, [main, ...args], { env })).stdout;
   };
   /** A token issued late enough to be good after a revocation: seconds are all that tokens tell. */

@@ -147,6 +147,8 @@ export class World {
   async stop(): Promise<void> {
     await Promise.all(this.devices.filter((device) => device.open).map((device) => device.drop()));
     await this.system.stop();
+    // Whatever a test made the services do, each had leave to say and hear.
+    expect(this.system.nats?.logs.filter((line) => / Violation /.test(line)) ?? []).toEqual([]);
   }
 }
 

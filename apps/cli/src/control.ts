@@ -1,4 +1,5 @@
 import { connect } from '@nats-io/transport-node';
+import { inboxOf } from '@huizhi/protocol';
 import { randomUUID } from 'node:crypto';
 
 const CONNECT_MS = 5_000;
@@ -17,9 +18,11 @@ interface Answer<Reply> {
 export async function controlRequest<Reply>(natsUrl: string, command: string, data: object): Promise<Reply> {
   const urls = natsUrl.split(',').map((one) => new URL(one));
   const { username = '', password = '' } = urls[0] ?? {};
+  const user = decodeURIComponent(username);
   const client = await connect({
     servers: urls.map(({ protocol, host }) => `${protocol}//${host}`),
-    ...(username && { user: decodeURIComponent(username), pass: decodeURIComponent(password) }),
+    ...(user && { user, pass: decodeURIComponent(password) }),
+    inboxPrefix: inboxOf(user),
     name: 'hz',
     timeout: CONNECT_MS,
     reconnect: false,

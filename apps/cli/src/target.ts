@@ -13,8 +13,7 @@ interface LocalState {
 
 interface LocalBus {
   port: number;
-  user: string;
-  password: string;
+  passwords: { admin: string };
 }
 
 export interface TargetOptions {
@@ -60,8 +59,8 @@ export function secretFrom({ data, tokenSecretFile }: Pick<TargetOptions, 'data'
 /** The bus of the system: the URL given, or that of the local one. @throws as above */
 export function busOf({ data, nats }: { data: string; nats?: string }): string {
   if (nats !== undefined) return nats;
-  const { port, user, password } = JSON.parse(read(join(data, 'nats', 'state.json'), '--nats')) as LocalBus;
-  return `nats://${user}:${password}@127.0.0.1:${port}`;
+  const { port, passwords } = JSON.parse(read(join(data, 'nats', 'state.json'), '--nats')) as LocalBus;
+  return `nats://admin:${passwords.admin}@127.0.0.1:${port}`;
 }
 
 function localPort(data: string): number {

@@ -27,7 +27,7 @@ describe('the start of the offline service', () => {
       label: 'offline-1',
       env: {
         NODE_ENV: 'test',
-        NATS_URL: nats.url(),
+        NATS_URL: nats.urlOf('offline'),
         HTTP_PORT: String(await freePort()),
         OFFLINE_DATABASE_URL: url.href,
         OFFLINE_LANES: String(LANES),

@@ -37,7 +37,7 @@ export class Constellation {
   postgres: Postgres | undefined;
   nats: Nats | undefined;
   #state: State;
-  #natsUrl = '';
+  #natsUrlOf: Nats['urlOf'] = () => '';
   #databaseUrls: Partial<SchemaUrls<Schema>> = {};
   #certificate: Certificate | undefined;
   #services: Service[] = [];
@@ -129,8 +129,9 @@ export class Constellation {
     return url;
   }
 
-  get natsUrl(): string {
-    return this.#natsUrl;
+  /** As a service has it; without one, with the credentials of who may do everything. */
+  natsUrl(user: Parameters<Nats['urlOf']>[0] = 'test'): string {
+    return this.#natsUrlOf(user);
   }
 
   /** The proxy of instance `i` on that way. Throws when `throughProxy` did not ask for it. */
@@ -230,12 +231,12 @@ export class Constellation {
   async #startNats(): Promise<void> {
     const asked = this.options.nats;
     if (typeof asked === 'string') {
-      this.#natsUrl = asked;
+      this.#natsUrlOf = () => asked;
       return;
     }
     if (asked) {
       this.nats = asked;
-      this.#natsUrl = asked.url();
+      this.#natsUrlOf = (user) => asked.urlOf(user);
       return;
     }
     this.#print('starting NATS');
@@ -244,7 +245,7 @@ export class Constellation {
       ...(this.options.natsSettings ? { settings: this.options.natsSettings } : {}),
     });
     this.nats = nats;
-    this.#natsUrl = nats.url();
+    this.#natsUrlOf = (user) => nats.urlOf(user);
     this.#undo.push({ what: 'stopping NATS', run: () => nats.stop() });
     nats.onCrash(() => this.#crashed('NATS', serverReport('NATS', nats.logs)));
   }
@@ -291,7 +292,7 @@ export class Constellation {
       return proxy;
     };
     if (asked.includes(`${name}.nats`)) {
-      ways.nats = await open(`${name}.nats`, addressIn(this.#natsUrl, 4222));
+      ways.nats = await open(`${name}.nats`, addressIn(this.natsUrl(), 4222));
     }
     const schema = SCHEMAS.find((each) => each === name);
     if (schema && asked.includes(`${schema}.postgres`)) {
@@ -320,7 +321,7 @@ export class Constellation {
       NODE_ENV: 'test',
       LOG_LEVEL: 'info',
       HTTP_HOST: '127.0.0.1',
-      NATS_URL: redirected(this.#natsUrl, ways.nats),
+      NATS_URL: redirected(this.natsUrl(name), ways.nats),
       ...(schema
         ? { [`${schema.toUpperCase()}_DATABASE_URL`]: redirected(this.databaseUrl(schema), ways.postgres) }
         : {}),

@@ -1,3 +1,4 @@
+import { BUS_USERS, natsAuthorization, type BusUser } from '@huizhi/protocol';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
@@ -16,16 +17,20 @@ export interface NatsOptions {
   settings?: readonly string[];
 }
 
+/** May say and hear everything, for tests that do so themselves. No deployment has it. */
+const TEST_USER = 'test';
+
 interface NatsState {
   port: number;
-  user: string;
-  password: string;
+  passwords: Record<BusUser | typeof TEST_USER, string>;
 }
 
 const START_MS = 10_000;
 const STOP_MS = 5_000;
 
-/** A nats-server of our own on 127.0.0.1, with credentials and the 1 MiB message limit the services are written for. */
+/**
+ * A nats-server of our own on 127.0.0.1, with the allow-list of every service and the 1 MiB message limit they are written for.
+ */
 export class Nats {
   readonly host = '127.0.0.1';
   #process: ManagedProcess | undefined;
@@ -44,8 +49,12 @@ export class Nats {
     const saved = readState<NatsState>(stateFile);
     const state = {
       port: options.port ?? (await freePort(saved?.port)),
-      user: saved?.user ?? 'huizhi',
-      password: saved?.password ?? randomSecret(),
+      passwords: {
+        ...(Object.fromEntries(
+          [...BUS_USERS, TEST_USER].map((user) => [user, randomSecret()]),
+        ) as NatsState['passwords']),
+        ...saved?.passwords,
+      },
     };
     writeState(stateFile, state);
     const nats = new Nats(options.dataDir, state, options.settings ?? []);
@@ -65,10 +74,15 @@ export class Nats {
     return this.#process?.logs ?? [];
   }
 
-  /** With credentials; `through` gives the address of a proxy instead. */
+  /** With the credentials of who may do everything; `through` gives the address of a proxy instead. */
   url(through?: { host: string; port: number }): string {
+    return this.urlOf(TEST_USER, through);
+  }
+
+  /** With the credentials of a service, or of `hz` commands. */
+  urlOf(user: BusUser | typeof TEST_USER, through?: { host: string; port: number }): string {
     const { host, port } = through ?? this;
-    return `nats://${this.state.user}:${this.state.password}@${host}:${port}`;
+    return `nats://${user}:${this.state.passwords[user]}@${host}:${port}`;
   }
 
   onCrash(listener: (exit: Exit) => void): void {
@@ -99,7 +113,7 @@ export class Nats {
   }
 
   async #launch(): Promise<void> {
-    const { port, user, password } = this.state;
+    const { port, passwords } = this.state;
     const config = join(this.dataDir, 'nats.conf');
     const name = `huizhi-${randomSecret()}`;
     writeFileSync(
@@ -109,8 +123,7 @@ export class Nats {
         `server_name: "${name}"`,
         `max_payload: ${1024 * 1024}`,
         ...this.settings,
-        `authorization { user: "${user}", password: "${password}" }`,
-        '',
+        natsAuthorization((user) => `"${passwords[user]}"`, { [TEST_USER]: `"${passwords[TEST_USER]}"` }),
       ].join('\n'),
       { mode: 0o600 },
     );

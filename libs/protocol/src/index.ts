@@ -1,3 +1,4 @@
+export * from './bus/access.js';
 export * from './bus/lines.js';
 export * from './bus/message.js';
 export * from './bus/offline.js';

@@ -100,7 +100,7 @@ export class Rig {
   }
 
   private async start(env: Record<string, string> = {}, { ca, now }: RigOptions = {}): Promise<void> {
-    const url = this.nats.url();
+    const url = this.nats.urlOf('gateway');
     const config = readConfig(gatewayConfig, {
       NODE_ENV: 'test',
       NATS_URL: url,
@@ -114,7 +114,7 @@ export class Rig {
       ...env,
     });
     const bus = Bus.connect({ url, name: config.INSTANCE_ID, log: silentLogger });
-    const sides = Bus.connect({ url, name: `${config.INSTANCE_ID}-sides`, log: silentLogger });
+    const sides = Bus.connect({ url: this.nats.url(), name: `${config.INSTANCE_ID}-sides`, log: silentLogger });
     const control = new ControlClient(url, config.INSTANCE_ID);
     await Promise.all([bus.ready(), sides.ready()]);
     this.ca = ca;

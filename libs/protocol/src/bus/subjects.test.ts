@@ -16,7 +16,7 @@ const all = [
   ...['gw1', 'gw2'].flatMap((id) => [
     subjects.receipts(id),
     subjects.gateway(id),
-    subjects.replies(id),
+    subjects.replies('gateway', id),
     subjects.sendTo(id),
     subjects.cursorTo(id),
   ]),

@@ -1,6 +1,9 @@
+/** Below it come all answers to a user of the bus; nobody else may listen there. The name is made one token. */
+export const inboxOf = (user: string): string => `hz.reply.${user.replaceAll(/[^\w-]/g, '_') || 'anybody'}`;
+
 /**
  * Every subject of the bus, with what travels on it. No subject is written anywhere else. Ids in subjects are made by the
- * server (numbers, instance ids); nothing a user chose ever becomes part of one.
+ * server (numbers, instance ids); nothing a user chose ever becomes part of one. Who may say and hear them: {@link file://./access.ts}.
  */
 export const subjects = {
   /** Gateway → the lane's owner, whoever it is: {@link SendBatch}. */
@@ -13,7 +16,7 @@ export const subjects = {
   news: 'hz.news',
   /** Lane owners → everyone: {@link LaneNews} of a service at takeover, and each second after a change. */
   lanes: (service: LaneService) => `hz.lanes.${service}`,
-  /** Anyone → any message instance (request): {@link LogRangeRequest} or {@link LogGetRequest}, answered {@link LogReply}. */
+  /** Offline → any message instance (request): {@link LogRangeRequest} or {@link LogGetRequest}, answered {@link LogReply}. */
   log: 'hz.log',
   /** Offline → any message instance (request): {@link MembersRequest}, answered {@link MembersReply} with an array of user ids per line. */
   members: 'hz.members',
@@ -33,8 +36,8 @@ export const subjects = {
   cursor: (inboxLane: number) => `hz.cursor.${inboxLane}`,
   /** Gateway → the instance that was last heard to own the inbox lanes: {@link CursorBatch}. */
   cursorTo: (owner: string) => `hz.cursor.to.${owner}`,
-  /** Whoever was asked → one process: answers to its requests, one more token each. */
-  replies: (instance: string) => `hz.reply.${instance}`,
+  /** Whoever was asked → one process of a user of the bus: answers to its requests, one more token each. */
+  replies: (user: string, instance: string) => `${inboxOf(user)}.${instance}`,
   /** Offline → one gateway: {@link GatewayNews} with the deliveries it refers to. */
   gateway: (gateway: string) => `hz.gateway.${gateway}`,
 } as const;

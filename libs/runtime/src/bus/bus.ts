@@ -1,9 +1,11 @@
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
+import { subjects } from '@huizhi/protocol';
 import { withTimeout } from '../deferred.js';
 import type { Logger } from '../log/logger.js';
 import { BusDisconnectedError, BusPayloadTooLargeError } from './errors.js';
 import { Link } from './link.js';
 import { dropped, handlerErrors, published, received, requestOutcomes } from './metrics.js';
+import { natsServers } from './nats-url.js';
 import { Outbound } from './outbound.js';
 import { Requests } from './requests.js';
 
@@ -61,7 +63,8 @@ export class Bus {
 
   private constructor(options: BusOptions) {
     this.log = options.log;
-    this.requests = new Requests(options.name, options.maxOutstandingRequests ?? 10_000);
+    const { user = '' } = natsServers(options.url);
+    this.requests = new Requests(subjects.replies(user, options.name), options.maxOutstandingRequests ?? 10_000);
     this.outbound = new Outbound(options.maxOutboundBytes ?? 32 * MAX_BUS_PAYLOAD, MAX_BUS_PAYLOAD);
     this.addInterest(this.requests.inbox, undefined, (message) =>
       this.requests.answered(message.subject, message.data, message.data.length === 0 && message.headers?.code === 503),

@@ -6,9 +6,10 @@ it('takes credentials out of the URL, decoded', () => {
     servers: ['nats://h1:4222', 'nats://h2:4223'],
     user: 'us@er',
     pass: 'p:w',
+    inboxPrefix: 'hz.reply.us_er',
   });
 });
 
 it('goes without credentials where there are none', () => {
-  expect(natsServers('tls://h1:4222')).toEqual({ servers: ['tls://h1:4222'] });
+  expect(natsServers('tls://h1:4222')).toEqual({ servers: ['tls://h1:4222'], inboxPrefix: 'hz.reply.anybody' });
 });

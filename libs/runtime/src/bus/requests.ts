@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { subjects } from '@huizhi/protocol';
 import { BusNoRespondersError, BusOverloadedError, BusTimeoutError, type BusRequestError } from './errors.js';
 import { requestOutcomes } from './metrics.js';
 
@@ -21,11 +20,12 @@ export class Requests {
   private readonly boot = randomBytes(4).toString('hex');
   private readonly prefix: string;
 
+  /** @param inbox of the process: nobody else's answers come there. */
   constructor(
-    instance: string,
+    inbox: string,
     private readonly limit: number,
   ) {
-    this.prefix = `${subjects.replies(instance)}.`;
+    this.prefix = `${inbox}.`;
   }
 
   /** What the process subscribes to, once. */

@@ -1,0 +1,47 @@
+import { expect, test } from '@jest/globals';
+import { BUS_USERS, permissionsOf, routes } from './access.js';
+import { commands, inboxOf, subjects } from './subjects.js';
+
+/** Every subject there is, once with each lane service; answers follow from the questions. */
+const { lanes, replies: _replies, ...others } = subjects;
+const all = [
+  ...Object.values(others).map((of) => (typeof of === 'string' ? of : (of as (token: string) => string)('*'))),
+  ...(['message', 'offline'] as const).map(lanes),
+  ...Object.values(commands),
+];
+
+test('every subject and command has one row that says who publishes and who listens', () => {
+  expect(routes.map(({ subject }) => subject).sort()).toEqual([...all].sort());
+  for (const { from, to } of routes) expect([from.length, to.length].every((count) => count > 0)).toBe(true);
+});
+
+test('who listens to a question may answer who asks it, and nobody else may', () => {
+  expect(permissionsOf('message').publish).toEqual(
+    expect.arrayContaining(['hz.reply.gateway.>', 'hz.reply.offline.>']),
+  );
+  const answering = (user: (typeof BUS_USERS)[number]): string[] =>
+    permissionsOf(user).publish.filter((subject) => subject.startsWith('hz.reply.'));
+  expect(Object.fromEntries(BUS_USERS.map((user) => [user, answering(user).sort()]))).toEqual({
+    gateway: [],
+    message: ['hz.reply.gateway.>', 'hz.reply.offline.>'],
+    offline: ['hz.reply.admin.>', 'hz.reply.gateway.>', 'hz.reply.offline.>'],
+    media: [],
+    push: [],
+    admin: [],
+  });
+});
+
+test('everybody hears the answers to its own questions only', () => {
+  for (const user of BUS_USERS) {
+    const inboxes = permissionsOf(user).subscribe.filter((subject) => subject.startsWith('hz.reply.'));
+    expect(inboxes).toEqual([`hz.reply.${user}.>`]);
+  }
+});
+
+test.each([
+  ['gateway', 'hz.reply.gateway'],
+  ['a.b*c>', 'hz.reply.a_b_c_'],
+  ['', 'hz.reply.anybody'],
+])('the inbox of the user "%s" is %s', (user, inbox) => {
+  expect(inboxOf(user)).toBe(inbox);
+});

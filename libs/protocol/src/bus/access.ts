@@ -1,0 +1,86 @@
+import { commands, inboxOf, subjects } from './subjects.js';
+
+/** Who has credentials of the bus: each service its own, and `admin` for what an operator commands. */
+export const BUS_USERS = ['gateway', 'message', 'offline', 'media', 'push', 'admin'] as const;
+export type BusUser = (typeof BUS_USERS)[number];
+
+export interface Route {
+  /** With `*` for any lane or instance. */
+  readonly subject: string;
+  /** Who publishes. */
+  readonly from: readonly BusUser[];
+  /** Who listens. */
+  readonly to: readonly BusUser[];
+  /** Who listens answers, into the inbox of who has published. */
+  readonly asks?: true;
+}
+
+const any = (subject: (token: never) => string): string => (subject as (token: string) => string)('*');
+
+/** Who may say and hear what. The servers' allow-lists are made of it and of nothing else: what has no row here is refused. */
+export const routes: readonly Route[] = [
+  { subject: any(subjects.send), from: ['gateway'], to: ['message'] },
+  { subject: any(subjects.sendTo), from: ['gateway'], to: ['message'] },
+  { subject: any(subjects.receipts), from: ['message'], to: ['gateway'] },
+  { subject: subjects.news, from: ['message'], to: ['offline'] },
+  { subject: subjects.lanes('message'), from: ['message'], to: ['gateway', 'message', 'offline'] },
+  { subject: subjects.lanes('offline'), from: ['offline'], to: ['gateway', 'offline'] },
+  { subject: subjects.log, from: ['offline'], to: ['message'], asks: true },
+  { subject: subjects.members, from: ['offline'], to: ['message'], asks: true },
+  { subject: subjects.history, from: ['gateway'], to: ['message'], asks: true },
+  { subject: any(subjects.open), from: ['gateway'], to: ['offline'], asks: true },
+  { subject: any(subjects.attach), from: ['gateway'], to: ['offline'] },
+  { subject: any(subjects.revoke), from: ['offline'], to: ['offline'], asks: true },
+  { subject: any(subjects.close), from: ['gateway'], to: ['offline'] },
+  { subject: any(subjects.fetch), from: ['gateway'], to: ['offline'], asks: true },
+  { subject: any(subjects.cursor), from: ['gateway'], to: ['offline'] },
+  { subject: any(subjects.cursorTo), from: ['gateway'], to: ['offline'] },
+  { subject: any(subjects.gateway), from: ['offline'], to: ['gateway'] },
+  { subject: commands.ensureUser, from: ['gateway'], to: ['message'], asks: true },
+  // Offline may ask itself, so that `hz revoke` works in its container.
+  { subject: commands.revokeTokens, from: ['admin', 'offline'], to: ['offline'], asks: true },
+];
+
+/** What a user may publish and subscribe to, as patterns of subjects. */
+export function permissionsOf(user: BusUser): { publish: string[]; subscribe: string[] } {
+  const heard = routes.filter(({ to }) => to.includes(user));
+  const askers = new Set(heard.flatMap(({ from, asks }) => (asks ? from : [])));
+  return {
+    publish: [
+      ...routes.filter(({ from }) => from.includes(user)).map(({ subject }) => subject),
+      ...[...askers].map((asker) => `${inboxOf(asker)}.>`),
+    ],
+    subscribe: [...heard.map(({ subject }) => subject), `${inboxOf(user)}.>`],
+  };
+}
+
+/**
+ * The `authorization` of a nats-server's configuration.
+ * @param password of each user as the configuration has it: quoted, or a variable
+ * @param unrestricted users who may do everything, with their passwords
+ */
+export function natsAuthorization(
+  password: (user: BusUser) => string,
+  unrestricted: Record<string, string> = {},
+): string {
+  const users = BUS_USERS.map((user) => {
+    const { publish, subscribe } = permissionsOf(user);
+    return [
+      `    {`,
+      `      user: "${user}", password: ${password(user)}`,
+      `      permissions: {`,
+      `        publish: ${allowing(publish)}`,
+      `        subscribe: ${allowing(subscribe)}`,
+      `      }`,
+      `    }`,
+    ].join('\n');
+  });
+  for (const [user, secret] of Object.entries(unrestricted)) users.push(`    { user: "${user}", password: ${secret} }`);
+  return ['authorization: {', '  users: [', ...users, '  ]', '}', ''].join('\n');
+}
+
+/** An empty list would allow everything. */
+const allowing = (patterns: readonly string[]): string =>
+  patterns.length === 0
+    ? '{ deny: [">"] }'
+    : `{ allow: [\n${patterns.map((pattern) => `          "${pattern}"`).join('\n')}\n        ] }`;

@@ -1,0 +1,81 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { projectRoot, requireBinary } from '@huizhi/constellation';
+import { BUS_USERS } from '@huizhi/protocol';
+import { expect, test } from '@jest/globals';
+import { parse, parseAllDocuments } from 'yaml';
+
+/** The bus as compose and Kubernetes set it up: a user per service, and no secret with a default. */
+
+const root = projectRoot();
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+const SERVICES = BUS_USERS.filter((user) => user !== 'admin');
+const passwordOf = (user: string): string => `NATS_${user.toUpperCase()}_PASSWORD`;
+const CONFIG = 'k8s/base/nats.conf';
+
+/** @throws what nats-server says of it */
+function checked(env: Record<string, string>): string {
+  const args = ['-t', '-c', join(root, CONFIG)];
+  return execFileSync(requireBinary('natsServer'), args, { env, encoding: 'utf8', stdio: 'pipe' });
+}
+
+test('nats-server takes the file for compose and Kubernetes with passwords from the environment', () => {
+  // Without the quotes the second would be a number.
+  for (const password of ['0f3e', '1234567890', '12e45', 'true']) {
+    checked(Object.fromEntries(BUS_USERS.map((user) => [passwordOf(user), `"${password}"`])));
+  }
+});
+
+test.each(BUS_USERS)('nats-server does not start without a password of %s', (missing) => {
+  const others = BUS_USERS.filter((user) => user !== missing);
+  expect(() => checked(Object.fromEntries(others.map((user) => [passwordOf(user), '"x"'])))).toThrow(
+    passwordOf(missing),
+  );
+});
+
+test('compose: the server has a password of every user, each service its own, and none has a default', () => {
+  type Service = { environment?: Record<string, string>; volumes?: string[] };
+  const { services } = parse(read('docker-compose.yml'), { merge: true }) as { services: Record<string, Service> };
+  expect(services['nats']?.environment).toEqual(
+    Object.fromEntries(
+      BUS_USERS.map((user) => [passwordOf(user), `"\${${passwordOf(user)}:?set ${passwordOf(user)} in .env}"`]),
+    ),
+  );
+  expect(services['nats']?.volumes).toEqual([`./${CONFIG}:/etc/nats/nats.conf:ro`]);
+  const urls = Object.entries(services).map(([name, { environment }]) => [name, environment?.['NATS_URL']]);
+  expect(Object.fromEntries(urls.filter(([, url]) => url))).toEqual(
+    Object.fromEntries(SERVICES.map((service) => [service, `nats://${service}:\${${passwordOf(service)}}@nats:4222`])),
+  );
+});
+
+interface Variable {
+  name: string;
+  value?: string;
+  valueFrom?: { secretKeyRef?: { key: string } };
+}
+
+/** The variables of the first container of a file's first workload. */
+function environmentOf(file: string): Variable[] {
+  type Workload = { spec: { template: { spec: { containers: { env: Variable[] }[] } } } };
+  const [first] = parseAllDocuments(read(`k8s/base/${file}.yaml`)).map((document) => document.toJS() as Workload);
+  return first?.spec.template.spec.containers[0]?.env ?? [];
+}
+
+test('Kubernetes: the server has a password of every user, each service its own, and all come from the secret', () => {
+  const { stringData } = parse(read('k8s/base/secret.example.yaml')) as { stringData: Record<string, string> };
+  expect(environmentOf('nats')).toEqual([
+    ...BUS_USERS.map((user) => ({
+      name: user.toUpperCase(),
+      valueFrom: { secretKeyRef: { name: 'huizhi', key: passwordOf(user) } },
+    })),
+    ...BUS_USERS.map((user) => ({ name: passwordOf(user), value: `"$(${user.toUpperCase()})"` })),
+  ]);
+  for (const user of BUS_USERS) expect(stringData).toHaveProperty(passwordOf(user));
+  for (const service of SERVICES) {
+    expect(environmentOf(service).filter(({ name }) => name.startsWith('NATS_'))).toEqual([
+      { name: 'NATS_PASSWORD', valueFrom: { secretKeyRef: { name: 'huizhi', key: passwordOf(service) } } },
+      { name: 'NATS_URL', value: `nats://${service}:$(NATS_PASSWORD)@nats:4222` },
+    ]);
+  }
+});
