@@ -22,10 +22,11 @@ export class Settling {
 
   settle(works: readonly LaneWorks[], plan: WorksPlan, { entries }: EntryPlan): void {
     for (const { user, seq } of entries) user.head = seq;
+    // In the order of the transaction: a login begins at the cursor that its device's session before it has just stored.
+    for (const cursor of plan.cursors) if (cursor.lane.state !== 'lost') this.cursor(cursor);
     for (const opening of plan.openings) {
       if (opening.lane.state !== 'lost') this.open(opening, plan.lacking);
     }
-    for (const cursor of plan.cursors) if (cursor.lane.state !== 'lost') this.cursor(cursor);
     for (const { lane, checks } of works) {
       if (lane.state === 'lost') continue;
       lane.checks.splice(0, checks.length);

@@ -42,6 +42,19 @@ describe('sessions and cursors', () => {
     await until(() => gateway.kicked.includes(601));
   });
 
+  test('a login at once with the last cursor of the session before it is told the cursor that is stored', async () => {
+    const gateway = rig.gateway();
+    // Both come in one piece, and so into one transaction.
+    for (const user of Array.from({ length: 10 }, (_, n) => `ast${n}`)) {
+      const before = await gateway.open(user);
+      rig.message.say('bob', user, 'hello');
+      await until(() => gateway.seqsOf(before.session).length === 1);
+      gateway.cursor(before, 1);
+      const after = await gateway.open(user);
+      expect(await rig.cursorOf(user)).toBe(after.cursor);
+    }
+  });
+
   test('the same session asked for again is the same session', async () => {
     const gateway = rig.gateway();
     const one = await gateway.open('bea', 'phone', 77);
