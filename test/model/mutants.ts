@@ -49,7 +49,8 @@ export const mutants: readonly Mutant[] = [
       shownBy: 'trouble',
       says: /is known, the history ends at|has the (messageID|seq) of|what nobody sent|is \{.*\} and|without a reason/,
     },
-    faults: /and was told \d/,
+    // Receipts and refusals alike: a refusal, too, is said before the transaction has seen that its message is stored already.
+    faults: /and was told \d|was refused: notAllowed/,
     seed: seeded('bug.ack-before-commit'),
   },
   {
