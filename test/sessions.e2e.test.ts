@@ -16,6 +16,7 @@ jest.setTimeout(60_000);
 const WINDOW = 20;
 const BURST = 4;
 const STALE_AFTER_MS = 3_000;
+const OVERTAKEN = 'this device has logged in elsewhere since';
 /** Gateways by number: two as they come, one that misses heartbeats and notices its own absence soon, one that is strict with logins. */
 const QUICK = 2;
 const STRICT = 3;
@@ -76,9 +77,15 @@ describe('20. the same device logs in again', () => {
     const seconds = Math.ceil((performance.now() - begun) / 1_000);
     const opened = attempts.filter(({ receipt }) => receipt.code === 0).map(({ device }) => device);
     const refused = attempts.filter(({ receipt }) => receipt.code !== 0);
+    // On a busy machine a login may reach the owner after a newer one, which it must not end.
+    const overtaken = refused.filter(({ receipt }) => receipt.reason === OVERTAKEN);
+    const tooMany = refused.filter(({ receipt }) => receipt.reason !== OVERTAKEN);
+    for (const { device } of overtaken) {
+      expect(await device.closed).toMatchObject({ name: 'unavailable', reconnect: true });
+    }
     // A burst, and one more for each second that it took.
-    expect(refused.length).toBeGreaterThanOrEqual(10 - BURST - seconds);
-    for (const { gateway, device } of refused) {
+    expect(tooMany.length).toBeGreaterThanOrEqual(10 - BURST - seconds);
+    for (const { gateway, device } of tooMany) {
       expect(gateway).toBe(STRICT);
       expect(await device.closed).toMatchObject({ name: 'rateLimited', reconnect: true });
     }

@@ -10,7 +10,10 @@ export interface CloseRow {
 export const closeTable = {
   drain: { code: 4000, meaning: 'This gateway is going away: reconnect, elsewhere if possible.' },
   heartbeatMissed: { code: 4001, meaning: 'Nothing was heard for longer than the heartbeat limit.' },
-  unavailable: { code: 4002, meaning: 'The services behind the gateway did not answer in time.' },
+  unavailable: {
+    code: 4002,
+    meaning: 'The services behind the gateway did not answer in time, or the device has logged in elsewhere since.',
+  },
   slowConsumer: { code: 4003, meaning: 'The connection does not read what is written to it; its buffer is full.' },
   receiptOverdue: { code: 4004, meaning: 'The window stayed full of unreceipted messages for too long.' },
   staleSession: { code: 4005, meaning: 'The gateway was away too long to trust this session.' },
