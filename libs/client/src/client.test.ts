@@ -173,7 +173,7 @@ describe('connecting', () => {
   });
 
   test('a server that never answers the login is left', async () => {
-    const client = harness.client({ timings: { loginMs: 20 } });
+    const client = harness.client({ timings: { loginMs: 200 } });
     const online = client.connect();
     await (
       await harness.server.peer()
@@ -183,7 +183,7 @@ describe('connecting', () => {
   });
 
   test('three heartbeats without an answer end the connection', async () => {
-    const [client, peer] = await harness.online({ timings: { heartbeatMs: 15 } });
+    const [client, peer] = await harness.online({ timings: { heartbeatMs: 100 } });
     const heads: number[] = [];
     client.on('head', (inboxSeq) => heads.push(inboxSeq));
     await until('an answered heartbeat', () => heads.length > 0);

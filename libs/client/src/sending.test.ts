@@ -146,7 +146,7 @@ test('a refusal for good rejects with code, name and reason, and those behind it
 });
 
 test('what is not answered is sent again, and after a second silence over a new connection', async () => {
-  const [client, first] = await harness.online({ timings: { answerMs: 20 } });
+  const [client, first] = await harness.online({ timings: { answerMs: 150 } });
   const { receipt } = client.sendText(bob, 'hello?');
   expect(await texts(first, 2)).toEqual(['hello?', 'hello?']);
   await first.closed;

@@ -79,7 +79,7 @@ describe.each(MODES)('over %s', (mode) => {
 
   test('a server that has gone silent is left', async () => {
     harness = await Harness.start(mode);
-    const [client, peer] = await harness.online({ timings: { heartbeatMs: 15 } });
+    const [client, peer] = await harness.online({ timings: { heartbeatMs: 100 } });
     const ends: string[] = [];
     client.on('closed', (_code, name) => ends.push(name));
     peer.beats = false;

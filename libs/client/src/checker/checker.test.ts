@@ -57,6 +57,14 @@ describe('the history checker', () => {
     test('a fault that does not end excuses what follows', () => expect(found(slow([-10, false]))).toBe(0));
   });
 
+  test('what comes again between its receipt and the confirmation is owed no second receipt', () => {
+    const lines = GoodLog.make();
+    nth(lines, 'dave/phone', 'connected', 0).line.window = 1;
+    const again = nth(lines, 'dave/phone', 'received', 2).line;
+    lines.splice(nth(lines, 'dave/phone', 'receipted', 2).at + 1, 0, again);
+    expect(check(lines).violations).toEqual([]);
+  });
+
   test('takes a bound that a test states', () => {
     const at = (value: number): Verdict =>
       check([{ user: 'offline', device: '1', t: 0, ev: 'bound', what: 'lag', value, atMost: 0 }]);

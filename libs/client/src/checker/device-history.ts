@@ -20,10 +20,10 @@ export class DeviceHistory {
   private high = 0;
   private confirmed = 0;
   private readonly lastSeq = new Map<string, number>();
-  /** Given and not receipted, ascending by inboxSeq; of all connections. */
+  /** Given on this connection and not receipted: messageIDs by inboxSeq, ascending. */
   private readonly owed = new Map<number, string>();
-  /** The same of this connection only. */
-  private readonly open = new Set<number>();
+  /** Receipted on this connection and not confirmed: may come again, and is owed no second receipt. */
+  private readonly unconfirmed = new Set<number>();
 
   constructor(
     readonly user: string,
@@ -44,7 +44,7 @@ export class DeviceHistory {
     this.settle(cursor);
     // What is owed still will come again, and is owed from then on.
     this.owed.clear();
-    this.open.clear();
+    this.unconfirmed.clear();
   }
 
   take(entry: Received): void {
@@ -58,26 +58,19 @@ export class DeviceHistory {
     const other = this.inbox?.hear(inboxSeq, messageID);
     if (other) this.violation('I5', `${messageID} came as ${inboxSeq}, and ${other}`);
     if (!this.received.has(messageID)) this.first(entry);
-    if (inboxSeq > this.confirmed && !this.owed.has(inboxSeq)) this.owed.set(inboxSeq, messageID);
-    this.open.add(inboxSeq);
-    if (this.open.size > this.window)
-      this.violation('I13', `${this.open.size} unreceipted, the window is ${this.window}`);
+    if (inboxSeq > this.confirmed && !this.unconfirmed.has(inboxSeq)) this.owed.set(inboxSeq, messageID);
+    if (this.owed.size > this.window)
+      this.violation('I13', `${this.owed.size} unreceipted, the window is ${this.window}`);
   }
 
   receipted({ upTo, messageIDs }: Extract<Observed, { ev: 'receipted' }>): void {
-    if (upTo !== undefined) {
-      for (const set of [this.owed, this.open]) {
-        for (const inboxSeq of set.keys()) {
-          if (inboxSeq > upTo) break;
-          set.delete(inboxSeq);
-        }
-      }
+    for (const inboxSeq of this.owed.keys()) {
+      if (inboxSeq > (upTo ?? 0)) break;
+      this.receipt(inboxSeq);
     }
     for (const messageID of messageIDs ?? []) {
       const { inboxSeq } = this.received.get(messageID) ?? {};
-      if (inboxSeq === undefined) continue;
-      this.owed.delete(inboxSeq);
-      this.open.delete(inboxSeq);
+      if (inboxSeq !== undefined) this.receipt(inboxSeq);
     }
   }
 
@@ -88,6 +81,7 @@ export class DeviceHistory {
       this.violation('I6', `${inboxSeq} is confirmed, but ${messageID} (${unreceipted}) was never receipted`);
       this.owed.delete(unreceipted);
     }
+    for (const receipted of this.unconfirmed) if (receipted <= inboxSeq) this.unconfirmed.delete(receipted);
     this.confirmed = Math.max(this.confirmed, inboxSeq);
   }
 
@@ -102,6 +96,10 @@ export class DeviceHistory {
     for (const [inboxSeq, messageID] of this.inbox?.entries ?? []) {
       if (inboxSeq > this.firstCursor && !this.received.has(messageID)) yield messageID;
     }
+  }
+
+  private receipt(inboxSeq: number): void {
+    if (this.owed.delete(inboxSeq)) this.unconfirmed.add(inboxSeq);
   }
 
   private checkPlace({ inboxSeq, previous, messageID }: Received): void {
@@ -128,7 +126,7 @@ export class DeviceHistory {
   private startOver(): void {
     this.confirmed = this.high = 0;
     this.firstCursor = undefined;
-    for (const kept of [this.received, this.firstSeq, this.lastSeq, this.owed, this.open]) kept.clear();
+    for (const kept of [this.received, this.firstSeq, this.lastSeq, this.owed, this.unconfirmed]) kept.clear();
   }
 
   private violation(rule: 'I5' | 'I6' | 'I7' | 'I12' | 'I13', what: string): void {
