@@ -87,17 +87,14 @@ test('2,000 stalled connections are each closed for their own reason, and 200 us
   const alone = await round();
 
   const [memoryBefore, closesBefore] = [memory(), { ...closes.counts }];
-  const stalled = (
-    await Promise.all([
-      times(800, () => raw('')),
-      times(700, () => raw('{"messageType":"login","fromUserID":"al')),
-      times(300, halfway),
-      // Reads and does not receipt.
-      times(100, async (n) => (await device('silent', n)).resume()),
-      // Does not read, and far more waits for it than the kernel takes.
-      times(100, (n) => device('stopped', n)),
-    ])
-  ).flat();
+  // Each waits for its login: before those whose entries keep everybody busy.
+  const stalled = await times(300, halfway);
+  stalled.push(...(await times(800, () => raw(''))));
+  stalled.push(...(await times(700, () => raw('{"messageType":"login","fromUserID":"al'))));
+  // Reads and does not receipt.
+  stalled.push(...(await times(100, async (n) => (await device('silent', n)).resume())));
+  // Does not read, and far more waits for it than the kernel takes.
+  stalled.push(...(await times(100, (n) => device('stopped', n))));
   expect(stalled).toHaveLength(2_000);
   await eventually('full windows', () => beyond('silent', LARGE.count - 200) === 100, 120_000);
   await eventually(
