@@ -1,38 +1,43 @@
 import { type Service, eventually } from '@huizhi/constellation';
-import { laneOf, pairConversation } from '@huizhi/protocol';
+import { inboxLaneOf, laneOf, pairConversation } from '@huizhi/protocol';
 import { expect } from '@jest/globals';
 import pg from 'pg';
 import type { World } from './world.js';
 
-const LANES = 32;
+export type Owners = 'message' | 'offline';
 
-/** The message service's lanes, as its tables say: who writes where, and whether the log is what it must be. */
+const LANES = { message: 32, offline: 16 };
+
+/** The lanes of the message or the offline service, as its tables say: who writes where, and whether the log is what it must be. */
 export class Lanes {
   private constructor(
     private readonly world: World,
+    private readonly service: Owners,
     private readonly client: pg.Client,
   ) {}
 
-  static async of(world: World): Promise<Lanes> {
-    const client = new pg.Client({ connectionString: world.system.databaseUrl('message') });
+  static async of(world: World, service: Owners = 'message'): Promise<Lanes> {
+    const client = new pg.Client({ connectionString: world.system.databaseUrl(service) });
     client.on('error', () => undefined);
     await client.connect();
-    return new Lanes(world, client);
+    return new Lanes(world, service, client);
   }
 
   close(): Promise<void> {
     return this.client.end();
   }
 
+  /** Where what one says to the other is written: the lane of their conversation, or of the other's inbox. */
   laneOf(one: string, other: string): number {
-    return laneOf(pairConversation(one, other), LANES);
+    if (this.service === 'offline') return inboxLaneOf(other, LANES.offline);
+    return laneOf(pairConversation(one, other), LANES.message);
   }
 
-  /** The living instance that writes this pair's conversation; waits until there is one, and not one of `except`. */
+  /** The living instance that writes there; waits until there is one, and not one of `except`. */
   owner(one: string, other: string, ...except: Service[]): Promise<Service> {
     return eventually('an owner of the lane', async () => {
       const { rows } = await this.client.query<{ owner: string }>(
-        'select owner from message.lane where lane = $1 and lease_until > now()',
+        `select owner from ${this.service}.lane where lane = $1 and lease_until > now()`,
         [this.laneOf(one, other)],
       );
       const owner = this.instance(rows[0]?.owner);
@@ -44,16 +49,17 @@ export class Lanes {
   async sharedBy(...services: Service[]): Promise<void> {
     await eventually(`lanes shared by ${services.map(({ label }) => label).join(', ')}`, async () => {
       const { rows } = await this.client.query<{ owner: string; lanes: number }>(
-        'select owner, count(*)::int as lanes from message.lane where lease_until > now() group by owner',
+        `select owner, count(*)::int as lanes from ${this.service}.lane where lease_until > now() group by owner`,
       );
-      const most = Math.ceil(LANES / services.length);
+      const all = LANES[this.service];
+      const most = Math.ceil(all / services.length);
       const fair = rows.every(({ owner, lanes }) => services.includes(this.instance(owner)!) && lanes <= most);
-      const all = rows.reduce((sum, { lanes }) => sum + lanes, 0) === LANES;
-      return fair && all && rows.length === services.length;
+      const owned = rows.reduce((sum, { lanes }) => sum + lanes, 0);
+      return fair && owned === all && rows.length === services.length;
     });
   }
 
-  /** Positions are 1, 2, 3 … up to the head in every lane, `seq` in every conversation, whoever wrote them. */
+  /** Of the message service: positions are 1, 2, 3 … up to the head in every lane, `seq` in every conversation, whoever wrote them. */
   async haveNoHoles(): Promise<void> {
     const { rows: lanes } = await this.client.query(
       `select lane, head::int, coalesce(max(position), 0)::int as last, count(position)::int as events
@@ -71,6 +77,6 @@ export class Lanes {
   private instance(id: string | undefined): Service | undefined {
     if (id === undefined) return undefined;
     const mark = `"instance":${JSON.stringify(id)}`;
-    return this.world.system.instances('message').find(({ logs }) => logs.some((line) => line.includes(mark)));
+    return this.world.system.instances(this.service).find(({ logs }) => logs.some((line) => line.includes(mark)));
   }
 }
