@@ -144,7 +144,6 @@ export default tseslint.config(
       '**/config/**/*.ts',
       '**/*.test.ts',
       '**/testing/**/*.ts',
-      'libs/constellation/**/*.ts',
       'test/**/*.ts',
       'bench/**/*.ts',
     ],

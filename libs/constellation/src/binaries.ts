@@ -1,5 +1,6 @@
 import { accessSync, constants, readdirSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
+import { searchPath } from './environment.config.js';
 
 /** Absolute paths; `null` for what is not installed. The three PostgreSQL ones are of one version. */
 export interface Binaries {
@@ -24,7 +25,7 @@ const PACKAGES: Record<keyof Binaries, string> = {
 
 /** Looks in PATH and where Debian keeps servers: /usr/lib/postgresql/<newest>/bin and /usr/sbin. Starts nothing. */
 export function findBinaries(): Binaries {
-  const path = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+  const path = searchPath();
   const system = [...path, '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin'];
   // Debian's own folders come first: its PATH holds only clients, and all three programs must be of one version.
   const postgresFolder = [...debianPostgresFolders(), ...path, '/usr/local/pgsql/bin'].find(

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { certificateFor, type Certificate } from './certificate.js';
 import { createSchemas, dropDatabase, type SchemaUrls } from './database.js';
+import { sharedPostgresUrl } from './environment.config.js';
 import { DataLock } from './lock.js';
 import { Nats } from './nats.js';
 import {
@@ -211,7 +212,7 @@ export class Constellation {
   }
 
   async #server(): Promise<{ admin: string; own: boolean }> {
-    const asked = this.options.postgres ?? process.env['HZ_TEST_POSTGRES_URL'] ?? 'own';
+    const asked = this.options.postgres ?? sharedPostgresUrl() ?? 'own';
     if (typeof asked === 'object') {
       this.postgres = asked;
       return { admin: asked.url('postgres'), own: false };

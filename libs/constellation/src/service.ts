@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { inherited } from './environment.config.js';
 import { eventually } from './eventually.js';
 import { ManagedProcess, type Exit } from './process.js';
 import { projectRoot } from './project-root.js';
@@ -165,10 +166,4 @@ function entryPoint(name: string, file: 'main' | 'migrate'): string {
   const path = join(projectRoot(), 'dist', 'apps', name, 'src', `${file}.js`);
   if (!existsSync(path)) throw new Error(`${path} is missing: run \`npm run build\``);
   return path;
-}
-
-/** Nothing of ours but what a program needs to run: a variable of the caller's shell must not change a test. */
-function inherited(): Record<string, string> {
-  const names = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR'];
-  return Object.fromEntries(names.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
 }

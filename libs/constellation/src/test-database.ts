@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createSchemas, dropDatabase } from './database.js';
+import { sharedPostgresUrl } from './environment.config.js';
 import { randomSecret } from './state.js';
 
 export interface TestDatabase {
@@ -10,7 +11,7 @@ export interface TestDatabase {
 
 /** The shared server of a test run: a superuser's URL. Throws when there is none. */
 export function testPostgresUrl(): string {
-  const url = process.env['HZ_TEST_POSTGRES_URL'];
+  const url = sharedPostgresUrl();
   if (!url) {
     throw new Error(
       'HZ_TEST_POSTGRES_URL is not set. `npm test` starts a PostgreSQL for the tests and sets it; ' +
