@@ -9,3 +9,17 @@ export const PROTOCOL_VERSION = 2;
 
 /** The oldest version that is served; below it a login is answered with `upgradeRequired`. */
 export const OLDEST_VERSION = 1;
+
+/**
+ * The values of `contenType` that a client of version 1 can show, in the words of the published client. The table "The words of version 1" in
+ * docs/clients/ios.md names the source of each; a test compares the two.
+ */
+export const KINDS_OF_VERSION_1: ReadonlySet<string> = new Set([
+  'text',
+  'audio',
+  'picture',
+  'video',
+  'file',
+  'tip',
+  'repeal',
+]);

@@ -1,17 +1,16 @@
+import { KINDS_OF_VERSION_1 } from '@huizhi/protocol';
+
 /** Version 1 reads no JSON array. */
 export const FIRST_WITH_BATCHES = 2;
-/** From here on clients pass over, or show as they like, kinds of content that they do not know. */
+/** The first version whose clients handle an unknown `contenType` themselves. */
 const FIRST_WITH_OPEN_KINDS = 2;
 
-/** What the guide's client can show. */
-const KINDS_OF_VERSION_1 = new Set(['text', 'voice', 'picture', 'video', 'file', 'tip', 'repeal']);
-
-/** Shown in place of what a client is too old for. */
+/** Replaces the content of a message whose kind the client does not know. */
 const TOO_OLD = { text: 'This message cannot be shown by this version: please upgrade.' };
 
 /**
- * A delivery as a client of this version can take it: what it cannot show becomes a tip, with the same `messageID` and place, so
- * that it is receipted like any other. For version 1 the text is parsed, for all others it passes through untouched.
+ * A delivery as a client of this version can show it. For version 1 a message of an unknown kind becomes a `tip` with the same `messageID`
+ * and place, so that the client receipts it like any other. Only version 1 pays for parsing the text; for later versions it is returned as it is.
  */
 export function forVersion(version: number, delivery: string): string {
   if (version >= FIRST_WITH_OPEN_KINDS) return delivery;
