@@ -112,7 +112,7 @@ const SERVERS = {
     protocol: 'tls',
     title: 'JSON lines in base64',
     description:
-      'The same lines, each in base64, over TLS. A line that is no JSON in base64 is a bare heartbeat and comes back.',
+      'The same lines, each in base64, over TLS. A line of a client that is not base64 of an object is a heartbeat with that `beatID`.',
   },
   frames: {
     host: HOST,

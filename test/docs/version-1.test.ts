@@ -101,7 +101,7 @@ test('the golden vectors of the published client use the words of the table only
     for (const what of ['messageType', 'contenType', 'chatType', 'deviceType', 'beatID']) {
       if (raw[what] !== undefined) expect(list(of(what))).toContain(raw[what]);
     }
-    for (const field of Object.keys((raw.content ?? {}))) {
+    for (const field of Object.keys(raw.content ?? {})) {
       expect(list(of('field of content')).join()).toContain(field);
     }
   }

@@ -225,11 +225,7 @@ export class Device {
 
 const frameIn = (line: string): Frame => JSON.parse(line) as Frame;
 
-/** What is no JSON in base64 is the answer to a bare heartbeat. */
-function frameInBase64(line: string): Frame {
-  const text = Buffer.from(line, 'base64').toString('utf8');
-  return /^[[{]/.test(text) ? frameIn(text) : { bare: line };
-}
+const frameInBase64 = (line: string): Frame => frameIn(Buffer.from(line, 'base64').toString('utf8'));
 
 /** Splits lines; arrays are frames too, which the server's own decoder would refuse. */
 class LineReader {

@@ -62,13 +62,7 @@ export async function wireTo(address: GatewayAddress, mode: WireMode, path = '/w
   const { decoder, encode } = speeches[mode];
   const socket = await tlsTo(address);
   const reader = decoder();
-  socket.on('data', (bytes: Buffer) => {
-    try {
-      reader.push(bytes, heard);
-    } catch {
-      // What is no frame may be echoed as a bare heartbeat, and is none then either.
-    }
-  });
+  socket.on('data', (bytes: Buffer) => reader.push(bytes, heard));
   const raw = (bytes: Buffer | string): void => void socket.write(bytes);
   return { frames, raw, closed: closeOf(socket), say: (body) => raw(encode(body)) };
 }

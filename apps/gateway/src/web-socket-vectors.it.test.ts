@@ -13,13 +13,15 @@ interface Handshake {
   name: string;
   request: string;
   status: number;
-  answer?: string;
+  accept?: string;
+  protocol?: string | null;
 }
 interface Row {
   name: string;
   from?: 'server';
   hex: string;
-  frames: { beatID: string }[];
+  /** A string is the name of the error of a message that is refused. */
+  frames: ({ beatID: string } | string)[];
   answer?: string;
   error?: string;
 }
@@ -127,10 +129,15 @@ class Peer {
   }
 }
 
-test.each(handshakes)('answers an upgrade: $name', async ({ request, status, answer }) => {
-  const [, text] = await Peer.asks(request);
-  expect(text).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
-  if (answer !== undefined) expect(text).toBe(answer);
+const headerOf = (answer: string, name: string): string | undefined =>
+  new RegExp(`^${name}: (.*)\\r$`, 'im').exec(answer)?.[1];
+
+test.each(handshakes)('answers an upgrade: $name', async ({ request, status, accept, protocol }) => {
+  const [, answer] = await Peer.asks(request);
+  expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+  expect(headerOf(answer, 'Sec-WebSocket-Accept')).toBe(accept);
+  expect(headerOf(answer, 'Sec-WebSocket-Protocol')).toBe(protocol ?? undefined);
+  expect(headerOf(answer, 'Sec-WebSocket-Extensions')).toBeUndefined();
 });
 
 test.each(rows.filter(({ from }) => from !== 'server'))(
@@ -140,11 +147,13 @@ test.each(rows.filter(({ from }) => from !== 'server'))(
     for (const bytewise of [false, true]) {
       const peer = await Peer.loggedIn();
       await peer.sends(hex, { bytewise, mustEnd });
-      const [beats, named] = [peer.beats.filter((beat) => beat !== 'last'), peer.heard.filter(({ name }) => name)];
-      expect(beats).toEqual(frames.map(({ beatID }) => beatID));
-      expect(named.map(({ messageType, name }) => [messageType, name])).toEqual(
-        error === undefined ? [] : ['error', 'close'].map((type) => [type, error]),
-      );
+      const refused = frames.filter((frame) => typeof frame === 'string');
+      const beats = frames.filter((frame) => typeof frame !== 'string').map(({ beatID }) => beatID);
+      expect(peer.beats.filter((beat) => beat !== 'last')).toEqual(beats);
+      expect(peer.heard.filter(({ name }) => name).map(({ messageType, name }) => [messageType, name])).toEqual([
+        ...refused.map((name) => ['error', name]),
+        ...(error === undefined ? [] : ['error', 'close'].map((type) => [type, error])),
+      ]);
       const others = peer.frames.filter(({ first }) => first !== TEXT).map(({ whole }) => whole);
       expect(Buffer.concat(others).toString('hex')).toBe(answer);
     }

@@ -7,7 +7,7 @@ import { Base64LinesDecoder, encodeBase64Line } from './codec/base64-lines.js';
 import { fromServer, type Decoder } from './codec/decoder.js';
 import { encodeHzFrame, HzDecoder } from './codec/hz.js';
 import { JsonLinesDecoder } from './codec/json-lines.js';
-import type { ServerFrame } from './codec/json.js';
+import type { RefusedContentError, ServerFrame } from './codec/json.js';
 import { modeOf } from './codec/mode.js';
 import { downSchemas } from './down.js';
 import { ProtocolError } from './errors.js';
@@ -28,7 +28,9 @@ interface Stream {
   utf8?: string;
   base64?: string;
   hex?: string;
+  /** A string is the name of the error of a whole frame that is refused. */
   frames: unknown[];
+  /** The stream ends with it. */
   error?: string;
 }
 
@@ -41,8 +43,10 @@ type AnyDecoder = Decoder | Decoder<ServerFrame>;
 
 function decode(decoder: AnyDecoder, chunks: Uint8Array[]): { frames: unknown[]; error?: string } {
   const frames: unknown[] = [];
+  const add = (frame: unknown): void => void frames.push(frame);
+  const addRefused = ({ error }: RefusedContentError): void => void frames.push(error);
   try {
-    for (const chunk of chunks) decoder.push(chunk, (frame: unknown) => void frames.push(frame));
+    for (const chunk of chunks) decoder.push(chunk, add, addRefused);
   } catch (error) {
     return { frames, error: (error as ProtocolError).error };
   }
@@ -50,8 +54,8 @@ function decode(decoder: AnyDecoder, chunks: Uint8Array[]): { frames: unknown[];
 }
 
 const decoders: Record<string, (row: Stream) => AnyDecoder> = {
-  'json-lines-valid.json': ({ limit }) => new JsonLinesDecoder(limit),
-  'json-lines-invalid.json': ({ limit }) => new JsonLinesDecoder(limit),
+  'json-lines.json': ({ limit, from }) =>
+    from ? new JsonLinesDecoder(limit, fromServer) : new JsonLinesDecoder(limit),
   'base64-lines.json': ({ limit, from }) =>
     from ? new Base64LinesDecoder(limit, fromServer) : new Base64LinesDecoder(limit),
   'hz-frames.json': ({ limit, from }) => (from ? new HzDecoder(limit, fromServer) : new HzDecoder(limit)),
@@ -69,6 +73,20 @@ describe.each(Object.keys(decoders))('%s', (file) => {
     const single = Array.from(bytes, (byte) => Uint8Array.of(byte));
     expect(decode(decoderFor(row), single)).toEqual(expected);
   });
+});
+
+/** So that a decoder can be run on the rows as they are, with the first bytes deciding the mode or without. */
+test.each([
+  ['json-lines.json', 'jsonLines'],
+  ['base64-lines.json', 'base64Lines'],
+  ['hz-frames.json', 'hz'],
+] as const)('each stream of a client in %s begins as its mode does', (file, mode) => {
+  for (const row of rowsOf<Stream>(file)) {
+    const found = modeOf(bytesOf(row));
+    const isRefused = found === undefined && row.error === 'badFrame' && row.frames.length === 0;
+    if (row.from || found === 'undecided' || isRefused) continue;
+    expect([row.name, found]).toEqual([row.name, mode]);
+  }
 });
 
 interface Encoded {
@@ -162,7 +180,7 @@ interface Ids {
 }
 
 test('ids are for ever: they are stored, and other parts of the system reckon them too', () => {
-  const ids = fixture('ids.json') as Ids;
+  const ids = fixture('server/ids.json') as Ids;
   for (const [one, other, conversation] of ids.pair) expect(pairConversation(one, other)).toBe(conversation);
   for (const [creator, clientMsgID, groupID] of ids.group) expect(groupIdOf(creator, clientMsgID)).toBe(groupID);
   for (const [text, lanes, lane] of ids.lane) {

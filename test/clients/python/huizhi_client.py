@@ -6,238 +6,19 @@
 What happens is printed as one JSON object per line. The exit code is 0 when everything sent is settled and everything
 expected has been received, receipted and confirmed.
 
-    python3 huizhi_client.py vectors libs/protocol/fixtures     runs the golden vectors through this decoder
+huizhi_wire.py holds the four modes of the wire; huizhi_vectors.py runs the golden vectors through them.
 """
 
 import argparse
-import base64
-import hashlib
 import json
-import math
-import os
-import pathlib
 import random
-import re
 import socket
 import ssl
-import struct
 import sys
 import time
 import uuid
 
-MAX_EMPTY_LINES = 1000
-MAX_INTEGER = 2**53 - 1
-LEVELS_FROM_SERVER = 20
-BYTES_FROM_SERVER = 1024 * 1024
-
-
-class BadFrame(Exception):
-    def __init__(self, name):
-        super().__init__(name)
-        self.name = name
-
-
-class Decoder:
-    """Bytes in, frames out. With the defaults for what a server sends; most golden vectors are what a client may send."""
-
-    def __init__(self, limit=BYTES_FROM_SERVER, levels=LEVELS_FROM_SERVER, arrays=True):
-        self.limit, self.levels, self.arrays = limit, levels, arrays
-        self.held = b""
-
-    def frame(self, body):
-        try:
-            value = json.loads(body.decode("utf-8"), parse_constant=self.no_constant)
-        except RecursionError:
-            raise BadFrame("tooDeep") from None
-        except ValueError:
-            raise BadFrame("badFrame") from None
-        if not isinstance(value, dict) and not (self.arrays and isinstance(value, list)):
-            raise BadFrame("badFrame")
-        self.inspect(value, 1)
-        return value
-
-    @staticmethod
-    def no_constant(name):
-        raise ValueError(name)
-
-    def inspect(self, value, level):
-        if isinstance(value, str):
-            if "\0" in value or any("\ud800" <= c <= "\udfff" for c in value):
-                raise BadFrame("badText")
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            if not math.isfinite(value) or abs(value) > MAX_INTEGER:
-                raise BadFrame("badField")
-        elif isinstance(value, (dict, list)):
-            if level > self.levels:
-                raise BadFrame("tooDeep")
-            for name in value if isinstance(value, dict) else ():
-                if name == "__proto__":
-                    raise BadFrame("badField")
-                self.inspect(name, level)
-            for item in value.values() if isinstance(value, dict) else value:
-                self.inspect(item, level + 1)
-
-
-class JsonLines(Decoder):
-    empty = 0
-
-    def push(self, data):
-        self.held += data
-        while True:
-            line, end, rest = self.held.partition(b"\n")
-            if not end:
-                break
-            self.held = rest
-            line = line[:-1] if line.endswith(b"\r") else line
-            if len(line) > self.line_limit():
-                raise BadFrame("frameTooLarge")
-            if line:
-                self.empty = 0
-                yield self.line(line)
-                continue
-            self.empty += 1
-            if self.empty > MAX_EMPTY_LINES:
-                raise BadFrame("badFrame")
-        if len(self.held) > self.line_limit() + 1:
-            raise BadFrame("frameTooLarge")
-
-    def line_limit(self):
-        return self.limit
-
-    def line(self, line):
-        return self.frame(line)
-
-    @staticmethod
-    def encode(text):
-        return text.encode() + b"\n"
-
-
-class Base64Lines(JsonLines):
-    def line_limit(self):
-        return (self.limit + 2 + 2) // 3 * 4
-
-    def line(self, line):
-        if not re.match(rb"[eW][w-z0-9+/]" if self.arrays else rb"e[w-z0-9+/]", line):
-            if not re.fullmatch(rb"[A-Za-z0-9+/=._:@-]{1,64}", line):
-                raise BadFrame("badFrame")
-            return {"beatID": line.decode()}
-        padded = line if len(line) % 4 == 0 or b"=" in line else line + b"=" * (-len(line) % 4)
-        if not re.fullmatch(rb"[A-Za-z0-9+/]*={0,2}", padded) or len(padded) % 4:
-            raise BadFrame("badFrame")
-        try:
-            body = base64.b64decode(padded, validate=True)
-        except ValueError:
-            raise BadFrame("badFrame") from None
-        body = body[:-2] if body.endswith(b"\r\n") else body[:-1] if body.endswith(b"\n") else body
-        if len(body) > self.limit:
-            raise BadFrame("frameTooLarge")
-        return self.frame(body)
-
-    @staticmethod
-    def encode(text):
-        return base64.b64encode(text.encode()) + b"\n"
-
-
-class HzFrames(Decoder):
-    HEADER = struct.Struct(">2sBBHI")
-    FRAME, BATCH = 1, 2
-
-    def push(self, data):
-        self.held += data
-        while len(self.held) >= self.HEADER.size:
-            magic, version, kind, flags, length = self.HEADER.unpack_from(self.held)
-            kinds = (self.FRAME, self.BATCH) if self.arrays else (self.FRAME,)
-            if magic != b"HZ" or version != 1 or kind not in kinds or flags or not length:
-                raise BadFrame("badFrame")
-            if length > self.limit:
-                raise BadFrame("frameTooLarge")
-            end = self.HEADER.size + length
-            if len(self.held) < end:
-                return
-            body, self.held = self.held[self.HEADER.size : end], self.held[end:]
-            frame = self.frame(body)
-            if isinstance(frame, list) != (kind == self.BATCH):
-                raise BadFrame("badFrame")
-            yield frame
-
-    @classmethod
-    def encode(cls, text):
-        body = text.encode()
-        kind = cls.BATCH if text.startswith("[") else cls.FRAME
-        return cls.HEADER.pack(b"HZ", 1, kind, 0, len(body)) + body
-
-
-class WebSocketFrames(Decoder):
-    """Text messages are frames. What else the server sends is its goodbye, and a pong for who pings."""
-
-    GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-    TEXT, CLOSE, PONG = 0x81, 0x88, 0x8A
-
-    def __init__(self, *args, **more):
-        super().__init__(*args, **more)
-        self.pongs = []
-        self.closed = None  # (code, reason)
-
-    def push(self, data):
-        self.held += data
-        while len(self.held) >= 2:
-            first, length = self.held[0], self.held[1]
-            size = {126: 2, 127: 8}.get(length, 0)
-            start = 2 + size
-            if len(self.held) < start:
-                return
-            if size:
-                length = int.from_bytes(self.held[2:start], "big")
-            if length > self.limit:
-                raise BadFrame("frameTooLarge")
-            if len(self.held) < start + length:
-                return
-            payload, self.held = self.held[start : start + length], self.held[start + length :]
-            if first == self.TEXT:
-                yield self.frame(payload)
-            elif first == self.PONG:
-                self.pongs.append(payload)
-            elif first == self.CLOSE:
-                self.closed = int.from_bytes(payload[:2], "big"), payload[2:].decode()
-            else:
-                raise BadFrame("badFrame")
-
-    @classmethod
-    def encode(cls, text, mask=None):
-        body, mask = text.encode(), mask or os.urandom(4)
-        size = len(body)
-        if size < 126:
-            head = struct.pack(">BB", cls.TEXT, 0x80 | size)
-        elif size < 65536:
-            head = struct.pack(">BBH", cls.TEXT, 0x80 | 126, size)
-        else:
-            head = struct.pack(">BBQ", cls.TEXT, 0x80 | 127, size)
-        return head + mask + bytes(byte ^ mask[at % 4] for at, byte in enumerate(body))
-
-    @classmethod
-    def accept(cls, key):
-        return base64.b64encode(hashlib.sha1(key.encode() + cls.GUID).digest()).decode()
-
-    @classmethod
-    def upgrade(cls, connection, host):
-        key = base64.b64encode(os.urandom(16)).decode()
-        lines = ["GET /ws HTTP/1.1", f"Host: {host}", "Connection: Upgrade", "Upgrade: websocket"]
-        lines += ["Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {key}", "", ""]
-        connection.sendall("\r\n".join(lines).encode())
-        answer = b""
-        # Nothing comes behind it before the login.
-        while not answer.endswith(b"\r\n\r\n"):
-            data = connection.recv(4096)
-            if not data:
-                raise OSError("closed during the upgrade")
-            answer += data
-        status, *headers = answer.decode("latin-1").split("\r\n")
-        values = {name.lower(): value.strip() for name, _, value in (header.partition(":") for header in headers)}
-        if status.split(" ")[1] != "101" or values.get("sec-websocket-accept") != cls.accept(key):
-            raise OSError(f"no WebSocket: {status}")
-
-
-MODES = {"lines": JsonLines, "base64": Base64Lines, "hz": HzFrames, "websocket": WebSocketFrames}
+from huizhi_wire import BadFrame, JsonLines, MODES, WebSocketFrames
 
 
 class Stopped(Exception):
@@ -340,6 +121,9 @@ class Client:
             self.on_frame(frame)
             if self.socket is None:
                 return
+        if self.mode is WebSocketFrames and self.decoder.answers:
+            answers, self.decoder.answers = self.decoder.answers, b""
+            self.socket.sendall(answers)
 
     def do_what_is_due(self):
         now = time.monotonic()
@@ -523,72 +307,6 @@ def conversation(options):
     return None
 
 
-VECTORS = {
-    "json-lines-valid.json": JsonLines,
-    "json-lines-invalid.json": JsonLines,
-    "base64-lines.json": Base64Lines,
-    "hz-frames.json": HzFrames,
-}
-
-
-def data_of(row):
-    if "hex" in row:
-        return bytes.fromhex(row["hex"])
-    return base64.b64decode(row["base64"]) if "base64" in row else row["utf8"].encode()
-
-
-def run_vector(decoder, pieces):
-    frames = []
-    try:
-        for piece in pieces:
-            frames.extend(decoder.push(piece))
-    except BadFrame as bad:
-        return frames, bad.name
-    return frames, None
-
-
-def vectors(options):
-    results = []
-    for name, mode in VECTORS.items():
-        fixture = json.loads((pathlib.Path(options.folder) / name).read_text(encoding="utf-8"))
-        for row in fixture["rows"]:
-            data = data_of(row)
-            side = {} if row.get("from") == "server" else {"levels": 16, "arrays": False}
-            for pieces in ([data], [data[i : i + 1] for i in range(len(data))]):
-                frames, error = run_vector(mode(row["limit"], **side), pieces)
-                results.append((f"{name}: {row['name']}", frames == row["frames"] and error == row.get("error")))
-        for row in fixture.get("encodes", ()):
-            results.append((f"{name}: encodes {row['json']}", mode.encode(row["json"]) == data_of(row)))
-    results.extend(web_socket_vectors(pathlib.Path(options.folder) / "web-socket.json"))
-    failed = [name for name, good in results if not good]
-    for name in failed:
-        print(json.dumps({"failed": name}))
-    print(json.dumps({"vectors": len(results), "failed": len(failed)}))
-    return f"{len(failed)} vectors failed" if failed else None
-
-
-def web_socket_vectors(path):
-    fixture = json.loads(path.read_text(encoding="utf-8"))
-
-    def decoded(hex_text, bytewise):
-        decoder, data = WebSocketFrames(), bytes.fromhex(hex_text)
-        pieces = [data[i : i + 1] for i in range(len(data))] if bytewise else [data]
-        return decoder, [frame for piece in pieces for frame in decoder.push(piece)]
-
-    for row in fixture["handshakes"]:
-        if "accept" in row:
-            yield f"accepts {row['name']}", WebSocketFrames.accept(row["key"]) == row["accept"]
-    for row in fixture["encodes"]:
-        encoded = WebSocketFrames.encode(row["json"], bytes.fromhex(row["mask"]))
-        yield f"encodes {row['json']}", encoded.hex() == row["hex"]
-    for bytewise in (False, True):
-        for row in fixture["rows"]:
-            if row.get("from") == "server":
-                yield row["name"], decoded(row["hex"], bytewise)[1] == row["frames"]
-        for row in fixture["closes"]:
-            yield row["name"], decoded(row["hex"], bytewise)[0].closed == (row["code"], row["name"])
-
-
 def main():
     parser = argparse.ArgumentParser(description="A small Huizhi client")
     parser.add_argument("--host", default="127.0.0.1")
@@ -610,9 +328,6 @@ def main():
     talk.add_argument("--cut-after", type=int, default=0, metavar="N", help="first take N without receipts and reconnect")
     talk.add_argument("--timeout", type=float, default=30)
     talk.set_defaults(run=conversation)
-    golden = commands.add_parser("vectors", help="run the golden vectors")
-    golden.add_argument("folder")
-    golden.set_defaults(run=vectors)
     options = parser.parse_args()
     problem = options.run(options)
     if problem:

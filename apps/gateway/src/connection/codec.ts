@@ -24,18 +24,14 @@ export interface Codec {
   end(): void;
 }
 
-class StreamCodec<D extends Decoder> implements Codec {
+class StreamCodec implements Codec {
   constructor(
-    readonly decoder: D,
-    private readonly toBytes: (json: string, decoder: D) => Written,
+    readonly decoder: Decoder,
+    readonly encode: (json: string) => Written,
   ) {}
 
-  encode(json: string): Written {
-    return this.toBytes(json, this.decoder);
-  }
-
   farewell(close: string): Written {
-    return this.toBytes(close, this.decoder);
+    return this.encode(close);
   }
 
   end(): void {
@@ -46,8 +42,7 @@ class StreamCodec<D extends Decoder> implements Codec {
 /** Also what a connection is answered in that never said how it speaks. */
 export const jsonLines = (limit: number): Codec => new StreamCodec(new JsonLinesDecoder(limit), encodeJsonLine);
 
-const base64Lines = (limit: number): Codec =>
-  new StreamCodec(new Base64LinesDecoder(limit), (json, decoder) => decoder.bareAnswer(json) ?? encodeBase64Line(json));
+const base64Lines = (limit: number): Codec => new StreamCodec(new Base64LinesDecoder(limit), encodeBase64Line);
 
 const hzFrames = (limit: number): Codec => new StreamCodec(new HzDecoder(limit), encodeHzFrame);
 

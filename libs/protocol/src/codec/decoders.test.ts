@@ -145,7 +145,7 @@ test.each(rows)('$name: a server’s batches and deep frames are read by a clien
   for (const bad of ['[1]', '[[]]', '[null]']) {
     expect(decode(row.ofServer(), [row.encode(bad)])).toEqual({ frames: [], error: 'badFrame' });
   }
-  // As base64 a short one is a bare heartbeat like any other.
+  // The base64 of a short array from a client is a bare heartbeat.
   const long = `[{"a":"${'x'.repeat(60)}"}]`;
   expect(decode(row.decoder(1024), [row.encode(long)])).toEqual({ frames: [], error: 'badFrame' });
 });
@@ -216,25 +216,6 @@ test('a header that lies about the length is refused before anything of the body
   new DataView(header.buffer).setUint32(HZ.bodyLengthAt, 65_536);
   honest.push(header, () => undefined);
   expect(honest.heldBytes).toBe(HZ.headerBytes);
-});
-
-test('a bare heartbeat is a frame with its line as beatID, answered once by the same line', () => {
-  const decoder = new Base64LinesDecoder(1024);
-  const { frames } = decode(decoder, [Buffer.from('beatID\r\nYmVhdElECg==\n')]);
-  expect(frames).toEqual([{ beatID: 'beatID' }, { beatID: 'YmVhdElECg==' }]);
-  const answer = (beatID: string) => `{"beatID":"${beatID}","inboxSeq":1}`;
-  expect(decoder.bareAnswer('{"inboxSeq":1}')).toBeUndefined();
-  expect(decoder.bareAnswer(answer('other'))).toBeUndefined();
-  expect(decoder.bareAnswer(answer('YmVhdElECg=='))).toBe('YmVhdElECg==\n');
-  expect(decoder.bareAnswer(answer('beatID'))).toBe('beatID\n');
-  expect(decoder.bareAnswer(answer('beatID'))).toBeUndefined();
-});
-
-test('remembers no more bare heartbeats than a client has under way', () => {
-  const decoder = new Base64LinesDecoder(1024);
-  for (let i = 0; i < 1_000; i++) decode(decoder, [Buffer.from(`beat${i}\n`)]);
-  const answered = (i: number) => decoder.bareAnswer(`{"beatID":"beat${i}"}`) !== undefined;
-  expect([answered(0), answered(935), answered(936), answered(999)]).toEqual([false, false, true, true]);
 });
 
 test('base64 is that of everybody else', () => {
