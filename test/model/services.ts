@@ -18,8 +18,8 @@ export const OFFLINE_LANES = 2;
 /** The least that services take: what a crash under another name costs. */
 export const LEASE_MS = 500;
 export const WINDOW = 12;
-/** How long a run waits for what must come, with a mistake in the services or without: a bound for what hangs, not a measure of speed. */
-export const PATIENCE_MS = 15_000;
+/** How long a run waits for a condition, in ms. A bound for a run that hangs, not a measure of speed: the machine may be busy. */
+export const PATIENCE_MS = 60_000;
 
 /** What all services of a house need. */
 export interface Ground {

@@ -18,7 +18,7 @@ import {
 import type { Directory } from '../../apps/message/src/directory/directory.js';
 import type { FaultyBus } from './faulty-bus.js';
 import { Sender, type Sent } from './sender.js';
-import { MESSAGE_LANES, OFFLINE_LANES } from './services.js';
+import { MESSAGE_LANES, OFFLINE_LANES, PATIENCE_MS } from './services.js';
 
 let runs = 0;
 
@@ -157,14 +157,14 @@ export class Traffic {
 
   /** Until it is answered, as a gateway asks. */
   private async ask<Reply extends { error?: string }>(subject: string, request: object) {
-    for (const until = Date.now() + 15_000; ;) {
+    for (const until = performance.now() + PATIENCE_MS; ;) {
       try {
-        const answer = await this.bus.request(subject, JSON.stringify(request), { timeoutMs: 500 });
+        const answer = await this.bus.request(subject, JSON.stringify(request), { timeoutMs: 2_000 });
         const reply = decodeLines<Reply>(answer);
         if (!reply.head.error) return reply;
         if (reply.head.error !== 'unavailable') throw new RangeError(`${subject} answered ${reply.head.error}`);
       } catch (error) {
-        if (error instanceof RangeError || Date.now() > until) throw error;
+        if (error instanceof RangeError || performance.now() > until) throw error;
       }
       await new Promise((resolve) => setTimeout(resolve, 10));
     }

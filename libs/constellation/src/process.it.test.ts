@@ -21,7 +21,7 @@ const IDLE = 'console.log("up"); setInterval(() => {}, 1000);';
 const STUBBORN = `process.on("SIGTERM", () => console.log("no")); ${IDLE}`;
 
 async function isUp(probe: ManagedProcess): Promise<ManagedProcess> {
-  await eventually('the first line', () => probe.logs.includes('up'), 5_000);
+  await eventually('the first line', () => probe.logs.includes('up'));
   return probe;
 }
 
@@ -88,7 +88,7 @@ describe('ManagedProcess', () => {
     const child = identityOf(pid) as ProcessIdentity;
     expect(isAlive(child)).toBe(true);
     running.kill('SIGKILL');
-    await eventually('the orphan to end', () => !isAlive(child), 5_000);
+    await eventually('the orphan to end', () => !isAlive(child));
   }, 20_000);
 });
 

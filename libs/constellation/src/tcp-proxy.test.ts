@@ -55,10 +55,10 @@ class Client {
     return Buffer.concat(this.chunks).toString();
   }
   async receives(text: string): Promise<void> {
-    await eventually(`"${text.slice(0, 50)}" (so far "${this.text.slice(0, 50)}")`, () => this.text === text, 5_000);
+    await eventually(`"${text.slice(0, 50)}" (so far "${this.text.slice(0, 50)}")`, () => this.text === text);
   }
   async isReset(): Promise<void> {
-    await eventually('the reset', () => this.closed, 5_000);
+    await eventually('the reset', () => this.closed);
     expect(this.error).toBe('ECONNRESET');
   }
 }
@@ -69,7 +69,7 @@ describe('TcpProxy', () => {
     const client = await Client.connect(proxy.port);
     const sent = Buffer.alloc(5_000_000, 'abcdefghij');
     client.socket.write(sent);
-    await eventually('all bytes', () => Buffer.concat(client.chunks).equals(sent), 10_000);
+    await eventually('all bytes', () => Buffer.concat(client.chunks).equals(sent));
   });
 
   it('passes on an orderly end', async () => {
@@ -78,7 +78,7 @@ describe('TcpProxy', () => {
     const client = await Client.connect(proxy.port);
     client.socket.end('bye');
     await client.receives('bye');
-    await eventually('both ends to close', () => client.closed && sockets.size === 0 && proxy.connections === 0, 5_000);
+    await eventually('both ends to close', () => client.closed && sockets.size === 0 && proxy.connections === 0);
     expect(client.error).toBeUndefined();
   });
 
@@ -111,7 +111,7 @@ describe('TcpProxy', () => {
     const before = proxy.port;
     await proxy.cut();
     await client.isReset();
-    await eventually('the server side to close', () => sockets.size === 0, 5_000);
+    await eventually('the server side to close', () => sockets.size === 0);
     await expect(Client.connect(before)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
     await proxy.heal();
     expect(proxy.port).toBe(before);
@@ -126,7 +126,7 @@ describe('TcpProxy', () => {
     const proxy = await proxyTo(port);
     const old = await Client.connect(proxy.port);
     const idle = await Client.connect(proxy.port);
-    await eventually('both connections', () => sockets.size === 2, 5_000);
+    await eventually('both connections', () => sockets.size === 2);
     proxy.blackhole();
     const fresh = await Client.connect(proxy.port);
     old.socket.write('lost');
@@ -170,7 +170,7 @@ describe('TcpProxy', () => {
     expect(slow.text.length).toBeLessThan(sent.length);
     await proxy.heal();
     // At its pace it would take five seconds.
-    await eventually('all bytes', () => Buffer.concat(slow.chunks).equals(sent), 10_000);
+    await eventually('all bytes', () => Buffer.concat(slow.chunks).equals(sent));
   });
 
   it('splits: every byte on its own', async () => {
@@ -216,7 +216,7 @@ describe('TcpProxy', () => {
     client.socket.write('x');
     await eaten;
     client.socket.write('y');
-    await eventually('what is asked', () => heard.join('') === 'xy', 5_000);
+    await eventually('what is asked', () => heard.join('') === 'xy');
     const other = await Client.connect(proxy.port);
     other.socket.write('z');
     await other.receives('z');

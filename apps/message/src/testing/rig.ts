@@ -156,7 +156,7 @@ export class Rig {
   }
 
   async request<T>(subject: string, request: object): Promise<{ head: T; bodies: string[] }> {
-    return decodeLines<T>(await this.bus.request(subject, JSON.stringify(request), { timeoutMs: 3000 }));
+    return decodeLines<T>(await this.bus.request(subject, JSON.stringify(request), { timeoutMs: 20_000 }));
   }
 
   /** Resolves when the condition holds, asked again whenever something arrives. */
@@ -169,8 +169,8 @@ export class Rig {
       };
       const bound = setTimeout(() => {
         finish();
-        reject(new Error('waited 15 s for a condition'));
-      }, 15_000);
+        reject(new Error('waited 20 s for a condition'));
+      }, 20_000);
       const tick = setInterval(check, 20);
       const finish = (): void => {
         clearTimeout(bound);

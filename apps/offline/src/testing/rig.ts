@@ -138,7 +138,7 @@ export class Rig {
 export async function until(
   condition: () => boolean | Promise<boolean>,
   what = 'a condition',
-  boundMs = 15_000,
+  boundMs = 20_000,
 ): Promise<void> {
   const deadline = performance.now() + boundMs;
   while (!(await condition())) {

@@ -133,7 +133,7 @@ describe('requests', () => {
     b.subscribe('test.echo', (payload, _subject, reply) => b.respond(reply ?? '', payload));
     await settled(b);
     const replies = await Promise.all(
-      Array.from({ length: 500 }, (_, i) => a.request('test.echo', `${i}`, { timeoutMs: 5_000 })),
+      Array.from({ length: 500 }, (_, i) => a.request('test.echo', `${i}`, { timeoutMs: 20_000 })),
     );
     expect(replies.map((reply) => Buffer.from(reply).toString())).toEqual(replies.map((_, i) => `${i}`));
   });
@@ -144,6 +144,7 @@ describe('requests', () => {
     b.subscribe('test.silent', (_payload, _subject, reply) => void pending.push(reply ?? ''));
     await settled(b);
     await expect(a.request('test.silent', '', { timeoutMs: 50 })).rejects.toThrow(BusTimeoutError);
+    await eventually('the request to have arrived', () => pending.length > 0);
     b.respond(pending[0] ?? '', 'late');
     await settled(b, a);
   });
@@ -190,7 +191,7 @@ describe('when the server dies', () => {
       await settled(b);
       a.publish('test.k', `${round}`);
       await eventually('the subscription lives', () => seen.length === round);
-      expect(Buffer.from(await a.request('test.echo', 'x', { timeoutMs: 2_000 })).toString()).toBe('x');
+      expect(Buffer.from(await a.request('test.echo', 'x', { timeoutMs: 20_000 })).toString()).toBe('x');
       expect(ups).toHaveLength(round);
     }
   });

@@ -110,7 +110,7 @@ test('both sides come back after kill -9 of the server', async () => {
   });
   await nats.restart();
   const works = (): Promise<boolean> =>
-    client.request('test.double', { n: 1 }, { timeoutMs: 300, attempts: 1 }).then(
+    client.request('test.double', { n: 1 }, { timeoutMs: 2_000, attempts: 1 }).then(
       () => true,
       () => false,
     );
@@ -132,7 +132,7 @@ test('a link on which nothing moves: requests fail in bounded time, and both sid
   for (const request of during) await expect(request).rejects.toMatchObject({ code: 'timeout' });
   await Promise.all(before);
   const works = (): Promise<boolean> =>
-    client.request('test.double', { n: 21 }, { timeoutMs: 300, attempts: 1 }).then(Boolean, () => false);
+    client.request('test.double', { n: 21 }, { timeoutMs: 2_000, attempts: 1 }).then(Boolean, () => false);
   await eventually('an answer over another link', works);
   await client.close();
   await clientProxy.stop();

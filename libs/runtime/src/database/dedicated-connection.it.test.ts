@@ -195,12 +195,15 @@ describe('when the connection breaks', () => {
     const db = connection({ url: proxy.url, queryTimeoutMs: 200 });
     await db.exclusive((client) => client.query('select 1'));
     proxy.swallow = true;
-    const begun = performance.now();
-    await expect(db.exclusive(insert(1))).rejects.toThrow(ConnectionLostError);
-    await expect(connection({ url: proxy.url, connectTimeoutMs: 200 }).exclusive(insert(1))).rejects.toThrow(
-      ConnectionLostError,
-    );
-    expect(performance.now() - begun).toBeLessThan(2_000);
+    const msOf = async (work: Promise<unknown>): Promise<number> => {
+      const begun = performance.now();
+      await expect(work).rejects.toThrow(ConnectionLostError);
+      return performance.now() - begun;
+    };
+    // Well below the defaults, 5 and 3 s, and well above 200 ms: the machine may be busy.
+    expect(await msOf(db.exclusive(insert(1)))).toBeLessThan(4_000);
+    const unconnected = connection({ url: proxy.url, connectTimeoutMs: 200 });
+    expect(await msOf(unconnected.exclusive(insert(1)))).toBeLessThan(2_500);
     proxy.swallow = false;
     await db.whenConnected();
     await db.close();
