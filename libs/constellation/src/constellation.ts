@@ -1,6 +1,6 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { addressIn, reachable, redirected } from './addresses.js';
 import { certificateFor, type Certificate } from './certificate.js';
 import { createSchemas, dropDatabase, type SchemaUrls } from './database.js';
 import { sharedPostgresUrl } from './environment.config.js';
@@ -15,10 +15,13 @@ import {
   type Schema,
   type ServiceName,
 } from './options.js';
+import { serverPart, servicePart, type Part } from './part.js';
 import { freePort } from './ports.js';
 import { Postgres } from './postgres.js';
+import type { Exit } from './process.js';
 import { migrate, Service } from './service.js';
-import { randomSecret, readState, writeState } from './state.js';
+import { randomSecret, readState, temporaryFolder, writeState } from './state.js';
+import { Supervisor } from './supervisor.js';
 import { TcpProxy } from './tcp-proxy.js';
 import { testDatabaseName } from './test-database.js';
 import { signToken } from './token.js';
@@ -42,6 +45,8 @@ export class Constellation {
   #databaseUrls: Partial<SchemaUrls<Schema>> = {};
   #certificate: Certificate | undefined;
   #services: Service[] = [];
+  #parts: Part[] = [];
+  #supervisor: Supervisor | undefined;
   #proxies = new Map<string, TcpProxy>();
   #undo: { what: string; run: () => Promise<unknown> }[] = [];
   #stopped: Promise<void> | undefined;
@@ -101,6 +106,11 @@ export class Constellation {
     return this.#services.filter((service) => service.name === name);
   }
 
+  /** Every process that this constellation started, servers first. */
+  get parts(): readonly Part[] {
+    return this.#parts;
+  }
+
   /** Of the first gateway, through its proxy if it has one. */
   get address(): GatewayAddress {
     return this.addressOf(0);
@@ -146,10 +156,14 @@ export class Constellation {
   async add(name: ServiceName, env: Record<string, string> = {}): Promise<Service> {
     const service = await this.#launch(name, env);
     await service.waitReady(this.options.readyMs);
+    for (const part of this.#parts) if (part.label === service.label) this.#supervisor?.watch(part);
     return service;
   }
 
-  /** Calls back when a process ends that nobody asked to; `report` says which, with its last log lines. */
+  /**
+   * Calls back when a process ends although this program did not end it, and is not started again (`supervise`).
+   * `report` names the process and has its last log lines.
+   */
   onCrash(listener: (name: string, report: string) => void): void {
     this.#crashListener = listener;
   }
@@ -165,6 +179,7 @@ export class Constellation {
 
   async #undoAll(): Promise<void> {
     const errors: unknown[] = [];
+    await this.#supervisor?.stop().catch((error: unknown) => errors.push(error));
     // What the lock and the files protect must be gone before them: strictly in reverse order.
     for (const { what, run } of this.#undo.reverse()) {
       await run().catch((error: unknown) => errors.push(new Error(`${what} failed`, { cause: error })));
@@ -188,6 +203,10 @@ export class Constellation {
     const ready = Promise.all(this.#services.map((service) => service.waitReady(this.options.readyMs)));
     await (signal ? Promise.race([ready, aborted(signal)]) : ready);
     signal?.throwIfAborted();
+    const { supervise } = this.options;
+    if (!supervise) return;
+    this.#supervisor = new Supervisor(supervise);
+    for (const part of this.#parts) this.#supervisor.watch(part);
   }
 
   async #startServers(): Promise<void> {
@@ -225,7 +244,8 @@ export class Constellation {
     });
     this.postgres = postgres;
     this.#undo.push({ what: 'stopping PostgreSQL', run: () => postgres.stop() });
-    postgres.onCrash(() => this.#crashed('PostgreSQL', serverReport('PostgreSQL', postgres.logs)));
+    const part = this.#add(serverPart('postgres', postgres));
+    postgres.onCrash((exit) => this.#crashed(part, exit, serverReport('PostgreSQL', postgres.logs)));
     return { admin: postgres.url('postgres'), own: true };
   }
 
@@ -248,7 +268,8 @@ export class Constellation {
     this.nats = nats;
     this.#natsUrlOf = (user) => nats.urlOf(user);
     this.#undo.push({ what: 'stopping NATS', run: () => nats.stop() });
-    nats.onCrash(() => this.#crashed('NATS', serverReport('NATS', nats.logs)));
+    const part = this.#add(serverPart('nats', nats));
+    nats.onCrash((exit) => this.#crashed(part, exit, serverReport('NATS', nats.logs)));
   }
 
   async #launch(name: ServiceName, extra: Record<string, string> = {}): Promise<Service> {
@@ -264,8 +285,10 @@ export class Constellation {
     };
     const files = join(this.dataDir, 'services', label);
     const service = new Service({ name, label, env, logFile: `${files}.log`, pidFile: `${files}.pid` });
-    service.onCrash(() => this.#crashed(label, service.describe('ended unexpectedly')));
+    const part = servicePart(service);
+    service.onCrash((exit) => this.#crashed(part, exit, service.describe('ended unexpectedly')));
     await service.launch();
+    this.#add(part);
     this.#services.push(service);
     this.#undo.push({ what: `stopping ${label}`, run: () => service.stop() });
     return service;
@@ -337,8 +360,14 @@ export class Constellation {
     return this.options.instances?.[name] ?? (core ? 1 : 0);
   }
 
-  #crashed(name: string, report: string): void {
-    this.#crashListener?.(name, report);
+  #add(part: Part): Part {
+    this.#parts.push(part);
+    return part;
+  }
+
+  #crashed(part: Part, exit: Exit, report: string): void {
+    if (this.#supervisor) this.#supervisor.died(part, exit);
+    else this.#crashListener?.(part.label, report);
   }
 
   #print(line: string): void {
@@ -356,18 +385,6 @@ interface Ways {
   postgres?: TcpProxy;
 }
 
-/** PostgreSQL's user must be able to pass through the folder when we are root; the files in it are closed to others. */
-function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'huizhi-'));
-  chmodSync(folder, 0o711);
-  return folder;
-}
-
-/** Where a gateway that listens on this address is found from here. */
-function reachable(host: string | undefined): string {
-  return host === undefined || ['', '0.0.0.0', '::'].includes(host) ? '127.0.0.1' : host;
-}
-
 function serverReport(name: string, logs: readonly string[]): string {
   return `${name} ended unexpectedly. Its last log lines:\n${logs.slice(-30).join('\n')}`;
 }
@@ -377,17 +394,4 @@ function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
-}
-
-function addressIn(href: string, defaultPort: number): { host: string; port: number } {
-  const url = new URL(href);
-  return { host: url.hostname, port: Number(url.port || defaultPort) };
-}
-
-function redirected(href: string, proxy: TcpProxy | undefined): string {
-  if (!proxy) return href;
-  const url = new URL(href);
-  url.hostname = proxy.host;
-  url.port = String(proxy.port);
-  return url.href;
 }

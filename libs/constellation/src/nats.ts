@@ -70,6 +70,10 @@ export class Nats {
     return this.#process?.running ? this.#process.pid : undefined;
   }
 
+  get logFile(): string {
+    return join(this.dataDir, 'nats.log');
+  }
+
   get logs(): readonly string[] {
     return this.#process?.logs ?? [];
   }
@@ -133,7 +137,7 @@ export class Nats {
       args: ['--config', config],
       env: {},
       pidFile: join(this.dataDir, 'pid'),
-      logFile: join(this.dataDir, 'nats.log'),
+      logFile: this.logFile,
     });
     this.#process = server;
     if (this.#crashListener) server.onCrash(this.#crashListener);

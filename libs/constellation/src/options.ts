@@ -35,6 +35,11 @@ export interface ConstellationOptions {
   readyMs?: number;
   /** Gives up a start under way: what runs already is stopped, and `start` rejects with the signal's reason. */
   signal?: AbortSignal;
+  /**
+   * Starts again what ends by itself, servers too, and is told so, one line each. Without it what ends stays ended: tests
+   * kill on purpose.
+   */
+  supervise?: (line: string) => void;
   /** Progress, one line per step. */
   print?: (line: string) => void;
 }

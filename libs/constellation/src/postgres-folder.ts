@@ -1,5 +1,16 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
@@ -40,6 +51,45 @@ export function postgresFolder(dataDir: string): PostgresFolder {
 export function makeClusterFolder(path: string, user: PostgresFolder['user']): void {
   mkdirSync(path, { mode: 0o700 });
   if (user) chownSync(path, user.uid, user.gid);
+}
+
+/**
+ * Removes the `postmaster.pid` of a server that was killed, when another program has its pid now: PostgreSQL would take that
+ * program for the old server and refuse to start. Every process of a server works in the cluster's folder; while one does, the
+ * file stays. Without /proc PostgreSQL decides alone.
+ */
+export function removeStalePid(cluster: string): void {
+  const file = join(cluster, 'postmaster.pid');
+  let pid: number;
+  try {
+    pid = Number(readFileSync(file, 'utf8').split('\n', 1)[0]);
+  } catch {
+    return;
+  }
+  // A pid that nothing has is no problem: PostgreSQL finds that out itself.
+  if (process.platform !== 'linux' || !isExisting(pid)) return;
+  if (!hasProcess(realpathSync(cluster))) rmSync(file, { force: true });
+}
+
+function isExisting(pid: number): boolean {
+  try {
+    statSync(`/proc/${pid}`);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether a process that we may look at has this as its working folder. */
+function hasProcess(folder: string): boolean {
+  return readdirSync('/proc').some((entry) => {
+    if (!/^\d+$/.test(entry)) return false;
+    try {
+      return readlinkSync(`/proc/${entry}/cwd`) === folder;
+    } catch {
+      return false;
+    }
+  });
 }
 
 function systemUser(name: string): PostgresFolder['user'] {

@@ -8,7 +8,7 @@ import { requireBinary } from './binaries.js';
 import { eventually } from './eventually.js';
 import { isAlive, identityOf } from './pid-file.js';
 import { freePort } from './ports.js';
-import { makeClusterFolder, postgresFolder, type PostgresFolder } from './postgres-folder.js';
+import { makeClusterFolder, postgresFolder, removeStalePid, type PostgresFolder } from './postgres-folder.js';
 import { ManagedProcess, type Exit } from './process.js';
 import { descendants } from './process-tree.js';
 import { randomSecret, readState, writeState } from './state.js';
@@ -92,6 +92,10 @@ export class Postgres {
     return this.pid === undefined ? [] : [this.pid, ...descendants(this.pid)];
   }
 
+  get logFile(): string {
+    return join(this.options.dataDir, 'postgres.log');
+  }
+
   get logs(): readonly string[] {
     return this.#process?.logs ?? [];
   }
@@ -162,6 +166,7 @@ export class Postgres {
   }
 
   async #spawn(): Promise<ManagedProcess> {
+    removeStalePid(join(this.folder.home, 'cluster'));
     const settings = { ...SETTINGS, ...this.options.settings, port: String(this.port) };
     const server = await ManagedProcess.spawn({
       name: 'postgres',
@@ -175,7 +180,7 @@ export class Postgres {
       uid: this.folder.user?.uid,
       gid: this.folder.user?.gid,
       pidFile: join(this.options.dataDir, 'pid'),
-      logFile: join(this.options.dataDir, 'postgres.log'),
+      logFile: this.logFile,
       // "Immediate" shutdown: the postmaster ends its backends; the next start recovers.
       orphanSignal: 'SIGQUIT',
     });

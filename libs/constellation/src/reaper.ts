@@ -17,12 +17,12 @@ for entry in $list; do kill -"\${entry%%:*}" "\${entry#*:}" 2>/dev/null; done
 `;
 
 let shell: ChildProcess | undefined;
-const guarded = new Set<number>();
+const guarded = new Map<number, NodeJS.Signals>();
 
 /** From now on `pid` gets `signal` if this process ends without having called `unguard`. */
 export function guard(pid: number, signal: NodeJS.Signals): void {
-  guarded.add(pid);
-  tell(`add ${pid} ${signal.replace(/^SIG/, '')}`);
+  guarded.set(pid, signal);
+  tell(addition(pid, signal));
 }
 
 export function unguard(pid: number): void {
@@ -34,6 +34,8 @@ export function unguard(pid: number): void {
   }
 }
 
+const addition = (pid: number, signal: string): string => `add ${pid} ${signal.replace(/^SIG/, '')}`;
+
 function tell(line: string): void {
   shell ??= startShell();
   shell.stdin?.write(`${line}\n`);
@@ -43,6 +45,14 @@ function startShell(): ChildProcess {
   const child = spawn('/bin/sh', ['-c', SCRIPT], { detached: true, stdio: ['pipe', 'ignore', 'ignore'], env: {} });
   // It must neither keep us alive nor take us with it: without it only the clean-up after a crash is lost.
   child.on('error', () => undefined);
+  const startedAt = performance.now();
+  // A shell that was killed is replaced, so that what runs stays guarded; one that cannot live is not.
+  child.once('exit', () => {
+    if (shell !== child) return;
+    shell = undefined;
+    if (performance.now() - startedAt < 1_000) return;
+    for (const [pid, signal] of guarded) tell(addition(pid, signal));
+  });
   child.stdin.on('error', () => undefined);
   child.unref();
   if (child.stdin instanceof Socket) child.stdin.unref();

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { inherited } from './environment.config.js';
 import { eventually } from './eventually.js';
 import { ManagedProcess, type Exit } from './process.js';
@@ -18,6 +19,8 @@ export interface ServiceOptions {
 
 const READY_MS = 30_000;
 const STOP_MS = 15_000;
+/** Between two looks at a service that is not ready for long. */
+const NOT_READY_POLL_MS = 1_000;
 const MIGRATE_MS = 60_000;
 
 /** One running instance of a service: `node dist/apps/<name>/src/main.js`. */
@@ -89,6 +92,10 @@ export class Service {
     return this.#process?.running ?? false;
   }
 
+  get logFile(): string | undefined {
+    return this.options.logFile;
+  }
+
   /** The last 2,000 lines of this run. */
   get logs(): readonly string[] {
     return this.#process?.logs ?? [];
@@ -126,6 +133,20 @@ export class Service {
 
   resume(): void {
     this.#started().resume();
+  }
+
+  /** Starts it again after it has ended. Resolves when it is ready, however long that takes; rejects when it ends before. */
+  async startAgain(): Promise<void> {
+    await this.launch();
+    for (let boundMs = READY_MS; ; boundMs = 0) {
+      try {
+        return await this.waitReady(boundMs);
+      } catch (error) {
+        // A process that runs waits for something, for example for a server that is being started again, too.
+        if (!this.running) throw error;
+        await delay(NOT_READY_POLL_MS);
+      }
+    }
   }
 
   /** The same ports; `env` is laid over what it had. Stops it first if it runs. Resolves when ready. */

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 
 /** Random, safe in URLs, SQL literals and configuration files. 192 bits. */
 export function randomSecret(): string {
@@ -30,4 +31,11 @@ export function writeState(file: string, state: object): void {
   const draft = `${file}.${process.pid}.tmp`;
   writeFileSync(draft, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 });
   renameSync(draft, file);
+}
+
+/** A new folder. When we are root, PostgreSQL's user must be able to pass through it; the files in it are closed to others. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'huizhi-'));
+  chmodSync(folder, 0o711);
+  return folder;
 }

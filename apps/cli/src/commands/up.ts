@@ -24,7 +24,11 @@ export function upCommand(): Command {
 }
 
 async function up(options: UpOptions, say: (line: string) => void): Promise<number> {
-  const stop = stopSignal(() => say('Stopping …'));
+  const stop = stopSignal(
+    () => say('Stopping … (Ctrl-C again ends everything at once)'),
+    // The reaper ends the processes; PostgreSQL recovers at the next start, the lock is taken over.
+    () => process.exit(130),
+  );
   const started = performance.now();
   let running: Constellation;
   try {
@@ -33,6 +37,8 @@ async function up(options: UpOptions, say: (line: string) => void): Promise<numb
       dataDir: options.data,
       instances: { gateway: 1, message: 1, offline: 1, media: 1, push: 1 },
       signal: stop.signal,
+      // The demonstration is to show a failure, not to get over it.
+      ...(options.demo ? {} : { supervise: say }),
       print: (line) => say(`==> ${line} (${((performance.now() - started) / 1000).toFixed(1)} s)`),
     });
   } catch (error) {
@@ -59,7 +65,7 @@ async function up(options: UpOptions, say: (line: string) => void): Promise<numb
   return code;
 }
 
-/** The conversation, then (without `--demo`) until a signal or the death of a part. */
+/** The conversation, then (without `--demo`) until a signal. With `--demo` a process that ends fails it. */
 async function whileUp(
   running: Constellation,
   options: UpOptions,
@@ -85,7 +91,8 @@ async function whileUp(
   if (outcome === 'asked') return options.demo ? 130 : 0;
   if (outcome === 'dead') return 1;
   if (options.demo) return outcome.failed === 0 ? 0 : 1;
-  await introduce(running, SAMPLE_USERS);
+  // A process may be killed at this moment; then they log in for the first time with `hz chat`.
+  await introduce(running, SAMPLE_USERS).catch((error: unknown) => say(`\n${messages(error)}`));
   say(await banner(running));
   return (await Promise.race([dead, asked])) === 'asked' ? 0 : 1;
 }

@@ -1,4 +1,4 @@
-import { projectRoot, type Constellation } from '@huizhi/constellation';
+import { projectRoot, type Constellation, type Part } from '@huizhi/constellation';
 import { join } from 'node:path';
 
 export const SAMPLE_USERS = ['alice', 'bob'];
@@ -9,10 +9,6 @@ export async function banner(running: Constellation): Promise<string> {
   const { host, port, ca } = running.address;
   const certificate = running.certificateFile;
   const tls = ca !== '' && certificate !== undefined;
-  const services = ['gateway', 'message', 'offline', 'media', 'push'] as const;
-  const health = services
-    .flatMap((name) => running.instances(name))
-    .map((each) => `${each.label}: ${each.baseUrl}/readyz`);
   const users = await Promise.all(
     SAMPLE_USERS.map(async (user) => ({ user, token: await running.token(user, { expiresIn: TOKEN_LIFE }) })),
   );
@@ -36,7 +32,7 @@ export async function banner(running: Constellation): Promise<string> {
     `  gateway      ${host}:${port}`,
     ...(tls ? [`  certificate  ${certificate}`] : []),
     `  data         ${running.dataDir}`,
-    ...health.map((line, i) => `  ${i === 0 ? 'health     ' : '           '}  ${line}`),
+    ...processes(running.parts),
     '',
     `Sample users (tokens are good for ${TOKEN_LIFE}):`,
     ...users.map(({ user, token }) => `  ${user}  ${token}`),
@@ -50,7 +46,29 @@ export async function banner(running: Constellation): Promise<string> {
     '  and paste, as one line:',
     `  ${JSON.stringify(login)}`,
     '',
+    ...invitation(running.parts),
     'Next: docs/protocol.md tells what to send; `npm test` runs the tests, `npm run bench` measures.',
     '',
   ].join('\n');
+}
+
+function processes(parts: readonly Part[]): string[] {
+  const width = Math.max(...parts.map(({ label }) => label.length));
+  return parts.map(({ label, pid = '-', baseUrl }, i) => {
+    const health = baseUrl === undefined ? '' : `  ${baseUrl}/readyz`;
+    return `  ${(i === 0 ? 'processes' : '').padEnd(11)}  ${label.padEnd(width)}  pid ${String(pid).padEnd(7)}${health}`.trimEnd();
+  });
+}
+
+/** Of each kind one: what stores a message, what clients are connected to, and the database. */
+const WORTH_KILLING = ['message-1', 'gateway-1', 'postgres'];
+
+function invitation(parts: readonly Part[]): string[] {
+  const shown = parts.filter(({ label, pid }) => WORTH_KILLING.includes(label) && pid !== undefined);
+  if (shown.length === 0) return [];
+  return [
+    'Kill any of these processes while the two chat. It is started again; no message is lost, doubled or reordered:',
+    ...shown.map(({ label, pid }) => `  kill -9 ${String(pid).padEnd(7)}  # ${label}`),
+    '',
+  ];
 }

@@ -3,16 +3,20 @@ export interface StopSignal {
   dispose(): void;
 }
 
-/**
- * SIGINT and SIGTERM become one abort. Further ones are ignored, since a terminal and `npm` may both send us Ctrl-C: every
- * step of stopping is bounded, so waiting is safe.
- */
-export function stopSignal(onStop: () => void): StopSignal {
+/** A terminal, `npm` and the start script may each pass on the same Ctrl-C: within this time, milliseconds, they count as one. */
+const SAME_MS = 500;
+
+/** SIGINT or SIGTERM becomes an abort, of which `onStop` tells; the next one calls `onHurry`, to end at once. */
+export function stopSignal(onStop: () => void, onHurry: () => void): StopSignal {
   const controller = new AbortController();
+  let last = 0;
   const handler = (): void => {
-    if (controller.signal.aborted) return;
-    onStop();
-    controller.abort(new Error('interrupted'));
+    const before = last;
+    last = performance.now();
+    if (!controller.signal.aborted) {
+      onStop();
+      controller.abort(new Error('interrupted'));
+    } else if (last - before > SAME_MS) onHurry();
   };
   process.on('SIGINT', handler);
   process.on('SIGTERM', handler);
