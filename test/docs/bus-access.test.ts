@@ -43,9 +43,18 @@ test('compose: the server has a password of every user, each service its own, an
     ),
   );
   expect(services['nats']?.volumes).toEqual([`./${CONFIG}:/etc/nats/nats.conf:ro`]);
-  const urls = Object.entries(services).map(([name, { environment }]) => [name, environment?.['NATS_URL']]);
-  expect(Object.fromEntries(urls.filter(([, url]) => url))).toEqual(
-    Object.fromEntries(SERVICES.map((service) => [service, `nats://${service}:\${${passwordOf(service)}}@nats:4222`])),
+  const users = Object.entries(services).flatMap(([name, { environment = {} }]) => {
+    const { NATS_HOST, NATS_USER, NATS_PASSWORD } = environment;
+    expect(environment).not.toHaveProperty('NATS_URL');
+    return NATS_HOST === undefined ? [] : [[name, { NATS_HOST, NATS_USER, NATS_PASSWORD }] as const];
+  });
+  expect(Object.fromEntries(users)).toEqual(
+    Object.fromEntries(
+      SERVICES.map((service) => [
+        service,
+        { NATS_HOST: 'nats', NATS_USER: service, NATS_PASSWORD: `\${${passwordOf(service)}}` },
+      ]),
+    ),
   );
 });
 
@@ -75,7 +84,8 @@ test('Kubernetes: the server has a password of every user, each service its own,
   for (const service of SERVICES) {
     expect(environmentOf(service).filter(({ name }) => name.startsWith('NATS_'))).toEqual([
       { name: 'NATS_PASSWORD', valueFrom: { secretKeyRef: { name: 'huizhi', key: passwordOf(service) } } },
-      { name: 'NATS_URL', value: `nats://${service}:$(NATS_PASSWORD)@nats:4222` },
+      { name: 'NATS_HOST', value: 'nats' },
+      { name: 'NATS_USER', value: service },
     ]);
   }
 });

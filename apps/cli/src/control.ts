@@ -1,5 +1,5 @@
 import { connect } from '@nats-io/transport-node';
-import { inboxOf } from '@huizhi/protocol';
+import { inboxOf, serverUrlProblem } from '@huizhi/protocol';
 import { randomUUID } from 'node:crypto';
 
 const CONNECT_MS = 5_000;
@@ -16,7 +16,11 @@ interface Answer<Reply> {
  * @param natsUrl with credentials; several servers with commas. @throws an error that says what to do
  */
 export async function controlRequest<Reply>(natsUrl: string, command: string, data: object): Promise<Reply> {
-  const urls = natsUrl.split(',').map((one) => new URL(one));
+  const urls = natsUrl.split(',').map((one) => {
+    const problem = serverUrlProblem(one.trim(), ['nats', 'tls'], true);
+    if (problem !== undefined) throw new Error(`the URL of the bus (--nats, NATS_URL) ${problem}`);
+    return new URL(one.trim());
+  });
   const { username = '', password = '' } = urls[0] ?? {};
   const user = decodeURIComponent(username);
   const client = await connect({

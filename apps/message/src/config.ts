@@ -3,18 +3,20 @@ import {
   defineConfig,
   integerSetting,
   laneVariables,
-  urlSetting,
+  serverVariables,
   type ConfigOf,
 } from '@huizhi/runtime';
 
 export const messageConfig = defineConfig({
   ...commonVariables('message'),
   ...laneVariables,
-  MESSAGE_DATABASE_URL: {
-    schema: urlSetting(['postgres', 'postgresql']),
-    doc: 'PostgreSQL with a role that owns the schema `message`, and nothing else.',
-    secret: true,
-  },
+  ...serverVariables({
+    prefix: 'MESSAGE_DATABASE',
+    schemes: ['postgresql', 'postgres'],
+    port: 5432,
+    database: true,
+    doc: 'PostgreSQL, as the role that owns the schema `message`',
+  }),
   MESSAGE_LANES: {
     schema: integerSetting(1, 1024),
     default: 32,

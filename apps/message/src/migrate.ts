@@ -1,11 +1,9 @@
-import { migrateService } from '@huizhi/runtime';
+import { environment, migrateService, pickVariables, readConfig } from '@huizhi/runtime';
 import { messageConfig } from './config.js';
 import { databaseOptions } from './database.js';
 
-await migrateService({
-  urlName: 'MESSAGE_DATABASE_URL',
-  url: messageConfig.variables.MESSAGE_DATABASE_URL,
-  lanesName: 'MESSAGE_LANES',
-  lanes: messageConfig.variables.MESSAGE_LANES,
-  options: (url) => databaseOptions(url, 'message migrate'),
+await migrateService(() => {
+  const definition = pickVariables(messageConfig, ['NODE_ENV', 'MESSAGE_DATABASE_URL', 'MESSAGE_LANES']);
+  const { MESSAGE_DATABASE_URL: url, MESSAGE_LANES: lanes } = readConfig(definition, environment());
+  return { database: databaseOptions(url, 'message migrate'), lanes };
 });

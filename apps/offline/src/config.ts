@@ -4,7 +4,7 @@ import {
   defineConfig,
   integerSetting,
   laneVariables,
-  urlSetting,
+  serverVariables,
   type CommonConfig,
   type LaneConfig,
 } from '@huizhi/runtime';
@@ -26,11 +26,13 @@ export const MAX_RETENTION_DAYS = 366;
 export const offlineConfig = defineConfig<OfflineConfig>({
   ...commonVariables('offline'),
   ...laneVariables,
-  OFFLINE_DATABASE_URL: {
-    schema: urlSetting(['postgres', 'postgresql']),
-    doc: 'PostgreSQL, as the role that owns the schema `offline`.',
-    secret: true,
-  },
+  ...serverVariables({
+    prefix: 'OFFLINE_DATABASE',
+    schemes: ['postgresql', 'postgres'],
+    port: 5432,
+    database: true,
+    doc: 'PostgreSQL, as the role that owns the schema `offline`',
+  }),
   OFFLINE_LANES: {
     schema: integerSetting(1, MAX_LANES),
     default: 16,

@@ -86,7 +86,7 @@ export class Nats {
   /** With the credentials of a service, or of `hz` commands. */
   urlOf(user: BusUser | typeof TEST_USER, through?: { host: string; port: number }): string {
     const { host, port } = through ?? this;
-    return `nats://${user}:${this.state.passwords[user]}@${host}:${port}`;
+    return `nats://${user}:${encodeURIComponent(this.state.passwords[user])}@${host}:${port}`;
   }
 
   onCrash(listener: (exit: Exit) => void): void {

@@ -107,7 +107,7 @@ export class Postgres {
     through?: { host: string; port: number },
   ): string {
     const { host, port } = through ?? this;
-    return `postgresql://${role.name}:${role.password}@${host}:${port}/${database}`;
+    return `postgresql://${role.name}:${encodeURIComponent(role.password)}@${host}:${port}/${database}`;
   }
 
   /** Does nothing when it exists. */

@@ -24,6 +24,7 @@ export * from './down.js';
 export * from './errors.js';
 export * from './frames.js';
 export * from './ids.js';
+export { serverUrlOf, serverUrlProblem, type ServerParts } from './server-url.js';
 export { isUserID } from './schema.js';
 export { targetOf, readUp, upSchemas, type Up } from './up.js';
 export type { Chat } from './up/chat.js';

@@ -7,6 +7,7 @@ export { environment, type Environment } from './config/environment.js';
 export {
   ConfigError,
   defineConfig,
+  pickVariables,
   readConfig,
   type ConfigDefinition,
   type ConfigOf,
@@ -22,9 +23,9 @@ export {
   durationSetting,
   integerSetting,
   textSetting,
-  urlSetting,
   type Setting,
 } from './config/settings.js';
+export { serverVariables, urlSetting, type ServerOptions, type ServerVariables } from './config/url.js';
 
 export { createLogger, silentLogger, type Logger } from './log/logger.js';
 export { NestLogger } from './log/nest-logger.js';

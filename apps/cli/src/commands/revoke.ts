@@ -1,7 +1,8 @@
 import { projectRoot } from '@huizhi/constellation';
 import { commands, type RevokeCommand, type RevokeReply } from '@huizhi/protocol';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { join } from 'node:path';
+import { busFromEnvironment } from '../bus.config.js';
 import { controlRequest } from '../control.js';
 import { busOf } from '../target.js';
 
@@ -16,11 +17,16 @@ export function revokeCommand(): Command {
     .description('revoke all tokens of a user that were issued until now, and end its sessions everywhere')
     .argument('<user>', 'whose tokens')
     .option('--data <folder>', 'data folder of a local `hz up`', join(projectRoot(), '.data'))
-    .addOption(new Option('--nats <url>', 'the bus, with credentials, of another system').env('NATS_URL'))
+    .option(
+      '--nats <url>',
+      'the bus, with credentials, of another system (default: NATS_URL, or NATS_HOST, NATS_USER …)',
+    )
     .action(async (user: string, options: RevokeOptions, command: Command) => {
       try {
         const request: RevokeCommand = { user };
-        const reply = await controlRequest<RevokeReply>(busOf(options), commands.revokeTokens, request);
+        const nats = options.nats ?? busFromEnvironment();
+        const bus = busOf({ ...options, ...(nats === undefined ? {} : { nats }) });
+        const reply = await controlRequest<RevokeReply>(bus, commands.revokeTokens, request);
         const from = new Date(reply.tokensValidFrom * 1_000).toISOString();
         process.stdout.write(`${user}: ${reply.sessions} sessions ended; tokens issued from ${from} on are good\n`);
       } catch (error) {

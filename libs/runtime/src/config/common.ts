@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Variables } from './config.js';
-import { choiceSetting, integerSetting, textSetting, urlSetting } from './settings.js';
+import { choiceSetting, integerSetting, textSetting } from './settings.js';
+import { serverVariables } from './url.js';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -31,11 +32,7 @@ export function commonVariables(service: string): Variables<CommonConfig> {
       default: 'json',
       doc: 'One JSON object per line on standard output.',
     },
-    NATS_URL: {
-      schema: urlSetting(['nats', 'tls'], true),
-      doc: 'Where the bus is, like nats://127.0.0.1:4222; several servers with commas. May hold credentials.',
-      secret: true,
-    },
+    ...serverVariables({ prefix: 'NATS', schemes: ['nats', 'tls'], many: true, port: 4222, doc: 'Where the bus is' }),
     HTTP_HOST: {
       schema: textSetting(255, /^[^\s/]+$/, 'a host name or address'),
       default: '127.0.0.1',

@@ -92,6 +92,8 @@ test('the documentation table has a row per variable', () => {
   const table = configTable(definition);
   expect(table).toContain('| `LANES` | `32` | How many lanes. |');
   expect(table).toContain('| `TLS` | `true` | Whether TLS \\| plaintext. |');
-  expect(table).toContain('| `ADMIN_KEY` | **required** | The key. Secret. |');
+  expect(table).toContain(
+    '| `ADMIN_KEY` | **required** | The key. Secret; `ADMIN_KEY_FILE` may name a file that holds it. |',
+  );
   expect(table).toContain('`message-` and 8 random hex digits');
 });

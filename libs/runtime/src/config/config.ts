@@ -1,4 +1,5 @@
 import type { Environment } from './environment.js';
+import { secretFileOf, withSecretFiles } from './secret-files.js';
 import type { Setting } from './settings.js';
 
 /**
@@ -13,7 +14,16 @@ export interface Variable<Out> {
   readonly defaultDoc?: string;
   /** One sentence for the operator, with unit and consequence. */
   readonly doc: string;
+  /** Never shown. May come from a file, which `<name>_FILE` names. */
   readonly secret?: boolean;
+  /** How to make it of other variables, for when it is unset. */
+  readonly composed?: Composed;
+}
+
+export interface Composed {
+  readonly parts: readonly string[];
+  /** `undefined` when none of the parts is set. */
+  readonly from: (env: Environment) => string | ConfigProblem | undefined;
 }
 
 export interface ConfigProblem {
@@ -50,22 +60,43 @@ export function defineConfig<Values extends object>(
   return check ? { variables, check } : { variables };
 }
 
+/** Some of a service's variables, with those that they may be made of. No check across variables. */
+export function pickVariables<Values extends object, Name extends string & keyof Values>(
+  definition: ConfigDefinition<Values>,
+  names: readonly Name[],
+): ConfigDefinition<Pick<Values, Name>> {
+  const picked = new Set<string>(
+    names.flatMap((name) => [name, ...(definition.variables[name].composed?.parts ?? [])]),
+  );
+  const variables = Object.fromEntries(entries(definition).filter(([name]) => picked.has(name)));
+  return { variables: variables as unknown as Variables<Pick<Values, Name>> };
+}
+
 /**
- * Pure: text in, one frozen typed object out.
+ * Text in, one frozen typed object out. Reads nothing but the files that hold secrets.
  * @throws ConfigError
  */
 export function readConfig<Values extends object>(
   definition: ConfigDefinition<Values>,
-  env: Environment,
+  given: Environment,
 ): Readonly<Values> {
-  const problems: ConfigProblem[] = [];
+  const all = entries(definition);
+  const { env, problems } = withSecretFiles(all, given);
   const values: Record<string, unknown> = {};
-  for (const [name, variable] of entries(definition)) {
-    const outcome = readVariable(variable, env[name], env['NODE_ENV'] === 'production');
-    if ('problem' in outcome) problems.push({ variable: name, problem: outcome.problem });
+  const isGood = (name: string): boolean =>
+    !problems.some(({ variable }) => [name, secretFileOf(name)].includes(variable));
+  // Last those that are made of others.
+  for (const [name, variable] of all.toSorted(([, a], [, b]) => Number('composed' in a) - Number('composed' in b))) {
+    const { composed } = variable;
+    if (![name, ...(composed?.parts ?? [])].every(isGood)) continue;
+    const text = composed?.from(env) ?? env[name];
+    const outcome = typeof text === 'object' ? text : readVariable(variable, text, env['NODE_ENV'] === 'production');
+    if ('problem' in outcome) problems.push({ variable: name, ...outcome });
     else values[name] = outcome.value;
   }
-  if (problems.length > 0) throw new ConfigError(problems);
+  const order = new Map(all.map(([name], i) => [name, i]));
+  const place = ({ variable }: ConfigProblem): number => order.get(variable) ?? -1;
+  if (problems.length > 0) throw new ConfigError(problems.sort((a, b) => place(a) - place(b)));
 
   const config = Object.freeze(values) as Readonly<Values>;
   const crossed = [...(definition.check?.(config) ?? [])];
@@ -86,8 +117,12 @@ function readVariable(
   }
   const result = variable.schema.safeParse(text);
   if (result.success) return { value: result.data };
+  const { issues } = result.error;
+  const messages = issues.map((issue) => issue.message).join('; ');
+  if (issues.some((issue) => issue.code === 'custom' && issue.params?.['isWhole']))
+    return { problem: `${messages}. ${variable.doc}` };
   const got = variable.secret ? 'the given value is not' : `"${text.slice(0, 80)}" is not`;
-  return { problem: `${result.error.issues.map((issue) => issue.message).join('; ')}: ${got}. ${variable.doc}` };
+  return { problem: `${messages}: ${got}. ${variable.doc}` };
 }
 
 export function defaultOf(variable: Variable<unknown>): unknown {

@@ -1,4 +1,5 @@
 import { defaultOf, entries, type ConfigDefinition } from './config.js';
+import { secretFileOf } from './secret-files.js';
 
 /** The configuration as it may be logged or shown: secrets are replaced, whether they came from outside or not. */
 export function redactedConfig<Values extends object>(
@@ -12,8 +13,14 @@ export function redactedConfig<Values extends object>(
 /** The variables as a Markdown table, in the order of their declaration: the generated documentation is made of it. */
 export function configTable<Values extends object>(definition: ConfigDefinition<Values>): string {
   const rows = entries(definition).map(([name, variable]) => {
-    const value = 'default' in variable ? (variable.defaultDoc ?? shown(defaultOf(variable))) : '**required**';
-    const doc = variable.secret ? `${variable.doc} Secret.` : variable.doc;
+    const value = variable.composed
+      ? '**required**, or its parts'
+      : 'default' in variable
+        ? (variable.defaultDoc ?? shown(defaultOf(variable)))
+        : '**required**';
+    const doc = variable.secret
+      ? `${variable.doc} Secret; \`${secretFileOf(name)}\` may name a file that holds it.`
+      : variable.doc;
     return `| \`${name}\` | ${cell(value)} | ${cell(doc)} |`;
   });
   return ['| variable | default | meaning |', '|---|---|---|', ...rows, ''].join('\n');

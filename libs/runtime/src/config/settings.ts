@@ -3,7 +3,20 @@ import { z } from 'zod';
 /** Every setting comes as text; `Out` is what the program sees. */
 export type Setting<Out> = z.ZodType<Out, string>;
 
-function parsed<Out>(parse: (text: string) => Out | undefined, expected: string): Setting<Out> {
+/** A problem is a sentence without its subject, the variable, and without the value; it is shown as it is. */
+export type Parsed<Out> = { readonly value: Out } | { readonly problem: string };
+
+/** A setting whose parser says itself what is wrong. */
+export function parsed<Out>(parse: (text: string) => Parsed<Out>): Setting<Out> {
+  return z.string().transform((text, context) => {
+    const outcome = parse(text);
+    if ('value' in outcome) return outcome.value;
+    context.addIssue({ code: 'custom', message: outcome.problem, params: { isWhole: true } });
+    return z.NEVER;
+  });
+}
+
+function expecting<Out>(parse: (text: string) => Out | undefined, expected: string): Setting<Out> {
   return z.string().transform((text, context) => {
     const value = parse(text.trim());
     if (value !== undefined) return value;
@@ -14,12 +27,12 @@ function parsed<Out>(parse: (text: string) => Out | undefined, expected: string)
 
 /** `true` or `false`, nothing else: a silently misread boolean has switched off security before. */
 export function booleanSetting(): Setting<boolean> {
-  return parsed((text) => (text === 'true' ? true : text === 'false' ? false : undefined), 'true or false');
+  return expecting((text) => (text === 'true' ? true : text === 'false' ? false : undefined), 'true or false');
 }
 
 /** Decimal digits with an optional sign, within the bounds (both inclusive). */
 export function integerSetting(min: number, max: number): Setting<number> {
-  return parsed((text) => {
+  return expecting((text) => {
     const value = /^-?\d{1,15}$/.test(text) ? Number(text) : NaN;
     return value >= min && value <= max ? value : undefined;
   }, `an integer, ${min} to ${max}`);
@@ -29,28 +42,20 @@ const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h:
 
 /** A whole number with its unit (`250ms`, `10s`, `5m`, `2h`, `30d`); the value is in milliseconds. A bare number is an error. */
 export function durationSetting(minMs: number, maxMs: number): Setting<number> {
-  return parsed((text) => {
+  return expecting((text) => {
     const [, digits, unit] = /^(\d{1,12})(ms|s|m|h|d)$/.exec(text) ?? [];
     const value = digits && unit ? Number(digits) * (UNITS[unit] ?? NaN) : NaN;
     return value >= minMs && value <= maxMs ? value : undefined;
   }, `a duration with a unit (ms, s, m, h, d), ${minMs} ms to ${maxMs} ms`);
 }
 
-/** A URL of one of the schemes, given without the colon; several separated by commas if `many`. */
-export function urlSetting(schemes: readonly string[], many = false): Setting<string> {
-  const good = (text: string): boolean =>
-    URL.canParse(text) && schemes.includes(new URL(text).protocol.slice(0, -1)) && new URL(text).host !== '';
-  const expected = `a URL like ${schemes[0]}://host:port${many ? ', or several with commas' : ''}`;
-  return parsed((text) => ((many ? text.split(',') : [text]).every(good) ? text : undefined), expected);
-}
-
 export function choiceSetting<const Choice extends string>(choices: readonly Choice[]): Setting<Choice> {
-  return parsed((text) => choices.find((choice) => choice === text), `one of ${choices.join(', ')}`);
+  return expecting((text) => choices.find((choice) => choice === text), `one of ${choices.join(', ')}`);
 }
 
 /** Text of at most `maxLength` characters, optionally of a given shape, which `expected` puts in words. */
 export function textSetting(maxLength = 1_000, shape?: RegExp, expected?: string): Setting<string> {
-  return parsed(
+  return expecting(
     (text) => (text.length <= maxLength && (!shape || shape.test(text)) ? text : undefined),
     expected ?? `text of at most ${maxLength} characters`,
   );
