@@ -29,10 +29,17 @@ test.each([
   ['two ways to check tokens', { JWKS_URL: 'https://example.org/keys' }, ['JWT_SECRET']],
   ['a short secret', { JWT_SECRET: 'short' }, ['JWT_SECRET']],
   ['a duration without a unit', { HEARTBEAT: '20' }, ['HEARTBEAT']],
+  ['a star for a host', { ALLOWED_ORIGINS: 'https://*.example' }, ['ALLOWED_ORIGINS']],
+  ['a star alone', { ALLOWED_ORIGINS: '*' }, ['ALLOWED_ORIGINS']],
+  ['an origin with a path', { ALLOWED_ORIGINS: 'http://localhost:*/' }, ['ALLOWED_ORIGINS']],
 ])('refuses %s', (_, env, variables) => {
   expect(problems(env)).toEqual(variables);
 });
 
 test('starts in production with public keys and no secret', () => {
   expect(problems({ NODE_ENV: 'production', JWT_SECRET: '', JWKS_URL: 'https://example.org/keys' })).toEqual([]);
+});
+
+test('takes origins with any port', () => {
+  expect(problems({ ALLOWED_ORIGINS: 'http://localhost:*,https://[::1]:*,https://chat.example' })).toEqual([]);
 });

@@ -66,11 +66,11 @@ const variables = {
   ALLOWED_ORIGINS: {
     schema: textSetting(
       10_000,
-      /^(|https?:\/\/[^\s,/]+(,https?:\/\/[^\s,/]+)*)$/i,
-      'origins like https://chat.example, separated by commas',
+      /^(|https?:\/\/[^\s,/*]+(:\*)?(,https?:\/\/[^\s,/*]+(:\*)?)*)$/i,
+      'origins like https://chat.example or http://localhost:*, separated by commas',
     ),
     default: '',
-    doc: 'Whose pages may open a WebSocket, separated by commas; empty: only those of the same host. No `Origin`, no browser: let in.',
+    doc: 'Whose pages may open a WebSocket, separated by commas; `http://localhost:*` allows every port of that host. Empty: only pages of the same host. A request without `Origin` comes from no browser and is allowed.',
   },
   UPGRADE_URL: text('Where clients that are too old are sent.'),
   MESSAGE_LANES: count(32, 1, MAX_LANES, 'Lanes of the message service; must be what its database says.'),

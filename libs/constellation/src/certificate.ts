@@ -5,6 +5,7 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { requireBinary } from './binaries.js';
+import { inherited } from './environment.config.js';
 
 export interface Certificate {
   certFile: string;
@@ -26,11 +27,16 @@ export async function certificateFor(folder: string, host = LOCAL): Promise<Cert
   const keyFile = join(folder, 'gateway-key.pem');
   if (!isUsable(certFile, keyFile, host)) {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    await run(requireBinary('openssl'), [
-      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-sha256'],
-      ...['-keyout', keyFile, '-out', certFile, '-days', '365', '-subj', '/CN=localhost'],
-      ...['-addext', `subjectAltName=${names(host)}`, '-addext', 'extendedKeyUsage=serverAuth'],
-    ]);
+    await run(
+      requireBinary('openssl'),
+      [
+        ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-sha256'],
+        ...['-keyout', keyFile, '-out', certFile, '-days', '365', '-subj', '/CN=localhost'],
+        ...['-addext', `subjectAltName=${names(host)}`, '-addext', 'extendedKeyUsage=serverAuth'],
+      ],
+      // OPENSSL_CONF of the caller may name another configuration.
+      { env: inherited() },
+    );
     chmodSync(keyFile, 0o600);
   }
   return { certFile, keyFile, ca: readFileSync(certFile, 'utf8') };

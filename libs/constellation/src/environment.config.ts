@@ -9,8 +9,12 @@ export const sharedPostgresUrl = (): string | undefined => process.env['HZ_TEST_
 export const searchPath = (): string[] =>
   (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
 
-/** For a program that is started: nothing of ours but what it needs to run. A variable of the caller's shell must not change a test. */
+/**
+ * For a program that is started: nothing of ours but what it needs to run. A variable of the caller's shell, a language or a
+ * time zone among them, must change neither a test nor a local start.
+ */
 export function inherited(): Record<string, string> {
-  const names = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR'];
+  // The last one: behind a proxy that has a certificate of its own, nothing outside can be reached without.
+  const names = ['PATH', 'HOME', 'TMPDIR', 'NODE_EXTRA_CA_CERTS'];
   return Object.fromEntries(names.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
 }

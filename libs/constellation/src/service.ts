@@ -11,7 +11,7 @@ export interface ServiceOptions {
   name: string;
   /** For messages and files: "gateway-1". */
   label: string;
-  /** All it sees, with PATH, HOME, LANG and TZ of ours. Must hold HTTP_PORT. */
+  /** All it sees, with PATH, HOME, TMPDIR and NODE_EXTRA_CA_CERTS of ours. Must hold HTTP_PORT. */
   env: Record<string, string>;
   logFile?: string;
   pidFile?: string;

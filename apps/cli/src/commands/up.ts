@@ -4,8 +4,12 @@ import { Command } from 'commander';
 import { join } from 'node:path';
 import { runDemo } from '../demo/run-demo.js';
 import { banner, SAMPLE_USERS } from '../up/banner.js';
-import { settingsFromEnvironment } from '../up/settings.config.js';
+import { environmentOf } from '../up/environment.config.js';
+import { serviceConfigs } from '../up/service-configs.js';
+import { settingsFrom, SettingsError } from '../up/settings.config.js';
 import { stopSignal } from '../up/stop-signal.js';
+
+const SERVICES = ['gateway', 'message', 'offline', 'media', 'push'] as const;
 
 interface UpOptions {
   data: string;
@@ -32,10 +36,12 @@ async function up(options: UpOptions, say: (line: string) => void): Promise<numb
   const started = performance.now();
   let running: Constellation;
   try {
+    const { options: settings, notes } = settingsFrom(environmentOf(), await serviceConfigs(SERVICES));
+    for (const note of notes) say(`==> ${note}`);
     running = await Constellation.start({
-      ...settingsFromEnvironment(),
+      ...settings,
       dataDir: options.data,
-      instances: { gateway: 1, message: 1, offline: 1, media: 1, push: 1 },
+      instances: Object.fromEntries(SERVICES.map((name) => [name, 1])),
       signal: stop.signal,
       // The demonstration is to show a failure, not to get over it.
       ...(options.demo ? {} : { supervise: say }),
@@ -46,6 +52,10 @@ async function up(options: UpOptions, say: (line: string) => void): Promise<numb
     if (stop.signal.aborted) {
       say('Stopped.');
       return options.demo ? 130 : 0;
+    }
+    if (error instanceof SettingsError) {
+      say(error.message);
+      return 1;
     }
     say(
       error instanceof DataFolderInUseError ? `\nHuizhi is running already: ${error.message}.` : `\n${messages(error)}`,

@@ -1,27 +1,104 @@
-import type { ConstellationOptions } from '@huizhi/constellation';
+import type { ConstellationOptions, ServiceName } from '@huizhi/constellation';
+import type { ServiceConfigs } from './service-configs.js';
+import { similarTo } from './similar.js';
 
-/** Variables a developer may set for the services of `hz up`; everything else they get from the constellation. */
-const PASSED_ON = ['LOG_LEVEL', 'FAILPOINTS'];
-const MESSAGE = ['MESSAGE_LANES'];
-const OFFLINE = ['OFFLINE_LANES', 'MESSAGE_LANES'];
-const GATEWAY = ['GATEWAY_HOST', 'GATEWAY_PORT', 'TLS', 'AUTH', 'MESSAGE_LANES', 'OFFLINE_LANES'];
+type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What the environment says about servers and services: a URL given means that server is not started. */
-export function settingsFromEnvironment(env: NodeJS.ProcessEnv = process.env): ConstellationOptions {
-  const pick = (names: string[]): Record<string, string> =>
-    Object.fromEntries(names.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
+/** What a start decides itself, since it makes ports, certificate and tokens, and starts one process of each service. */
+const DECIDED = [
+  ...['HTTP_HOST', 'HTTP_PORT', 'INSTANCE_ID', 'TLS_CERT_FILE', 'TLS_KEY_FILE'],
+  ...['JWT_SECRET', 'JWT_SECRET_FILE', 'JWKS_URL', 'JWT_ISSUER', 'JWT_AUDIENCE'],
+];
+/** Servers that are there already; they say where, not how a service behaves. */
+const SERVER = /^(NATS|MESSAGE_DATABASE|OFFLINE_DATABASE)_(URL|HOST|PORT|USER|PASSWORD|NAME|SSLMODE)(_FILE)?$/;
+
+/** For web development: a dev server on this machine, whatever its port. */
+const LOCAL_ORIGINS = ['localhost', '127.0.0.1', '[::1]']
+  .flatMap((host) => [`http://${host}:*`, `https://${host}:*`])
+  .join();
+
+export class SettingsError extends Error {
+  override name = 'SettingsError';
+}
+
+export interface UpSettings {
+  readonly options: ConstellationOptions;
+  /** What the start says about variables that have no effect, one line each. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Passes every variable of the services on, except those that the start decides. A server that is named is not started.
+ * @throws SettingsError that names every wrong variable
+ */
+export function settingsFrom(env: Environment, configs: ServiceConfigs): UpSettings {
+  const given: NonNullable<ConstellationOptions['env']> = { all: { NODE_ENV: 'development' } };
   const databaseUrls: NonNullable<ConstellationOptions['databaseUrls']> = {};
-  if (env['MESSAGE_DATABASE_URL']) databaseUrls.message = env['MESSAGE_DATABASE_URL'];
-  if (env['OFFLINE_DATABASE_URL']) databaseUrls.offline = env['OFFLINE_DATABASE_URL'];
+  const problems = new Set<string>();
+  let nats: string | undefined;
+  for (const [service, { variables, read }] of configs) {
+    const set = [...variables].filter((name) => env[name]?.trim());
+    const valuesOf = (names: readonly string[]): Record<string, string> =>
+      Object.fromEntries(names.map((name) => [name, env[name] as string]));
+    const servers = set.filter((name) => SERVER.test(name));
+    const own = (given[service] = {
+      ...(service === 'gateway' ? { ALLOWED_ORIGINS: LOCAL_ORIGINS } : {}),
+      ...valuesOf(set.filter((name) => isPassed(name, env))),
+    });
+    const { problems: wrong, values } = read({ ...startsOwn(service, servers), ...own, ...valuesOf(servers) });
+    for (const problem of wrong) problems.add(problem);
+    if (isNamed('NATS', servers)) nats = values['NATS_URL'] as string;
+    for (const schema of ['message', 'offline'] as const) {
+      const prefix = databaseOf(schema);
+      if (isNamed(prefix, servers)) databaseUrls[schema] = values[`${prefix}_URL`] as string;
+    }
+  }
+  if (problems.size > 0) throw new SettingsError(['Wrong variables:', ...problems].join('\n  '));
+  const known = new Set([...configs.values()].flatMap(({ variables }) => [...variables]));
   return {
-    postgres: 'own',
-    databaseUrls,
-    ...(env['NATS_URL'] ? { nats: env['NATS_URL'] } : {}),
-    env: {
-      all: { NODE_ENV: 'development', ...pick(PASSED_ON) },
-      message: pick(MESSAGE),
-      offline: pick(OFFLINE),
-      gateway: pick(GATEWAY),
-    },
+    options: { postgres: 'own', databaseUrls, ...(nats === undefined ? {} : { nats }), env: given },
+    notes: notesOn(env, known),
   };
+}
+
+const databaseOf = (service: ServiceName): string => `${service.toUpperCase()}_DATABASE`;
+const isNamed = (prefix: string, servers: readonly string[]): boolean =>
+  servers.some((name) => name.startsWith(`${prefix}_`));
+
+function isPassed(name: string, env: Environment): boolean {
+  if (name === 'NODE_ENV' || DECIDED.includes(name) || SERVER.test(name)) return false;
+  // The start takes a free port itself, and keeps it from one start to the next.
+  return !(name === 'GATEWAY_PORT' && env[name]?.trim() === '0');
+}
+
+/** In place of what a service gets from the start: for the check only. */
+function startsOwn(service: ServiceName, servers: readonly string[]): Record<string, string> {
+  const database = databaseOf(service);
+  return {
+    HTTP_PORT: '0',
+    ...(isNamed('NATS', servers) ? {} : { NATS_URL: 'nats://127.0.0.1:4222' }),
+    ...(isNamed(database, servers) ? {} : { [`${database}_URL`]: 'postgresql://127.0.0.1:5432/huizhi' }),
+    ...{ TLS_CERT_FILE: 'own', TLS_KEY_FILE: 'own', JWT_SECRET: 'x'.repeat(32) },
+  };
+}
+
+function notesOn(env: Environment, known: ReadonlySet<string>): string[] {
+  const names = Object.keys(env).filter((name) => env[name]?.trim());
+  const ignored = names.filter((name) => DECIDED.includes(name));
+  const mode = env['NODE_ENV']?.trim();
+  const mistyped = names.flatMap((name) => {
+    const similar = known.has(name) ? undefined : similarTo(name, known);
+    return similar === undefined ? [] : [`${name} is no variable of a service: is ${similar} meant?`];
+  });
+  return [
+    ...(mode && mode !== 'development'
+      ? [
+          `NODE_ENV=${mode} has no effect: a local start is always development, with a certificate and secrets of its own`,
+        ]
+      : []),
+    ...(ignored.length > 0
+      ? [`without effect, since a local start decides them itself: ${ignored.sort().join(', ')}`]
+      : []),
+    ...mistyped,
+  ];
 }

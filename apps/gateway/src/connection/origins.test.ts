@@ -16,6 +16,21 @@ test.each([
   ['no host', 'https://chat.example', undefined, NONE, false],
   ['a host that is none', 'https://chat.example', 'a b', NONE, false],
   ['one that is listed', 'https://app.example', 'chat.example', ['https://app.example'], true],
+  ['a listed host with any port', 'http://localhost:5173', 'chat.example', ['http://localhost:*'], true],
+  [
+    'a listed host with any port, by the port of the scheme',
+    'http://localhost',
+    'chat.example',
+    ['http://localhost:*'],
+    true,
+  ],
+  ['a listed address with any port', 'http://[::1]:3000', 'chat.example', ['http://[::1]:*'], true],
+  ['any port, by another scheme', 'https://localhost:5173', 'chat.example', ['http://localhost:*'], false],
+  ['any port, of a host that begins alike', 'http://localhost.evil.example:80', 'x', ['http://localhost:*'], false],
+  ['any port, of a host that ends alike', 'http://evil-localhost:80', 'x', ['http://localhost:*'], false],
+  ['any port, with a user before the host', 'http://localhost:1@evil.example', 'x', ['http://localhost:*'], false],
+  ['any port, no origin to speak of', 'null', 'x', ['http://localhost:*'], false],
+  ['a star as the origin', 'http://localhost:*', 'x', [], false],
   ['only those that are listed', 'https://chat.example', 'chat.example', ['https://app.example'], false],
 ])('%s', (_, origin, host, allowed, expected) => {
   expect(isAllowedOrigin(origin, host, new Set(allowed))).toBe(expected);

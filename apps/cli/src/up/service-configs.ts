@@ -1,0 +1,68 @@
+import { projectRoot, type ServiceName } from '@huizhi/constellation';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What a service reads of its environment, as far as a start needs to know. */
+export interface ServiceConfig {
+  /** Names of all variables, with those of files that hold secrets. */
+  readonly variables: ReadonlySet<string>;
+  /** What the service would make of an environment. */
+  readonly read: (env: Environment) => Reading;
+}
+
+export interface Reading {
+  /** What is wrong, as `<name>: <sentence>`; then there are no values. */
+  readonly problems: readonly string[];
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+export type ServiceConfigs = ReadonlyMap<ServiceName, ServiceConfig>;
+
+interface Definition {
+  readonly variables: Readonly<Record<string, { readonly secret?: boolean }>>;
+}
+
+interface ConfigModule {
+  readonly readConfig: (definition: Definition, env: Environment) => Reading['values'];
+}
+
+/**
+ * The services are programs of their own: their definitions are read from the build that is started, as the generated documents do.
+ * @throws when there is no build
+ */
+export async function serviceConfigs(names: readonly ServiceName[]): Promise<ServiceConfigs> {
+  const { readConfig } = await built<ConfigModule>('libs/runtime/src/config/config.js');
+  const load = async (name: ServiceName): Promise<[ServiceName, ServiceConfig]> => {
+    const { [`${name}Config`]: definition } = await built<Record<string, Definition>>(`apps/${name}/src/config.js`);
+    if (!definition) throw new Error(`apps/${name}/src/config.ts exports no ${name}Config`);
+    const variables = Object.entries(definition.variables).flatMap(([variable, { secret }]) =>
+      secret ? [variable, `${variable}_FILE`] : [variable],
+    );
+    return [name, { variables: new Set(variables), read: (env) => reading(() => readConfig(definition, env)) }];
+  };
+  const configs: [ServiceName, ServiceConfig][] = [];
+  // One after the other: they share most of what they import.
+  for (const name of names) configs.push(await load(name));
+  return new Map(configs);
+}
+
+function reading(read: () => Reading['values']): Reading {
+  try {
+    return { problems: [], values: read() };
+  } catch (error) {
+    const { problems } = error as { problems?: readonly { variable: string; problem: string }[] };
+    if (problems === undefined) throw error;
+    return { problems: problems.map(({ variable, problem }) => `${variable}: ${problem}`), values: {} };
+  }
+}
+
+async function built<Module>(path: string): Promise<Module> {
+  const file = join(projectRoot(), 'dist', path);
+  try {
+    return (await import(pathToFileURL(file).href)) as Module;
+  } catch (cause) {
+    throw new Error(`cannot load ${file}: run \`npm run build\``, { cause });
+  }
+}
