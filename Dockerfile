@@ -5,7 +5,7 @@ FROM ${NODE_IMAGE} AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 # Not `npm ci`: with npm 11 it can reject a lock file that lists other platforms' packages. No install script is needed.
-RUN npm install --no-audit --no-fund --ignore-scripts
+RUN npm install --no-audit --no-fund --ignore-scripts --include=dev --include=optional
 COPY nest-cli.json tsconfig.json tsconfig.build.json ./
 COPY scripts/clean.mjs scripts/
 COPY libs libs

@@ -1,3 +1,4 @@
+import { startEnvironment } from './environment.mjs';
 import { cli, run } from './run.mjs';
 import { setup } from './setup.mjs';
 
@@ -9,6 +10,6 @@ await cli(async () => {
   const program = isPlot
     ? ['scripts/generate-docs.mjs']
     : ['dist/apps/cli/src/main.js', 'bench', ...process.argv.slice(2)];
-  const { code } = await run(process.execPath, program);
+  const { code } = await run(process.execPath, program, { env: startEnvironment(process.env) });
   return code;
 });

@@ -1,8 +1,11 @@
+import { startEnvironment } from './environment.mjs';
 import { cli, run } from './run.mjs';
 import { setup } from './setup.mjs';
 
 await cli(async () => {
   await setup();
-  const { code } = await run(process.execPath, ['dist/apps/cli/src/main.js', 'fuzz', ...process.argv.slice(2)]);
+  const { code } = await run(process.execPath, ['dist/apps/cli/src/main.js', 'fuzz', ...process.argv.slice(2)], {
+    env: startEnvironment(process.env),
+  });
   return code;
 });

@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { installArguments, toolEnvironment } from './environment.mjs';
 import { cli, root, run, step, UserError } from './run.mjs';
 
 const MIN_NODE = [20, 19];
@@ -37,10 +38,9 @@ function checkNode() {
 async function installPackages() {
   const wanted = newest([join(root, 'package.json'), join(root, 'package-lock.json')]);
   if (modified(INSTALL_STAMP) >= wanted) return;
-  // Not `npm ci`: with npm 11 it can reject a lock file that lists other platforms' packages.
-  const args = ['install', '--no-audit', '--no-fund', '--ignore-scripts'];
-  await step('installing npm packages', 'npm', args, {
-    fix: 'Is the npm registry reachable? Try `npm install` by hand.',
+  await step('installing npm packages', 'npm', installArguments, {
+    fix: 'Is the npm registry reachable? Try `npm install --include=dev` by hand.',
+    env: toolEnvironment(process.env),
   });
   writeFileSync(INSTALL_STAMP, '');
 }
@@ -72,19 +72,19 @@ async function installServers(forTests) {
 }
 
 function missingPrograms(forTests) {
-  const env = process.env;
+  const isServerNamed = (prefix) => Boolean(process.env[`${prefix}_URL`] || process.env[`${prefix}_HOST`]);
   const wanted = [
     {
       what: `PostgreSQL ${MIN_POSTGRES} or newer (server programs)`,
       ...{ debian: 'postgresql', brew: 'postgresql@16' },
-      needed: !(env.MESSAGE_DATABASE_URL && env.OFFLINE_DATABASE_URL),
+      needed: !(isServerNamed('MESSAGE_DATABASE') && isServerNamed('OFFLINE_DATABASE')),
       found: () => postgresFolder() !== undefined,
     },
     {
       what: 'nats-server',
       debian: 'nats-server',
       brew: 'nats-server',
-      needed: !env.NATS_URL,
+      needed: !isServerNamed('NATS'),
       found: () => find('nats-server'),
     },
     { what: 'openssl', debian: 'openssl', brew: 'openssl', needed: true, found: () => find('openssl') },
@@ -128,7 +128,10 @@ async function build() {
   );
   if (modified(BUILD_STAMP) >= newest(sources)) return;
   const started = new Date();
-  await step('building', 'npm', ['run', '--silent', 'build'], { fix: 'Mend the errors above and start again.' });
+  await step('building', 'npm', ['run', '--silent', 'build'], {
+    fix: 'Mend the errors above and start again.',
+    env: toolEnvironment(process.env),
+  });
   mkdirSync(join(root, 'dist'), { recursive: true });
   // As of the beginning: what was saved during the build is not in it.
   writeFileSync(BUILD_STAMP, `${started.toISOString()}\n`);

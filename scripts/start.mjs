@@ -1,8 +1,10 @@
+import { startEnvironment } from './environment.mjs';
 import { cli, run } from './run.mjs';
 import { setup } from './setup.mjs';
 
 await cli(async () => {
   await setup();
-  const { code } = await run(process.execPath, ['dist/apps/cli/src/main.js', 'up', ...process.argv.slice(2)]);
+  const args = ['dist/apps/cli/src/main.js', 'up', ...process.argv.slice(2)];
+  const { code } = await run(process.execPath, args, { env: startEnvironment(process.env) });
   return code;
 });

@@ -3,12 +3,16 @@ import { mkdtempSync, chmodSync, existsSync, readFileSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { startEnvironment } from './environment.mjs';
 import { cli, root, run } from './run.mjs';
 import { setup } from './setup.mjs';
 
 await cli(async () => {
-  // The servers of the tests are always our own, whatever the shell names.
-  for (const name of ['MESSAGE_DATABASE_URL', 'OFFLINE_DATABASE_URL', 'NATS_URL']) delete process.env[name];
+  // The servers of the tests are always our own, whatever the shell names. What node-postgres reads is removed from this process,
+  // too, which starts the first of them.
+  for (const name of Object.keys(process.env)) {
+    if (/^((MESSAGE|OFFLINE)_DATABASE_|NATS_|PG[A-Z_]+$)/.test(name)) delete process.env[name];
+  }
   await setup({ forTests: true });
   const folder = mkdtempSync(join(tmpdir(), 'huizhi-test-'));
   // PostgreSQL runs as another user when we are root.
@@ -35,11 +39,17 @@ async function jest(resultFile, postgresUrl) {
       ...['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'],
       ...[...workers, ...timeout, '--json', `--outputFile=${resultFile}`, ...args],
     ],
-    { env: { ...process.env, HZ_TEST_POSTGRES_URL: postgresUrl } },
+    { env: testEnvironment(postgresUrl) },
   );
   const count = counts(resultFile);
   console.log(`${count.passed} passed, ${count.failed} failed`);
   return code !== 0 ? code : count.failed > 0 ? 1 : 0;
+}
+
+/** Jest takes NODE_ENV as it is, and `test` when there is none. */
+function testEnvironment(postgresUrl) {
+  const { NODE_ENV: _, ...env } = startEnvironment(process.env);
+  return { ...env, HZ_TEST_POSTGRES_URL: postgresUrl };
 }
 
 /** A test file that cannot even be loaded counts as one failed test. */

@@ -3,6 +3,6 @@
  * or PGPASSWORD of the caller's shell belong to other servers than the one that is started here.
  */
 export function environmentOf(): Readonly<Record<string, string | undefined>> {
-  for (const name of Object.keys(process.env)) if (/^PG[A-Z]+$/.test(name)) delete process.env[name];
+  for (const name of Object.keys(process.env)) if (/^PG[A-Z_]+$/.test(name)) delete process.env[name];
   return { ...process.env };
 }
