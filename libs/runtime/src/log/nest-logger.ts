@@ -1,9 +1,19 @@
 import type { LoggerService } from '@nestjs/common';
 import type { Logger } from './logger.js';
+import { RateLimitedLog } from './rate-limited.js';
 
-/** Nest's own lines in our format. Its `log` lines (routes, modules) are start-up noise and go to debug. */
+const INTERVAL_MS = 10_000;
+
+/**
+ * Lines of Nest itself in our format. Its `log` lines (routes, modules) are start-up noise and go to debug. Warnings and errors, of
+ * which Nest writes one per failed request, are limited per context.
+ */
 export class NestLogger implements LoggerService {
-  constructor(private readonly logger: Logger) {}
+  private readonly failures: Logger;
+
+  constructor(private readonly logger: Logger) {
+    this.failures = new RateLimitedLog(logger, INTERVAL_MS, (_, fields) => String(fields?.['context']));
+  }
 
   log(message: unknown, ...rest: unknown[]): void {
     this.logger.debug('nest', fields(message, rest));
@@ -18,15 +28,15 @@ export class NestLogger implements LoggerService {
   }
 
   warn(message: unknown, ...rest: unknown[]): void {
-    this.logger.warn('nest', fields(message, rest));
+    this.failures.warn('nest', fields(message, rest));
   }
 
   error(message: unknown, ...rest: unknown[]): void {
-    this.logger.error('nest', fields(message, rest));
+    this.failures.error('nest', fields(message, rest));
   }
 
   fatal(message: unknown, ...rest: unknown[]): void {
-    this.logger.error('nest', fields(message, rest));
+    this.failures.error('nest', fields(message, rest));
   }
 }
 
