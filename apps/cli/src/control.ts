@@ -1,45 +1,33 @@
-import { connect } from '@nats-io/transport-node';
-import { inboxOf, serverUrlProblem } from '@huizhi/protocol';
+import { serverUrlProblem, type CommandName, type ControlCommands } from '@huizhi/protocol';
 import { randomUUID } from 'node:crypto';
 
 const CONNECT_MS = 5_000;
 /** Longer than the services themselves wait for each other. */
 const ANSWER_MS = 12_000;
 
-interface Answer<Reply> {
-  err?: { code?: string; message?: string } | string;
-  response?: Reply;
-}
-
 /**
- * One command of the control plane, over the bus as the services speak it among themselves.
+ * One command of the control plane, asked as the services ask each other.
  * @param natsUrl with credentials; several servers with commas. @throws an error that says what to do
  */
-export async function controlRequest<Reply>(natsUrl: string, command: string, data: object): Promise<Reply> {
-  const urls = natsUrl.split(',').map((one) => {
+export async function controlRequest<Name extends CommandName>(
+  natsUrl: string,
+  command: Name,
+  data: ControlCommands[Name]['request'],
+): Promise<ControlCommands[Name]['reply']> {
+  for (const one of natsUrl.split(',')) {
     const problem = serverUrlProblem(one.trim(), ['nats', 'tls'], true);
     if (problem !== undefined) throw new Error(`the URL of the bus (--nats, NATS_URL) ${problem}`);
-    return new URL(one.trim());
-  });
-  const { username = '', password = '' } = urls[0] ?? {};
-  const user = decodeURIComponent(username);
-  const client = await connect({
-    servers: urls.map(({ protocol, host }) => `${protocol}//${host}`),
-    ...(user && { user, pass: decodeURIComponent(password) }),
-    inboxPrefix: inboxOf(user),
-    name: 'hz',
-    timeout: CONNECT_MS,
-    reconnect: false,
-  }).catch((cause: unknown) => {
-    // Never the URL: it may hold a password.
-    throw new Error('cannot reach the bus: is the system running, and is the URL right?', { cause });
-  });
+  }
+  // Loaded here: no other command of `hz` needs it, and it takes long.
+  const { Bus, ControlClient, silentLogger } = await import('@huizhi/runtime');
+  const bus = Bus.connect({ url: natsUrl, name: `hz-${randomUUID()}`, log: silentLogger });
   try {
-    const payload = JSON.stringify({ pattern: command, data, id: randomUUID() });
-    const { err, response } = (await client.request(command, payload, { timeout: ANSWER_MS })).json<Answer<Reply>>();
-    if (err === undefined || err === null) return response as Reply;
-    throw new Error(typeof err === 'string' ? err : (err.message ?? err.code ?? 'it was refused'));
+    await bus.ready(CONNECT_MS).catch((cause: unknown) => {
+      // Never the URL: it may hold a password.
+      throw new Error('cannot reach the bus: is the system running, and is the URL right?', { cause });
+    });
+    return await new ControlClient(bus).request(command, data, { timeoutMs: ANSWER_MS, attempts: 1 });
   } finally {
-    await client.close();
+    await bus.drain();
   }
 }

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import type { Socket } from 'node:net';
 import { decodeLines, subjects, type LaneNews } from '@huizhi/protocol';
-import { gauge, pause, type Bus, type ControlClient, type Logger } from '@huizhi/runtime';
+import { gauge, pause, rateLimited, type Bus, type ControlClient, type Logger } from '@huizhi/runtime';
 import { dispatch } from './commands/router.js';
 import type { Services } from './commands/services.js';
 import type { GatewayConfig } from './config.js';
@@ -81,7 +81,8 @@ export class Gateway {
     this.log = log;
     this.now = now;
     this.id = `${config.INSTANCE_ID}-${randomBytes(4).toString('hex')}`;
-    const failed = (error: unknown): void => log.error('gateway.failed', { error });
+    const failures = rateLimited(log);
+    const failed = (error: unknown): void => failures.error('gateway.failed', { error });
     const endOfTurn = new EndOfTurn(failed);
     this.tickedAt = now();
     this.wheel = new Wheel(this.tickedAt, STEP_MS, 1_024, failed);
@@ -90,7 +91,7 @@ export class Gateway {
     this.sessions = new Sessions(this.wheel, (session) => this.sessionOver(session), sendBudget);
     this.presence = new Presence(bus, this.id, this.sessions, endOfTurn, this.wheel, now);
     this.outbox = new Outbox(bus, this.id, endOfTurn, this.wheel, now, config.SEND_PACE, settle);
-    this.cursors = new Cursors(bus, this.id, this.sessions, this.wheel, config, now, log);
+    this.cursors = new Cursors(bus, this.id, this.sessions, this.wheel, config, now, failures);
     this.pump = new Pump(bus, this.cursors, this.wheel, config, now);
     this.news = new News(this.sessions, this.pump, this.cursors, this.presence, now);
     this.drain = new Drain(this.connections, this.wheel, config, now);
@@ -112,6 +113,7 @@ export class Gateway {
     this.context = {
       config,
       log,
+      failures,
       wheel: this.wheel,
       endOfTurn,
       upgrades: new Upgrades(config),

@@ -1,5 +1,13 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { assertMigrated, Health, InjectLogger, startWhenPossible, Shutdown, type Logger } from '@huizhi/runtime';
+import {
+  assertMigrated,
+  DatabaseProbe,
+  Health,
+  InjectLogger,
+  startWhenPossible,
+  Shutdown,
+  type Logger,
+} from '@huizhi/runtime';
 import { DataSource } from 'typeorm';
 import { Conversations } from './lanes/conversations.js';
 import { HistoryReader } from './reads/history-reader.js';
@@ -12,6 +20,7 @@ import { WriterConnection } from './writer-connection.js';
 @Injectable()
 export class Lifecycle implements OnApplicationBootstrap {
   private listening = false;
+  private readonly probes: Readonly<Record<'writer' | 'directory', DatabaseProbe>>;
 
   constructor(
     private readonly database: DataSource,
@@ -24,10 +33,19 @@ export class Lifecycle implements OnApplicationBootstrap {
     private readonly health: Health,
     private readonly shutdown: Shutdown,
     @InjectLogger() private readonly log: Logger,
-  ) {}
+  ) {
+    this.probes = {
+      writer: new DatabaseProbe({
+        statement: () => connection.exclusive((client) => client.query('select')),
+        connected: () => connection.connected,
+      }),
+      directory: new DatabaseProbe({ statement: () => database.query('select') }),
+    };
+  }
 
   onApplicationBootstrap(): void {
     const { keeper } = this.conversations;
+    for (const [name, probe] of Object.entries(this.probes)) this.health.dependency(name, () => probe.status());
     this.health.dependency('lanes', () => keeper.status());
     this.health.vital('lanes', () => keeper.turnStatus());
     this.shutdown.on('work', 'lanes', () => keeper.stop());
@@ -42,6 +60,7 @@ export class Lifecycle implements OnApplicationBootstrap {
     await assertMigrated(this.database);
     this.listen();
     await this.conversations.keeper.start();
+    for (const probe of Object.values(this.probes)) probe.start();
   }
 
   /** Before lanes are taken: offline instances ask for the log and for members as soon as they hear of a new owner. Once, however often it is tried. */
@@ -54,6 +73,7 @@ export class Lifecycle implements OnApplicationBootstrap {
   }
 
   private async close(): Promise<void> {
+    for (const probe of Object.values(this.probes)) probe.stop();
     await Promise.all([this.connection.close(), this.readers.close()]);
     if (this.database.isInitialized) await this.database.destroy();
   }

@@ -6,5 +6,4 @@ await runService({
   name: 'offline',
   config: offlineConfig,
   module: (runtime) => OfflineModule.register(runtime),
-  control: true,
 });

@@ -1,6 +1,7 @@
 import { decodeLines, subjects, type LaneNews, type NewsHead } from '@huizhi/protocol';
 import {
   assertMigrated,
+  DatabaseProbe,
   dataSourceOptions,
   DedicatedConnection,
   failpoint,
@@ -47,6 +48,7 @@ export class OfflineService {
   private readonly lanes = new Map<number, InboxLane>();
   private readonly connection: DedicatedConnection;
   private readonly reading: DedicatedConnection;
+  private readonly probe: DatabaseProbe;
   private readonly recipients: Recipients;
   private readonly feed: Feed;
   private readonly outbox: Outbox;
@@ -61,6 +63,10 @@ export class OfflineService {
     const logClient = new LogClient(bus);
     this.connection = this.connect('writer');
     this.reading = this.connect('reader');
+    this.probe = new DatabaseProbe({
+      statement: () => this.connection.exclusive((client) => client.query('select')),
+      connected: () => this.connection.connected,
+    });
     this.outbox = new Outbox(config.INSTANCE_ID, (gateway, payload) => bus.publish(subjects.gateway(gateway), payload));
     this.recipients = new Recipients({
       lanes: config.OFFLINE_LANES,
@@ -132,6 +138,7 @@ export class OfflineService {
   /** Gives all lanes back, with everything written that was taken. */
   async stop(): Promise<void> {
     for (const timer of this.timers) clearInterval(timer);
+    this.probe.stop();
     await this.keeper.stop();
     this.outbox.stop();
     this.recipients.stop();
@@ -144,7 +151,7 @@ export class OfflineService {
   }
 
   databaseStatus(): string {
-    return this.connection.connected ? 'ok' : 'not connected to PostgreSQL';
+    return this.probe.status();
   }
 
   laneStatus(): string {
@@ -175,6 +182,7 @@ export class OfflineService {
     this.begun = true;
     this.hearMessages();
     this.writer.start();
+    this.probe.start();
     this.schedule();
     this.measure();
   }

@@ -28,6 +28,7 @@ export {
 export { serverVariables, urlSetting, type ServerOptions, type ServerVariables } from './config/url.js';
 
 export { createLogger, silentLogger, type Logger } from './log/logger.js';
+export { rateLimited } from './log/rate-limited.js';
 export { NestLogger } from './log/nest-logger.js';
 export { loggable } from './log/redact.js';
 
@@ -51,13 +52,15 @@ export {
   BusRequestError,
   BusTimeoutError,
 } from './bus/errors.js';
+export { QueueMember } from './bus/queue-member.js';
 
-export { connectControl } from './control/control-server.js';
 export { ControlClient, type ControlRequestOptions } from './control/control-client.js';
 export { ControlError } from './control/control-error.js';
+export { HandlesCommand } from './control/handles-command.js';
 
 export { dataSourceOptions, type DatabaseOptions } from './database/options.js';
 export { assertMigrated, runMigrations, type MigrationOptions } from './database/migrations.js';
+export { DatabaseProbe } from './database/probe.js';
 export { DedicatedConnection, type DedicatedConnectionOptions } from './database/dedicated-connection.js';
 export {
   CommitUnknownError,

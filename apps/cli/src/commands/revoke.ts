@@ -1,5 +1,4 @@
 import { projectRoot } from '@huizhi/constellation';
-import { commands, type RevokeCommand, type RevokeReply } from '@huizhi/protocol';
 import { Command } from 'commander';
 import { join } from 'node:path';
 import { busFromEnvironment } from '../bus.config.js';
@@ -23,10 +22,9 @@ export function revokeCommand(): Command {
     )
     .action(async (user: string, options: RevokeOptions, command: Command) => {
       try {
-        const request: RevokeCommand = { user };
         const nats = options.nats ?? busFromEnvironment();
         const bus = busOf({ ...options, ...(nats === undefined ? {} : { nats }) });
-        const reply = await controlRequest<RevokeReply>(bus, commands.revokeTokens, request);
+        const reply = await controlRequest(bus, 'revokeTokens', { user });
         const from = new Date(reply.tokensValidFrom * 1_000).toISOString();
         process.stdout.write(`${user}: ${reply.sessions} sessions ended; tokens issued from ${from} on are good\n`);
       } catch (error) {

@@ -219,7 +219,7 @@ export class Connection implements Timed {
   /** Bytes that cannot be made out, or a mistake of ours: the end of this connection and of no other. */
   private fail(error: unknown): void {
     if (!(error instanceof ProtocolError)) {
-      connectionFailed(this.context.log, error);
+      connectionFailed(this.context.failures, error);
       return this.close('unavailable');
     }
     if (this.state === 'closing') return;

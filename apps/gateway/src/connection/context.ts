@@ -12,6 +12,8 @@ import type { Upgrades } from './upgrades.js';
 export interface Context {
   readonly config: GatewayConfig;
   readonly log: Logger;
+  /** For what clients or an outage can repeat without end: limited in rate. */
+  readonly failures: Logger;
   readonly wheel: Wheel;
   readonly endOfTurn: EndOfTurn;
   /** Where connections that begin as HTTP become WebSockets. */

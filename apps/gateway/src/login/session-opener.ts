@@ -1,11 +1,9 @@
 import {
-  commands,
   decodeLines,
   errorTable,
   inboxLaneOf,
   ProtocolError,
   subjects,
-  type EnsureUserCommand,
   type OpenReply,
   type OpenRequest,
 } from '@huizhi/protocol';
@@ -61,8 +59,7 @@ export class SessionOpener {
 
   private async ensureUser(user: string): Promise<void> {
     if (this.known.has(user)) return;
-    const command: EnsureUserCommand = { user };
-    await this.control.request(commands.ensureUser, command, { timeoutMs: ATTEMPT_MS, attempts: 1 });
+    await this.control.request('ensureUser', { user }, { timeoutMs: ATTEMPT_MS, attempts: 1 });
     this.known.add(user);
   }
 

@@ -115,7 +115,7 @@ export class Rig {
     });
     const bus = Bus.connect({ url, name: config.INSTANCE_ID, log: silentLogger });
     const sides = Bus.connect({ url: this.nats.url(), name: `${config.INSTANCE_ID}-sides`, log: silentLogger });
-    const control = new ControlClient(url, config.INSTANCE_ID);
+    const control = new ControlClient(bus);
     await Promise.all([bus.ready(), sides.ready()]);
     this.ca = ca;
     this.bus = sides;
@@ -126,7 +126,6 @@ export class Rig {
     this.gateway = gateway;
     this.close = async (): Promise<void> => {
       await gateway.stop();
-      await control.close();
       await Promise.all([bus.drain(), sides.drain()]);
     };
     await gateway.start();

@@ -1,15 +1,15 @@
 import { Controller } from '@nestjs/common';
-import { MessagePattern, Payload } from '@nestjs/microservices';
-import { commands, type EnsureUserCommand } from '@huizhi/protocol';
+import type { EnsureUserCommand } from '@huizhi/protocol';
+import { HandlesCommand } from '@huizhi/runtime';
 import { Directory } from './directory.js';
 
-/** The control plane's questions to this service. */
+/** Control-plane commands about users. */
 @Controller()
 export class DirectoryController {
   constructor(private readonly directory: Directory) {}
 
-  @MessagePattern(commands.ensureUser)
-  ensureUser(@Payload() { user }: EnsureUserCommand): Promise<object> {
+  @HandlesCommand('ensureUser')
+  ensureUser({ user }: EnsureUserCommand): Promise<object> {
     return this.directory.ensureUser(user);
   }
 }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
+import { ProtocolError } from '@huizhi/protocol';
 import type { Repository } from 'typeorm';
 import { User } from './user.entity.js';
 
@@ -8,8 +9,12 @@ import { User } from './user.entity.js';
 export class Directory {
   constructor(@InjectRepository(User) private readonly users: Repository<User>) {}
 
-  /** The user exists once this resolves, however often it is asked. */
+  /** The user exists once this resolves; may be repeated. @throws ProtocolError `unavailable` before the database was reached once */
   async ensureUser(userID: string): Promise<object> {
+    // TypeORM knows its entities only after it has connected; before, it says that there is no such entity.
+    if (!this.users.manager.dataSource.isInitialized) {
+      throw new ProtocolError('unavailable', 'the database has not been reached yet');
+    }
     await this.users.createQueryBuilder().insert().values({ userID }).orIgnore().updateEntity(false).execute();
     return {};
   }

@@ -1,6 +1,14 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { subjects, type SendReceipt } from '@huizhi/protocol';
-import type { Bus, BusSubscription, HeldLane, LaneKeeper, Logger, LossReason } from '@huizhi/runtime';
+import {
+  rateLimited,
+  type Bus,
+  type BusSubscription,
+  type HeldLane,
+  type LaneKeeper,
+  type Logger,
+  type LossReason,
+} from '@huizhi/runtime';
 import type { Intake } from './intake.js';
 import type { LaneWriter } from './lane-writer.js';
 import { commitSeconds, commitSends } from './metrics.js';
@@ -24,6 +32,7 @@ export class Conversations {
   private readonly subscriptions = new Map<number, BusSubscription>();
   /** Lanes lost with the database: still listened to, so that senders hear `unavailable` at once. */
   private readonly suspended = new Set<number>();
+  private readonly log: Logger;
   private running = false;
   /** The lanes of the transaction under way, and its end. */
   private busy: ReadonlySet<number> = new Set();
@@ -35,10 +44,12 @@ export class Conversations {
     private readonly writer: LaneWriter,
     private readonly outlet: Outlet,
     private readonly intake: Intake,
-    private readonly log: Logger,
+    log: Logger,
     /** Between the starts of two transactions under load, milliseconds; after idle none. */
     private readonly paceMs: number,
-  ) {}
+  ) {
+    this.log = rateLimited(log);
+  }
 
   /** For good: what is said to this instance by name. Each lane has a subject of its own beside it. */
   listen(instance: string): void {

@@ -3,6 +3,7 @@ import {
   CommitUnknownError,
   failpointAsync,
   LaneLostError,
+  rateLimited,
   seededBug,
   sqlStateOf,
   WorkRefusedError,
@@ -48,14 +49,17 @@ export class LaneWriter {
   private readonly memories = new WeakMap<HeldLane, LaneMemory>();
   /** Users that exist. Never the ones that do not: they may by the next send. */
   private readonly users = new Set<string>();
+  private readonly log: Logger;
 
   constructor(
     private readonly connection: DedicatedConnection,
     private readonly keeper: LaneKeeper,
-    private readonly log: Logger,
+    log: Logger,
     /** What one lane may remember, bytes. */
     private readonly memoryBytes: number,
-  ) {}
+  ) {
+    this.log = rateLimited(log);
+  }
 
   /** Stores the items, in order. A batch that fails for its content is halved until the poison stands alone. */
   async store(items: readonly Item[]): Promise<Outcome[]> {

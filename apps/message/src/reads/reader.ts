@@ -1,5 +1,5 @@
 import { encodeLines, MAX_BUS_BYTES } from '@huizhi/protocol';
-import type { Bus, DedicatedConnection, Logger } from '@huizhi/runtime';
+import { QueueMember, rateLimited, type Bus, type DedicatedConnection, type Logger } from '@huizhi/runtime';
 import type pg from 'pg';
 
 export interface Answer<Head> {
@@ -9,7 +9,7 @@ export interface Answer<Head> {
 
 /**
  * Answers one kind of request from what is committed. Any instance may, owner or not: what is committed has no holes and never
- * changes.
+ * changes. While its connection to the database is down it is no member of the queue group, so that the other instances are asked.
  */
 export abstract class Reader<Request, Head extends object> {
   protected abstract readonly subject: string;
@@ -18,34 +18,43 @@ export abstract class Reader<Request, Head extends object> {
   /** Said when the database does not answer. */
   protected abstract readonly unavailable: Head;
 
+  private readonly log: Logger;
+  private member: QueueMember | undefined;
+
   constructor(
     private readonly bus: Bus,
     private readonly connection: DedicatedConnection,
-    private readonly log: Logger,
+    log: Logger,
     private readonly now: () => number = () => performance.now(),
-  ) {}
+  ) {
+    this.log = rateLimited(log);
+  }
 
   protected abstract read(client: pg.ClientBase, request: Request): Promise<Answer<Head>>;
 
   listen(): void {
-    this.bus.subscribe(
-      this.subject,
-      (payload, _subject, reply) => {
-        if (reply) void this.answer(payload, reply, this.now() + this.askerWaits);
-      },
-      { queue: 'message' },
-    );
+    this.member = new QueueMember(this.bus, this.subject, 'message', (payload, _subject, reply) => {
+      if (reply) void this.answer(payload, reply, this.now() + this.askerWaits);
+    });
+    this.member.set(true);
   }
 
   private async answer(payload: Uint8Array, reply: string, until: number): Promise<void> {
     const answer = await this.inTurn(payload, until).catch((error: unknown): Answer<Head> => {
       this.log.warn('read.failed', { subject: this.subject, error });
+      if (!this.connection.connected) this.pause();
       return { head: this.unavailable, bodies: [] };
     });
     if (answer) this.bus.respond(reply, encodeLines(answer.head, answer.bodies));
   }
 
-  /** Undefined when its turn came too late: read for nobody, it would only make those behind it late as well. */
+  /** Until the connection is back. */
+  private pause(): void {
+    this.member?.set(false);
+    void this.connection.whenConnected().then(() => this.connection.connected && this.member?.set(true));
+  }
+
+  /** Undefined when the asker has timed out meanwhile: reading for it would make the requests behind it late as well. */
   private async inTurn(payload: Uint8Array, until: number): Promise<Answer<Head> | undefined> {
     const request = JSON.parse(new TextDecoder().decode(payload)) as Request;
     return this.connection.exclusive(async (client) => (this.now() > until ? undefined : this.read(client, request)));

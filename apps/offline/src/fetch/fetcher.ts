@@ -1,5 +1,5 @@
 import { encodeLines, type ErrorName, type FetchReply, type FetchRequest } from '@huizhi/protocol';
-import { withTimeout, type DedicatedConnection, type Logger } from '@huizhi/runtime';
+import { rateLimited, withTimeout, type DedicatedConnection, type Logger } from '@huizhi/runtime';
 import type { User } from '../inbox/user.js';
 import { fetchedEntries, fetches } from '../metrics.js';
 import { readParts, type InboxRow } from '../sql/inbox.js';
@@ -28,14 +28,17 @@ interface Waiting {
  */
 export class Fetcher {
   private readonly waiting: Waiting[] = [];
+  private readonly log: Logger;
   private rounds = 0;
 
   constructor(
     private readonly connection: DedicatedConnection,
     private readonly getBodies: GetBodies,
     private readonly respond: (replyTo: string, payload: string) => void,
-    private readonly log: Logger,
-  ) {}
+    log: Logger,
+  ) {
+    this.log = rateLimited(log);
+  }
 
   /** The user is in memory. */
   take(user: User, request: FetchRequest, replyTo: string): void {

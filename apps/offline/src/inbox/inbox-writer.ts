@@ -4,6 +4,7 @@ import {
   failpointAsync,
   LaneLostError,
   pause,
+  rateLimited,
   type DedicatedConnection,
   type LaneKeeper,
   type LaneMove,
@@ -55,12 +56,15 @@ interface Plan {
 export class InboxWriter {
   private readonly stopped = new AbortController();
   private readonly backoff = new Backoff(50, 2_000);
+  private readonly log: Logger;
   private bell = deferred();
   private running: Promise<void> | undefined;
   /** Whose strangers are loaded first. */
   private turn = 0;
 
-  constructor(private readonly options: InboxWriterOptions) {}
+  constructor(private readonly options: InboxWriterOptions) {
+    this.log = rateLimited(options.log);
+  }
 
   start(): void {
     this.running = this.run();
@@ -192,13 +196,13 @@ export class InboxWriter {
 
   /** Whatever the error: what cannot be known is forgotten and read again, and nobody is told anything. */
   private async recover(error: unknown, involved: ReadonlySet<InboxLane>): Promise<void> {
-    const { keeper, log } = this.options;
+    const { keeper } = this.options;
     if (error instanceof LaneLostError) {
       keeper.forget(error.lanes, 'taken');
       return;
     }
     const lanes = [...involved].filter((lane) => lane.state !== 'lost').map((lane) => lane.lane);
-    log.warn('commit.failed', { lanes, error });
+    this.log.warn('commit.failed', { lanes, error });
     keeper.forget(lanes, 'database');
     await pause(this.backoff.next(), this.stopped.signal);
   }

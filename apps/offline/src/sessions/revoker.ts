@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { RpcException } from '@nestjs/microservices';
-import { inboxLaneOf, subjects, type RevokeReply, type RevokeRequest } from '@huizhi/protocol';
+import { inboxLaneOf, ProtocolError, subjects, type RevokeReply, type RevokeRequest } from '@huizhi/protocol';
 import { Backoff, pause, type Bus } from '@huizhi/runtime';
 
 /** For one request to the owner, milliseconds. */
@@ -18,7 +17,7 @@ export class Revoker {
 
   /**
    * Once this resolves it is stored: no older token of the user opens a session, and the sessions there were are told to go.
-   * Asked again it is done again. @throws RpcException `unavailable`: unknown whether it is stored, ask again
+   * Asked again it is done again. @throws ProtocolError `unavailable`: unknown whether it is stored, ask again
    */
   async revoke(user: string): Promise<RevokeReply> {
     const lane = inboxLaneOf(user, this.lanes);
@@ -30,7 +29,7 @@ export class Revoker {
       if (reply && !reply.error) return reply;
       await pause(backoff.next());
     } while (performance.now() < until);
-    throw new RpcException({ code: 'unavailable', message: 'the owner of the user does not answer: ask again' });
+    throw new ProtocolError('unavailable', 'the owner of the user does not answer: ask again');
   }
 
   private async ask(subject: string, request: RevokeRequest): Promise<RevokeReply | undefined> {

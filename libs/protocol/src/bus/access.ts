@@ -41,6 +41,12 @@ export const routes: readonly Route[] = [
   { subject: commands.revokeTokens, from: ['admin', 'offline'], to: ['offline'], asks: true },
 ];
 
+/** The commands that instances of a service answer, by subject. */
+export function commandsOf(service: string): string[] {
+  const answered = routes.filter(({ to }) => (to as readonly string[]).includes(service));
+  return Object.values(commands).filter((command) => answered.some(({ subject }) => subject === command));
+}
+
 /** What a user may publish and subscribe to, as patterns of subjects. */
 export function permissionsOf(user: BusUser): { publish: string[]; subscribe: string[] } {
   const heard = routes.filter(({ to }) => to.includes(user));

@@ -1,3 +1,5 @@
+import type { RevokeReply } from './offline.js';
+
 /** Below it come all answers to a user of the bus; nobody else may listen there. The name is made one token. */
 export const inboxOf = (user: string): string => `hz.reply.${user.replaceAll(/[^\w-]/g, '_') || 'anybody'}`;
 
@@ -44,7 +46,10 @@ export const subjects = {
 
 export type LaneService = 'message' | 'offline';
 
-/** Control-plane commands, served by Nest's `@MessagePattern`. */
+/**
+ * Subjects of control-plane commands: requests that any ready instance of a service answers. The payload types are in
+ * {@link ControlCommands}; which service answers a command is in {@link file://./access.ts}.
+ */
 export const commands = {
   /** {@link EnsureUserCommand} → `{}`: the user exists from now on. */
   ensureUser: 'message.users.ensure',
@@ -57,6 +62,34 @@ export interface EnsureUserCommand {
 }
 export interface RevokeCommand {
   user: string;
+}
+
+/** Request and reply of each command. */
+export interface ControlCommands {
+  ensureUser: { request: EnsureUserCommand; reply: object };
+  revokeTokens: { request: RevokeCommand; reply: RevokeReply };
+}
+export type CommandName = keyof typeof commands & keyof ControlCommands;
+
+/** A control-plane request on the bus. `pattern` is the subject again; `id` is copied to the answer. */
+export interface ControlRequest {
+  pattern: string;
+  data: unknown;
+  id: string;
+}
+
+/** The answer to a {@link ControlRequest}: `response` or `err`. */
+export interface ControlAnswer {
+  id: string;
+  isDisposed: true;
+  response?: unknown;
+  err?: ControlFailure;
+}
+
+/** `code` is the name of an error of the protocol; `unavailable` leaves open whether the command was carried out. */
+export interface ControlFailure {
+  code: string;
+  message: string;
 }
 
 /** An owner speaks of its lanes. `taken` is true when it has just taken them over: send again what it left unanswered. */

@@ -2,6 +2,7 @@ import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node'
 import { subjects } from '@huizhi/protocol';
 import { withTimeout } from '../deferred.js';
 import type { Logger } from '../log/logger.js';
+import { rateLimited } from '../log/rate-limited.js';
 import { BusDisconnectedError, BusPayloadTooLargeError } from './errors.js';
 import { Link } from './link.js';
 import { dropped, handlerErrors, published, received, requestOutcomes } from './metrics.js';
@@ -54,7 +55,6 @@ export class Bus {
   private readonly outbound: Outbound;
   private readonly link: Link;
   private readonly log: Logger;
-  private lastErrorLog = -Infinity;
 
   /** Returns at once; the connection is made in the background and kept for ever. */
   static connect(options: BusOptions): Bus {
@@ -62,7 +62,7 @@ export class Bus {
   }
 
   private constructor(options: BusOptions) {
-    this.log = options.log;
+    this.log = rateLimited(options.log);
     const { user = '' } = natsServers(options.url);
     this.requests = new Requests(subjects.replies(user, options.name), options.maxOutstandingRequests ?? 10_000);
     this.outbound = new Outbound(options.maxOutboundBytes ?? 32 * MAX_BUS_PAYLOAD, MAX_BUS_PAYLOAD);
@@ -204,12 +204,8 @@ export class Bus {
     }
   }
 
-  /** Counts each, logs one a second: a handler that fails always would otherwise fill the disk. */
   private handlerFailed(subject: string, error: unknown): void {
     handlerErrors.inc();
-    const now = performance.now();
-    if (now - this.lastErrorLog < 1_000) return;
-    this.lastErrorLog = now;
     this.log.error('bus.handler-failed', { subject, error });
   }
 }

@@ -2,6 +2,7 @@ import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { Backoff, pause } from '../backoff.js';
 import { withTimeout } from '../deferred.js';
 import type { Logger } from '../log/logger.js';
+import { rateLimited } from '../log/rate-limited.js';
 import { connections } from './metrics.js';
 import { natsServers } from './nats-url.js';
 
@@ -24,6 +25,7 @@ export class Link {
   private current: NatsConnection | undefined;
   private readonly stopped = new AbortController();
   private readonly running: Promise<void>;
+  private readonly log: Logger;
 
   /**
    * @param opened called with each new client, before anybody is told that it is up: subscribe there.
@@ -34,6 +36,7 @@ export class Link {
     private readonly opened: (client: NatsConnection) => void,
     private readonly changed: (up: boolean) => void,
   ) {
+    this.log = rateLimited(options.log);
     this.running = this.run();
   }
 
@@ -88,7 +91,7 @@ export class Link {
         ignoreAuthErrorAbort: true,
       });
     } catch (error) {
-      this.options.log.warn('bus.unreachable', { error });
+      this.log.warn('bus.unreachable', { error });
       return undefined;
     }
   }
@@ -103,7 +106,7 @@ export class Link {
       if (status.type === 'disconnect') this.down(client);
       else if (status.type === 'reconnect') this.up(client);
       else if (status.type === 'staleConnection') this.abandon(client);
-      else if (status.type === 'error') this.options.log.warn('bus.error', { error: status.error });
+      else if (status.type === 'error') this.log.warn('bus.error', { error: status.error });
     }
     await client.closed();
     this.down(client);
@@ -115,22 +118,22 @@ export class Link {
    * reads nothing never lets happen; closing waits for nothing, and the next client is made at once.
    */
   private abandon(client: NatsConnection): void {
-    this.options.log.warn('bus.stale');
+    this.log.warn('bus.stale');
     this.down(client);
-    client.close().catch((error: unknown) => this.options.log.warn('bus.close-failed', { error }));
+    client.close().catch((error: unknown) => this.log.warn('bus.close-failed', { error }));
   }
 
   private up(client: NatsConnection): void {
     connections.inc();
     this.live = client;
-    this.options.log.info('bus.connected', { server: client.getServer() });
+    this.log.info('bus.connected', { server: client.getServer() });
     this.changed(true);
   }
 
   private down(client: NatsConnection): void {
     if (this.live !== client) return;
     this.live = undefined;
-    if (!this.stopped.signal.aborted) this.options.log.warn('bus.disconnected');
+    if (!this.stopped.signal.aborted) this.log.warn('bus.disconnected');
     this.changed(false);
   }
 }

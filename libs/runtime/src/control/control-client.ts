@@ -1,8 +1,11 @@
-import { firstValueFrom, timeout, TimeoutError } from 'rxjs';
+import { randomUUID } from 'node:crypto';
+import { commands, type CommandName, type ControlAnswer, type ControlCommands } from '@huizhi/protocol';
+import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microservices';
+import { firstValueFrom } from 'rxjs';
 import { Backoff, pause } from '../backoff.js';
-import { natsServers } from '../bus/nats-url.js';
+import type { Bus } from '../bus/bus.js';
+import { BusTimeoutError } from '../bus/errors.js';
 import { ControlError } from './control-error.js';
-import { ControlNatsClient } from './control-transport.js';
 
 export interface ControlRequestOptions {
   /** For each attempt, milliseconds. Default 2,000. */
@@ -11,59 +14,94 @@ export interface ControlRequestOptions {
   readonly attempts?: number;
 }
 
-/** Asks other services over the control plane. Connects when first used. */
-export class ControlClient {
-  private readonly client: ControlNatsClient;
+/** What a request of {@link BusClientProxy} carries beside its data. */
+class ControlRecord {
+  constructor(
+    readonly data: unknown,
+    readonly timeoutMs: number,
+  ) {}
+}
 
-  constructor(natsUrl: string, name: string) {
-    this.client = new ControlNatsClient({
-      ...natsServers(natsUrl),
-      name: `${name} control client`,
-      noAsyncTraces: true,
-      timeout: 2_000,
-      pingInterval: 2_000,
-      maxPingOut: 2,
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: 200,
-      ignoreAuthErrorAbort: true,
-    });
+/** Nest's client of the control plane, on the bus connection of the process. */
+class BusClientProxy extends ClientProxy {
+  constructor(private readonly bus: Bus) {
+    super();
+  }
+
+  /** The bus connects by itself. */
+  async connect(): Promise<void> {}
+
+  close(): void {}
+
+  unwrap<T>(): T {
+    return this.bus as T;
+  }
+
+  protected publish({ pattern, data: record }: ReadPacket, callback: (packet: WritePacket) => void): () => void {
+    const { data, timeoutMs } = record as ControlRecord;
+    const subject = pattern as string;
+    const payload = JSON.stringify({ pattern: subject, data, id: randomUUID() });
+    this.bus.request(subject, payload, { timeoutMs }).then(
+      (answer) => callback(read(answer)),
+      (err: unknown) => callback({ err, isDisposed: true }),
+    );
+    return () => undefined;
+  }
+
+  protected dispatchEvent(): Promise<never> {
+    return Promise.reject(new Error('the control plane has requests only'));
+  }
+}
+
+function read(answer: Uint8Array): WritePacket {
+  try {
+    const { err, response = null } = JSON.parse(new TextDecoder().decode(answer)) as ControlAnswer;
+    return err ? { err: new ControlError(err.code, err.message), isDisposed: true } : { response, isDisposed: true };
+  } catch (err) {
+    return { err, isDisposed: true };
+  }
+}
+
+/** Asks other services over the control plane. */
+export class ControlClient {
+  private readonly proxy: BusClientProxy;
+
+  constructor(bus: Bus) {
+    this.proxy = new BusClientProxy(bus);
+  }
+
+  /** The typed form of {@link send}. @throws ControlError */
+  request<Name extends CommandName>(
+    command: Name,
+    data: ControlCommands[Name]['request'],
+    options: ControlRequestOptions = {},
+  ): Promise<ControlCommands[Name]['reply']> {
+    return this.send(commands[command], data, options);
   }
 
   /**
-   * Tries again after a timeout or when nobody is there; an error that the other side answered is final.
+   * Tries again after a timeout and after `unavailable`; every other error is final.
    * @throws ControlError
    */
-  async request<Reply>(pattern: string, data: unknown, options: ControlRequestOptions = {}): Promise<Reply> {
+  async send<Reply>(subject: string, data: unknown, options: ControlRequestOptions = {}): Promise<Reply> {
     const { timeoutMs = 2_000, attempts = 2 } = options;
     const backoff = new Backoff(100, 1_000);
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await firstValueFrom(this.client.send<Reply, unknown>(pattern, data).pipe(timeout(timeoutMs)));
+        return await firstValueFrom(this.proxy.send<Reply, ControlRecord>(subject, new ControlRecord(data, timeoutMs)));
       } catch (thrown) {
-        const error = controlError(thrown, pattern, timeoutMs);
+        const error = controlError(thrown, subject);
         const again = error.code === 'timeout' || error.code === 'unavailable';
         if (!again || attempt >= attempts) throw error;
       }
       await pause(backoff.next());
     }
   }
-
-  async close(): Promise<void> {
-    await this.client.close();
-  }
 }
 
-function controlError(thrown: unknown, pattern: string, timeoutMs: number): ControlError {
-  if (thrown instanceof TimeoutError) return new ControlError('timeout', `${pattern}: no answer in ${timeoutMs} ms`);
-  // Nest hands on what the other side threw as plain data: exceptions of ours keep their code, others are "internal".
-  if (typeof thrown === 'object' && thrown !== null && !(thrown instanceof Error)) {
-    const { code, message } = thrown as { code?: unknown; message?: unknown };
-    return new ControlError(
-      typeof code === 'string' ? code : 'internal',
-      `${pattern}: ${typeof message === 'string' ? message : 'the other side failed'}`,
-      { cause: thrown },
-    );
-  }
-  const name = thrown instanceof Error ? thrown.name : String(thrown);
-  return new ControlError('unavailable', `${pattern}: nobody answers (${name})`, { cause: thrown });
+function controlError(thrown: unknown, subject: string): ControlError {
+  if (thrown instanceof ControlError) return new ControlError(thrown.code, `${subject}: ${thrown.message}`);
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  if (thrown instanceof BusTimeoutError) return new ControlError('timeout', message, { cause: thrown });
+  return new ControlError('unavailable', `${subject}: no ready instance answers (${message})`, { cause: thrown });
 }

@@ -4,124 +4,257 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { Controller, Module, type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { MessagePattern, RpcException } from '@nestjs/microservices';
 import { Nats, TcpProxy, eventually } from '@huizhi/constellation';
-import { deferred } from '../deferred.js';
+import { ProtocolError } from '@huizhi/protocol';
+import { Bus } from '../bus/bus.js';
+import { deferred, type Deferred } from '../deferred.js';
+import { Health } from '../health/health.js';
+import { silentLogger } from '../log/logger.js';
+import { RecordingLog } from '../testing/recording-log.js';
 import { ControlClient } from './control-client.js';
-import { connectControl } from './control-server.js';
+import { ControlServer, type ControlServerOptions } from './control-server.js';
+import { handling } from './handles-command.js';
 
+const COMMANDS = ['double', 'refuse', 'break', 'heavy', 'wait'].map((name) => `test.${name}`);
+
+/** What the handlers of this test were called with. */
 const calls: string[] = [];
-/** Lets `test.heavy` answer. */
-const released = deferred();
+let released: Deferred<void>;
 
 @Controller()
 class ThingsController {
-  @MessagePattern('test.double')
+  @handling('test.double')
   double(data: { n: number }): { n: number } {
     calls.push('double');
     return { n: data.n * 2 };
   }
 
-  @MessagePattern('test.refuse')
+  @handling('test.refuse')
   refuse(): never {
     calls.push('refuse');
-    throw new RpcException({ code: 'not_friends', message: 'they are strangers' });
+    throw new ProtocolError('notAllowed', 'they are not friends');
   }
 
-  @MessagePattern('test.break')
-  break(): never {
+  @handling('test.break')
+  async break(): Promise<never> {
     calls.push('break');
-    throw new Error('a secret detail');
+    throw new TypeError('a secret detail');
   }
 
-  @MessagePattern('test.heavy')
+  @handling('test.heavy')
   async heavy(data: { ballast: string }): Promise<string> {
     calls.push('heavy');
     await released.promise;
     return data.ballast;
   }
 
-  @MessagePattern('test.slow')
-  async slow(): Promise<string> {
-    calls.push('slow');
-    return new Promise(() => undefined);
+  @handling('test.wait')
+  async wait(data: string): Promise<string> {
+    calls.push(data);
+    await released.promise;
+    return data;
   }
 }
 
 @Module({ controllers: [ThingsController] })
 class ThingsModule {}
 
+/** One process that answers commands. */
+interface Instance {
+  app: INestApplication;
+  bus: Bus;
+  health: Health;
+  server: ControlServer;
+  log: RecordingLog;
+}
+
 let folder: string;
 let nats: Nats;
-let proxy: TcpProxy;
-let app: INestApplication;
+let bus: Bus;
 let client: ControlClient;
-const stopping = new AbortController();
+const instances: Instance[] = [];
+
+async function instance(
+  name: string,
+  options: Partial<ControlServerOptions> = {},
+  url = nats.url(),
+): Promise<Instance> {
+  const app = await NestFactory.create(ThingsModule, { logger: false, abortOnError: false });
+  const bus = Bus.connect({ url, name, log: silentLogger });
+  const health = new Health();
+  const log = new RecordingLog();
+  const server = new ControlServer({ bus, health, log, queue: 'things', commands: COMMANDS, ...options });
+  app.connectMicroservice({ strategy: server });
+  await app.init();
+  await app.startAllMicroservices();
+  await bus.ready();
+  health.open();
+  const made = { app, bus, health, server, log };
+  instances.push(made);
+  return made;
+}
+
+const once = { attempts: 1 };
+const double = (through = client): Promise<{ n: number }> => through.send('test.double', { n: 21 }, once);
+const answers = (through = client): Promise<boolean> =>
+  through.send('test.double', { n: 1 }, { timeoutMs: 500, attempts: 1 }).then(Boolean, () => false);
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'hz-control-'));
   nats = await Nats.start({ dataDir: folder });
-  app = await NestFactory.create(ThingsModule, { logger: false, abortOnError: false });
-  proxy = await TcpProxy.start({ target: { host: nats.host, port: nats.port } });
-  connectControl(app, nats.url(proxy), 'things', stopping.signal);
-  await app.init();
-  await app.startAllMicroservices();
-  client = new ControlClient(nats.url(), 'test');
+  bus = Bus.connect({ url: nats.url(), name: 'asker', log: silentLogger });
+  await bus.ready();
+  client = new ControlClient(bus);
 });
-afterEach(() => void calls.splice(0));
+afterEach(async () => {
+  released?.resolve();
+  for (const { app, bus } of instances.splice(0)) {
+    await app.close();
+    await bus.drain();
+  }
+  calls.splice(0);
+});
 afterAll(async () => {
-  await client.close();
-  await app.close();
-  await proxy.stop();
+  await bus.drain();
   await nats.stop();
   rmSync(folder, { recursive: true });
 });
 
 test('a command is answered', async () => {
-  expect(await client.request<{ n: number }>('test.double', { n: 21 })).toEqual({ n: 42 });
+  await instance('one');
+  expect(await double()).toEqual({ n: 42 });
 });
 
-test('an answered error keeps its code and is not tried again', async () => {
-  await expect(client.request('test.refuse', {})).rejects.toMatchObject({ code: 'not_friends' });
+test('a protocol error of a handler keeps its name and is final', async () => {
+  await instance('one');
+  const error = { name: 'ControlError', code: 'notAllowed', message: 'test.refuse: they are not friends' };
+  await expect(client.send('test.refuse', {})).rejects.toMatchObject(error);
   expect(calls).toEqual(['refuse']);
 });
 
-test('an unexpected exception is "internal" and tells nothing', async () => {
-  await expect(client.request('test.break', {})).rejects.toMatchObject({ code: 'internal' });
-  await expect(client.request('test.break', {})).rejects.not.toThrow('secret');
+test('every other error of a handler is answered "unavailable", without its text, and logged once per interval', async () => {
+  const { log } = await instance('one');
+  for (let n = 0; n < 20; n++) {
+    const outcome = client.send('test.break', {}, once);
+    await expect(outcome).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(outcome).rejects.not.toThrow('secret');
+  }
+  expect(log.lines.filter(({ level }) => level !== 'debug')).toMatchObject([
+    { event: 'control.failed', fields: { command: 'test.break' } },
+  ]);
 });
 
-test('no answer in time: tried again, then "timeout"', async () => {
-  await expect(client.request('test.slow', {}, { timeoutMs: 100 })).rejects.toMatchObject({ code: 'timeout' });
+test('"unavailable" is tried again, as often as the caller allows', async () => {
+  await instance('one');
+  await expect(client.send('test.break', {}, { attempts: 3 })).rejects.toMatchObject({ code: 'unavailable' });
+  expect(calls).toEqual(['break', 'break', 'break']);
+});
+
+test('a request that is not JSON is answered with badField', async () => {
+  await instance('one');
+  for (const payload of ['', '{', '[]', 'null', '{"id":7}']) {
+    const answer = await bus.request('test.double', payload, { timeoutMs: 10_000 });
+    expect(JSON.parse(Buffer.from(answer).toString())).toMatchObject({ err: { code: 'badField' } });
+  }
+  expect(calls).toEqual([]);
+});
+
+test('a request whose handler does not end is answered "unavailable" after the time limit', async () => {
+  released = deferred();
+  await instance('one', { timeoutMs: 100 });
+  const patience = { timeoutMs: 30_000, attempts: 1 };
+  await expect(client.send('test.wait', 'a', patience)).rejects.toMatchObject({ code: 'unavailable' });
+});
+
+test('a caller that gets no answer in time is told "timeout" after its last attempt', async () => {
+  released = deferred();
+  await instance('one');
+  await expect(client.send('test.wait', 'a', { timeoutMs: 100 })).rejects.toMatchObject({ code: 'timeout' });
   // The second may be given up before it has arrived.
   await eventually('both calls', () => calls.length === 2);
-  expect(calls).toEqual(['slow', 'slow']);
 });
 
-test('nobody there is "unavailable", at once', async () => {
+test('requests beyond the limit are refused at once, also while abandoned ones are still under way', async () => {
+  released = deferred();
+  await instance('one', { maxUnderWay: 2, timeoutMs: 200 });
+  const patience = { timeoutMs: 30_000, attempts: 1 };
+  const first = ['a', 'b'].map((name) => client.send('test.wait', name, patience).catch(() => undefined));
+  await eventually('two under way', () => calls.length === 2);
+  await expect(double()).rejects.toMatchObject({ code: 'unavailable' });
+  await Promise.all(first);
+  await expect(double()).rejects.toMatchObject({ code: 'unavailable' });
+  expect(calls).toEqual(['a', 'b']);
+  released.resolve();
+  await eventually('room again', () => answers());
+});
+
+test('a command without an instance is "unavailable" at once', async () => {
   const patience = { timeoutMs: 3_600_000 };
-  await expect(client.request('test.nobody', {}, patience)).rejects.toMatchObject({ code: 'unavailable' });
+  await expect(client.send('test.double', {}, patience)).rejects.toMatchObject({ code: 'unavailable' });
 });
 
-test('both sides come back after kill -9 of the server', async () => {
+test('an instance that is not ready takes no request, and takes requests again when it is', async () => {
+  const first = await instance('first');
+  await instance('second');
+  let database = 'ok';
+  first.health.dependency('database', () => database);
+  let served = 0;
+  const respond = first.bus.respond.bind(first.bus);
+  first.bus.respond = (...answer) => {
+    served += 1;
+    return respond(...answer);
+  };
+  await eventually('the first to serve', async () => (await answers()) && served > 0);
+  database = 'not connected';
+  expect(first.health.isReady).toBe(false);
+  // Its answer comes after the server has heard that the subscription is over; what was given to the instance before comes earlier.
+  await first.bus.request('test.nothing', '', { timeoutMs: 10_000 }).catch(() => undefined);
+  const before = served;
+  for (let n = 0; n < 50; n++) expect(await double()).toEqual({ n: 42 });
+  expect(served).toBe(before);
+  database = 'ok';
+  await eventually('the first to serve again', async () => (await answers()) && served > before);
+});
+
+test('an instance that stops answers what is under way and takes nothing new', async () => {
+  released = deferred();
+  const first = await instance('first');
+  const waiting = client.send('test.wait', 'a', { timeoutMs: 30_000, attempts: 1 });
+  await eventually('the request to be under way', () => calls.length === 1);
+  const closed = first.server.close();
+  await eventually('nothing new to be taken', () => answers().then((answered) => !answered));
+  released.resolve();
+  await closed;
+  expect(await waiting).toBe('a');
+});
+
+test('a server refuses to start without exactly one handler for each declared command', async () => {
+  const { server } = await instance('one');
+  expect(() => server.assertComplete()).not.toThrow();
+  const lacking = await instance('two', { commands: [...COMMANDS, 'test.missing'] });
+  expect(() => lacking.server.assertComplete()).toThrow('command "test.missing" has no handler');
+  server.addHandler('test.double', () => Promise.resolve(1 as never));
+  expect(() => server.assertComplete()).toThrow('command "test.double" has 2 handlers');
+});
+
+test('client and server answer again after kill -9 of the NATS server', async () => {
+  await instance('one');
   await nats.kill9();
-  await expect(client.request('test.double', { n: 1 }, { timeoutMs: 300 })).rejects.toMatchObject({
-    name: 'ControlError',
-  });
+  await expect(double()).rejects.toMatchObject({ name: 'ControlError' });
   await nats.restart();
-  const works = (): Promise<boolean> =>
-    client.request('test.double', { n: 1 }, { timeoutMs: 2_000, attempts: 1 }).then(
-      () => true,
-      () => false,
-    );
-  await eventually('answered again', works);
+  await eventually('an answer', () => answers());
 });
 
-test('a link on which nothing moves: requests fail in bounded time, and both sides come back on another link', async () => {
+test('requests on a link on which nothing moves fail in bounded time, and both sides come back on another link', async () => {
+  released = deferred();
+  const target = { host: nats.host, port: nats.port };
+  const [proxy, clientProxy] = await Promise.all([TcpProxy.start({ target }), TcpProxy.start({ target })]);
+  await instance('one', {}, nats.url(proxy));
+  const bus = Bus.connect({ url: nats.url(clientProxy), name: 'stalled', log: silentLogger });
+  await bus.ready();
+  const stalled = new ControlClient(bus);
   const ballast = 'x'.repeat(900_000);
-  const clientProxy = await TcpProxy.start({ target: { host: nats.host, port: nats.port } });
-  const client = new ControlClient(nats.url(clientProxy), 'stalled');
-  const heavy = (): Promise<string> => client.request('test.heavy', { ballast }, { timeoutMs: 1_000, attempts: 1 });
+  const heavy = (): Promise<string> => stalled.send('test.heavy', { ballast }, { timeoutMs: 1_000, attempts: 1 });
   const before = Array.from({ length: 20 }, () => heavy().catch(() => undefined));
   await eventually('the server to be at work', () => calls.length === 20);
   // Now both have far more to write than any kernel takes, and their sockets never take it.
@@ -129,20 +262,9 @@ test('a link on which nothing moves: requests fail in bounded time, and both sid
   clientProxy.stall();
   released.resolve();
   const during = Array.from({ length: 20 }, () => heavy());
-  for (const request of during) await expect(request).rejects.toMatchObject({ code: 'timeout' });
+  for (const request of during) await expect(request).rejects.toMatchObject({ name: 'ControlError' });
   await Promise.all(before);
-  const works = (): Promise<boolean> =>
-    client.request('test.double', { n: 21 }, { timeoutMs: 2_000, attempts: 1 }).then(Boolean, () => false);
-  await eventually('an answer over another link', works);
-  await client.close();
-  await clientProxy.stop();
-});
-
-test('a client made without a server works once there is one', async () => {
-  await nats.kill9();
-  const early = new ControlClient(nats.url(), 'early');
-  await expect(early.request('test.double', { n: 1 }, { attempts: 1 })).rejects.toMatchObject({ code: 'unavailable' });
-  await nats.restart();
-  await eventually('answered', () => early.request('test.double', { n: 1 }).then(Boolean, () => false));
-  await early.close();
+  await eventually('an answer over another link', () => answers(stalled));
+  await bus.drain();
+  await Promise.all([proxy.stop(), clientProxy.stop()]);
 });

@@ -12,11 +12,17 @@ export interface Liveness {
   readonly reasons?: Readonly<Record<string, string>>;
 }
 
+/** How often the checks are looked at for {@link Health.onReadiness}, milliseconds. */
+const WATCH_MS = 100;
+
 /** What a service needs in order to do its work, and whether it wants any. One per process. */
 export class Health {
   private readonly checks = new Map<string, DependencyCheck>();
   private readonly vitals = new Map<string, DependencyCheck>();
+  private readonly listeners = new Set<(ready: boolean) => void>();
   private withdrawn: string | undefined = 'starting';
+  private watch: NodeJS.Timeout | undefined;
+  private wasReady = false;
 
   /** Names are unique; the later check replaces the earlier. */
   dependency(name: string, check: DependencyCheck): void {
@@ -31,24 +37,51 @@ export class Health {
   /** The service has started. */
   open(): void {
     this.withdrawn = undefined;
+    this.readiness();
   }
 
   /** No more work, whatever the dependencies say: starting, stopping. */
   withdraw(reason: string): void {
     this.withdrawn = reason;
+    this.readiness();
   }
 
   readiness(): Readiness {
     const results = [...this.checks].map(([name, check]) => [name, outcome(check)] as const);
     if (this.withdrawn !== undefined) results.push(['service', { ok: false, reason: this.withdrawn }]);
     const ready = results.every(([, result]) => result.ok);
+    this.noticed(ready);
     return { status: ready ? 'ready' : 'not-ready', dependencies: Object.fromEntries(results) };
+  }
+
+  get isReady(): boolean {
+    return this.readiness().status === 'ready';
+  }
+
+  /** Calls back with the readiness of now, and with each change. Returns what ends it. */
+  onReadiness(listener: (ready: boolean) => void): () => void {
+    const ready = this.isReady;
+    this.listeners.add(listener);
+    listener(ready);
+    this.watch ??= setInterval(() => this.readiness(), WATCH_MS).unref();
+    return () => {
+      this.listeners.delete(listener);
+      if (this.listeners.size > 0) return;
+      clearInterval(this.watch);
+      this.watch = undefined;
+    };
   }
 
   liveness(): Liveness {
     const failing = [...this.vitals].map(([name, check]) => [name, outcome(check).reason] as const);
     const reasons = failing.filter((one): one is [string, string] => one[1] !== undefined);
     return reasons.length === 0 ? { status: 'alive' } : { status: 'stuck', reasons: Object.fromEntries(reasons) };
+  }
+
+  private noticed(ready: boolean): void {
+    if (ready === this.wasReady) return;
+    this.wasReady = ready;
+    for (const listener of [...this.listeners]) listener(ready);
   }
 }
 

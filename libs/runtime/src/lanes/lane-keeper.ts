@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { Bus } from '../bus/bus.js';
 import type { DedicatedConnection } from '../database/dedicated-connection.js';
 import type { Logger } from '../log/logger.js';
+import { rateLimited } from '../log/rate-limited.js';
 import { LaneAnnouncer } from './lane-announcer.js';
 import { assertLanes } from './lane-count.js';
 import { isWorkRefused, LaneSql, lostLanes, type FencedWork, type HeldLane, type LaneMove } from './lane-sql.js';
@@ -81,6 +82,7 @@ export class LaneKeeper {
   private expiresIn = Infinity;
   private stopping = false;
   private lastFailure: string | undefined = 'not started';
+  private readonly failures: Logger;
 
   constructor(private readonly options: LaneKeeperOptions) {
     this.leaseMs = options.leaseMs ?? 3000;
@@ -88,6 +90,7 @@ export class LaneKeeper {
     this.sql = new LaneSql(options.schema, options.instance, this.leaseMs);
     this.announcer = new LaneAnnouncer(options.bus, options.service, options.instance);
     this.turns = new Turns(options.turnLimitMs);
+    this.failures = rateLimited(options.log);
   }
 
   /** @throws LaneCountError when the data has another number of lanes */
@@ -242,7 +245,7 @@ export class LaneKeeper {
       if (surplus.length > 0) await this.release(surplus);
     } catch (error) {
       this.lastFailure = `lanes cannot be kept: ${(error as Error).message}`;
-      this.options.log.warn('lanes.tick-failed', { error });
+      this.failures.warn('lanes.tick-failed', { error });
     }
   }
 

@@ -15,8 +15,8 @@ declareFailpoints('thing.before', 'thing.async');
 class Thing {}
 const mode = process.argv[2];
 await runService({
-  name: 'thing',
-  control: true,
+  // The control plane declares a command for message; this program has no handler for it.
+  name: mode === 'unhandled' ? 'message' : 'thing',
   // Who is to be cut short is waited for; everybody else has time.
   shutdownBoundMs: mode.startsWith('stuck') ? 1_000 : 30_000,
   config: defineConfig(commonVariables('thing')),
@@ -128,6 +128,7 @@ describe('a service', () => {
       'FAILPOINTS: must be empty',
     ],
     ['a failing module', { mode: 'throw' }, 'wiring failed'],
+    ['a declared command that nothing handles', { mode: 'unhandled' }, 'command "message.users.ensure" has no handler'],
   ])('does not start with %s, and says why', async (_what, change, message) => {
     const thing = new Thing(change);
     expect(await thing.exit()).toEqual({ code: 1, signal: null });

@@ -1,14 +1,16 @@
 import 'reflect-metadata';
 import type { DynamicModule, INestApplication, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { commandsOf } from '@huizhi/protocol';
 import { Bus } from '../bus/bus.js';
 import type { CommonConfig } from '../config/common.js';
 import { ConfigError, readConfig, type ConfigDefinition } from '../config/config.js';
 import { redactedConfig } from '../config/describe.js';
 import { environment } from '../config/environment.js';
 import { ControlClient } from '../control/control-client.js';
-import { connectControl } from '../control/control-server.js';
+import { ControlServer } from '../control/control-server.js';
 import { armFailpoints, enableFailpoints } from '../failpoints/failpoints.js';
+import { UnhandledSubjectsError } from '../handled.js';
 import { Health } from '../health/health.js';
 import { HealthModule } from '../health/health.module.js';
 import { NestLogger } from '../log/nest-logger.js';
@@ -27,8 +29,6 @@ export interface ServiceOptions<Config extends CommonConfig> {
   readonly config: ConfigDefinition<Config>;
   /** The app's module, or a function of the runtime that gives it. */
   readonly module: AppModule | ((runtime: Runtime<Config>) => AppModule | Promise<AppModule>);
-  /** Whether it answers control-plane requests. */
-  readonly control?: boolean;
   /** For the whole way from the signal to the end of the process, milliseconds. Default 10,000. */
   readonly shutdownBoundMs?: number | ((config: Readonly<Config>) => number);
 }
@@ -43,7 +43,7 @@ export async function runService<Config extends CommonConfig>(options: ServiceOp
   try {
     await start(options);
   } catch (error) {
-    process.stderr.write(`${options.name}: ${error instanceof ConfigError ? error.message : describe(error)}\n`);
+    process.stderr.write(`${options.name}: ${isPlain(error) ? error.message : describe(error)}\n`);
     process.exit(1);
   }
 }
@@ -57,11 +57,11 @@ async function start<Config extends CommonConfig>(options: ServiceOptions<Config
   log.info('service.starting', { config: redactedConfig(options.config, config) });
 
   const app = await createApp(options, runtime);
-  if (options.control) connectControl(app, config.NATS_URL, options.name, shutdown.signal);
+  connectControl(app, runtime);
   const { shutdownBoundMs: bound = 10_000 } = options;
   stopOnSignals({ app, health, shutdown, log, boundMs: typeof bound === 'function' ? bound(config) : bound });
   await app.listen(config.HTTP_PORT, config.HTTP_HOST);
-  if (options.control) startControl(app, runtime);
+  await app.startAllMicroservices();
   health.open();
   log.info('service.started', { http: await app.getUrl() });
 }
@@ -72,10 +72,9 @@ function createRuntime<Config extends CommonConfig>(options: ServiceOptions<Conf
   const bus = Bus.connect({ url: config.NATS_URL, name: config.INSTANCE_ID, log });
   const health = new Health();
   health.dependency('bus', () => (bus.connected ? 'ok' : 'not connected to NATS'));
-  const control = new ControlClient(config.NATS_URL, config.INSTANCE_ID);
+  const control = new ControlClient(bus);
   const shutdown = new Shutdown(log);
   shutdown.on('bus', 'bus', () => bus.drain());
-  shutdown.on('bus', 'control client', () => control.close());
   return { name: options.name, config, log, bus, control, health, shutdown };
 }
 
@@ -103,22 +102,17 @@ async function createApp<Config extends CommonConfig>(
 /** The root that holds the runtime and the app's own module. */
 class ServiceRoot {}
 
-/** Without a bus it waits, so it is not awaited; the service is not ready until then. */
-function startControl(app: INestApplication, { health, log, shutdown }: Runtime): void {
-  let state = 'not listening yet';
-  shutdown.on('edge', 'control', () => closeControl(app));
-  health.dependency('control', () => state);
-  app.startAllMicroservices().then(
-    () => (state = 'ok'),
-    (error: unknown) => {
-      state = 'failed to start';
-      if (!shutdown.signal.aborted) log.error('control.failed', { error });
-    },
-  );
-}
-
-async function closeControl(app: INestApplication): Promise<void> {
-  await Promise.all(app.getMicroservices().map((microservice) => microservice.close()));
+/**
+ * Answers the commands that `libs/protocol` declares for this service.
+ * @throws UnhandledSubjectsError when one of them has not exactly one handler
+ */
+function connectControl(app: INestApplication, { name, bus, health, log, shutdown }: Runtime): void {
+  const commands = commandsOf(name);
+  if (commands.length === 0) return;
+  const server = new ControlServer({ bus, health, log, queue: name, commands });
+  app.connectMicroservice({ strategy: server });
+  server.assertComplete();
+  shutdown.on('edge', 'control', () => server.close());
 }
 
 function prepareFailpoints(config: CommonConfig): void {
@@ -142,6 +136,10 @@ function isModule(given: unknown): given is AppModule {
     (typeof given === 'function' && /^class\b/.test(Function.prototype.toString.call(given)))
   );
 }
+
+/** Its message says what to mend; a stack would only hide it. */
+const isPlain = (error: unknown): error is Error =>
+  error instanceof ConfigError || error instanceof UnhandledSubjectsError;
 
 function describe(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);

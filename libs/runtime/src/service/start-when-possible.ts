@@ -3,6 +3,7 @@ import { PendingMigrationsError } from '../database/errors.js';
 import type { Health } from '../health/health.js';
 import { LaneCountError } from '../lanes/lane-count.js';
 import type { Logger } from '../log/logger.js';
+import { rateLimited } from '../log/rate-limited.js';
 
 export interface StartContext {
   log: Logger;
@@ -21,7 +22,8 @@ export async function startWhenPossible(
   context: StartContext,
   start: () => Promise<void>,
 ): Promise<void> {
-  const { log, health, signal } = context;
+  const { health, signal } = context;
+  const log = rateLimited(context.log);
   let state = 'not started yet';
   health.dependency(name, () => state);
   const backoff = new Backoff(100, 3_000);
