@@ -92,6 +92,8 @@ function missingPrograms(forTests) {
     { what: 'faketime', debian: 'faketime', brew: 'libfaketime', needed: forTests, found: () => find('faketime') },
     // A client in another language is tested against the system.
     { what: 'Python 3', debian: 'python3', brew: 'python3', needed: forTests, found: () => find('python3') },
+    // Poolers between the services and PostgreSQL are tested.
+    { what: 'PgBouncer', debian: 'pgbouncer', brew: 'pgbouncer', needed: forTests, found: () => find('pgbouncer') },
     // The SDK is tested in a browser.
     { what: 'Chromium', debian: 'chromium', brew: 'chromium', needed: forTests, found: () => find('chromium') },
   ];

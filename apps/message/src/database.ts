@@ -1,4 +1,4 @@
-import { dataSourceOptions, type DatabaseOptions } from '@huizhi/runtime';
+import { dataSourceOptions, type DatabaseOptions, type SessionCheckOptions } from '@huizhi/runtime';
 import type { DataSourceOptions } from 'typeorm';
 import type { MessageConfig } from './config.js';
 import { User } from './directory/user.entity.js';
@@ -13,6 +13,12 @@ export const databaseOptions = (url: string, instance: string): DatabaseOptions 
   entities: [User],
   migrations: [First1700000000000, Refuse1700000002000],
   applicationName: instance,
+});
+
+export const sessionCheck = (config: MessageConfig): SessionCheckOptions => ({
+  url: config.MESSAGE_DATABASE_URL,
+  schema: SCHEMA,
+  applicationName: config.INSTANCE_ID,
 });
 
 export const dataSource = (config: MessageConfig): DataSourceOptions =>

@@ -1,14 +1,18 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import {
+  assertDirectSession,
   assertMigrated,
   DatabaseProbe,
   Health,
+  InjectConfig,
   InjectLogger,
   startWhenPossible,
   Shutdown,
   type Logger,
 } from '@huizhi/runtime';
 import { DataSource } from 'typeorm';
+import type { MessageConfig } from './config.js';
+import { sessionCheck } from './database.js';
 import { Conversations } from './lanes/conversations.js';
 import { HistoryReader } from './reads/history-reader.js';
 import { LogReader } from './reads/log-reader.js';
@@ -32,11 +36,12 @@ export class Lifecycle implements OnApplicationBootstrap {
     private readonly historyReader: HistoryReader,
     private readonly health: Health,
     private readonly shutdown: Shutdown,
+    @InjectConfig() private readonly config: MessageConfig,
     @InjectLogger() private readonly log: Logger,
   ) {
     this.probes = {
       writer: new DatabaseProbe({
-        statement: () => connection.exclusive((client) => client.query('select')),
+        statement: () => connection.check(),
         connected: () => connection.connected,
       }),
       directory: new DatabaseProbe({ statement: () => database.query('select') }),
@@ -56,6 +61,7 @@ export class Lifecycle implements OnApplicationBootstrap {
   }
 
   private async start(): Promise<void> {
+    await assertDirectSession(sessionCheck(this.config));
     if (!this.database.isInitialized) await this.database.initialize();
     await assertMigrated(this.database);
     this.listen();

@@ -1,5 +1,6 @@
 import { decodeLines, subjects, type LaneNews, type NewsHead } from '@huizhi/protocol';
 import {
+  assertDirectSession,
   assertMigrated,
   DatabaseProbe,
   dataSourceOptions,
@@ -64,7 +65,7 @@ export class OfflineService {
     this.connection = this.connect('writer');
     this.reading = this.connect('reader');
     this.probe = new DatabaseProbe({
-      statement: () => this.connection.exclusive((client) => client.query('select')),
+      statement: () => this.connection.check(),
       connected: () => this.connection.connected,
     });
     this.outbox = new Outbox(config.INSTANCE_ID, (gateway, payload) => bus.publish(subjects.gateway(gateway), payload));
@@ -122,7 +123,7 @@ export class OfflineService {
 
   /**
    * Waits for the database, checks it, takes lanes. May be tried again after an error.
-   * @throws PendingMigrationsError, LaneCountError: the service must not run on this database
+   * @throws PendingMigrationsError, PoolerError, LaneCountError: the service must not run on this database
    */
   async start(signal?: AbortSignal): Promise<void> {
     await this.connection.whenConnected(signal);
@@ -166,6 +167,7 @@ export class OfflineService {
 
   private async check(): Promise<void> {
     const { OFFLINE_DATABASE_URL: url, INSTANCE_ID: applicationName, MESSAGE_LANES } = this.options.config;
+    await assertDirectSession({ url, schema: SCHEMA, applicationName });
     const source = new DataSource(dataSourceOptions({ url, schema: SCHEMA, applicationName, migrations, poolSize: 1 }));
     await source.initialize();
     try {

@@ -11,6 +11,7 @@ export interface Binaries {
   openssl: string | null;
   /** For tests only. */
   chromium: string | null;
+  pgbouncer: string | null;
 }
 
 /** What to install for each, as Debian names it; used in errors. */
@@ -21,6 +22,7 @@ const PACKAGES: Record<keyof Binaries, string> = {
   natsServer: 'nats-server',
   openssl: 'openssl',
   chromium: 'chromium',
+  pgbouncer: 'pgbouncer',
 };
 
 /** Looks in PATH and where Debian keeps servers: /usr/lib/postgresql/<newest>/bin and /usr/sbin. Starts nothing. */
@@ -38,6 +40,7 @@ export function findBinaries(): Binaries {
     natsServer: firstExecutable(system, 'nats-server'),
     openssl: firstExecutable(system, 'openssl'),
     chromium: firstExecutable(system, 'chromium'),
+    pgbouncer: firstExecutable(system, 'pgbouncer'),
   };
 }
 

@@ -7,6 +7,7 @@ export { eventually } from './eventually.js';
 export { DataFolderInUseError, DataLock } from './lock.js';
 export { Nats, type NatsOptions } from './nats.js';
 export type { Part } from './part.js';
+export { PgBouncer, type PgBouncerOptions } from './pgbouncer.js';
 export { freePort } from './ports.js';
 export { Postgres, type PostgresOptions } from './postgres.js';
 export { projectRoot } from './project-root.js';

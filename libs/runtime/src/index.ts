@@ -60,6 +60,7 @@ export { HandlesCommand } from './control/handles-command.js';
 
 export { dataSourceOptions, type DatabaseOptions } from './database/options.js';
 export { assertMigrated, runMigrations, type MigrationOptions } from './database/migrations.js';
+export { assertDirectSession, type SessionCheckOptions } from './database/session.js';
 export { DatabaseProbe } from './database/probe.js';
 export { DedicatedConnection, type DedicatedConnectionOptions } from './database/dedicated-connection.js';
 export {
@@ -67,6 +68,7 @@ export {
   ConnectionLostError,
   MigrationLockError,
   PendingMigrationsError,
+  PoolerError,
   RolledBackError,
   UnsafeIntegerError,
 } from './database/errors.js';

@@ -2,7 +2,8 @@ import type pg from 'pg';
 import { Backoff, pause } from '../backoff.js';
 import { CommitUnknownError, ConnectionLostError, RolledBackError } from './errors.js';
 import { declareFailpoints, failpoint } from '../failpoints/failpoints.js';
-import { destroySocket, hotClient, type HotClientOptions } from './hot-client.js';
+import { destroySocket, hotClient, sessionSettings, type HotClientOptions } from './hot-client.js';
+import { assertSameSession, prepareSession } from './session.js';
 import { endsSession, proofOf } from './sqlstate.js';
 
 // Fired after COMMIT was carried out: for the caller it is as if the answer had been lost on the way.
@@ -29,6 +30,8 @@ export class DedicatedConnection {
   private retryAt = 0;
   private lastFailure: Error | undefined;
   private closed = false;
+  /** Of the current session. */
+  private mark = '';
   private readonly backoff = new Backoff(100, 2_000);
 
   constructor(private readonly options: DedicatedConnectionOptions) {}
@@ -89,6 +92,11 @@ export class DedicatedConnection {
     });
   }
 
+  /** That statements are answered, and in the session that was prepared. @throws PoolerError, ConnectionLostError */
+  check(): Promise<void> {
+    return this.exclusive((client) => assertSameSession(client, this.mark, this.options.schema));
+  }
+
   /** Lets the works that wait finish, then closes. Later works are refused. */
   async close(): Promise<void> {
     this.closed = true;
@@ -138,6 +146,7 @@ export class DedicatedConnection {
     client.on('end', () => this.lost(client, new Error('the database ended the connection')));
     try {
       await client.connect();
+      this.mark = await prepareSession(client, sessionSettings(this.options));
     } catch (error) {
       destroySocket(client);
       this.failed(error instanceof Error ? error : new Error(String(error)));

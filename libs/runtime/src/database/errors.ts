@@ -28,6 +28,23 @@ export class PendingMigrationsError extends Error {
   readonly code = 'pending_migrations';
 }
 
+/** The variable with the database URL of a schema's service. */
+const urlVariable = (schema: string): string => `${schema.toUpperCase()}_DATABASE_URL`;
+
+/** Statements of one connection run in different sessions of the server, so that no setting, lock or prepared statement holds. */
+export class PoolerError extends Error {
+  override readonly name = 'PoolerError';
+  readonly code = 'pooler';
+
+  constructor(schema: string, options?: ErrorOptions) {
+    super(
+      `${urlVariable(schema)}: a connection pooler gives every transaction another session of PostgreSQL; ` +
+        'connect directly or use session mode (PgBouncer: pool_mode = session)',
+      options,
+    );
+  }
+}
+
 /** Another process holds the migration lock longer than we wait. */
 export class MigrationLockError extends Error {
   override readonly name = 'MigrationLockError';

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { UnsafeIntegerError } from './errors.js';
+import type { SessionSettings } from './session.js';
 
 export interface HotClientOptions {
   readonly url: string;
@@ -37,19 +38,21 @@ function safeIntegers(text: string): (number | null)[] {
   return inner === '' ? [] : inner.split(',').map((item) => (item === 'NULL' ? null : safeInteger(item)));
 }
 
+/** For {@link prepareSession}, once the client is connected. */
+export function sessionSettings({ schema, statementTimeoutMs = 4_000 }: HotClientOptions): SessionSettings {
+  // An owner frozen inside a transaction must not keep its lanes' rows locked while another instance takes over.
+  return { schema, statementTimeoutMs, idleInTransactionTimeoutMs: statementTimeoutMs };
+}
+
 /**
  * One pg client for the hot path. A statement that is not answered in time breaks the connection, because the next answer on it
  * would be the wrong one; every query in flight then rejects.
  */
 export function hotClient(options: HotClientOptions): pg.Client {
-  const { queryTimeoutMs = 5_000, statementTimeoutMs = 4_000, connectTimeoutMs = 3_000 } = options;
+  const { queryTimeoutMs = 5_000, connectTimeoutMs = 3_000 } = options;
   const client = new pg.Client({
     connectionString: options.url,
     application_name: options.applicationName,
-    options: `-c search_path=${options.schema}`,
-    statement_timeout: statementTimeoutMs,
-    // An owner frozen inside a transaction must not keep its lanes' rows locked for those who take over.
-    idle_in_transaction_session_timeout: statementTimeoutMs,
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: 5_000,
@@ -60,7 +63,7 @@ export function hotClient(options: HotClientOptions): pg.Client {
 }
 
 /** pg's own `query_timeout` leaves the connection in use with an answer still to come: not good enough. */
-function guardQueries(client: pg.Client, timeoutMs: number): void {
+export function guardQueries(client: pg.Client, timeoutMs: number): void {
   const query = client.query.bind(client) as (...args: unknown[]) => unknown;
   const guarded = (...args: unknown[]): unknown => {
     const outcome = query(...args);

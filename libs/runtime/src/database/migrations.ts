@@ -2,6 +2,7 @@ import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { Backoff, pause } from '../backoff.js';
 import { MigrationLockError, PendingMigrationsError } from './errors.js';
+import { assertDirectSession } from './session.js';
 import { MIGRATIONS_TABLE, checkedSchema, dataSourceOptions, type DatabaseOptions } from './options.js';
 
 /** The first half of the advisory key, "hz": the keys are per database, so other programs' locks must not meet ours. */
@@ -16,10 +17,11 @@ export interface MigrationOptions extends DatabaseOptions {
  * Brings the schema up to date, creating it if missing; returns the names of what was run.
  * Safe when many processes do it at once. The lock is polled: a blocking advisory lock is a transaction that waits, which
  * `create index concurrently` waits for in turn.
- * @throws MigrationLockError
+ * @throws MigrationLockError, PoolerError
  */
 export async function runMigrations(options: MigrationOptions): Promise<string[]> {
   const schema = checkedSchema(options.schema);
+  await assertDirectSession(options);
   const lock = new pg.Client({
     connectionString: options.url,
     application_name: `${options.applicationName} migrations`,

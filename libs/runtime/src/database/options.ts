@@ -1,5 +1,8 @@
+import type pg from 'pg';
 import type { EntitySchema, MixedList } from 'typeorm';
 import type { PostgresDataSourceOptions } from 'typeorm/driver/postgres/PostgresDataSourceOptions.js';
+import { guardQueries } from './hot-client.js';
+import { prepareSession } from './session.js';
 
 type Classes = MixedList<string | (abstract new (...args: never[]) => object) | (new (...args: never[]) => object)>;
 
@@ -41,12 +44,19 @@ export function dataSourceOptions(options: DatabaseOptions): PostgresDataSourceO
     connectTimeoutMS: options.connectTimeoutMs ?? 3_000,
     applicationName: options.applicationName,
     extra: {
-      options: `-c search_path=${schema}`,
-      statement_timeout: options.statementTimeoutMs ?? 10_000,
+      onConnect: (client: pg.Client) => prepare(client, schema, options.statementTimeoutMs ?? 10_000),
       keepAlive: true,
       keepAliveInitialDelayMillis: 5_000,
     },
   };
+}
+
+/** A server that is frozen or cut off ends no statement: the connection is given up a little later than it would. */
+const GIVE_UP_MS = 2_000;
+
+async function prepare(client: pg.Client, schema: string, statementTimeoutMs: number): Promise<void> {
+  if (statementTimeoutMs > 0) guardQueries(client, statementTimeoutMs + GIVE_UP_MS);
+  await prepareSession(client, { schema, statementTimeoutMs });
 }
 
 /** It goes into SQL and start-up options unquoted, so its shape is strict. */

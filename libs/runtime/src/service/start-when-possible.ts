@@ -1,9 +1,12 @@
 import { Backoff, pause } from '../backoff.js';
-import { PendingMigrationsError } from '../database/errors.js';
+import { PendingMigrationsError, PoolerError } from '../database/errors.js';
 import type { Health } from '../health/health.js';
 import { LaneCountError } from '../lanes/lane-count.js';
 import type { Logger } from '../log/logger.js';
 import { rateLimited } from '../log/rate-limited.js';
+
+/** What waiting does not mend. */
+const FINAL = [PendingMigrationsError, PoolerError, LaneCountError];
 
 export interface StartContext {
   log: Logger;
@@ -14,7 +17,7 @@ export interface StartContext {
 
 /**
  * Begins what needs a server that may not be there yet: tries until it succeeds, with back-off, while the process answers
- * `/livez` and says on `/readyz` what it waits for. What waiting cannot mend (a schema too old, another number of lanes)
+ * `/livez` and says on `/readyz` what it waits for. What waiting cannot mend (a schema too old, a pooler, another number of lanes)
  * is thrown, which ends the process with its reason.
  */
 export async function startWhenPossible(
@@ -33,7 +36,7 @@ export async function startWhenPossible(
       state = 'ok';
       return;
     } catch (error) {
-      if (error instanceof PendingMigrationsError || error instanceof LaneCountError) throw error;
+      if (FINAL.some((kind) => error instanceof kind)) throw error;
       state = `cannot start: ${(error as Error).message}`;
       log.warn('service.waiting', { for: name, error });
     }

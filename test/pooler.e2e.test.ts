@@ -1,0 +1,70 @@
+import { eventually, PgBouncer } from '@huizhi/constellation';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { World } from './support/world.js';
+
+/** The services behind a connection pooler. */
+
+jest.setTimeout(120_000);
+
+const SERVICES = ['message', 'offline'] as const;
+
+let world: World;
+let poolers: Record<'session' | 'transaction', PgBouncer>;
+beforeAll(async () => {
+  world = await World.start();
+  const urls = SERVICES.map((service) => world.system.databaseUrl(service));
+  const [session, transaction] = await Promise.all(
+    (['session', 'transaction'] as const).map((poolMode) =>
+      PgBouncer.start({
+        urls,
+        poolMode,
+        settings: ['ignore_startup_parameters = options,statement_timeout,extra_float_digits'],
+      }),
+    ),
+  );
+  poolers = { session: session!, transaction: transaction! };
+}, 120_000);
+afterAll(async () => {
+  await world?.stop();
+  await Promise.all(Object.values(poolers ?? {}).map((pooler) => pooler.stop()));
+}, 60_000);
+
+const through = (mode: keyof typeof poolers, service: (typeof SERVICES)[number]): Record<string, string> => ({
+  [`${service.toUpperCase()}_DATABASE_URL`]: poolers[mode].through(world.system.databaseUrl(service)),
+});
+
+describe.each(SERVICES)('the %s service', (service) => {
+  test('refuses to start behind a pooler in transaction mode and says which variable to change', async () => {
+    await expect(world.system.add(service, through('transaction', service))).rejects.toThrow(
+      new RegExp(`${service.toUpperCase()}_DATABASE_URL: a connection pooler .* connect directly or use session mode`),
+    );
+  });
+});
+
+test('messages are stored and delivered behind a pooler in session mode, which the services notice when it hangs', async () => {
+  for (const service of SERVICES) {
+    const [direct] = world.system.instances(service);
+    await world.system.add(service, through('session', service));
+    await direct!.stop();
+  }
+  const [alice, bob] = [await world.device(world.name('a')), await world.device(world.name('b'))];
+  const receipts = [];
+  for (let n = 0; n < 5; n++) {
+    alice.text(bob.options.user, `m${n}`);
+    receipts.push(await alice.answer(`m${n}`));
+  }
+  await bob.sawMessages(5);
+  await world.nothingLost(alice, bob, receipts);
+
+  poolers.session.freeze();
+  for (const service of SERVICES) {
+    const pooled = world.system.instances(service).find(({ running }) => running);
+    await eventually(`${service} to be unready`, async () => !(await fetch(`${pooled!.baseUrl}/readyz`)).ok);
+  }
+  poolers.session.resume();
+  for (const service of SERVICES)
+    await world.system
+      .instances(service)
+      .find(({ running }) => running)!
+      .waitReady();
+});
