@@ -1,4 +1,5 @@
 import { serverUrlProblem, type CommandName, type ControlCommands } from '@huizhi/protocol';
+import type { BusCredentials } from '@huizhi/runtime';
 import { randomUUID } from 'node:crypto';
 
 const CONNECT_MS = 5_000;
@@ -7,24 +8,26 @@ const ANSWER_MS = 12_000;
 
 /**
  * One command of the control plane, asked as the services ask each other.
- * @param natsUrl with credentials; several servers with commas. @throws an error that says what to do
+ * @param credentials of the user `admin`, or of one that may do the same. @throws an error that says what to do
  */
 export async function controlRequest<Name extends CommandName>(
-  natsUrl: string,
+  credentials: BusCredentials,
   command: Name,
   data: ControlCommands[Name]['request'],
 ): Promise<ControlCommands[Name]['reply']> {
-  for (const one of natsUrl.split(',')) {
+  for (const one of credentials.url.split(',')) {
     const problem = serverUrlProblem(one.trim(), ['nats', 'tls'], true);
     if (problem !== undefined) throw new Error(`the URL of the bus (--nats, NATS_URL) ${problem}`);
   }
   // Loaded here: no other command of `hz` needs it, and it takes long.
-  const { Bus, ControlClient, silentLogger } = await import('@huizhi/runtime');
-  const bus = Bus.connect({ url: natsUrl, name: `hz-${randomUUID()}`, log: silentLogger });
+  const { Bus, ControlClient, credentialsProblems, silentLogger } = await import('@huizhi/runtime');
+  const [wrong] = credentialsProblems(credentials);
+  if (wrong) throw new Error(`${wrong.variable}: ${wrong.problem}`);
+  const bus = Bus.connect({ service: 'admin', ...credentials, name: `hz-${randomUUID()}`, log: silentLogger });
   try {
     await bus.ready(CONNECT_MS).catch((cause: unknown) => {
       // Never the URL: it may hold a password.
-      throw new Error('cannot reach the bus: is the system running, and is the URL right?', { cause });
+      throw new Error(`${bus.problem}: is the system running, and is the URL right?`, { cause });
     });
     return await new ControlClient(bus).request(command, data, { timeoutMs: ANSWER_MS, attempts: 1 });
   } finally {

@@ -52,6 +52,7 @@ export {
   BusRequestError,
   BusTimeoutError,
 } from './bus/errors.js';
+export { credentialsProblems, type BusCredentials } from './bus/nats-url.js';
 export { QueueMember } from './bus/queue-member.js';
 
 export { ControlClient, type ControlRequestOptions } from './control/control-client.js';

@@ -1,5 +1,5 @@
 import { projectRoot } from '@huizhi/constellation';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { join } from 'node:path';
 import { busFromEnvironment } from '../bus.config.js';
 import { controlRequest } from '../control.js';
@@ -8,6 +8,8 @@ import { busOf } from '../target.js';
 interface RevokeOptions {
   data: string;
   nats?: string;
+  natsCreds?: string;
+  natsNkey?: string;
 }
 
 /** `hz revoke <user>`: what was issued to the user until now is worth nothing any more, and its sessions end. */
@@ -20,11 +22,14 @@ export function revokeCommand(): Command {
       '--nats <url>',
       'the bus, with credentials, of another system (default: NATS_URL, or NATS_HOST, NATS_USER …)',
     )
+    .addOption(new Option('--nats-creds <file>', 'credentials file for it').env('NATS_CREDS_FILE'))
+    .addOption(new Option('--nats-nkey <file>', 'file with the seed of an NKey for it').env('NATS_NKEY_FILE'))
     .action(async (user: string, options: RevokeOptions, command: Command) => {
       try {
+        const { natsCreds: credsFile, natsNkey: nkeyFile } = options;
         const nats = options.nats ?? busFromEnvironment();
-        const bus = busOf({ ...options, ...(nats === undefined ? {} : { nats }) });
-        const reply = await controlRequest(bus, 'revokeTokens', { user });
+        const url = busOf({ ...options, ...(nats === undefined ? {} : { nats }) });
+        const reply = await controlRequest({ url, credsFile, nkeyFile }, 'revokeTokens', { user });
         const from = new Date(reply.tokensValidFrom * 1_000).toISOString();
         process.stdout.write(`${user}: ${reply.sessions} sessions ended; tokens issued from ${from} on are good\n`);
       } catch (error) {

@@ -6,16 +6,14 @@ import { rateLimited } from '../log/rate-limited.js';
 import { BusDisconnectedError, BusPayloadTooLargeError } from './errors.js';
 import { Link } from './link.js';
 import { dropped, handlerErrors, published, received, requestOutcomes } from './metrics.js';
-import { natsServers } from './nats-url.js';
+import { busUser, type BusCredentials } from './nats-url.js';
 import { Outbound } from './outbound.js';
 import { Requests } from './requests.js';
 
 /** What one bus message may carry, bytes. The server's default `max_payload`; batches are split at half of it. */
 export const MAX_BUS_PAYLOAD = 1024 * 1024;
 
-export interface BusOptions {
-  /** One NATS server, or several with commas. */
-  readonly url: string;
+export interface BusOptions extends BusCredentials {
   /** The instance: unique among living processes, a single subject token. */
   readonly name: string;
   readonly log: Logger;
@@ -63,8 +61,10 @@ export class Bus {
 
   private constructor(options: BusOptions) {
     this.log = rateLimited(options.log);
-    const { user = '' } = natsServers(options.url);
-    this.requests = new Requests(subjects.replies(user, options.name), options.maxOutstandingRequests ?? 10_000);
+    this.requests = new Requests(
+      subjects.replies(busUser(options), options.name),
+      options.maxOutstandingRequests ?? 10_000,
+    );
     this.outbound = new Outbound(options.maxOutboundBytes ?? 32 * MAX_BUS_PAYLOAD, MAX_BUS_PAYLOAD);
     this.addInterest(this.requests.inbox, undefined, (message) =>
       this.requests.answered(message.subject, message.data, message.data.length === 0 && message.headers?.code === 503),
@@ -78,6 +78,11 @@ export class Bus {
 
   get connected(): boolean {
     return this.link.connection !== undefined;
+  }
+
+  /** `ok`, or why it is not connected, with the variable to mend when the server refuses the credentials. */
+  get problem(): string {
+    return this.link.problem;
   }
 
   /** Resolves once connected. @throws TimeoutError after `timeoutMs` milliseconds. */

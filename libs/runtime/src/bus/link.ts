@@ -1,14 +1,12 @@
-import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { connect, errors, type NatsConnection } from '@nats-io/transport-node';
 import { Backoff, pause } from '../backoff.js';
 import { withTimeout } from '../deferred.js';
 import type { Logger } from '../log/logger.js';
 import { rateLimited } from '../log/rate-limited.js';
 import { connections } from './metrics.js';
-import { natsServers } from './nats-url.js';
+import { credentialsVariable, natsServers, type BusCredentials } from './nats-url.js';
 
-export interface LinkOptions {
-  /** One server, or several with commas. */
-  readonly url: string;
+export interface LinkOptions extends BusCredentials {
   /** Shown in the server's monitoring. */
   readonly name: string;
   readonly log: Logger;
@@ -26,6 +24,7 @@ export class Link {
   private readonly stopped = new AbortController();
   private readonly running: Promise<void>;
   private readonly log: Logger;
+  private failure = 'not connected to NATS';
 
   /**
    * @param opened called with each new client, before anybody is told that it is up: subscribe there.
@@ -38,6 +37,11 @@ export class Link {
   ) {
     this.log = rateLimited(options.log);
     this.running = this.run();
+  }
+
+  /** `ok`, or why there is no connection. */
+  get problem(): string {
+    return this.live ? 'ok' : this.failure;
   }
 
   get connection(): NatsConnection | undefined {
@@ -76,7 +80,7 @@ export class Link {
   private async open(): Promise<NatsConnection | undefined> {
     try {
       return await connect({
-        ...natsServers(this.options.url),
+        ...natsServers(this.options),
         name: this.options.name,
         noAsyncTraces: true,
         timeout: 3_000,
@@ -91,7 +95,7 @@ export class Link {
         ignoreAuthErrorAbort: true,
       });
     } catch (error) {
-      this.log.warn('bus.unreachable', { error });
+      this.failed('bus.unreachable', error);
       return undefined;
     }
   }
@@ -106,7 +110,7 @@ export class Link {
       if (status.type === 'disconnect') this.down(client);
       else if (status.type === 'reconnect') this.up(client);
       else if (status.type === 'staleConnection') this.abandon(client);
-      else if (status.type === 'error') this.log.warn('bus.error', { error: status.error });
+      else if (status.type === 'error') this.failed('bus.error', status.error);
     }
     await client.closed();
     this.down(client);
@@ -123,7 +127,19 @@ export class Link {
     client.close().catch((error: unknown) => this.log.warn('bus.close-failed', { error }));
   }
 
+  /** Refused credentials are an error like any other to the client library; an operator has to know which variable to mend. */
+  private failed(event: string, error: unknown): void {
+    if (!(error instanceof errors.AuthorizationError || error instanceof errors.UserAuthenticationExpiredError)) {
+      if (!this.live) this.failure = 'not connected to NATS';
+      return this.log.warn(event, { error });
+    }
+    const mend = `NATS refuses the credentials: check ${credentialsVariable(this.options)}`;
+    this.failure = `not connected: ${mend}`;
+    this.log.error('bus.refused', { mend, reason: error.message });
+  }
+
   private up(client: NatsConnection): void {
+    this.failure = 'not connected to NATS';
     connections.inc();
     this.live = client;
     this.log.info('bus.connected', { server: client.getServer() });

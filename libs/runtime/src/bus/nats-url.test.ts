@@ -1,8 +1,8 @@
 import { expect, it } from '@jest/globals';
 import { natsServers } from './nats-url.js';
 
-it('takes credentials out of the URL, decoded', () => {
-  expect(natsServers('nats://us%40er:p%3Aw@h1:4222,nats://h2:4223')).toEqual({
+it('takes user and password out of the URL, decoded', () => {
+  expect(natsServers({ url: 'nats://us%40er:p%3Aw@h1:4222,nats://h2:4223', service: 'message' })).toEqual({
     servers: ['nats://h1:4222', 'nats://h2:4223'],
     user: 'us@er',
     pass: 'p:w',
@@ -11,5 +11,16 @@ it('takes credentials out of the URL, decoded', () => {
 });
 
 it('goes without credentials where there are none', () => {
-  expect(natsServers('tls://h1:4222')).toEqual({ servers: ['tls://h1:4222'], inboxPrefix: 'hz.reply.anybody' });
+  expect(natsServers({ url: 'tls://h1:4222' })).toEqual({
+    servers: ['tls://h1:4222'],
+    inboxPrefix: 'hz.reply.anybody',
+  });
+});
+
+it('takes a user without a password for a token, and keeps it out of every subject', () => {
+  expect(natsServers({ url: 'nats://s3cr%2Fet@h1:4222', service: 'message' })).toEqual({
+    servers: ['nats://h1:4222'],
+    token: 's3cr/et',
+    inboxPrefix: 'hz.reply.message',
+  });
 });

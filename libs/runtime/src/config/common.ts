@@ -12,6 +12,8 @@ export interface CommonConfig {
   LOG_LEVEL: LogLevel;
   LOG_FORMAT: 'json';
   NATS_URL: string;
+  NATS_CREDS_FILE: string;
+  NATS_NKEY_FILE: string;
   HTTP_HOST: string;
   HTTP_PORT: number;
   INSTANCE_ID: string;
@@ -33,6 +35,16 @@ export function commonVariables(service: string): Variables<CommonConfig> {
       doc: 'One JSON object per line on standard output.',
     },
     ...serverVariables({ prefix: 'NATS', schemes: ['nats', 'tls'], many: true, port: 4222, doc: 'Where the bus is' }),
+    NATS_CREDS_FILE: {
+      schema: textSetting(1_000),
+      default: '',
+      doc: 'A credentials file of NATS (JWT and seed), in place of credentials in `NATS_URL`. Read again at each connection.',
+    },
+    NATS_NKEY_FILE: {
+      schema: textSetting(1_000),
+      default: '',
+      doc: 'A file with the seed of an NKey user (`SU…`), in place of credentials in `NATS_URL`. Read again at each connection.',
+    },
     HTTP_HOST: {
       schema: textSetting(255, /^[^\s/]+$/, 'a host name or address'),
       default: '127.0.0.1',

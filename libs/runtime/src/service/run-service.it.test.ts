@@ -121,6 +121,11 @@ describe('a service', () => {
 
   test.each([
     ['a wrong variable', { HTTP_PORT: 'x' }, 'HTTP_PORT: must be an integer'],
+    [
+      'a key of NATS that is not there',
+      { NATS_URL: 'nats://h', NATS_NKEY_FILE: '/none' },
+      'NATS_NKEY_FILE: cannot be used',
+    ],
     ['an unknown failpoint', { FAILPOINTS: 'thing.typo=error' }, 'FAILPOINTS: unknown failpoint thing.typo'],
     [
       'failpoints in production',
@@ -167,7 +172,7 @@ describe('failpoints of a running service', () => {
 
 async function publish(subject: string): Promise<void> {
   const { connect } = await import('@nats-io/transport-node');
-  const client = await connect(natsServers(nats.url()));
+  const client = await connect(natsServers({ url: nats.url() }));
   client.publish(subject, '', { reply: 'test.nobody' });
   await client.drain();
 }

@@ -3,6 +3,7 @@ import type { DynamicModule, INestApplication, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { commandsOf } from '@huizhi/protocol';
 import { Bus } from '../bus/bus.js';
+import { credentialsProblems } from '../bus/nats-url.js';
 import type { CommonConfig } from '../config/common.js';
 import { ConfigError, readConfig, type ConfigDefinition } from '../config/config.js';
 import { redactedConfig } from '../config/describe.js';
@@ -69,9 +70,17 @@ async function start<Config extends CommonConfig>(options: ServiceOptions<Config
 function createRuntime<Config extends CommonConfig>(options: ServiceOptions<Config>): Runtime<Config> {
   const config = readConfig(options.config, environment());
   const log = createLogger(options.name, config.INSTANCE_ID, config.LOG_LEVEL);
-  const bus = Bus.connect({ url: config.NATS_URL, name: config.INSTANCE_ID, log });
+  const credentials = {
+    url: config.NATS_URL,
+    service: options.name,
+    credsFile: config.NATS_CREDS_FILE,
+    nkeyFile: config.NATS_NKEY_FILE,
+  };
+  const problems = credentialsProblems(credentials);
+  if (problems.length > 0) throw new ConfigError(problems);
+  const bus = Bus.connect({ ...credentials, name: config.INSTANCE_ID, log });
   const health = new Health();
-  health.dependency('bus', () => (bus.connected ? 'ok' : 'not connected to NATS'));
+  health.dependency('bus', () => bus.problem);
   const control = new ControlClient(bus);
   const shutdown = new Shutdown(log);
   shutdown.on('bus', 'bus', () => bus.drain());
