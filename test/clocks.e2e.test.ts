@@ -1,11 +1,13 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import type { Service } from '@huizhi/constellation';
+import { eventually, type Service } from '@huizhi/constellation';
 import { Device } from './support/device.js';
 import { Lanes } from './support/lanes.js';
 import { World } from './support/world.js';
 
-/** Clocks that are wrong by an hour, in real processes: libfaketime turns the clock of a service, timers apart. */
+/** Clocks that are wrong by an hour, or jump by days, in real processes: libfaketime turns the clock of a service, timers apart. */
 
 jest.setTimeout(90_000);
 
@@ -15,6 +17,7 @@ const LIBRARY = [
 ].find((path) => existsSync(path));
 
 const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
 const off = (by: '-1h' | '+1h'): Record<string, string> => ({
   LD_PRELOAD: LIBRARY ?? '',
   FAKETIME: by,
@@ -22,6 +25,33 @@ const off = (by: '-1h' | '+1h'): Record<string, string> => ({
   // Processes would tell each other through shared memory what time it is.
   FAKETIME_NO_CACHE: '0',
 });
+
+/** A clock that the test sets while the process runs. */
+class SettableClock {
+  private readonly folder = mkdtempSync(join(tmpdir(), 'hz-clock-'));
+  private readonly file = join(this.folder, 'time');
+
+  constructor() {
+    this.set('+0');
+  }
+
+  get env(): Record<string, string> {
+    return {
+      LD_PRELOAD: LIBRARY ?? '',
+      FAKETIME_TIMESTAMP_FILE: this.file,
+      FAKETIME_NO_CACHE: '1',
+      FAKETIME_DONT_FAKE_MONOTONIC: '1',
+    };
+  }
+
+  set(by: '+0' | '+3d' | '-3d'): void {
+    writeFileSync(this.file, `${by}\n`);
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true });
+  }
+}
 
 let world: World;
 let lanes: Lanes;
@@ -82,6 +112,36 @@ describe('10. a clock that is wrong', () => {
     expect(Number(late.serverTime)).toBeGreaterThanOrEqual(Number(early[0]?.serverTime));
     await lanes.haveNoHoles();
   });
+
+  test.each(['+3d', '-3d'] as const)(
+    'the message service stores the database’s time while its own clock is %s off, and says so',
+    async (jump) => {
+      const [alice, bob] = [await world.device(world.name('jump-a')), await world.device(world.name('jump-b'))];
+      const clock = new SettableClock();
+      const before = world.system.instances('message').find(({ running }) => running)!;
+      const service = await world.system.add('message', clock.env);
+      await before.stop();
+      await lanes.owner(user(alice), user(bob), before);
+      const receipts = [await alice.settle(user(bob), 'm1')];
+      clock.set(jump);
+      receipts.push(await alice.settle(user(bob), 'm2'), await bob.settle(user(alice), 'n1'));
+      expect(Math.max(...receipts.map(({ serverTime }) => Math.abs(Number(serverTime) - Date.now())))).toBeLessThan(
+        HOUR,
+      );
+      await eventually('the offset to be measured', async () => {
+        const offset = await world.metric(service, 'hz_clock_offset_seconds');
+        return Math.abs(offset) > (2 * DAY) / 1_000;
+      });
+      expect(await world.metric(service, 'hz_clock_overruled_total')).toBeGreaterThan(0);
+      await eventually('a log line', () => service.logs.some((line) => line.includes('"clock.overruled"')));
+      clock.set('+0');
+      receipts.push(await alice.settle(user(bob), 'm3'));
+      const times = receipts.map(({ serverTime }) => Number(serverTime));
+      for (const time of times) expect(Math.abs(time - Date.now())).toBeLessThan(HOUR / 2);
+      expect(times).toEqual([...times].sort((a, b) => a - b));
+      clock.remove();
+    },
+  );
 
   test('of the offline service, an hour ahead: what it takes over is delivered in order and confirmed', async () => {
     const [alice, bob] = [await world.device(world.name('ahead-a')), await world.device(world.name('ahead-b'))];

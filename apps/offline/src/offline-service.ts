@@ -33,7 +33,8 @@ export interface OfflineServiceOptions {
   config: Pick<
     OfflineConfig,
     'OFFLINE_DATABASE_URL' | 'OFFLINE_LANES' | 'MESSAGE_LANES' | 'LEASE' | 'RETENTION_DAYS' | 'PACE' | 'INSTANCE_ID'
-  >;
+  > &
+    Partial<Pick<OfflineConfig, 'CLOCK_BOUND'>>;
   bus: Bus;
   log: Logger;
 }
@@ -89,6 +90,7 @@ export class OfflineService {
       bus,
       log,
       leaseMs: config.LEASE,
+      clockBoundMs: config.CLOCK_BOUND,
       onTaken: (lanes) => this.taken(lanes),
       onLost: (lanes) => this.lost(lanes),
       onReleasing: (lanes) => this.releasing(lanes),

@@ -9,7 +9,8 @@ import { Outlet } from './outlet.js';
 /** What is remembered of all lanes together, bytes. A lane has its share, held here or elsewhere. */
 const MEMORY_BYTES = 128 * 1024 * 1024;
 
-type LaneConfig = Pick<MessageConfig, 'INSTANCE_ID' | 'MESSAGE_LANES' | 'LEASE' | 'PACE'>;
+type LaneConfig = Pick<MessageConfig, 'INSTANCE_ID' | 'MESSAGE_LANES' | 'LEASE' | 'PACE'> &
+  Partial<Pick<MessageConfig, 'CLOCK_BOUND'>>;
 
 /** The lanes and what runs on them know each other: the keeper says what is owned, the rest reacts. */
 export function buildConversations(
@@ -24,6 +25,7 @@ export function buildConversations(
     lanes: config.MESSAGE_LANES,
     instance: config.INSTANCE_ID,
     leaseMs: config.LEASE,
+    clockBoundMs: config.CLOCK_BOUND,
     connection,
     bus,
     log,

@@ -146,7 +146,7 @@ export class LaneWriter {
       conversation: (lane, conversation) => this.known(lane, conversation),
       stored: (lane, key) => this.memory(lane).stored.get(key),
       userExists: (user) => this.users.has(user),
-      now: Date.now(),
+      now: this.keeper.clock.now(),
     });
   }
 

@@ -8,6 +8,7 @@ export const MAX_LEASE_MS = 60_000;
 export interface LaneConfig {
   LEASE: number;
   PACE: number;
+  CLOCK_BOUND: number;
 }
 
 export const laneVariables: Variables<LaneConfig> = {
@@ -22,5 +23,11 @@ export const laneVariables: Variables<LaneConfig> = {
     default: 3,
     defaultDoc: '`3ms`',
     doc: 'Least time between two transactions under load: fewer wake-ups for little delay.',
+  },
+  CLOCK_BOUND: {
+    schema: durationSetting(1_000, 3_600_000),
+    default: 5_000,
+    defaultDoc: '`5s`',
+    doc: 'How far the clock of this machine may be from the clock of the database; beyond that the time of the database is used.',
   },
 };

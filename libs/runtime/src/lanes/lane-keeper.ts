@@ -1,6 +1,7 @@
 import { subjects, type LaneNews, type LaneService } from '@huizhi/protocol';
 import type pg from 'pg';
 import type { Bus } from '../bus/bus.js';
+import { DatabaseClock } from '../database/database-clock.js';
 import type { DedicatedConnection } from '../database/dedicated-connection.js';
 import type { Logger } from '../log/logger.js';
 import { rateLimited } from '../log/rate-limited.js';
@@ -47,6 +48,8 @@ export interface LaneKeeperOptions {
   /** How long a silent owner keeps its lanes. */
   leaseMs?: number;
   tickMs?: number;
+  /** How far the clock of this machine may be from the database's. Default 5,000. */
+  clockBoundMs?: number;
   /** How long a {@link LaneKeeper.turn} may last. */
   turnLimitMs?: number;
   /** Loads what the lanes need; they count as held once it resolves. A rejection gives them back. */
@@ -66,6 +69,8 @@ export interface LaneKeeperOptions {
  * there are no holes in positions and no two writers, however long an owner was frozen or cut off.
  */
 export class LaneKeeper {
+  /** For times that are stored. It is right as soon as a lane is held. */
+  readonly clock: DatabaseClock;
   private readonly sql: LaneSql;
   private readonly announcer: LaneAnnouncer;
   private readonly turns: Turns;
@@ -91,6 +96,7 @@ export class LaneKeeper {
     this.announcer = new LaneAnnouncer(options.bus, options.service, options.instance);
     this.turns = new Turns(options.turnLimitMs);
     this.failures = rateLimited(options.log);
+    this.clock = new DatabaseClock({ boundMs: options.clockBoundMs ?? 5_000, log: options.log });
   }
 
   /** @throws LaneCountError when the data has another number of lanes */
@@ -261,7 +267,8 @@ export class LaneKeeper {
     const { connection, lanes } = this.options;
     const { renewed, asked, share, taken } = await connection.transaction(async (client) => {
       const asked = [...this.owned.values()];
-      const { share, expiresIn } = await this.sql.share(client, lanes);
+      const { share, expiresIn, clock } = await this.sql.share(client, lanes);
+      this.clock.sample(clock.at, clock.sentAt);
       this.expiresIn = expiresIn;
       const renewed = await this.sql.renew(client, asked);
       const want = share - renewed.size;

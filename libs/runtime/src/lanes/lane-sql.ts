@@ -16,6 +16,12 @@ export interface LaneMove {
   to: number;
 }
 
+/** The time of the database, and when it was asked by `performance.now()`. Both in milliseconds. */
+export interface DatabaseTime {
+  readonly at: number;
+  readonly sentAt: number;
+}
+
 /** What an owner writes together with the step of its lanes' heads, in the same statement. */
 export interface FencedWork {
   /** Names the prepared statement; another text needs another name. */
@@ -83,28 +89,37 @@ export class LaneSql {
 
   /**
    * Says that this instance lives, and how many lanes are its share: the lanes divided among the living, the remainder to the
-   * first by name, so that all shares together are all lanes. And in how many milliseconds, at the earliest, another's lease or
-   * another's life runs out unless renewed.
+   * first by name, so that all shares together are all lanes. Then in how many milliseconds, at the earliest, another's lease or
+   * another's life runs out unless renewed, and what time it is by the database, milliseconds since 1970.
    */
-  async share(client: pg.ClientBase, lanes: number): Promise<{ share: number; expiresIn: number }> {
+  async share(
+    client: pg.ClientBase,
+    lanes: number,
+  ): Promise<{ share: number; expiresIn: number; clock: DatabaseTime }> {
     await client.query({
       name: 'lane-instance-seen',
       text: `insert into ${this.schema}.instance (instance, seen_until) values ($1, now() + $2 * interval '1 ms')
              on conflict (instance) do update set seen_until = excluded.seen_until`,
       values: [this.instance, this.leaseMs],
     });
-    const { rows } = await client.query<{ live: number; before: number; expires: number | null }>({
+    const sentAt = performance.now();
+    const { rows } = await client.query<{ live: number; before: number; expires: number | null; clock: number }>({
       name: 'lane-instances-live',
       text: `select count(*)::int as live, count(*) filter (where instance < $1)::int as before,
                     extract(epoch from least(
                       min(seen_until) filter (where instance <> $1),
                       (select min(lease_until) from ${this.schema}.lane where ${runs('lease_until')} and owner <> $1)
-                    ) - now())::float8 * 1000 as expires
+                    ) - now())::float8 * 1000 as expires,
+                    extract(epoch from clock_timestamp())::float8 * 1000 as clock
                from ${this.schema}.instance where ${runs('seen_until')}`,
       values: [this.instance],
     });
-    const { live, before, expires } = rows[0] ?? { live: 1, before: 0, expires: null };
-    return { share: Math.floor(lanes / live) + (before < lanes % live ? 1 : 0), expiresIn: expires ?? Infinity };
+    const { live, before, expires, clock } = rows[0] ?? { live: 1, before: 0, expires: null, clock: Date.now() };
+    return {
+      share: Math.floor(lanes / live) + (before < lanes % live ? 1 : 0),
+      expiresIn: expires ?? Infinity,
+      clock: { at: clock, sentAt },
+    };
   }
 
   /** Extends the leases of these lanes; the ones not returned have another owner by now. */
