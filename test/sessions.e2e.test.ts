@@ -280,5 +280,9 @@ describe('tokens', () => {
     const nowhere = ['--nats', 'nats://huizhi:very-secret@127.0.0.1:9'];
     const failed = { stderr: expect.stringMatching(/^cannot reach the bus(?!.*very-secret)/s) };
     await expect(hz('revoke', 'bob', ...nowhere)).rejects.toMatchObject(failed);
+    const wrong = new URL(world.system.natsUrl('admin'));
+    wrong.password = 'very-secret';
+    const refused = { stderr: expect.stringMatching(/refuses the credentials: check NATS_URL(?!.*very-secret)/s) };
+    await expect(hz('revoke', 'bob', '--nats', wrong.href)).rejects.toMatchObject(refused);
   });
 });

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { eventually, TcpProxy } from '@huizhi/constellation';
 import { decodeLines, MAX_BUS_BYTES, subjects, type HistoryReply, type LogReply } from '@huizhi/protocol';
 import { Bus, DedicatedConnection, deferred, silentLogger } from '@huizhi/runtime';
 import { SCHEMA } from '../database.js';
@@ -119,4 +120,36 @@ it('does not read what waited longer than its asker', async () => {
   expect(head.events?.map((event) => event.position)).toEqual([2]);
   // Answers come in the order of the requests.
   expect(answered).toBe(false);
+});
+
+it('a reader leaves requests to the other readers while its connection is down, and takes some again afterwards', async () => {
+  const direct = new URL(rig.url);
+  const proxy = await TcpProxy.start({ target: { host: direct.hostname, port: Number(direct.port) } });
+  const url = new URL(rig.url);
+  url.host = `${proxy.host}:${proxy.port}`;
+  const other = Bus.connect({ url: rig.nats.url(), name: 'r2', log: silentLogger });
+  await other.ready();
+  let answered = 0;
+  const respond = other.respond.bind(other);
+  other.respond = (...answer) => {
+    answered += 1;
+    return respond(...answer);
+  };
+  const broken = new DedicatedConnection({ url: url.href, schema: SCHEMA, applicationName: 'r2' });
+  new LogReader(other, broken, silentLogger).listen();
+  const ask = async (): Promise<LogReply> =>
+    (await rig.request<LogReply>(subjects.log, { op: 'range', lane: 1, from: 1, limit: 1 })).head;
+  const answers = async (): Promise<boolean> => (await ask()).error === undefined;
+
+  await eventually('the other to answer', async () => (await answers()) && answered > 0);
+  await proxy.cut();
+  await eventually('the other to fail', async () => !(await answers()));
+  const before = answered;
+  for (let n = 0; n < 40; n++) expect(await answers()).toBe(true);
+  expect(answered).toBe(before);
+  await proxy.heal();
+  await eventually('the other to answer again', async () => (await answers()) && answered > before);
+  await broken.close();
+  await other.drain();
+  await proxy.stop();
 });

@@ -25,6 +25,9 @@ export interface ControlServerOptions {
   readonly timeoutMs?: number;
 }
 
+/** At the end, for requests under way, milliseconds: half of what the whole process has by default. */
+const DRAIN_MS = 5_000;
+
 /**
  * Nest's server of the control plane, on the bus connection of the process.
  *
@@ -65,11 +68,11 @@ export class ControlServer extends Server implements CustomTransportStrategy {
     listening();
   }
 
-  /** Takes no new request and resolves when those under way are answered. */
+  /** Takes no new request and resolves when those under way are answered, or after a time. */
   async close(): Promise<void> {
     this.unwatch?.();
     this.take(false);
-    await Promise.all(this.underWay);
+    await withTimeout(Promise.all(this.underWay), DRAIN_MS, 'requests under way').catch(() => undefined);
   }
 
   on(): never {
