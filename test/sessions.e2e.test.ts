@@ -16,6 +16,7 @@ jest.setTimeout(60_000);
 const WINDOW = 20;
 const BURST = 4;
 const STALE_AFTER_MS = 3_000;
+const LEEWAY_S = 5;
 const OVERTAKEN = 'this device has logged in elsewhere since';
 /** Gateways by number: two as they come, one that misses heartbeats and notices its own absence soon, one that is strict with logins. */
 const QUICK = 2;
@@ -26,7 +27,10 @@ beforeAll(async () => {
   world = await World.start({
     instances: { gateway: 2, message: 1, offline: 2 },
     throughProxy: ['gateway.client', 'gateway.nats'],
-    env: { gateway: { WINDOW: String(WINDOW), BATCH_ENTRIES: '5', REDELIVER_AFTER: '30s', TOKEN_LEEWAY: '0s' } },
+    env: {
+      all: { TOKEN_LEEWAY: `${LEEWAY_S}s` },
+      gateway: { WINDOW: String(WINDOW), BATCH_ENTRIES: '5', REDELIVER_AFTER: '30s' },
+    },
   });
   // Its devices never beat: what a test does before one is missed must fit into the least silence.
   const quick = { STALE_AFTER: `${STALE_AFTER_MS}ms`, HEARTBEAT: '400ms', HEARTBEAT_LEAST: '5s' };
@@ -208,7 +212,7 @@ describe('tokens', () => {
     const env = { ...process.env, NATS_URL: world.system.natsUrl('admin') };
     return (await promisify(execFile)(process.execPath, [main, ...args], { env })).stdout;
   };
-  /** A token issued late enough to be good after a revocation: seconds are all that tokens tell. */
+  /** A token issued late enough to be good after a revocation: the leeway later, in whole seconds. */
   const renewed = (user: string): Promise<Device> =>
     eventually('a token that is good again', () => world.device(user, 'phone', { gateway: 1 }).catch(() => undefined));
 
@@ -259,6 +263,22 @@ describe('tokens', () => {
     const again = await renewed(bob);
     await again.confirmed(2);
     expectWholeInbox([again], idsOf(receipts));
+  });
+
+  test('revoked: a token whose issuer’s clock is ahead logs in no more, also once its time has come', async () => {
+    const bob = world.name('bob');
+    const tooFar = await world.system.token(bob, { aheadS: LEEWAY_S + 600 });
+    const refused = await Device.connect(world.system.addressOf(0), { user: bob, deviceID: 'phone', token: tooFar });
+    expect(await refused.login()).toMatchObject({ name: 'badToken', reason: expect.stringContaining('iat') });
+    const ahead = await world.system.token(bob, { aheadS: LEEWAY_S - 1 });
+    const phone = await world.device(bob, 'phone', { token: ahead });
+    expect(await hz('revoke', bob)).toContain(': 1 sessions ended');
+    expect(await phone.closed).toMatchObject({ name: 'revoked' });
+    const again = await renewed(bob);
+    // A newer token is good by now, so the time of this one has come.
+    const late = await Device.connect(world.system.addressOf(0), { user: bob, deviceID: 'tablet', token: ahead });
+    expect(await late.login()).toMatchObject({ name: 'tokenRevoked' });
+    await again.drop();
   });
 
   test('revoked while their gateway is cut off from the bus: it ends them as soon as it is back', async () => {

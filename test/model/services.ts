@@ -147,6 +147,7 @@ export async function startOffline(ground: Ground, name: string): Promise<Runnin
     LEASE: LEASE_MS,
     RETENTION_DAYS: 30,
     PACE: 1,
+    TOKEN_LEEWAY: 0,
   };
   const service = new OfflineService({ config, bus: faulty.bus, log: silentLogger });
   const { connection, reading } = service as unknown as Record<'connection' | 'reading', DedicatedConnection>;

@@ -5,6 +5,7 @@ import {
   durationSetting,
   integerSetting,
   textSetting,
+  tokenLeeway,
   urlSetting,
   type CommonConfig,
   type ConfigProblem,
@@ -47,7 +48,7 @@ const variables = {
   AUTH: choice(
     ['jwt', 'open'],
     'jwt',
-    '`jwt` asks for a token whose `sub` is the user; `open` believes everybody and is refused in production.',
+    '`jwt` asks for a token of the user; `open` believes everybody and is refused in production.',
   ),
   JWT_SECRET: {
     schema: textSetting(1_000, /^(|.{32,})$/, 'at least 32 characters'),
@@ -60,9 +61,14 @@ const variables = {
     default: '',
     doc: 'Where the public keys of tokens are, read every ten minutes; if that fails, known ones last a day. This or `JWT_SECRET`.',
   },
+  JWT_USER_CLAIM: {
+    schema: textSetting(200, /^.+$/, 'the name of a claim'),
+    default: 'sub',
+    doc: 'The claim of a token that holds the id of its user.',
+  },
   JWT_ISSUER: text('Whose tokens are good: what their `iss` must be; empty: it is not looked at.'),
   JWT_AUDIENCE: text('Whom they must be for: what their `aud` must be or hold; empty: it is not looked at.'),
-  TOKEN_LEEWAY: time('5s', 'How long after its token has expired a session is closed.', 0),
+  TOKEN_LEEWAY: tokenLeeway,
   ALLOWED_ORIGINS: {
     schema: textSetting(
       10_000,

@@ -5,6 +5,7 @@ import {
   integerSetting,
   laneVariables,
   serverVariables,
+  tokenLeeway,
   type CommonConfig,
   type LaneConfig,
 } from '@huizhi/runtime';
@@ -14,6 +15,7 @@ export interface OfflineConfig extends CommonConfig, LaneConfig {
   OFFLINE_LANES: number;
   MESSAGE_LANES: number;
   RETENTION_DAYS: number;
+  TOKEN_LEEWAY: number;
 }
 
 /**
@@ -48,4 +50,5 @@ export const offlineConfig = defineConfig<OfflineConfig>({
     default: 30,
     doc: `Inbox entries older than this many days are dropped, receipted or not. At most ${MAX_RETENTION_DAYS}: reading 200 users into memory takes up to 1 s then, 0.02 s with 30.`,
   },
+  TOKEN_LEEWAY: tokenLeeway,
 });

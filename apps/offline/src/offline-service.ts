@@ -32,7 +32,14 @@ import { assertVectors, readVectors } from './sql/vectors.js';
 export interface OfflineServiceOptions {
   config: Pick<
     OfflineConfig,
-    'OFFLINE_DATABASE_URL' | 'OFFLINE_LANES' | 'MESSAGE_LANES' | 'LEASE' | 'RETENTION_DAYS' | 'PACE' | 'INSTANCE_ID'
+    | 'OFFLINE_DATABASE_URL'
+    | 'OFFLINE_LANES'
+    | 'MESSAGE_LANES'
+    | 'LEASE'
+    | 'RETENTION_DAYS'
+    | 'PACE'
+    | 'INSTANCE_ID'
+    | 'TOKEN_LEEWAY'
   > &
     Partial<Pick<OfflineConfig, 'CLOCK_BOUND'>>;
   bus: Bus;
@@ -103,6 +110,7 @@ export class OfflineService {
       settling: new Settling(this.outbox, () => this.generation),
       lanes: this.lanes,
       paceMs: config.PACE,
+      tokenLeewayMs: config.TOKEN_LEEWAY,
       log,
     });
     this.partitions = new Partitions({

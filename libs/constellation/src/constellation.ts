@@ -128,9 +128,12 @@ export class Constellation {
     return this.#certificate?.certFile;
   }
 
-  /** A token the gateways accept. `expiresIn`: "2h", "30d" (default) or seconds, negative for an expired one. */
-  token(userID: string, options: { expiresIn?: string | number } = {}): Promise<string> {
-    return signToken(this.#state.jwtSecret, userID, options.expiresIn);
+  /**
+   * A token the gateways accept. `expiresIn`: "2h", "30d" (default) or seconds, negative for an expired one; `aheadS`
+   * as in signToken().
+   */
+  token(userID: string, options: { expiresIn?: string | number; aheadS?: number } = {}): Promise<string> {
+    return signToken(this.#state.jwtSecret, userID, options.expiresIn, options.aheadS);
   }
 
   /** The URL of a schema, as the role of its service: for tests that look into the tables. */

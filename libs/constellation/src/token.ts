@@ -1,12 +1,24 @@
 import { SignJWT } from 'jose';
 
-/** An HS256 token for `userID`; `expiresIn` as in "2h", "30d" or a number of seconds (negative: expired already). */
-export function signToken(secret: string, userID: string, expiresIn: string | number = '30d'): Promise<string> {
-  const expiry = typeof expiresIn === 'number' ? Math.floor(Date.now() / 1000) + expiresIn : expiresIn;
+/**
+ * An HS256 token for `userID`.
+ * @param expiresIn as in "2h", "30d" or a number of seconds (negative: expired already)
+ * @param aheadS how far the issuer's clock is ahead, seconds
+ */
+export function signToken(
+  secret: string,
+  userID: string,
+  expiresIn: string | number = '30d',
+  aheadS = 0,
+): Promise<string> {
+  const now = Math.floor(Date.now() / 1000);
+  const expiry = typeof expiresIn === 'number' ? now + expiresIn : expiresIn;
+  // One that has expired was issued before that.
+  const issuedAt = typeof expiry === 'number' ? Math.min(now + aheadS, expiry - 1) : now + aheadS;
   return new SignJWT({})
     .setProtectedHeader({ alg: 'HS256' })
     .setSubject(userID)
-    .setIssuedAt()
+    .setIssuedAt(issuedAt)
     .setExpirationTime(expiry)
     .sign(new TextEncoder().encode(secret));
 }

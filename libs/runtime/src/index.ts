@@ -16,7 +16,7 @@ export {
   type Variables,
 } from './config/config.js';
 export { configTable, redactedConfig } from './config/describe.js';
-export { commonVariables, LOG_LEVELS, type CommonConfig, type LogLevel } from './config/common.js';
+export { commonVariables, LOG_LEVELS, tokenLeeway, type CommonConfig, type LogLevel } from './config/common.js';
 export {
   booleanSetting,
   choiceSetting,

@@ -12,10 +12,10 @@ interface RevokeOptions {
   natsNkey?: string;
 }
 
-/** `hz revoke <user>`: what was issued to the user until now is worth nothing any more, and its sessions end. */
+/** `hz revoke <user>`: ends all tokens and all sessions that the user has. */
 export function revokeCommand(): Command {
   return new Command('revoke')
-    .description('revoke all tokens of a user that were issued until now, and end its sessions everywhere')
+    .description('revoke all tokens of a user, and end its sessions everywhere')
     .argument('<user>', 'whose tokens')
     .option('--data <folder>', 'data folder of a local `hz up`', join(projectRoot(), '.data'))
     .option(
@@ -31,7 +31,8 @@ export function revokeCommand(): Command {
         const url = busOf({ ...options, ...(nats === undefined ? {} : { nats }) });
         const reply = await controlRequest({ url, credsFile, nkeyFile }, 'revokeTokens', { user });
         const from = new Date(reply.tokensValidFrom * 1_000).toISOString();
-        process.stdout.write(`${user}: ${reply.sessions} sessions ended; tokens issued from ${from} on are good\n`);
+        const good = `tokens issued from ${from} (iat ${reply.tokensValidFrom}) on are good`;
+        process.stdout.write(`${user}: ${reply.sessions} sessions ended; ${good}\n`);
       } catch (error) {
         command.error(error instanceof Error ? error.message : String(error));
       }

@@ -22,7 +22,15 @@ afterAll(() => {
   server.close();
 });
 
-const settings: AuthSettings = { AUTH: 'jwt', JWT_SECRET: '', JWKS_URL: '', JWT_ISSUER: '', JWT_AUDIENCE: '' };
+const settings: AuthSettings = {
+  AUTH: 'jwt',
+  JWT_SECRET: '',
+  JWKS_URL: '',
+  JWT_USER_CLAIM: 'sub',
+  JWT_ISSUER: '',
+  JWT_AUDIENCE: '',
+  TOKEN_LEEWAY: 30_000,
+};
 const byKeys = (JWKS_URL = url) => authenticatorFor({ ...settings, JWKS_URL });
 const token = (key: CryptoKey | Uint8Array, alg: string) =>
   new SignJWT({ sub: 'alice', iat: 1_700_000_000, exp: 4_000_000_000 })

@@ -2,6 +2,7 @@ import { webcrypto } from 'node:crypto';
 import { ProtocolError } from '@huizhi/protocol';
 import { errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose';
 import { KEY_TIMES, keysAt } from './key-server.js';
+import { isExpired, timesProblem } from './token-times.js';
 
 /** What a proof of identity is good for. */
 export interface Credentials {
@@ -18,9 +19,13 @@ export interface AuthSettings {
   readonly AUTH: 'jwt' | 'open';
   readonly JWT_SECRET: string;
   readonly JWKS_URL: string;
-  /** Who must have issued a token, and whom it must be for; empty: whoever. */
+  /** The claim that holds the user's id. */
+  readonly JWT_USER_CLAIM: string;
+  /** What `iss` must be and `aud` must hold; empty: not checked. */
   readonly JWT_ISSUER: string;
   readonly JWT_AUDIENCE: string;
+  /** How far the issuer's clock may be ahead of the gateway's, milliseconds. */
+  readonly TOKEN_LEEWAY: number;
 }
 
 /** With public keys only algorithms with public keys: else a public key could be used as a shared secret. */
@@ -28,51 +33,63 @@ const ASYMMETRIC = [
   ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
   ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
 ];
-const REQUIRED = ['sub', 'exp'];
-/** The clock of who issues tokens may be so far ahead of ours, seconds: a new token is good at once. */
-const AHEAD = 30;
 
 export function authenticatorFor(settings: AuthSettings, keyTimes = KEY_TIMES): Authenticator {
-  const { AUTH, JWT_SECRET, JWKS_URL, JWT_ISSUER, JWT_AUDIENCE } = settings;
+  const { AUTH, JWT_SECRET, JWKS_URL, JWT_USER_CLAIM, JWT_ISSUER, JWT_AUDIENCE, TOKEN_LEEWAY } = settings;
   if (AUTH === 'open') return async () => ({ expiresAt: Infinity });
   const claims: JWTVerifyOptions = {
-    requiredClaims: REQUIRED,
-    clockTolerance: AHEAD,
+    requiredClaims: [JWT_USER_CLAIM, 'exp'],
+    clockTolerance: TOKEN_LEEWAY / 1_000,
     ...(JWT_ISSUER !== '' && { issuer: JWT_ISSUER }),
     ...(JWT_AUDIENCE !== '' && { audience: JWT_AUDIENCE }),
   };
   if (JWKS_URL !== '') {
-    const keys = keysAt(JWKS_URL, keyTimes);
-    return checking((token) => jwtVerify(token, keys, { ...claims, algorithms: ASYMMETRIC }));
+    const keys = keysAt(JWKS_URL, TOKEN_LEEWAY, keyTimes);
+    return checking(settings, (token) => jwtVerify(token, keys, { ...claims, algorithms: ASYMMETRIC }));
   }
   // Once, not with each token.
   const algorithm = { name: 'HMAC', hash: 'SHA-256' };
   const secret = webcrypto.subtle.importKey('raw', Buffer.from(JWT_SECRET), algorithm, false, ['verify']);
-  return checking(async (token) => jwtVerify(token, await secret, { ...claims, algorithms: ['HS256'] }));
+  return checking(settings, async (token) => jwtVerify(token, await secret, { ...claims, algorithms: ['HS256'] }));
 }
 
 type Verify = (token: string) => Promise<{ payload: JWTPayload }>;
 
-function checking(verify: Verify): Authenticator {
+function checking({ JWT_USER_CLAIM, TOKEN_LEEWAY }: AuthSettings, verify: Verify): Authenticator {
   return async (user, token) => {
     if (token === undefined) throw new ProtocolError('badToken', 'token: is missing');
-    let claims: JWTPayload;
-    try {
-      claims = (await verify(token)).payload;
-    } catch (error) {
-      throw refusal(error);
-    }
-    const { sub, iat = 0, exp = 0 } = claims;
-    // The tolerance is for the beginning of a token, not for its end.
-    if (exp * 1_000 <= Date.now()) throw new ProtocolError('tokenExpired', 'token: has expired');
-    if (sub !== user) throw new ProtocolError('badToken', 'token: is not for this user');
+    const claims = await claimsOf(token, verify);
+    const now = Date.now();
+    const problem = timesProblem(claims, now, TOKEN_LEEWAY);
+    if (problem) throw new ProtocolError('badToken', `token: ${problem}`);
+    // The leeway is for the beginning of a token. A client with an expired one can get another; its session outlasts
+    // `exp` by the leeway.
+    if (isExpired(claims, now)) throw new ProtocolError('tokenExpired', 'token: has expired');
+    if (claims[JWT_USER_CLAIM] !== user) throw new ProtocolError('badToken', 'token: is not for this user');
+    const { iat = 0, exp = 0 } = claims;
     return { issuedAt: Math.floor(iat), expiresAt: exp * 1_000 };
   };
 }
 
-/** The library's own words may quote the token's claims; none of them leaves the server. */
+/** The claims of a token whose signature is good, expired or not. @throws ProtocolError `badToken`, `unavailable` */
+async function claimsOf(token: string, verify: Verify): Promise<JWTPayload> {
+  try {
+    return (await verify(token)).payload;
+  } catch (error) {
+    if (error instanceof errors.JWTExpired) return error.payload;
+    throw refusal(error);
+  }
+}
+
+/**
+ * The library's messages may quote the token; of it only the names of claims leave the server, and only once it is
+ * proved.
+ */
 function refusal(error: unknown): ProtocolError {
-  if (error instanceof errors.JWTExpired) return new ProtocolError('tokenExpired', 'token: has expired');
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    const problem = error.reason === 'missing' ? 'is missing' : 'is not valid';
+    return new ProtocolError('badToken', `token: ${error.claim} ${problem}`);
+  }
   const isKeySet = error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid;
   const isVerdict = error instanceof errors.JOSEError && error.code !== errors.JOSEError.code;
   if (isKeySet || !isVerdict) return new ProtocolError('unavailable', 'the keys cannot be read just now');

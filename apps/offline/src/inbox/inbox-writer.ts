@@ -36,6 +36,8 @@ export interface InboxWriterOptions {
   readonly settling: Settling;
   readonly lanes: ReadonlyMap<number, InboxLane>;
   readonly paceMs: number;
+  /** How far ahead of the database's clock an accepted token may have been issued. */
+  readonly tokenLeewayMs: number;
   readonly log: Logger;
 }
 
@@ -190,7 +192,7 @@ export class InboxWriter {
       if (one) lacking.add(one);
     }
     const revoked = revocations.map(({ user }) => user.id);
-    const rows = revoked.length > 0 ? await revokeTokens(client, revoked) : [];
+    const rows = revoked.length > 0 ? await revokeTokens(client, revoked, this.options.tokenLeewayMs) : [];
     for (const row of rows) tokensValidFrom.set(row.user, row.tokensValidFrom);
   }
 

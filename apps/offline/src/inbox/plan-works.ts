@@ -34,7 +34,7 @@ export interface CursorPlan {
 }
 
 export function planOpening(lane: InboxLane, user: User, opening: Opening): OpeningPlan {
-  const { device: id, deviceType, version, gateway, session } = opening.request;
+  const { device: id, deviceType, version, gateway, session, issuedAt = 0 } = opening.request;
   if (isRevoked(user, opening.request.issuedAt)) {
     return { opening, lane, user, write: undefined, removed: undefined, refused: 'tokenRevoked' };
   }
@@ -53,7 +53,8 @@ export function planOpening(lane: InboxLane, user: User, opening: Opening): Open
   // After a removal the epochs go on from the removed one's: should it come back, no older session of it counts.
   const epoch = (device?.epoch ?? removed?.epoch ?? 0) + 1;
   const cursor = device ? device.cursor : highestCursor(user);
-  return { opening, lane, user, removed, write: { user: user.id, device: id, epoch, cursor, deviceType, version } };
+  const write = { user: user.id, device: id, epoch, cursor, deviceType, version, issuedAt };
+  return { opening, lane, user, removed, write };
 }
 
 /**

@@ -4,9 +4,10 @@ import { ensureVectors } from '../sql/vectors.js';
 import { First1700000000000 } from './1700000000000-first.js';
 import { Revocations1700000001000 } from './1700000001000-revocations.js';
 import { Refuse1700000002000 } from './1700000002000-refuse.js';
+import { IssuedAt1700000003000 } from './1700000003000-issued-at.js';
 
 export const SCHEMA = 'offline';
-export const migrations = [First1700000000000, Revocations1700000001000, Refuse1700000002000];
+export const migrations = [First1700000000000, Revocations1700000001000, Refuse1700000002000, IssuedAt1700000003000];
 
 /**
  * Brings the schema up to date and creates the lanes where there are none.

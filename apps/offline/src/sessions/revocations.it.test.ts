@@ -3,6 +3,7 @@ import { Rig, LANES, until } from '../testing/rig.js';
 import { Revoker } from './revoker.js';
 
 const HOUR = 3_600;
+const LEEWAY_S = 30;
 const now = (): number => Math.floor(Date.now() / 1_000);
 
 describe('revocations', () => {
@@ -10,7 +11,7 @@ describe('revocations', () => {
   let revoker: Revoker;
   beforeAll(async () => {
     rig = await Rig.start();
-    await rig.instance('offline-1');
+    await rig.instance('offline-1', { tokenLeewayMs: LEEWAY_S * 1_000 });
     revoker = new Revoker(rig.bus, LANES);
   }, 30_000);
   afterAll(() => rig.stop(), 30_000);
@@ -40,6 +41,30 @@ describe('revocations', () => {
     expect(await gateway.open('cyd', 'phone', 3, { issuedAt: tokensValidFrom })).toMatchObject({ cursor: 0 });
     // Where logins need no token there is none to revoke: the sessions end, and may come again.
     expect(await gateway.open('cyd', 'tablet', 4)).toMatchObject({ epoch: 1 });
+  });
+
+  test('end a token whose issuer is ahead of the database by no more than the leeway, used or not', async () => {
+    const gateway = rig.gateway();
+    const before = now();
+    const { tokensValidFrom } = await revoker.revoke('hal');
+    expect(tokensValidFrom).toBeGreaterThan(before + LEEWAY_S);
+    expect(tokensValidFrom).toBeLessThanOrEqual(now() + LEEWAY_S + 1);
+    const ahead = gateway.open('hal', 'phone', 1, { issuedAt: before + LEEWAY_S });
+    await expect(ahead).rejects.toThrow('tokenRevoked');
+    await gateway.open('hal', 'phone', 2, { issuedAt: tokensValidFrom });
+  });
+
+  test('end a token that a device has logged in with, however far ahead of the database it was issued', async () => {
+    const gateway = rig.gateway();
+    const issuedAt = now() + HOUR;
+    await gateway.open('ivy', 'phone', 1, { issuedAt });
+    // A later login with an older token does not hide it.
+    await gateway.open('ivy', 'phone', 2, { issuedAt: now() });
+    const { tokensValidFrom } = await revoker.revoke('ivy');
+    expect(tokensValidFrom).toBe(issuedAt + 1);
+    await expect(gateway.open('ivy', 'phone', 3, { issuedAt })).rejects.toThrow('tokenRevoked');
+    await expect(gateway.open('ivy', 'other', 4, { issuedAt })).rejects.toThrow('tokenRevoked');
+    await gateway.open('ivy', 'phone', 5, { issuedAt: tokensValidFrom });
   });
 
   test('refuse what a session writes that has not heard of it, and tell it why', async () => {

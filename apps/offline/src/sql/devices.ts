@@ -7,6 +7,8 @@ export interface DeviceOpening {
   cursor: number;
   deviceType: string;
   version: number;
+  /** When its token was issued, seconds since 1970; 0: it does not say, or there is none. */
+  issuedAt: number;
 }
 
 /**
@@ -19,10 +21,11 @@ export async function openDevices(
 ): Promise<{ user: string; device: string }[]> {
   const { rows } = await client.query<{ user: string; device: string; lacks: boolean }>({
     name: 'open-devices',
-    text: `insert into offline.device as d (user_id, device_id, epoch, cursor, device_type, version)
-           select * from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::int[])
+    text: `insert into offline.device as d (user_id, device_id, epoch, cursor, device_type, version, issued_at)
+           select * from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::int[], $7::bigint[])
            on conflict (user_id, device_id) do update
-              set epoch = excluded.epoch, device_type = excluded.device_type, version = excluded.version, last_seen = now()
+              set epoch = excluded.epoch, device_type = excluded.device_type, version = excluded.version, last_seen = now(),
+                  issued_at = greatest(d.issued_at, excluded.issued_at)
            returning user_id as "user", device_id as device,
                      exists (select from offline.inbox_head h where h.user_id = d.user_id and h.head > d.cursor) as lacks`,
     values: [
@@ -32,6 +35,7 @@ export async function openDevices(
       openings.map((one) => one.cursor),
       openings.map((one) => one.deviceType),
       openings.map((one) => one.version),
+      openings.map((one) => one.issuedAt),
     ],
   });
   return rows.filter((row) => row.lacks);

@@ -6,20 +6,32 @@ export interface RevocationRow {
 }
 
 /**
- * Tokens issued until now are worth nothing any more, and every session there is has an old epoch. Seconds are all that tokens
- * tell, so one of this very second counts as older. No user twice: one statement cannot touch a row twice.
+ * Ends every session of the users, by a higher epoch, and every token issued until now. Which token that is:
+ * - The time is the database's, because it is the only clock that all instances share.
+ * - An accepted token may have been issued up to the leeway ahead of it. Tokens tell whole seconds, so one of that very
+ *   second counts too.
+ * - A token that a device has logged in with is ended whatever the clocks of gateways and issuer were.
+ * No user twice: one statement cannot touch a row twice.
  */
-export async function revokeTokens(client: pg.ClientBase, users: readonly string[]): Promise<RevocationRow[]> {
+export async function revokeTokens(
+  client: pg.ClientBase,
+  users: readonly string[],
+  leewayMs: number,
+): Promise<RevocationRow[]> {
   const { rows } = await client.query<RevocationRow>({
     name: 'revoke-tokens',
     text: `with ended as (
-             update offline.device set epoch = epoch + 1, revoked_epoch = epoch + 1 where user_id = any($1::text[]))
+             update offline.device set epoch = epoch + 1, revoked_epoch = epoch + 1 where user_id = any($1::text[])
+             returning user_id, issued_at)
            insert into offline.revocation as r (user_id, tokens_valid_from)
-           select user_id, floor(extract(epoch from clock_timestamp()))::bigint + 1 from unnest($1::text[]) as u (user_id)
+           select u.user_id, 1 + greatest(
+                    floor(extract(epoch from clock_timestamp()) + $2::numeric / 1000)::bigint,
+                    (select max(ended.issued_at) from ended where ended.user_id = u.user_id))
+             from unnest($1::text[]) as u (user_id)
            on conflict (user_id) do update
               set tokens_valid_from = greatest(r.tokens_valid_from, excluded.tokens_valid_from), revoked_at = now()
            returning user_id as "user", tokens_valid_from as "tokensValidFrom"`,
-    values: [users],
+    values: [users, leewayMs],
   });
   return rows;
 }

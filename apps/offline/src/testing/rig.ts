@@ -55,7 +55,7 @@ export class Rig {
 
   async instance(
     name: string,
-    options: { leaseMs?: number; url?: string; retentionDays?: number } = {},
+    options: { leaseMs?: number; url?: string; retentionDays?: number; tokenLeewayMs?: number } = {},
   ): Promise<Instance> {
     const bus = Bus.connect({ url: this.nats.url(), name, log: silentLogger });
     await bus.ready();
@@ -67,6 +67,7 @@ export class Rig {
       LEASE: options.leaseMs ?? 1_000,
       RETENTION_DAYS: options.retentionDays ?? 30,
       PACE: 1,
+      TOKEN_LEEWAY: options.tokenLeewayMs ?? 30_000,
     };
     const service = new OfflineService({ config, bus, log: silentLogger });
     await service.start();

@@ -37,13 +37,16 @@ export interface AttachBatch {
   sessions: { session: number; user: string; device: string; epoch: number; issuedAt?: number }[];
 }
 
-/** Tokens of the user issued until now are worth nothing any more, and its sessions are over. */
+/** Ends all tokens that the user has, and all its sessions. */
 export interface RevokeRequest {
   user: string;
 }
 export interface RevokeReply {
   error?: ErrorName;
-  /** Tokens issued from this second on are good, seconds since 1970. */
+  /**
+   * Tokens issued from this second on are good, seconds since 1970. It lies in the future, by TOKEN_LEEWAY and up to a
+   * second: a token that was accepted may say that it was issued so far ahead.
+   */
   tokensValidFrom: number;
   /** How many sessions were ended. */
   sessions: number;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { Variables } from './config.js';
-import { choiceSetting, integerSetting, textSetting } from './settings.js';
+import type { Variable, Variables } from './config.js';
+import { choiceSetting, durationSetting, integerSetting, textSetting } from './settings.js';
 import { serverVariables } from './url.js';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
@@ -67,3 +67,16 @@ export function commonVariables(service: string): Variables<CommonConfig> {
     },
   };
 }
+
+/**
+ * Read by the gateway, which accepts tokens, and by the offline service, which revokes them: a token that the one
+ * accepts although it is issued in the future must be one that the other's revocation reaches.
+ */
+export const tokenLeeway: Variable<number> = {
+  schema: durationSetting(0, 600_000),
+  default: 30_000,
+  defaultDoc: '`30s`',
+  doc:
+    "How far the clock of a token's issuer may be ahead. A session is closed this long after `exp`; tokens are good again this long after a " +
+    'revocation. The same for gateways and the offline service.',
+};

@@ -1,0 +1,36 @@
+/** The time claims of a token, as they came: seconds since 1970, if they are what they should be. */
+export interface TokenTimes {
+  readonly iat?: unknown;
+  readonly nbf?: unknown;
+  readonly exp?: unknown;
+}
+
+/** No token is meant to be valid for longer. A claim in milliseconds lies tens of thousands of years ahead. */
+const MAX_AHEAD_S = 100 * 31_557_600;
+
+const isPlausible = (value: unknown, now: number): boolean =>
+  value === undefined || (typeof value === 'number' && value >= 0 && value <= now + MAX_AHEAD_S);
+
+/** Claims that are there and plausible are numbers. */
+const timeOf = (value: unknown, absent: number): number => (typeof value === 'number' ? value : absent);
+
+/**
+ * What is wrong with the time claims of a token, in words that begin with the name of the claim; expiry apart.
+ * A token from the future would survive each revocation until its time has come, so `iat` has an upper bound.
+ * @param nowMs the gateway's wall clock
+ * @param leewayMs how far the clock of the issuer may be ahead of it
+ */
+export function timesProblem({ iat, nbf, exp }: TokenTimes, nowMs: number, leewayMs: number): string | undefined {
+  const now = nowMs / 1_000;
+  for (const [claim, value] of Object.entries({ iat, nbf, exp })) {
+    if (!isPlausible(value, now)) return `${claim} is not a plausible number of seconds since 1970`;
+  }
+  const latest = now + leewayMs / 1_000;
+  if (timeOf(iat, 0) > latest) return "iat is ahead of the server's clock";
+  if (timeOf(nbf, 0) > latest) return "nbf is ahead of the server's clock";
+  if (timeOf(exp, Infinity) <= timeOf(iat, -1)) return 'exp is not after iat';
+  if (timeOf(exp, Infinity) <= timeOf(nbf, -1)) return 'exp is not after nbf';
+  return undefined;
+}
+
+export const isExpired = ({ exp }: TokenTimes, nowMs: number): boolean => timeOf(exp, 0) * 1_000 <= nowMs;
