@@ -1,6 +1,7 @@
 import { webcrypto } from 'node:crypto';
 import { ProtocolError } from '@huizhi/protocol';
-import { errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose';
+import { errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions } from 'jose';
+import { isCompactJws } from './compact-jws.js';
 import { KEY_TIMES, keysAt } from './key-server.js';
 import { isExpired, timesProblem } from './token-times.js';
 
@@ -45,7 +46,7 @@ export function authenticatorFor(settings: AuthSettings, keyTimes = KEY_TIMES): 
   };
   if (JWKS_URL !== '') {
     const keys = keysAt(JWKS_URL, TOKEN_LEEWAY, keyTimes);
-    return checking(settings, (token) => jwtVerify(token, keys, { ...claims, algorithms: ASYMMETRIC }));
+    return checking(settings, (token) => verifyByAnyOf(keys, token, { ...claims, algorithms: ASYMMETRIC }));
   }
   // Once, not with each token.
   const algorithm = { name: 'HMAC', hash: 'SHA-256' };
@@ -53,11 +54,38 @@ export function authenticatorFor(settings: AuthSettings, keyTimes = KEY_TIMES): 
   return checking(settings, async (token) => jwtVerify(token, await secret, { ...claims, algorithms: ['HS256'] }));
 }
 
+/** Keys that a token is tried with when it does not say which one it is signed with. */
+const MAX_TRIED = 16;
+
+/** A token that names no key, or one of several of that name, is good if any of them proves it. No key is asked for. */
+async function verifyByAnyOf(
+  keys: JWTVerifyGetKey,
+  token: string,
+  options: JWTVerifyOptions,
+): Promise<{ payload: JWTPayload }> {
+  try {
+    return await jwtVerify(token, keys, options);
+  } catch (several) {
+    if (!(several instanceof errors.JWKSMultipleMatchingKeys)) throw several;
+    let tried = 0;
+    for await (const key of several) {
+      if (++tried > MAX_TRIED) break;
+      try {
+        return await jwtVerify(token, key, options);
+      } catch (error) {
+        if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+      }
+    }
+    throw new errors.JWSSignatureVerificationFailed();
+  }
+}
+
 type Verify = (token: string) => Promise<{ payload: JWTPayload }>;
 
 function checking({ JWT_USER_CLAIM, TOKEN_LEEWAY }: AuthSettings, verify: Verify): Authenticator {
   return async (user, token) => {
     if (token === undefined) throw new ProtocolError('badToken', 'token: is missing');
+    if (!isCompactJws(token)) throw new ProtocolError('badToken', 'token: is not valid');
     const claims = await claimsOf(token, verify);
     const now = Date.now();
     const problem = timesProblem(claims, now, TOKEN_LEEWAY);
@@ -65,10 +93,16 @@ function checking({ JWT_USER_CLAIM, TOKEN_LEEWAY }: AuthSettings, verify: Verify
     // The leeway is for the beginning of a token. A client with an expired one can get another; its session outlasts
     // `exp` by the leeway.
     if (isExpired(claims, now)) throw new ProtocolError('tokenExpired', 'token: has expired');
-    if (claims[JWT_USER_CLAIM] !== user) throw new ProtocolError('badToken', 'token: is not for this user');
+    if (userIn(claims, JWT_USER_CLAIM) !== user) throw new ProtocolError('badToken', 'token: is not for this user');
     const { iat = 0, exp = 0 } = claims;
     return { issuedAt: Math.floor(iat), expiresAt: exp * 1_000 };
   };
+}
+
+/** As in frames, an integer is as good as its digits: some issuers number their users. */
+function userIn(claims: JWTPayload, claim: string): unknown {
+  const value = claims[claim];
+  return Number.isSafeInteger(value) ? String(value) : value;
 }
 
 /** The claims of a token whose signature is good, expired or not. @throws ProtocolError `badToken`, `unavailable` */
