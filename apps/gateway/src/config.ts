@@ -95,7 +95,12 @@ const variables = {
     1_000_000,
     'New connections from one IPv4 address or IPv6 /64 network per second; in bursts twenty times as many.',
   ),
-  LOGIN_BYTES: count(4 * KIB, 256, 64 * KIB, 'The most bytes of a connection before its login has succeeded.'),
+  LOGIN_BYTES: count(
+    16 * KIB,
+    256,
+    64 * KIB,
+    'The most bytes of a connection before its login has succeeded, and so of a token; apart from it, of the headers of a WebSocket upgrade.',
+  ),
   LOGIN_DEADLINE: time('10s', 'The time for TLS and the login frame.'),
   LOGIN_BUDGET: time('8s', 'How long the services behind may take to open a session.'),
   LOGIN_ATTEMPTS: count(20, 1, 10_000, 'Logins of a user from an address in a row; then one a second.'),

@@ -1,6 +1,8 @@
 import { expect, test } from '@jest/globals';
+import { SignJWT } from 'jose';
 import { signToken, eventually } from '@huizhi/constellation';
 import { Clock } from './testing/clock.js';
+import type { TestClient } from './testing/client.js';
 import { closed, passes, works } from './testing/expect.js';
 import { Rig, SECRET } from './testing/rig.js';
 
@@ -27,16 +29,46 @@ test('closes who keeps busy without logging in', async () => {
   await closed(client, 'loginTimeout').finally(() => clearInterval(loris));
 });
 
-test('takes at most 4 KiB before the login', async () => {
+test('reads at most LOGIN_BYTES before the login, 16 KiB unless set otherwise', async () => {
   const bystander = await rig.login('bob');
   const client = await rig.connect();
-  client.raw(`{"messageType":"login","token":"${'x'.repeat(5_000)}"}\n`);
+  client.raw(`{"messageType":"login","token":"${'x'.repeat(17_000)}"}\n`);
   expect(await client.frame({ messageType: 'error' })).toMatchObject({ name: 'frameTooLarge' });
   await closed(client, 'frameTooLarge');
   const chatty = await rig.connect();
-  chatty.raw(`${await loginLine()}\n${'{"beatID":"1"}\n'.repeat(400)}`);
+  chatty.raw(`${await loginLine()}\n${'{"beatID":"1"}\n'.repeat(1_200)}`);
   await closed(chatty, 'frameTooLarge');
   await works(bystander);
+});
+
+/** A good token of about so many bytes, as of an identity provider that lists roles. */
+function largeToken(user: string, bytes: number): Promise<string> {
+  const roles = Array.from(
+    { length: Math.floor(bytes / 40) },
+    (_, n) => `organisation:role-${String(n).padStart(8, '0')}`,
+  );
+  return new SignJWT({ roles })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setSubject(user)
+    .setIssuedAt()
+    .setExpirationTime('1h')
+    .sign(new TextEncoder().encode(SECRET));
+}
+
+test('one setting bounds the token of a login: it is accepted as large as LOGIN_BYTES lets it be', async () => {
+  const login = async (bytes: number): Promise<TestClient> => {
+    const client = await rig.connect();
+    const token = await largeToken('alice', bytes);
+    client.raw(`${JSON.stringify({ messageType: 'login', fromUserID: 'alice', versionCode: 2, token })}\n`);
+    return client;
+  };
+  await (await login(6_000)).frame({ messageType: 'loginReceipt', code: 0 });
+  await (await login(14_000)).frame({ messageType: 'loginReceipt', code: 0 });
+  await closed(await login(20_000), 'frameTooLarge');
+  await rig.restart({ LOGIN_BYTES: '65536' });
+  await (await login(60_000)).frame({ messageType: 'loginReceipt', code: 0 });
+  await rig.restart({ LOGIN_BYTES: '4096' });
+  await closed(await login(6_000), 'frameTooLarge');
 });
 
 test('answers bytes that are no frame and closes', async () => {

@@ -72,14 +72,14 @@ describe.each(MODES)('%s', (mode) => {
     expect(client.frames.map(({ messageType, beatID }) => messageType ?? beatID)).toEqual(['loginReceipt', 'early']);
   });
 
-  test('takes at most 4 KiB before the login', async () => {
+  test('reads at most 16 KiB before the login', async () => {
     const client = await rig.connectAs(mode);
-    client.send({ messageType: 'login', token: 'x'.repeat(5_000) });
+    client.send({ messageType: 'login', token: 'x'.repeat(17_000) });
     expect(await client.frame({ messageType: 'error' })).toMatchObject({ name: 'frameTooLarge' });
     await closed(client, 'frameTooLarge');
     const chatty = await rig.connectAs(mode);
     rig.offline.answersOpen = false;
-    chatty.send(JSON.parse(await loginText()) as Frame, ...Array.from({ length: 400 }, () => ({ beatID: '1' })));
+    chatty.send(JSON.parse(await loginText()) as Frame, ...Array.from({ length: 1_200 }, () => ({ beatID: '1' })));
     await closed(chatty, 'frameTooLarge');
   });
 

@@ -117,7 +117,7 @@ test('is opened at / and /ws, with the subprotocol if it is offered, never compr
 test.each([
   ['another path', 'GET /chat HTTP/1.1', [], 404],
   ['a version of 2009', 'GET / HTTP/1.1', ['Sec-WebSocket-Version: 7'], 400],
-  ['headers of more than 4 KiB', 'GET / HTTP/1.1', [`Cookie: ${'x'.repeat(5_000)}`], 431],
+  ['headers of more than 16 KiB', 'GET / HTTP/1.1', [`Cookie: ${'x'.repeat(17_000)}`], 431],
   ['a header that is none', 'GET / HTTP/1.1', ['nonsense'], 400],
   ['another site’s page', 'GET / HTTP/1.1', ['Origin: https://evil.example'], 403],
   ['a page without a site', 'GET / HTTP/1.1', ['Origin: null'], 403],

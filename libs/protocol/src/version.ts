@@ -2,8 +2,8 @@
  * The client protocol's version, as `versionCode` in the login. A test pins the hash of the wire schema to it.
  *
  * 1 — the guide's published client: no receipts, cannot read a JSON array, heartbeat each second.
- * 2 — receipts, offline batches as JSON arrays, clientMsgID, groups, history. Added since: base64 lines, binary frames and WebSocket, with the
- * same frames; a mode is no matter of the version.
+ * 2 — receipts, offline batches as JSON arrays, clientMsgID, groups, history. Added since: base64 lines, binary frames
+ * and WebSocket, with the same frames (a mode does not belong to a version); tokens as long as the login may be.
  */
 export const PROTOCOL_VERSION = 2;
 

@@ -9,8 +9,8 @@ export const Login = Type.Object({
   messageType: Type.Optional(Type.Literal('login')),
   fromUserID: Id,
   versionCode: Type.Integer({ minimum: 0, maximum: 1_000_000 }),
-  /** A JWT whose `sub` is `fromUserID`. */
-  token: Type.Optional(Type.String({ maxLength: 3072 })),
+  /** A JWT of `fromUserID`. Bounded by what a connection may send before its login. */
+  token: Type.Optional(Type.String()),
   deviceID: Type.Optional(Id),
   deviceType: Type.Optional(Type.String({ maxLength: 32 })),
 });
