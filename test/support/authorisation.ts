@@ -117,14 +117,8 @@ export const matrix: Record<keyof typeof upSchemas, readonly Cell[]> = {
       situation: 'never talked with',
       frame: ({ unmet }) => page(toUser(unmet)),
       outcome: 'historyReceipt',
-      alike: 'empty',
     },
-    {
-      situation: 'no such user',
-      frame: ({ nobody }) => page(toUser(nobody)),
-      outcome: 'historyReceipt',
-      alike: 'empty',
-    },
+    { situation: 'no such user', frame: ({ nobody }) => page(toUser(nobody)), outcome: 'notAllowed', alike: 'no' },
     {
       situation: 'group of others',
       frame: ({ otherGroup }) => page(toGroup(otherGroup)),

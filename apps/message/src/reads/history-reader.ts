@@ -1,9 +1,13 @@
 import { pairConversation, subjects, type HistoryReply, type HistoryRequest } from '@huizhi/protocol';
 import type pg from 'pg';
+import { findUsers } from '../sql/look-up.js';
 import { readHistory, wasMember } from '../sql/read-log.js';
 import { fitting, Reader, type Answer } from './reader.js';
 
-/** Pages of a conversation by `seq`, for those who are in it. How long a gateway waits is its own setting. */
+/**
+ * Pages of a conversation by `seq`, for its users. A conversation with a user that does not exist is answered as one of
+ * others. How long a gateway waits is its own setting.
+ */
 export class HistoryReader extends Reader<HistoryRequest, HistoryReply> {
   protected readonly subject = subjects.history;
   protected readonly unavailable: HistoryReply = { error: 'unavailable', hasMore: false };
@@ -12,7 +16,7 @@ export class HistoryReader extends Reader<HistoryRequest, HistoryReply> {
     const { user, conversation, to, limit } = request;
     const inPair = to !== undefined && pairConversation(user, to) === conversation;
     if (!inPair && !(await wasMember(client, conversation, user))) {
-      return { head: { error: 'notAllowed', hasMore: false }, bodies: [] };
+      return NOT_ALLOWED;
     }
     const newest = request.afterSeq === undefined;
     const found = await readHistory(client, {
@@ -23,14 +27,18 @@ export class HistoryReader extends Reader<HistoryRequest, HistoryReply> {
       newest,
       limit: limit + 1,
     });
+    // Only for an empty page: a user with a message exists.
+    if (found.length === 0 && inPair && (await findUsers(client, [to])).length === 0) return NOT_ALLOWED;
     return cut(found, limit, newest);
   }
 }
 
+const NOT_ALLOWED: Answer<HistoryReply> = { head: { error: 'notAllowed', hasMore: false }, bodies: [] };
+
 /** One more than asked for was read, to know whether there are more; what does not fit the bus counts as more. */
 function cut(found: readonly string[], limit: number, newest: boolean): Answer<HistoryReply> {
   const inOrder = newest ? [...found].reverse() : found;
-  const page = fitting(inOrder.slice(0, limit), 2);
+  const page = fitting(inOrder.slice(0, limit), () => 1);
   const hasMore = page.length < found.length;
   return { head: { hasMore }, bodies: newest ? page.reverse() : page };
 }
