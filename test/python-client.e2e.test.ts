@@ -170,6 +170,15 @@ test('who speaks base64 lines, binary frames, JSON lines or WebSocket hears all 
   expect(texts(delivered(kim))).toEqual(['two', 'three', 'four']);
 });
 
+test.each(['lines', 'base64', 'hz', 'websocket'])('carries ids of any script over %s', async (mode) => {
+  const [alice, bob] = [`auth0|${mode}`, `张三 ${mode}`];
+  await talk(bob, '平板', [], undefined, mode);
+  const sent = receipts(await talk(alice, 'Ann’s "phone"', ['--to', bob, '--send', '你好'], undefined, mode));
+  expect(sent).toMatchObject([{ messageType: 'normalReceipt', seq: 1 }]);
+  const messages = delivered(await talk(bob, '平板', ['--expect', '1'], undefined, mode));
+  expect(messages).toMatchObject([{ fromUserID: alice, content: { text: '你好' } }]);
+});
+
 test('makes a group and writes to it; every member gets the tip first', async () => {
   for (const user of ['gina', 'hugo', 'ines']) await talk(user, 'phone');
   const made = receipts(

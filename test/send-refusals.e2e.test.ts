@@ -94,7 +94,7 @@ describe('poison', () => {
     ['a text that is a number', { content: { text: {} } }, 'badField'],
     ['an empty text', { content: { text: '' } }, 'badField'],
     ['a target that is an object', { toUserID: { a: 1 } }, 'badField'],
-    ['a target with a blank', { toUserID: 'a b' }, 'badField'],
+    ['a target with a blank at its end', { toUserID: 'a ' }, 'badField'],
     ['no target', { toUserID: undefined }, 'badField'],
     ['a chat type nobody knows', { chatType: 'everybody' }, 'badField'],
     ['a kind that is an array', { contenType: ['text'] }, 'badField'],

@@ -296,7 +296,14 @@ describe('tokens', () => {
   });
 
   test('hz says why it cannot', async () => {
-    await expect(hz('revoke', 'not an id')).rejects.toMatchObject({ stderr: expect.stringContaining('is not an id') });
+    const data = ['--data', world.system.dataDir];
+    const rule = { stderr: expect.stringContaining('must not begin or end with a space') };
+    for (const command of ['revoke', 'token']) await expect(hz(command, ' bob')).rejects.toMatchObject(rule);
+    for (const expires of ['soon', '-1h', '1h ago', '0s', '101y']) {
+      const named = { stderr: expect.stringContaining(`--expires ${expires}: must be`) };
+      await expect(hz('token', 'bob', `--expires=${expires}`, ...data)).rejects.toMatchObject(named);
+    }
+    expect((await hz('token', '张三', ...data)).split('.')).toHaveLength(3);
     const nowhere = ['--nats', 'nats://huizhi:very-secret@127.0.0.1:9'];
     const failed = { stderr: expect.stringMatching(/^cannot reach the bus(?!.*very-secret)/s) };
     await expect(hz('revoke', 'bob', ...nowhere)).rejects.toMatchObject(failed);

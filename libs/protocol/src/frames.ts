@@ -4,6 +4,7 @@ import { messageIdOf } from './ids.js';
 export interface Placing {
   lane: number;
   position: number;
+  /** Made by the server of characters that JSON need not escape. */
   conversation: string;
   seq: number;
   /** Milliseconds since 1970, never decreasing within a conversation. */

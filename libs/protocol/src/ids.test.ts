@@ -1,5 +1,7 @@
 import { expect, test } from '@jest/globals';
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
+import { isUserID } from './id-rule.js';
 import {
   MAX_LANES,
   contentHash,
@@ -12,8 +14,7 @@ import {
   placeOf,
 } from './ids.js';
 
-const id = () => fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._@:+-]{0,63}$/);
-const ID = /^[A-Za-z0-9][A-Za-z0-9._@:+-]{0,63}$/;
+const id = () => fc.string({ unit: 'binary', minLength: 1, maxLength: 255 }).filter(isUserID);
 const LAST = 2 ** 43 - 1;
 
 test('a messageID and its place are one', () => {
@@ -69,8 +70,23 @@ test('a pair has one conversation from either side, and no other pair has it', (
   expect(pairConversation('a:1', 'b')).not.toBe(pairConversation('a', '1:b'));
 });
 
+test('the users of a pair are in the order of their bytes, not of UTF-16', () => {
+  fc.assert(
+    fc.property(id(), id(), (a, b) => {
+      const [first, second] = [a, b].sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)));
+      const text = [first, second].map((user = '') => `:${Buffer.byteLength(user)}:${user}`).join('');
+      const hash = createHash('sha256').update(`pair${text}`).digest().subarray(0, 16).toString('base64url');
+      expect(pairConversation(a, b)).toBe(`p_${hash}`);
+    }),
+  );
+  const [last, first] = ['\u{10000}', '\uffee'];
+  expect(last < first).toBe(true);
+  expect(Buffer.compare(Buffer.from(last), Buffer.from(first))).toBe(1);
+});
+
 test('every group that is made can be written to: its id is an id', () => {
-  for (let i = 0; i < 2000; i++) expect(groupIdOf(`user${i}`, 'make')).toMatch(ID);
+  for (let i = 0; i < 2000; i++) expect(groupIdOf(`user${i}`, 'make')).toMatch(/^[0-9a-f]{24}$/);
+  expect(isUserID(groupIdOf('张三', 'make'))).toBe(true);
   expect(groupIdOf('a', 'bc')).not.toBe(groupIdOf('ab', 'c'));
 });
 

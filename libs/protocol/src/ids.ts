@@ -25,23 +25,26 @@ export function placeOf(messageID: string): { lane: number; position: number } |
   return { lane: id % MAX_LANES, position: Math.floor(id / MAX_LANES) };
 }
 
-/** Unambiguous for any parts: each is preceded by its length in UTF-16 units. */
+/** Unambiguous for any parts: each is preceded by its length in bytes of UTF-8. */
 const joined = (kind: string, parts: string[]): string =>
-  kind + parts.map((part) => `:${part.length}:${part}`).join('');
+  kind + parts.map((part) => `:${Buffer.byteLength(part)}:${part}`).join('');
+
+/** By the bytes of UTF-8. `<` compares UTF-16 units, which differ in order where there are surrogates. */
+const isBefore = (one: string, other: string): boolean => Buffer.compare(Buffer.from(one), Buffer.from(other)) < 0;
 
 const hashed = (prefix: string, text: string): string => prefix + sha256(text).subarray(0, 16).toString('base64url');
 
 /** The conversation of two users, the same from either side. A user's pair with itself is its notes. */
 export function pairConversation(one: string, other: string): string {
-  return hashed('p_', joined('pair', one < other ? [one, other] : [other, one]));
+  return hashed('p_', joined('pair', isBefore(one, other) ? [one, other] : [other, one]));
 }
 
 export const groupConversation = (groupID: string): string => `g_${groupID}`;
 
 /**
- * A group's id follows from who creates it with which client id, so that a repeated `createGroup` names the same group
- * and its conversation, hence its lane, is known before anything is stored. Hexadecimal, because it must be an id as
- * clients may send it: base64url begins with `-` or `_` once in 32.
+ * A group's id follows from its creator and the client id of the request, so that a repeated `createGroup` names the
+ * same group and its conversation, hence its lane, is known before anything is stored. Hexadecimal: it needs no
+ * escaping.
  */
 export function groupIdOf(creator: string, clientMsgID: string): string {
   return sha256(joined('group', [creator, clientMsgID]))
@@ -49,10 +52,20 @@ export function groupIdOf(creator: string, clientMsgID: string): string {
     .toString('hex');
 }
 
-/** FNV-1a over UTF-16 units. Written in the protocol because gateways and services must agree on it for ever. */
+/** FNV-1a over the bytes of UTF-8. Written in the protocol because gateways and services must agree on it for ever. */
 function fnv1a(text: string): number {
   let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit > 0x7f) return fnv1aOfBytes(Buffer.from(text));
+    hash = Math.imul(hash ^ unit, 0x01000193);
+  }
+  return hash >>> 0;
+}
+
+function fnv1aOfBytes(bytes: Uint8Array): number {
+  let hash = 0x811c9dc5;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
   return hash >>> 0;
 }
 

@@ -25,7 +25,7 @@ export * from './errors.js';
 export * from './frames.js';
 export * from './ids.js';
 export { serverUrlOf, serverUrlProblem, type ServerParts } from './server-url.js';
-export { isUserID } from './schema.js';
+export { idBytes, idProblem, isUserID, MAX_ID_LENGTH } from './id-rule.js';
 export { targetOf, readUp, upSchemas, type Up } from './up.js';
 export type { Chat } from './up/chat.js';
 export type { CreateGroup } from './up/create-group.js';

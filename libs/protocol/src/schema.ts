@@ -1,13 +1,11 @@
 import Type, { type Static, type TObject, type TProperties, type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { ProtocolError } from './errors.js';
+import { ID_PATTERN, idProblem, MAX_ID_LENGTH } from './id-rule.js';
 
-/** Ids chosen outside (users, devices): 1–64 characters that need no escaping in JSON, URLs or logs. */
-const ID_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._@:+-]{0,63}$';
-export const Id = Type.String({ pattern: ID_PATTERN });
-const USER_ID = new RegExp(ID_PATTERN);
-/** For ids that come from elsewhere than a frame. */
-export const isUserID = (value: unknown): value is string => typeof value === 'string' && USER_ID.test(value);
+const ID_FORMAT = 'id';
+/** Ids chosen outside (users, devices). Checked by {@link idProblem}, which says more than a schema can. */
+export const Id = Type.String({ format: ID_FORMAT, minLength: 1, maxLength: MAX_ID_LENGTH, pattern: ID_PATTERN });
 /** Ids a client makes up for one message. */
 export const ClientId = Type.String({ pattern: '^[\\x21-\\x7e]{1,64}$' });
 /** What a message's content is: `text`, `picture` … */
@@ -35,6 +33,7 @@ export function own(raw: Record<string, unknown>, name: string): unknown {
 /** What JSON Schema says of a field, as far as it is read here. */
 interface FieldSchema extends TSchema {
   readonly type?: string;
+  readonly format?: string;
   readonly items?: FieldSchema;
   readonly minItems?: number;
   readonly maxItems?: number;
@@ -47,13 +46,22 @@ const bad = (field: string, what: string): ProtocolError => new ProtocolError('b
 
 function readerOf(schema: FieldSchema): Read {
   if (schema.type === 'array' && schema.items) return listReader(schema.items, schema);
+  if (schema.format === ID_FORMAT) return readId;
   const validator = Compile(schema);
   return (value, field, index) => {
     const tight = tighten(value, schema.type);
     if (validator.Check(tight)) return tight;
-    const where = index === undefined ? field : `${field}/${index}`;
-    throw bad(where, validator.Errors(tight)[0]?.message ?? 'is not valid');
+    throw bad(placeIn(field, index), validator.Errors(tight)[0]?.message ?? 'is not valid');
   };
+}
+
+const placeIn = (field: string, index?: number): string => (index === undefined ? field : `${field}/${index}`);
+
+function readId(value: unknown, field: string, index?: number): string {
+  const tight = tighten(value, 'string');
+  const problem = typeof tight === 'string' ? idProblem(tight) : 'must be string';
+  if (problem === undefined) return tight as string;
+  throw bad(placeIn(field, index), problem);
 }
 
 /** By its length first, then to the first item that is wrong: a list that is refused must not cost more than one that is read. */

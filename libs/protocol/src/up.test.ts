@@ -114,7 +114,7 @@ test('a list is looked at up to the first item that is wrong, once', () => {
 
 test('what is wrong with a field is said without a look at the content behind it', () => {
   const content = counted({ text: 'hi', more: 1 });
-  expect(() => readUp({ ...chat, toUserID: 'a b', content: content.value }, false)).toThrow(/^toUserID: /);
+  expect(() => readUp({ ...chat, toUserID: 'a\tb', content: content.value }, false)).toThrow(/^toUserID: /);
   expect(content.looks()).toBe(0);
 });
 

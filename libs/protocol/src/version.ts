@@ -3,7 +3,8 @@
  *
  * 1 — the guide's published client: no receipts, cannot read a JSON array, heartbeat each second.
  * 2 — receipts, offline batches as JSON arrays, clientMsgID, groups, history. Added since: base64 lines, binary frames
- * and WebSocket, with the same frames (a mode does not belong to a version); tokens as long as the login may be.
+ * and WebSocket, with the same frames (a mode does not belong to a version); tokens as long as the login may be;
+ * ids of up to 255 printable characters.
  */
 export const PROTOCOL_VERSION = 2;
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { busFromEnvironment } from '../bus.config.js';
 import { controlRequest } from '../control.js';
 import { busOf } from '../target.js';
+import { userID } from '../user-id.js';
 
 interface RevokeOptions {
   data: string;
@@ -16,7 +17,7 @@ interface RevokeOptions {
 export function revokeCommand(): Command {
   return new Command('revoke')
     .description('revoke all tokens of a user, and end its sessions everywhere')
-    .argument('<user>', 'whose tokens')
+    .argument('<user>', 'whose tokens', userID)
     .option('--data <folder>', 'data folder of a local `hz up`', join(projectRoot(), '.data'))
     .option(
       '--nats <url>',

@@ -47,7 +47,7 @@ async function answer(bus: Bus, request: HistoryRequest, requestID: string, time
   if (error) return refused(error, 'the conversation does not exist or is not yours to read', requestID);
   return framed(
     `{"messageType":"historyReceipt","requestID":${JSON.stringify(requestID)},` +
-      `"conversationID":"${request.conversation}","messages":[${reply.bodies.join(',')}],"hasMore":${hasMore}}`,
+      `"conversationID":${JSON.stringify(request.conversation)},"messages":[${reply.bodies.join(',')}],"hasMore":${hasMore}}`,
   );
 }
 

@@ -1,5 +1,6 @@
 import { subjects, type CursorBatch, type LaneNews } from '@huizhi/protocol';
 import { declareFailpoints, failpoint, type Bus, type Logger } from '@huizhi/runtime';
+import { busSlices } from '../bus-slices.js';
 import { receiptConfirm } from '../frames.js';
 import { LaneOwners } from '../lane-owners.js';
 import type { Duty, Session } from '../session/session.js';
@@ -16,8 +17,6 @@ export interface CursorSettings {
 
 /** A device that was told nothing for so many intervals is told at once. */
 const QUIET_INTERVALS = 10;
-/** Cursors in one bus message. */
-const MAX_CURSORS = 1_000;
 
 /**
  * Brings the sessions' cursors to their owners, many in one message, and says each again until it is stored; tells the devices what is.
@@ -101,8 +100,8 @@ export class Cursors implements Duty {
     for (const session of this.ready) this.collect(session, parcels);
     this.ready.clear();
     for (const [subject, cursors] of parcels) {
-      for (let from = 0; from < cursors.length; from += MAX_CURSORS) {
-        const batch: CursorBatch = { gateway: this.gateway, cursors: cursors.slice(from, from + MAX_CURSORS) };
+      for (const slice of busSlices(cursors)) {
+        const batch: CursorBatch = { gateway: this.gateway, cursors: slice };
         this.bus.publish(subject, JSON.stringify(batch));
       }
     }

@@ -1,5 +1,6 @@
 import {
   encodeLines,
+  idBytes,
   MAX_BUS_BYTES,
   subjects,
   type LaneNews,
@@ -119,7 +120,7 @@ export class Outbox implements Flushable, Duty {
 
   private pack(parcels: Map<string, Parcel>, subject: string, session: Session, lane: number, batch: Batch): void {
     let parcel = parcels.get(subject);
-    if (!parcel?.hasRoom(batch)) {
+    if (!parcel?.hasRoom(session, batch)) {
       if (parcel) this.publish(subject, parcel);
       parcels.set(subject, (parcel = new Parcel()));
     }
@@ -132,20 +133,27 @@ export class Outbox implements Flushable, Duty {
   }
 }
 
+/** Names of fields and numbers of one session's batch, apart from its sends. */
+const BATCH_BYTES = 128;
+
+const bytesOf = ({ identity }: Session, batch: Batch): number =>
+  batch.bytes + BATCH_BYTES + idBytes(identity.user) + idBytes(identity.device);
+
 /** What goes out in one bus message. */
 class Parcel {
   readonly batches: SessionBatch[] = [];
   readonly bodies: string[] = [];
   private bytes = 0;
 
-  hasRoom({ sends, bytes }: Batch): boolean {
-    return this.bytes + bytes <= MAX_BUS_BYTES && this.bodies.length + sends.length <= MAX_SENDS;
+  hasRoom(session: Session, batch: Batch): boolean {
+    const count = this.bodies.length + batch.sends.length;
+    return count <= MAX_SENDS && this.bytes + bytesOf(session, batch) <= MAX_BUS_BYTES;
   }
 
   add(session: Session, lane: number, batch: Batch): void {
     this.batches.push(sessionBatch(session, lane, batch));
     for (const { body } of batch.sends) this.bodies.push(body);
-    this.bytes += batch.bytes;
+    this.bytes += bytesOf(session, batch);
   }
 }
 

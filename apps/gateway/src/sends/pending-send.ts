@@ -1,4 +1,4 @@
-import type { Send } from '@huizhi/protocol';
+import { idBytes, type Send } from '@huizhi/protocol';
 import type { Echo } from '../frames.js';
 
 /** A client's send on its way: what goes on the bus and what its receipt will say. */
@@ -14,11 +14,15 @@ export interface PendingSend {
   offeredAt: number;
 }
 
-/** Ids, hashes, field names and punctuation of one send in the head of a bus message. */
-const HEAD_BYTES = 512;
-const MEMBER_BYTES = 68;
+/** Client id, hash, field names and punctuation of one send in the head of a bus message. */
+const HEAD_BYTES = 256;
+/** Quotes and a comma. */
+const MEMBER_BYTES = 3;
 
 export function pendingSend(lane: number, send: Send, body: string, echo: Echo): PendingSend {
-  const bytes = Buffer.byteLength(body) + HEAD_BYTES + (send.members?.length ?? 0) * MEMBER_BYTES;
+  let bytes = Buffer.byteLength(body) + HEAD_BYTES + idBytes(send.conversation);
+  if (send.to !== undefined) bytes += idBytes(send.to);
+  if (send.group !== undefined) bytes += idBytes(send.group);
+  if (send.members) for (const member of send.members) bytes += idBytes(member) + MEMBER_BYTES;
   return { lane, send, body, echo, bytes, offeredAt: 0 };
 }

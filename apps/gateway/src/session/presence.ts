@@ -1,12 +1,11 @@
 import { subjects, type AttachBatch, type CloseBatch } from '@huizhi/protocol';
 import type { Bus } from '@huizhi/runtime';
+import { busSlices } from '../bus-slices.js';
 import type { EndOfTurn, Flushable } from '../time/end-of-turn.js';
 import type { Wheel } from '../time/wheel.js';
 import type { Duty, Session, SessionName } from './session.js';
 import type { Sessions } from './sessions.js';
 
-/** Sessions in one bus message. */
-const MAX_SESSIONS = 1_000;
 /** Several reasons to attach everything within this time are one. */
 const GATHER_MS = 50;
 /** An attachment is answered by its owner, or said again. */
@@ -45,7 +44,7 @@ export class Presence implements Flushable, Duty {
     this.flushing = false;
     this.attachUnheard();
     for (const [lane, names] of this.ended) {
-      for (const sessions of slices(names)) {
+      for (const sessions of busSlices(names)) {
         const batch: CloseBatch = { gateway: this.gateway, sessions };
         this.bus.publish(subjects.close(lane), JSON.stringify(batch));
       }
@@ -97,7 +96,7 @@ export class Presence implements Flushable, Duty {
       this.wheel.arm(session, now + ATTACH_REPEAT_MS);
       names.push(session.name);
     }
-    for (const slice of slices(names)) {
+    for (const slice of busSlices(names)) {
       const batch: AttachBatch = { gateway: this.gateway, sessions: slice };
       this.bus.publish(subjects.attach(inboxLane), JSON.stringify(batch));
     }
@@ -123,8 +122,4 @@ export class Presence implements Flushable, Duty {
   stop(): void {
     clearTimeout(this.attaching);
   }
-}
-
-function* slices(names: readonly SessionName[]): Iterable<SessionName[]> {
-  for (let from = 0; from < names.length; from += MAX_SESSIONS) yield names.slice(from, from + MAX_SESSIONS);
 }

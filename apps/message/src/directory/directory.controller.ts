@@ -1,5 +1,5 @@
 import { Controller } from '@nestjs/common';
-import type { EnsureUserCommand } from '@huizhi/protocol';
+import { isUserID, ProtocolError, type EnsureUserCommand } from '@huizhi/protocol';
 import { HandlesCommand } from '@huizhi/runtime';
 import { Directory } from './directory.js';
 
@@ -10,6 +10,7 @@ export class DirectoryController {
 
   @HandlesCommand('ensureUser')
   ensureUser({ user }: EnsureUserCommand): Promise<object> {
+    if (!isUserID(user)) throw new ProtocolError('badField', 'user: is not an id as docs/protocol.md has it');
     return this.directory.ensureUser(user);
   }
 }

@@ -45,6 +45,36 @@ async function logOf(lane: number): Promise<{ positions: number[]; bodies: strin
   return { positions: (head.events ?? []).map((event) => event.position), bodies };
 }
 
+describe('with the longest ids', () => {
+  const longest = (first: string): string => first + '😀'.repeat(254);
+
+  it('what one transaction stores is told in as many bus messages as it takes', async () => {
+    const [one, other] = [longest('a'), longest('b')];
+    await rig.users(one, other);
+    await rig.instance('m1');
+    const sends = Array.from({ length: 400 }, (_, n) => ({ ...text(one, other, `c${n}`), body: '{"content":{}}' }));
+    expect(stored(await rig.send(one, sends))).toHaveLength(400);
+    await rig.until(() => rig.news.length === 400);
+    expect(rig.news.map(({ position }) => position)).toEqual(sends.map((_, n) => n + 1));
+  });
+
+  it('a message of another user is not answered for, wherever the spaces of the ids are', async () => {
+    // The same letters in the same order: group `a`, user `b0 x`, and group `a b0`, user `x`, in one lane.
+    const lane = laneOf(groupConversation('a'), LANES);
+    const words = Array.from({ length: 1_000 }, (_, n) => `b${n}`);
+    const word = words.find((one) => laneOf(groupConversation(`a ${one}`), LANES) === lane);
+    const author = `${word} x`;
+    const toGroup = (group: string, clientID: string, members?: string[]): TestSend => ({
+      send: { conversation: groupConversation(group), group, clientID, hash: 'h', ...(members && { members }) },
+      body: '{}',
+    });
+    await rig.users(author, 'x', 'carol');
+    await rig.instance('m1');
+    stored(await rig.send(author, [toGroup('a', 'make', ['carol']), toGroup('a', 'g1')]));
+    expect(await rig.send('x', [toGroup(`a ${word}`, 'g1')])).toMatchObject([{ error: 'notAllowed' }]);
+  });
+});
+
 describe('a send', () => {
   it('is stored, receipted and told, in order, without holes', async () => {
     await rig.instance('m1');

@@ -9,10 +9,27 @@ export interface ConversationState {
   members?: ReadonlySet<string>;
 }
 
-/** Roughly what is kept of each, with its key, bytes. */
+/** Roughly what is kept of each, bytes, with a short key; a key can be much longer. */
 const CONVERSATION_BYTES = 200;
 const MEMBER_BYTES = 100;
 const STORED_BYTES = 500;
+const SHORT_KEY = 100;
+
+/** What a text takes beyond a short one: up to two bytes a UTF-16 unit. */
+const beyond = (text: string, short: number): number => 2 * Math.max(0, text.length - short);
+
+/** Sets of members are never changed: each is counted once. */
+const memberBytes = new WeakMap<ReadonlySet<string>, number>();
+function bytesOfMembers(members: ReadonlySet<string> | undefined): number {
+  if (!members) return 0;
+  let bytes = memberBytes.get(members);
+  if (bytes === undefined) {
+    bytes = 0;
+    for (const member of members) bytes += MEMBER_BYTES + beyond(member, 30);
+    memberBytes.set(members, bytes);
+  }
+  return bytes;
+}
 
 /** A map that forgets what was not asked for longest. */
 class Recent<V> {
@@ -21,7 +38,7 @@ class Recent<V> {
 
   constructor(
     private readonly maxBytes: number,
-    private readonly bytesOf: (value: V) => number,
+    private readonly bytesOf: (value: V, key: string) => number,
   ) {}
 
   get(key: string): V | undefined {
@@ -35,7 +52,7 @@ class Recent<V> {
   set(key: string, value: V): void {
     this.delete(key);
     this.entries.set(key, value);
-    this.bytes += this.bytesOf(value);
+    this.bytes += this.bytesOf(value, key);
   }
 
   trim(): void {
@@ -51,12 +68,12 @@ class Recent<V> {
     const value = this.entries.get(key);
     if (value === undefined) return;
     this.entries.delete(key);
-    this.bytes -= this.bytesOf(value);
+    this.bytes -= this.bytesOf(value, key);
   }
 }
 
-/** Client ids may hold any visible character; a space cannot be part of any of the three. */
-export const keyText = (key: SendKey): string => `${key.conversation} ${key.user} ${key.clientID}`;
+/** Unambiguous, because none of the three can hold a control character. Other printable ones can be in all of them. */
+export const keyText = (key: SendKey): string => `${key.conversation}\n${key.user}\n${key.clientID}`;
 
 /**
  * What the owner of one lane remembers. Coherent because no one else can write: whoever finds at a commit that it is not
@@ -69,9 +86,11 @@ export class LaneMemory {
   readonly stored: Recent<Stored>;
 
   constructor(maxBytes: number) {
-    const bytesOf = ({ members }: ConversationState) => CONVERSATION_BYTES + (members?.size ?? 0) * MEMBER_BYTES;
-    this.conversations = new Recent(maxBytes / 2, bytesOf);
-    this.stored = new Recent(maxBytes / 2, () => STORED_BYTES);
+    this.conversations = new Recent(
+      maxBytes / 2,
+      ({ members }, key) => CONVERSATION_BYTES + beyond(key, SHORT_KEY) + bytesOfMembers(members),
+    );
+    this.stored = new Recent(maxBytes / 2, (_, key) => STORED_BYTES + beyond(key, SHORT_KEY));
   }
 
   /** Nothing but what a duplicate needs: a row's body is a slice of all that came with it, and would keep that alive. */

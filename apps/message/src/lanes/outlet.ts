@@ -1,6 +1,7 @@
 import {
   deliveryText,
   encodeLines,
+  eventHeadBytes,
   MAX_BUS_BYTES,
   subjects,
   type LaneEvent,
@@ -19,9 +20,6 @@ import type { Work } from './work.js';
 
 /** Answers per bus message: a batch answers far below the bus's limit. */
 const MAX_ANSWERS = 2000;
-
-/** Roughly what an event's head costs beside its body, bytes. */
-const EVENT_OVERHEAD = 300;
 
 /** Says what was decided: receipts to gateways, news to the offline service. Only ever called after the commit. */
 export class Outlet {
@@ -86,12 +84,12 @@ class NewsMessage {
   /** False when there is no room left; the first event always has room. */
   add(row: EventRow, epoch: number, members: string[] | undefined): boolean {
     const delivery = deliveryText(row, row.body);
-    const cost = Buffer.byteLength(delivery) + EVENT_OVERHEAD + (members?.length ?? 0) * 70;
+    const event = eventOf(row, members);
+    const cost = Buffer.byteLength(delivery) + eventHeadBytes(event);
     if (this.bytes > 0 && this.bytes + cost > MAX_BUS_BYTES) return false;
     this.bytes += cost;
     this.bodies.push(delivery);
     const last = this.runs.at(-1);
-    const event = eventOf(row, members);
     if (last?.lane === row.lane) last.events.push(event);
     else this.runs.push({ lane: row.lane, epoch, events: [event] });
     return true;

@@ -1,6 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { eventually, TcpProxy } from '@huizhi/constellation';
-import { decodeLines, MAX_BUS_BYTES, subjects, type HistoryReply, type LogReply } from '@huizhi/protocol';
+import {
+  decodeLines,
+  MAX_BUS_BYTES,
+  pairConversation,
+  subjects,
+  type HistoryReply,
+  type LogReply,
+} from '@huizhi/protocol';
 import { Bus, DedicatedConnection, deferred, silentLogger } from '@huizhi/runtime';
 import { SCHEMA } from '../database.js';
 import { readHistory, readPlaces, readRange } from '../sql/read-log.js';
@@ -90,6 +97,52 @@ it('answers for places in their order, also where nothing is stored', async () =
   const { head, bodies } = await rig.request<LogReply>(subjects.log, { op: 'get', places });
   expect(head).toEqual({ count: 5 });
   expect(bodies.map((body) => (body === '' ? 0 : seqsOf([body])[0]))).toEqual([2, 0, 1, 2, 0]);
+});
+
+describe('of the longest ids', () => {
+  const COUNT = 1_000;
+  const longest = (first: string): string => first + '😀'.repeat(254);
+
+  it('a range is answered in as many bus messages as it takes', async () => {
+    await rig.admin.query(
+      `insert into message.event
+         (lane, position, conversation_id, seq, server_time, user_id, device_id, client_id, hash, peer, makes_group, body)
+       select 2, n, 'd', n, 0, $1, $2, n, 'h', $3, false, '{"content":{}}' from generate_series(1, $4::int) as n`,
+      [longest('a'), longest('d'), longest('b'), COUNT],
+    );
+    const found: number[] = [];
+    while (found.length < COUNT) {
+      const request = { op: 'range', lane: 2, from: found.length + 1, limit: 1_000 };
+      const { head } = await rig.request<LogReply>(subjects.log, request);
+      expect(head.error).toBeUndefined();
+      expect(head.events?.at(0)).toMatchObject({ user: longest('a'), pair: [longest('a'), longest('b')] });
+      found.push(...(head.events ?? []).map(({ position }) => position));
+    }
+    expect(found).toEqual(upTo(COUNT));
+  });
+});
+
+describe('of a pair', () => {
+  const page = async (user: string, to: string): Promise<HistoryReply> => {
+    const request = { user, to, conversation: pairConversation(user, to), limit: 10 };
+    return (await rig.request<HistoryReply>(subjects.history, request)).head;
+  };
+
+  it('a page with a user that exists is empty when nothing was said', async () => {
+    await rig.users('alice', 'bob', '张三');
+    expect(await page('alice', 'bob')).toEqual({ hasMore: false });
+    expect(await page('alice', 'alice')).toEqual({ hasMore: false });
+    expect(await page('alice', '张三')).toEqual({ hasMore: false });
+  });
+
+  it('a page with a user that does not exist is refused as one of a conversation of others', async () => {
+    await rig.users('alice', 'bob');
+    const refused = { error: 'notAllowed', hasMore: false };
+    for (const nobody of ['nobody', 'bob ', 'Bob', 'BOB', 'b\u0301ob'])
+      expect(await page('alice', nobody)).toEqual(refused);
+    const others = { user: 'mallory', conversation: 'c', limit: 10 };
+    expect((await rig.request<HistoryReply>(subjects.history, others)).head).toEqual(refused);
+  });
 });
 
 it('a first message larger than all that fits is answered alone', async () => {

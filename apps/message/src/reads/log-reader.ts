@@ -1,12 +1,19 @@
-import { READ_TIMEOUT_MS, subjects, type LogGetRequest, type LogRangeRequest, type LogReply } from '@huizhi/protocol';
+import {
+  eventHeadBytes,
+  READ_TIMEOUT_MS,
+  subjects,
+  type LogGetRequest,
+  type LogRangeRequest,
+  type LogReply,
+} from '@huizhi/protocol';
 import type pg from 'pg';
-import { readHead, readPlaces, readRange } from '../sql/read-log.js';
+import { readHead, readPlaces, readRange, type LoggedEvent } from '../sql/read-log.js';
 import { fitting, Reader, type Answer } from './reader.js';
 
 const MAX_RANGE = 1000;
 const MAX_PLACES = 1000;
-/** Heads of events and the reply's own head, in bytes per event. */
-const EVENT_HEAD_BYTES = 400;
+/** The head of the reply says nothing of a place. */
+const nothing = (): number => 0;
 
 /** Answers from the lane log, which is the truth: what is not in it was never promised. */
 export class LogReader extends Reader<LogRangeRequest | LogGetRequest, LogReply> {
@@ -24,12 +31,14 @@ async function range(client: pg.ClientBase, { lane, from, limit }: LogRangeReque
   const found = await readRange(client, lane, from, Math.min(limit, MAX_RANGE));
   const bodies = fitting(
     found.map(({ delivery }) => delivery),
-    EVENT_HEAD_BYTES,
+    (index) => headBytes(found[index]),
   );
   return { head: { events: found.slice(0, bodies.length).map(({ event }) => event), head }, bodies };
 }
 
+const headBytes = (logged: LoggedEvent | undefined): number => (logged ? eventHeadBytes(logged.event) : 0);
+
 async function places(client: pg.ClientBase, { places }: LogGetRequest): Promise<Answer<LogReply>> {
-  const bodies = fitting(await readPlaces(client, places.slice(0, MAX_PLACES)), EVENT_HEAD_BYTES);
+  const bodies = fitting(await readPlaces(client, places.slice(0, MAX_PLACES)), nothing);
   return { head: { count: bodies.length }, bodies };
 }

@@ -4,6 +4,8 @@ import { membersAsOf } from '../sql/members.js';
 import { fitting, Reader, type Answer } from './reader.js';
 
 const MAX_GROUPS = 500;
+/** The head of the reply says nothing of a group. */
+const nothing = (): number => 0;
 
 /** Says who was in groups, as of a committed position. No group is so large that its members would not fit an answer. */
 export class MembersReader extends Reader<MembersRequest, MembersReply> {
@@ -12,6 +14,6 @@ export class MembersReader extends Reader<MembersRequest, MembersReply> {
   protected override readonly askerWaits = READ_TIMEOUT_MS;
 
   protected async read(client: pg.ClientBase, { groups }: MembersRequest): Promise<Answer<MembersReply>> {
-    return { head: {}, bodies: fitting(await membersAsOf(client, groups.slice(0, MAX_GROUPS)), 1) };
+    return { head: {}, bodies: fitting(await membersAsOf(client, groups.slice(0, MAX_GROUPS)), nothing) };
   }
 }

@@ -61,11 +61,11 @@ export abstract class Reader<Request, Head extends object> {
   }
 }
 
-/** As many of the first texts as fit one bus message, with `beside` bytes for each besides; at least one. */
-export function fitting(texts: readonly string[], beside: number): string[] {
+/** As many of the first texts as fit one bus message, with `beside` bytes for each in its head; at least one. */
+export function fitting(texts: readonly string[], beside: (index: number) => number): string[] {
   let bytes = 0;
   const end = texts.findIndex(
-    (text, index) => (bytes += Buffer.byteLength(text) + beside) > MAX_BUS_BYTES && index > 0,
+    (text, index) => (bytes += Buffer.byteLength(text) + 1 + beside(index)) > MAX_BUS_BYTES && index > 0,
   );
   return texts.slice(0, end === -1 ? texts.length : end);
 }

@@ -1,4 +1,5 @@
 import type { ErrorName } from '../errors.js';
+import { idBytes } from '../id-rule.js';
 
 /** What a gateway read for the lanes of one owner. Body lines: one per send, in order, sessions after one another. */
 export interface SendBatch {
@@ -68,6 +69,19 @@ export interface LaneEvent {
   pair?: string[];
   /** Present in the event that makes a group: all its members. */
   members?: string[];
+}
+
+/** Names of fields, numbers and punctuation of an event. */
+const EVENT_BYTES = 200;
+/** Quotes and a comma. */
+const ITEM_BYTES = 3;
+
+/** The most bytes that an event takes in the head of a bus message. */
+export function eventHeadBytes({ conversation, user, device, pair, members }: LaneEvent): number {
+  let bytes = EVENT_BYTES + idBytes(conversation) + idBytes(user) + idBytes(device);
+  if (pair) for (const one of pair) bytes += idBytes(one) + ITEM_BYTES;
+  if (members) for (const one of members) bytes += idBytes(one) + ITEM_BYTES;
+  return bytes;
 }
 
 /** The committed events of one transaction: runs of positions without holes. Body lines: one delivery text per event. */

@@ -1,0 +1,23 @@
+import { idBytes, MAX_BUS_BYTES } from '@huizhi/protocol';
+
+/** Names of fields, numbers and punctuation of one session in a bus message. */
+const FIXED_BYTES = 160;
+const MAX_SESSIONS = 1_000;
+
+/** What is said of many sessions at a time, in pieces that one bus message holds: ids can be a kilobyte each. */
+export function* busSlices<T extends { readonly user: string; readonly device: string }>(
+  all: readonly T[],
+): Iterable<T[]> {
+  let from = 0;
+  let bytes = 0;
+  for (const [index, { user, device }] of all.entries()) {
+    const more = FIXED_BYTES + idBytes(user) + idBytes(device);
+    if (index > from && (bytes + more > MAX_BUS_BYTES || index - from === MAX_SESSIONS)) {
+      yield all.slice(from, index);
+      from = index;
+      bytes = 0;
+    }
+    bytes += more;
+  }
+  if (from < all.length) yield all.slice(from);
+}
