@@ -2,7 +2,6 @@ import { OLDEST_VERSION, ProtocolError, type Login, type LoginReceipt } from '@h
 import type { GatewayConfig } from '../config.js';
 import type { Connection } from '../connection/connection.js';
 import { loginRefused } from '../frames.js';
-import type { Credentials } from '../login/authenticator.js';
 import type { Opened } from '../login/session-opener.js';
 import { logins } from '../metrics.js';
 import type { Identity } from '../session/session.js';
@@ -11,51 +10,44 @@ import type { Services } from './services.js';
 
 const DEFAULT_DEVICE = 'default';
 
-/** The first frame: who it is, proved; then the session, from the owner of the user's inbox. */
+/** The first frame: proves the user, then opens a session with the owner of the user's inbox. */
 export function login(services: Services, connection: Connection, frame: Login): Result {
-  const { config, attempts } = services;
+  const { config } = services;
   if (frame.versionCode < OLDEST_VERSION) {
     logins.add('upgradeRequired');
     const more = { upgradeRequired: true, upgradeURL: config.UPGRADE_URL };
     const text = loginRefused('upgradeRequired', 'this version is no longer supported', more);
     return { frames: [text], close: 'upgradeRequired' };
   }
-  if (!attempts.take(connection.origin, frame.fromUserID)) {
-    return { frames: [loginRefused('unavailable', 'too many logins: wait a little')], close: 'rateLimited' };
-  }
   return open(services, connection, frame);
 }
 
+/** The token comes first: a login that is proved is limited by nothing that others did. */
 async function open(services: Services, connection: Connection, frame: Login): Promise<Outcome> {
-  const { opener, config, isDraining } = services;
+  const { opener, config, attempts, authenticator, isDraining } = services;
   const began = services.now();
   try {
-    const credentials = await proved(services, connection, frame);
+    const credentials = await authenticator(frame.fromUserID, frame.token);
     if (isDraining()) return { close: 'drain' };
+    if (!attempts.take(connection.origin, frame.fromUserID)) return tooMany();
     const { session, reply } = await opener.open(identityOf(frame), credentials, connection, began);
     session.expiresAt = services.now() + credentials.expiresAt + config.TOKEN_LEEWAY - Date.now();
     logins.add('ok');
     return { session, frames: [welcome(session.identity, { session, reply }, config)] };
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
+    // An expired token is a proof too, if an old one: its client must hear of it, whatever others have guessed.
+    const isGuess = error.error === 'badToken';
+    if (isGuess && !attempts.failed(connection.origin, frame.fromUserID, frame.token ?? '')) return tooMany();
     logins.add(error.error);
     const text = loginRefused(error.error, error.message);
     return { frames: [text], close: error.error === 'unavailable' ? 'unavailable' : 'loginFailed' };
   }
 }
 
-/** Keys that cannot be read are no failure of the client's. */
-async function proved(
-  { authenticator, attempts }: Services,
-  { origin }: Connection,
-  frame: Login,
-): Promise<Credentials> {
-  try {
-    return await authenticator(frame.fromUserID, frame.token);
-  } catch (error) {
-    if (error instanceof ProtocolError && error.error !== 'unavailable') attempts.failed(origin);
-    throw error;
-  }
+function tooMany(): Outcome {
+  logins.add('unavailable');
+  return { frames: [loginRefused('unavailable', 'too many logins: wait a little')], close: 'rateLimited' };
 }
 
 const identityOf = ({ fromUserID, deviceID, deviceType, versionCode }: Login): Identity => ({

@@ -165,22 +165,37 @@ test('makes groups of so many members a second for a user and refuses more for n
   await phone.frame({ messageType: 'normalReceipt', clientMsgID: 'g2' });
 });
 
-test('failed logins from one address are bounded, whoever they are for; other addresses are not concerned', async () => {
+const tryLogin = async (user: string, token: string, from?: string): Promise<string> => {
+  const client = await rig.connect(from);
+  client.send({ messageType: 'login', fromUserID: user, versionCode: 2, token });
+  const { name } = await client.frame({ messageType: 'loginReceipt' });
+  if (name === undefined) return 'ok';
+  await client.closed();
+  return client.frames.map((frame) => String(frame.name)).join(', ');
+};
+
+test('limits logins with bad tokens per address and never refuses a good token or an expired one for them', async () => {
   // Ten are forgiven a second: none while this lasts.
   await rig.restart({ FAILED_LOGINS_PER_ADDRESS: '5' }, new Clock(100));
-  const login = async (user: string, token: string, from?: string): Promise<string> => {
-    const client = await rig.connect(from);
-    client.send({ messageType: 'login', fromUserID: user, versionCode: 2, token });
-    const { name } = await client.frame({ messageType: 'loginReceipt' });
-    if (name === undefined) return 'ok';
-    await client.closed();
-    return client.frames.map((frame) => String(frame.name)).join(', ');
-  };
-  for (let n = 0; n < 5; n++) expect(await login(`victim${n}`, 'guess')).toBe('badToken, loginFailed');
-  const good = await signToken(SECRET, 'alice');
-  expect(await login('victim5', 'guess')).toBe('unavailable, rateLimited');
-  expect(await login('alice', good)).toBe('unavailable, rateLimited');
-  expect(await login('alice', good, '127.0.0.2')).toBe('ok');
+  for (let n = 0; n < 5; n++) expect(await tryLogin(`victim${n}`, 'guess')).toBe('badToken, loginFailed');
+  expect(await tryLogin('victim5', 'guess')).toBe('unavailable, rateLimited');
+  expect(await tryLogin('victim5', 'guess', '127.0.0.2')).toBe('badToken, loginFailed');
+  expect(await tryLogin('alice', await signToken(SECRET, 'alice'))).toBe('ok');
+  expect(await tryLogin('alice', await signToken(SECRET, 'alice', -3_600))).toBe('tokenExpired, loginFailed');
+});
+
+test('counts a bad token that is tried again and again once', async () => {
+  await rig.restart({ FAILED_LOGINS_PER_ADDRESS: '2' }, new Clock(100));
+  for (let n = 0; n < 5; n++) expect(await tryLogin('alice', 'old')).toBe('badToken, loginFailed');
+  expect(await tryLogin('bob', 'guess')).toBe('badToken, loginFailed');
+  expect(await tryLogin('bob', 'another')).toBe('unavailable, rateLimited');
+  expect(await tryLogin('alice', 'old')).toBe('badToken, loginFailed');
+});
+
+test('does not count bad logins in the name of a user for that user', async () => {
+  await rig.restart({ LOGIN_ATTEMPTS: '1' }, new Clock(100));
+  for (let n = 0; n < 5; n++) expect(await tryLogin('alice', `guess${n}`)).toBe('badToken, loginFailed');
+  await rig.login('alice');
 });
 
 test('logins that succeed do not count as failed', async () => {
