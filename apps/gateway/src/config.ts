@@ -12,6 +12,7 @@ import {
   type Variable,
 } from '@huizhi/runtime';
 import { MAX_LANES } from '@huizhi/protocol';
+import { FORWARDING_HEADERS, isCidr } from './connection/trusted-proxies.js';
 
 const KIB = 1024;
 
@@ -45,6 +46,21 @@ const variables = {
   TLS_CERT_FILE: text('PEM file of the certificate chain; read again when it changes.'),
   TLS_KEY_FILE: text('PEM file of the private key.'),
   TLS_RELOAD: time('10s', 'How often these two are looked at.'),
+  PROXY_PROTOCOL: choice(
+    ['off', 'on'],
+    'off',
+    '`on`: each connection from an address in `TRUSTED_PROXIES` begins with a PROXY header, version 1 or 2, before TLS.',
+  ),
+  TRUSTED_PROXIES: {
+    schema: textSetting(10_000),
+    default: '',
+    doc: 'Networks of proxies that tell the addresses of their clients, separated by commas. See proxies.md.',
+  },
+  FORWARDING_HEADER: choice(
+    FORWARDING_HEADERS,
+    'x-forwarded-for',
+    'The header of a WebSocket upgrade in which they do so. They must set or replace it themselves.',
+  ),
   AUTH: choice(
     ['jwt', 'open'],
     'jwt',
@@ -87,13 +103,13 @@ const variables = {
     10_000,
     1,
     1_000_000,
-    'The same from one IPv4 address or IPv6 /64 network. Many clients may share one; behind a proxy that hides addresses all do.',
+    'The same from one IPv4 address or IPv6 /64 network. Addresses of `TRUSTED_PROXIES` are exempt.',
   ),
   CONNECTS_PER_SECOND: count(
     200,
     1,
     1_000_000,
-    'New connections from one IPv4 address or IPv6 /64 network per second; in bursts twenty times as many.',
+    'New connections from one IPv4 address or IPv6 /64 network per second; in bursts twenty times as many. The same exemption.',
   ),
   LOGIN_BYTES: count(
     16 * KIB,
@@ -103,12 +119,17 @@ const variables = {
   ),
   LOGIN_DEADLINE: time('10s', 'The time for TLS and the login frame.'),
   LOGIN_BUDGET: time('8s', 'How long the services behind may take to open a session.'),
-  LOGIN_ATTEMPTS: count(20, 1, 10_000, 'Logins of a user from an address in a row; then one a second.'),
+  LOGIN_ATTEMPTS: count(
+    20,
+    1,
+    10_000,
+    'Logins of a user with a good token from one address in a row; then one a second.',
+  ),
   FAILED_LOGINS_PER_ADDRESS: count(
     1_000,
     1,
     1_000_000,
-    'Logins from one IPv4 address or IPv6 /64 network that may fail in a row; then ten a second. Until then nobody logs in from there.',
+    'Different bad tokens from one IPv4 address or IPv6 /64 network in a row; then ten a second. Good tokens are never refused for it.',
   ),
   FRAME_BYTES: count(64 * KIB, KIB, 128 * KIB, 'The most bytes of a frame after the login.'),
   FRAME_DEADLINE: time('10s', 'The time to finish a frame that has begun.'),
@@ -194,6 +215,9 @@ export type GatewayConfig = Readonly<
   }
 >;
 
+export const trustedProxiesOf = ({ TRUSTED_PROXIES }: Pick<GatewayConfig, 'TRUSTED_PROXIES'>): string[] =>
+  TRUSTED_PROXIES.split(/[\s,]+/).filter((cidr) => cidr !== '');
+
 export const gatewayConfig = defineConfig<GatewayConfig>(variables, check);
 
 function* check(config: GatewayConfig): Iterable<ConfigProblem> {
@@ -201,6 +225,11 @@ function* check(config: GatewayConfig): Iterable<ConfigProblem> {
   if (TLS === 'on') {
     if (config.TLS_CERT_FILE === '') yield { variable: 'TLS_CERT_FILE', problem: 'is required unless TLS=off' };
     if (config.TLS_KEY_FILE === '') yield { variable: 'TLS_KEY_FILE', problem: 'is required unless TLS=off' };
+  }
+  const isBad = trustedProxiesOf(config).some((cidr) => !isCidr(cidr));
+  if (isBad) yield { variable: 'TRUSTED_PROXIES', problem: 'must be addresses or networks like 10.0.0.0/8, with commas' };
+  if (config.PROXY_PROTOCOL === 'on' && trustedProxiesOf(config).length === 0) {
+    yield { variable: 'TRUSTED_PROXIES', problem: 'is required with PROXY_PROTOCOL=on' };
   }
   if (AUTH === 'open' && config.NODE_ENV === 'production') {
     yield { variable: 'AUTH', problem: 'must be jwt in production: "open" lets everybody be anybody' };

@@ -6,11 +6,12 @@ import { decodeLines, subjects, type LaneNews } from '@huizhi/protocol';
 import { gauge, pause, rateLimited, type Bus, type ControlClient, type Logger } from '@huizhi/runtime';
 import { dispatch } from './commands/router.js';
 import type { Services } from './commands/services.js';
-import type { GatewayConfig } from './config.js';
+import { trustedProxiesOf, type GatewayConfig } from './config.js';
 import type { Arrival } from './connection/arrivals.js';
 import { Connection } from './connection/connection.js';
 import type { Context } from './connection/context.js';
 import { ClientServer } from './connection/server.js';
+import { TrustedProxies } from './connection/trusted-proxies.js';
 import { Upgrades } from './connection/upgrades.js';
 import { Cursors } from './delivery/cursors.js';
 import { News } from './delivery/news.js';
@@ -110,6 +111,7 @@ export class Gateway {
       groupMembers: new Buckets(config.GROUP_MEMBERS_PER_SECOND, GROUP_BURST_S * config.GROUP_MEMBERS_PER_SECOND, now),
       isDraining: () => this.draining,
     };
+    const proxies = new TrustedProxies(trustedProxiesOf(config), config.FORWARDING_HEADER);
     this.context = {
       config,
       log,
@@ -130,6 +132,7 @@ export class Gateway {
       log,
       wheel: this.wheel,
       now,
+      proxies,
       accept: (socket, arrival) => this.accept(socket, arrival),
     });
   }

@@ -51,9 +51,9 @@ export const closes = new Tally<CloseName | 'client'>(
 );
 export const refusedConnections = new Tally(
   'hz_gateway_refused_connections_total',
-  'Connections ended before TLS was through, by the limit',
+  'Connections ended before TLS was through, by the limit; proxyHeader: a trusted proxy sent none or a wrong one',
   'limit',
-  ['connections', 'address', 'rate', 'handshake'],
+  ['connections', 'address', 'rate', 'handshake', 'proxyHeader'],
 );
 export const logins = new Tally<'ok' | ErrorName>('hz_gateway_logins_total', 'Logins by result', 'result', [
   'ok',

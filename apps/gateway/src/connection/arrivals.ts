@@ -2,23 +2,39 @@ import type { Socket } from 'node:net';
 import { refusedConnections } from '../metrics.js';
 import { Buckets } from '../time/buckets.js';
 import type { Timed, Wheel } from '../time/wheel.js';
+import { withoutMapping, type TrustedProxies } from './trusted-proxies.js';
 
 /** Those of so many seconds may come at once: where one address is an office, all of it comes back together. */
 const BURST_S = 20;
 
-/** A TCP connection from its first moment, before TLS and the first frame. */
+export type AddressLimit = 'address' | 'rate';
+
+/** A TCP connection since it was accepted, before TLS and the first frame. */
 export class Arrival implements Timed {
   wheelAt = 0;
+  /** The network its limits count for: see {@link originOf}. */
+  origin = '';
+  /** It comes from a trusted proxy, which may still tell the address of its client. */
+  isFromProxy = false;
+  /** It is one of its network's connections. */
+  isCounted = false;
 
+  /** @param at when it came, by the gateway's clock: the PROXY header, TLS and the login have one deadline together */
   constructor(
-    /** As far as limits go: see {@link originOf}. */
-    readonly origin: string,
-    /** When it came, by the gateway's clock: TLS and the login have one deadline together. */
     readonly at: number,
-    private readonly socket: Socket,
+    readonly socket: Socket,
+    private readonly arrivals: Arrivals,
   ) {}
 
-  /** The deadline came before TLS was through: there is no way to say so. */
+  /**
+   * The connection is this address's from now on.
+   * @returns the limit of that address which it exceeds; then it must be ended
+   */
+  attribute(address: string): AddressLimit | undefined {
+    return this.arrivals.attribute(this, address);
+  }
+
+  /** The deadline came before TLS was through: there is no way to tell the client. */
   due(): undefined {
     refusedConnections.add('handshake');
     this.socket.destroy();
@@ -26,11 +42,12 @@ export class Arrival implements Timed {
   }
 }
 
-/** Everyone who is at the door, or past it: how many from where, how quickly, and who has not finished TLS. */
+/** Limits concurrent and new connections per client network, and tracks those that have not finished TLS. */
 export class Arrivals {
   private readonly rate: Buckets;
   private readonly perOrigin = new Map<string, number>();
-  /** TLS hands on another socket than came in; the two share their ends. */
+  private readonly unfinished = new Set<Arrival>();
+  /** By the ends of the connection: TLS hands on another socket than came in; the two share their ends. */
   private readonly shaking = new Map<string, Arrival>();
   private count = 0;
 
@@ -38,6 +55,7 @@ export class Arrivals {
     private readonly mostPerOrigin: number,
     perSecond: number,
     private readonly deadlineMs: number,
+    private readonly proxies: Pick<TrustedProxies, 'has'>,
     private readonly wheel: Wheel,
     private readonly now: () => number,
   ) {
@@ -51,66 +69,98 @@ export class Arrivals {
 
   /** Counts it until it is gone. Undefined: too many from there, or too quickly; it was ended. */
   admit(socket: Socket): Arrival | undefined {
-    const origin = originOf(socket.remoteAddress ?? '');
-    const there = this.perOrigin.get(origin) ?? 0;
-    const limit = there >= this.mostPerOrigin ? 'address' : this.rate.take(origin) ? undefined : 'rate';
+    // A balancer's health check ends with a reset, perhaps before anything else listens for errors.
+    socket.on('error', () => undefined);
+    const arrival = new Arrival(this.now(), socket, this);
+    const limit = this.attribute(arrival, socket.remoteAddress ?? '');
     if (limit) {
-      refusedConnections.add(limit);
-      socket.resetAndDestroy();
+      this.refuse(arrival, limit);
       return undefined;
     }
-    this.perOrigin.set(origin, there + 1);
     this.count += 1;
-    socket.once('close', () => this.left(origin));
-    return new Arrival(origin, this.now(), socket);
+    socket.once('close', () => {
+      this.count -= 1;
+      this.uncount(arrival);
+      this.finish(arrival);
+    });
+    return arrival;
   }
 
-  /** TLS begins: it ends the connection unless {@link shaken} comes in time. */
-  shake(socket: Socket, arrival: Arrival): void {
+  /** Ends it without a word: before TLS there is none to be had. */
+  refuse({ socket }: Arrival, why: AddressLimit | 'proxyHeader'): void {
+    refusedConnections.add(why);
+    socket.resetAndDestroy();
+  }
+
+  /** A trusted proxy is exempt: the clients behind it share its address, so one of them could use the limits up for all. */
+  attribute(arrival: Arrival, address: string): AddressLimit | undefined {
+    const isFromProxy = this.proxies.has(address);
+    const origin = originOf(address);
+    if (!isFromProxy) {
+      const there = this.perOrigin.get(origin) ?? 0;
+      if (there >= this.mostPerOrigin) return 'address';
+      if (!this.rate.take(origin)) return 'rate';
+      this.perOrigin.set(origin, there + 1);
+    }
+    this.uncount(arrival);
+    Object.assign(arrival, { origin, isFromProxy, isCounted: !isFromProxy });
+    return undefined;
+  }
+
+  /** A PROXY header or TLS begins: the deadline ends the connection unless {@link finish} comes in time. */
+  begin(arrival: Arrival): void {
+    this.unfinished.add(arrival);
+    this.wheel.arm(arrival, arrival.at + this.deadlineMs);
+  }
+
+  finish(arrival: Arrival): void {
+    this.wheel.disarm(arrival);
+    this.unfinished.delete(arrival);
+  }
+
+  /** TLS begins: see {@link begin}. */
+  shake(arrival: Arrival): void {
+    const { socket } = arrival;
     const ends = endsOf(socket);
     this.shaking.set(ends, arrival);
-    this.wheel.arm(arrival, arrival.at + this.deadlineMs);
-    socket.once('close', () => this.forget(ends, arrival));
+    this.begin(arrival);
+    socket.once('close', () => this.shaking.get(ends) === arrival && this.shaking.delete(ends));
   }
 
   /** TLS is through. Undefined: its other side has gone already. */
   shaken(socket: Socket): Arrival | undefined {
     const ends = endsOf(socket);
     const arrival = this.shaking.get(ends);
-    if (arrival) this.forget(ends, arrival);
+    if (!arrival) return undefined;
+    this.shaking.delete(ends);
+    this.finish(arrival);
     return arrival;
   }
 
-  /** Nobody waits for those who have not finished TLS. */
+  /** Ends those that have not finished TLS: the gateway does not wait for them when it stops. */
   endHandshakes(): void {
-    for (const arrival of [...this.shaking.values()]) arrival.due();
+    for (const arrival of [...this.unfinished]) arrival.due();
   }
 
-  private forget(ends: string, arrival: Arrival): void {
-    this.wheel.disarm(arrival);
-    if (this.shaking.get(ends) === arrival) this.shaking.delete(ends);
-  }
-
-  private left(origin: string): void {
-    this.count -= 1;
-    const there = (this.perOrigin.get(origin) ?? 1) - 1;
-    if (there > 0) this.perOrigin.set(origin, there);
-    else this.perOrigin.delete(origin);
+  private uncount(arrival: Arrival): void {
+    if (!arrival.isCounted) return;
+    arrival.isCounted = false;
+    const there = (this.perOrigin.get(arrival.origin) ?? 1) - 1;
+    if (there > 0) this.perOrigin.set(arrival.origin, there);
+    else this.perOrigin.delete(arrival.origin);
   }
 }
 
-/** Both: from one port somebody may come to two addresses of this machine. */
+/** Both ends: a client may connect from one port to two addresses of this machine. */
 const endsOf = ({ remoteAddress, remotePort, localAddress }: Socket): string =>
   `${remoteAddress} ${remotePort} ${localAddress}`;
 
 /**
- * Where somebody comes from, as far as limits go: an IPv4 address; of IPv6 the /64 network, in which one subscriber has all
- * addresses there are.
+ * The client network that limits count for: an IPv4 address; of IPv6 the /64 network, of which one subscriber has all addresses.
  */
 export function originOf(address: string): string {
-  if (!address.includes(':')) return address;
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped) return mapped;
+  const plain = withoutMapping(address);
+  if (!plain.includes(':')) return plain;
   const [left = '', right] = (address.split('%')[0] ?? '').split('::');
   const head = left === '' ? [] : left.split(':');
   const tail = right === undefined || right === '' ? [] : right.split(':');

@@ -48,7 +48,7 @@ export class Connection implements Timed {
   constructor(
     private readonly socket: Socket,
     private readonly context: Context,
-    private readonly arrival: Pick<Arrival, 'origin' | 'at'>,
+    private readonly arrival: Arrival,
   ) {
     const { config, endOfTurn, now, wheel } = context;
     this.heardAt = now();
@@ -60,6 +60,8 @@ export class Connection implements Timed {
     });
     socket.setNoDelay(true);
     socket.on('data', this.read);
+    // It is paused behind a PROXY header.
+    socket.resume();
     socket.on('drain', () => this.writer.drained());
     socket.on('end', this.hungUp);
     socket.on('error', this.hungUp);
@@ -67,7 +69,7 @@ export class Connection implements Timed {
     wheel.arm(this, arrival.at + config.LOGIN_DEADLINE);
   }
 
-  /** Where it comes from, as far as limits go. */
+  /** The client network its limits count for. */
   get origin(): string {
     return this.arrival.origin;
   }

@@ -2,9 +2,15 @@ import { createServer as createTcpServer, type AddressInfo, type Server, type So
 import { createServer as createTlsServer } from 'node:tls';
 import type { Logger } from '@huizhi/runtime';
 import { refusedConnections } from '../metrics.js';
+import { OncePerInterval } from '../time/once-per-interval.js';
 import type { Wheel } from '../time/wheel.js';
 import { Arrivals, type Arrival } from './arrivals.js';
 import { readCertificate, watchCertificate, type CertificateFiles } from './certificate.js';
+import { ProxyHeaderError, readProxyHeader } from './proxy-header.js';
+import type { TrustedProxies } from './trusted-proxies.js';
+
+/** Between two log lines about proxies that are refused for one reason. */
+const REFUSAL_LOG_INTERVAL_MS = 10_000;
 
 export interface ServerSettings extends CertificateFiles {
   readonly GATEWAY_HOST: string;
@@ -15,6 +21,7 @@ export interface ServerSettings extends CertificateFiles {
   readonly CONNECTIONS_PER_ADDRESS: number;
   readonly CONNECTS_PER_SECOND: number;
   readonly LOGIN_DEADLINE: number;
+  readonly PROXY_PROTOCOL: 'on' | 'off';
 }
 
 export interface ServerParts {
@@ -22,23 +29,28 @@ export interface ServerParts {
   readonly log: Logger;
   readonly wheel: Wheel;
   readonly now: () => number;
+  readonly proxies: Pick<TrustedProxies, 'has'>;
   readonly accept: (socket: Socket, arrival: Arrival) => void;
 }
 
-/** The door for clients: TCP, and TLS over it. What comes in is handed on as a socket. */
+/** The server for clients: TCP, from trusted proxies a PROXY header, then TLS. Hands on the socket that is left. */
 export class ClientServer {
   private readonly server: Server;
   private readonly arrivals: Arrivals;
+  private readonly refusals: OncePerInterval<string>;
   private unwatch = (): void => undefined;
 
   constructor(private readonly parts: ServerParts) {
-    const { settings, wheel, now, accept } = parts;
-    const { CONNECTIONS_PER_ADDRESS, CONNECTS_PER_SECOND, LOGIN_DEADLINE } = settings;
-    this.arrivals = new Arrivals(CONNECTIONS_PER_ADDRESS, CONNECTS_PER_SECOND, LOGIN_DEADLINE, wheel, now);
+    const { settings, wheel, now, proxies, accept } = parts;
+    const { CONNECTIONS_PER_ADDRESS, CONNECTS_PER_SECOND, LOGIN_DEADLINE, PROXY_PROTOCOL } = settings;
+    this.arrivals = new Arrivals(CONNECTIONS_PER_ADDRESS, CONNECTS_PER_SECOND, LOGIN_DEADLINE, proxies, wheel, now);
+    this.refusals = new OncePerInterval(REFUSAL_LOG_INTERVAL_MS, now);
     const next = settings.TLS === 'on' ? this.throughTls() : accept;
     this.server = createTcpServer((socket) => {
       const arrival = this.arrivals.admit(socket);
-      if (arrival) next(socket, arrival);
+      if (!arrival) return;
+      if (PROXY_PROTOCOL === 'on' && arrival.isFromProxy) this.afterProxyHeader(arrival, next);
+      else next(socket, arrival);
     });
     this.server.maxConnections = settings.MAX_CONNECTIONS;
     this.server.on('drop', () => refusedConnections.add('connections'));
@@ -83,9 +95,29 @@ export class ClientServer {
     tls.on('tlsClientError', (_, socket) => socket.destroy());
     this.unwatch = watchCertificate(settings, tls, settings.TLS_RELOAD, log);
     return (socket, arrival) => {
-      this.arrivals.shake(socket, arrival);
+      this.arrivals.shake(arrival);
       tls.emit('connection', socket);
     };
+  }
+
+  /** The address in the header takes the place of the socket's, for all limits. */
+  private afterProxyHeader(arrival: Arrival, next: (socket: Socket, arrival: Arrival) => void): void {
+    const { socket } = arrival;
+    this.arrivals.begin(arrival);
+    readProxyHeader(socket, (result) => {
+      this.arrivals.finish(arrival);
+      if (result instanceof ProxyHeaderError) return this.refuseProxy(arrival, result);
+      const limit = result.address === undefined ? undefined : arrival.attribute(result.address);
+      if (limit) return this.arrivals.refuse(arrival, limit);
+      next(socket, arrival);
+    });
+  }
+
+  private refuseProxy(arrival: Arrival, { message: reason }: ProxyHeaderError): void {
+    const proxy = arrival.origin;
+    this.arrivals.refuse(arrival, 'proxyHeader');
+    const heldBack = this.refusals.pass(reason);
+    if (heldBack !== undefined) this.parts.log.warn('proxy.refused', { reason, proxy, heldBack });
   }
 
   private secured(socket: Socket): void {

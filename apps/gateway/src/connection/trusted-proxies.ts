@@ -1,0 +1,85 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
+
+export const FORWARDING_HEADERS = ['x-forwarded-for', 'forwarded'] as const;
+export type ForwardingHeader = (typeof FORWARDING_HEADERS)[number];
+
+/** Addresses of proxies that are believed what they say of their clients. */
+export class TrustedProxies {
+  private readonly networks = new BlockList();
+  private readonly isEmpty: boolean;
+
+  /**
+   * @param cidrs good ones, see {@link isCidr}
+   * @param header the one header the proxies set: another one of the same meaning may be a client's
+   */
+  constructor(
+    cidrs: readonly string[],
+    private readonly header: ForwardingHeader,
+  ) {
+    this.isEmpty = cidrs.length === 0;
+    for (const cidr of cidrs) {
+      const [address = '', bits] = cidr.split('/');
+      const family = isIPv4(address) ? 'ipv4' : 'ipv6';
+      this.networks.addSubnet(address, Number(bits ?? (family === 'ipv4' ? 32 : 128)), family);
+    }
+  }
+
+  has(address: string): boolean {
+    if (this.isEmpty) return false;
+    const plain = withoutMapping(address);
+    if (isIPv4(plain)) return this.networks.check(plain, 'ipv4');
+    // A zone names an interface of this machine, not another address.
+    const [bare = ''] = plain.split('%');
+    return isIPv6(bare) && this.networks.check(bare, 'ipv6');
+  }
+
+  /**
+   * The address a trusted proxy forwards for: the last one in the header that is not a trusted proxy's, or the first of all when each is.
+   * Each proxy adds its client at the end, so what stands before an address that is not trusted is only what that client says.
+   * @returns undefined when the header is missing or does not say
+   */
+  clientOf(headers: IncomingHttpHeaders): string | undefined {
+    const value = headers[this.header];
+    if (value === undefined) return undefined;
+    const list = Array.isArray(value) ? value.join(',') : value;
+    const nodes = this.header === 'forwarded' ? forwardedFor(list) : list.split(',');
+    let client: string | undefined;
+    for (const node of nodes.reverse()) {
+      const address = addressOf(node.trim());
+      if (address === undefined) return client;
+      client = address;
+      if (!this.has(address)) return client;
+    }
+    return client;
+  }
+}
+
+/** An address, or a network as `10.0.0.0/8`. */
+export function isCidr(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || more.length > 0 || address.includes('%')) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+}
+
+/** IPv4 as IPv6 writes it (`::ffff:192.0.2.7`) is IPv4. */
+export const withoutMapping = (address: string): string =>
+  /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
+
+/** `192.0.2.7`, `192.0.2.7:80`, `2001:db8::7`, `[2001:db8::7]`, `[2001:db8::7]:80`. */
+function addressOf(node: string): string | undefined {
+  const bare = /^\[([^\]]+)\](:\d+)?$/.exec(node)?.[1] ?? /^([\d.]+):\d+$/.exec(node)?.[1] ?? node;
+  return isIP(bare) === 0 ? undefined : withoutMapping(bare);
+}
+
+/** The `for` of each element of a `Forwarded` header (RFC 7239), empty for one without. */
+function forwardedFor(header: string): string[] {
+  const elements = header.match(/(?:[^,"]|"(?:[^"\\]|\\.)*"?)+/g) ?? [];
+  return elements.map((element) => {
+    const pairs = element.match(/(?:[^;"]|"(?:[^"\\]|\\.)*"?)+/g) ?? [];
+    const pair = pairs.map((one) => one.trim()).find((one) => /^for=/i.test(one));
+    const value = pair?.slice('for='.length) ?? '';
+    return /^"(.*)"$/.exec(value)?.[1]?.replace(/\\(.)/g, '$1') ?? value;
+  });
+}
