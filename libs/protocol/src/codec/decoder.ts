@@ -21,6 +21,15 @@ export interface Decoder<Taken = Frame> {
    * connection is then over, so a decoder that has thrown throws again
    */
   push(bytes: Uint8Array, onFrame: OnFrame<Taken>, onRefused?: OnRefused): void;
+  /** Bytes that came while it was paused. */
+  readonly keptBytes: number;
+  /**
+   * To be called while a frame is delivered: it is the last one for now. What follows it is kept as it is, and so is what is pushed
+   * from now on, until {@link resume}.
+   */
+  pause(): void;
+  /** Goes on with what was kept. May be paused again by what it delivers. @throws like {@link push} */
+  resume(onFrame: OnFrame<Taken>, onRefused?: OnRefused): void;
 }
 
 /** Whose frames are decoded. */
@@ -37,11 +46,17 @@ export const fromServer: Side<ServerFrame> = { parse: parseServerFrame, batches:
 /** The largest frame of a server, in bytes of JSON: the limit for decoders of its frames. */
 export const MAX_SERVER_FRAME_BYTES = 1024 * 1024;
 
+const NOTHING = new Uint8Array();
+
 /** The life of a decoder and the memory of an unfinished frame. How bytes are cut into frames is what a mode adds. */
 export abstract class FrameDecoder<Taken> implements Decoder<Taken> {
   private parts: Uint8Array[] = [];
   private held = 0;
   private stopped = false;
+  private paused = false;
+  /** Bytes that came while it was paused: nothing has looked at them. */
+  private kept: Uint8Array = NOTHING;
+  private copied: ArrayBufferLike | undefined;
   private failure: { error: unknown } | undefined;
 
   constructor(
@@ -53,9 +68,14 @@ export abstract class FrameDecoder<Taken> implements Decoder<Taken> {
     return this.held;
   }
 
+  get keptBytes(): number {
+    return this.kept.length;
+  }
+
   push(bytes: Uint8Array, onFrame: OnFrame<Taken>, onRefused?: OnRefused): void {
     if (this.failure) throw this.failure.error;
     if (this.stopped) return;
+    if (this.paused) return this.keep(bytes);
     try {
       this.cut(bytes, onFrame, onRefused);
     } catch (error) {
@@ -65,7 +85,22 @@ export abstract class FrameDecoder<Taken> implements Decoder<Taken> {
     }
   }
 
-  /** Delivers every frame these bytes complete and holds the rest; stops when `deliver` says so. */
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(onFrame: OnFrame<Taken>, onRefused?: OnRefused): void {
+    this.paused = false;
+    const { kept } = this;
+    this.kept = NOTHING;
+    if (kept.length > 0) this.push(kept, onFrame, onRefused);
+    if (this.kept.length === 0) this.copied = undefined;
+  }
+
+  /**
+   * Delivers every frame these bytes complete and holds the rest; stops when `deliver` says so, and keeps what follows a frame
+   * behind which {@link isPaused}.
+   */
   protected abstract cut(bytes: Uint8Array, onFrame: OnFrame<Taken>, onRefused: OnRefused | undefined): void;
 
   /** One frame's JSON. False: nothing more is to be delivered. */
@@ -78,6 +113,18 @@ export abstract class FrameDecoder<Taken> implements Decoder<Taken> {
   protected mayGoOn(answer: boolean | void): boolean {
     this.stopped = answer === false;
     return !this.stopped;
+  }
+
+  protected get isPaused(): boolean {
+    return this.paused;
+  }
+
+  protected keep(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    // A copy of what is not a copy already: see `hold`.
+    if (this.kept.length > 0) this.kept = concatenate([this.kept, bytes], this.kept.length + bytes.length);
+    else this.kept = bytes.buffer === this.copied ? bytes : new Uint8Array(bytes);
+    this.copied = this.kept.buffer;
   }
 
   protected check(size: number, limit: number): void {

@@ -243,3 +243,35 @@ test.each(['A', 'AAAAA', 'AA=A', 'A===', 'AA=', 'AAA==', 'AAAA====', 'AA-_', 'AA
   'base64 that is none is refused: %s',
   (text) => expect(decodeBase64(Buffer.from(text))).toBeUndefined(),
 );
+
+test.each(rows)(
+  '$name: a decoder paused behind each frame delivers the same frames, one for each resume',
+  ({ decoder, encode }) => {
+    const bytes = Buffer.concat([
+      ...FRAMES.map((frame) => encode(JSON.stringify(frame))),
+      encode('{"rest":1}').subarray(0, 3),
+    ]);
+    for (let at = 0; at <= bytes.length; at++) {
+      const paused = decoder(1024);
+      const frames: unknown[] = [];
+      const take = (frame: unknown): void => {
+        frames.push(frame);
+        paused.pause();
+      };
+      for (const piece of [bytes.subarray(0, at), bytes.subarray(at)]) {
+        // The bytes are not the decoder's: a socket may use them again.
+        const lent = Buffer.from(piece);
+        paused.push(lent, take);
+        lent.fill(0);
+      }
+      expect(frames.length).toBeLessThanOrEqual(1);
+      while (paused.keptBytes > 0) {
+        const before = frames.length;
+        paused.resume(take);
+        expect(frames.length - before).toBeLessThanOrEqual(1);
+      }
+      expect(frames).toEqual(FRAMES);
+      expect(paused.heldBytes).toBe(3);
+    }
+  },
+);

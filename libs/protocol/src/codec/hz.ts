@@ -56,6 +56,7 @@ export class HzDecoder<Taken = Frame> extends FrameDecoder<Taken> {
       this.bodyBytes = 0;
       if (isArray(piece) !== this.isBatch) throw bad('is not what its type says');
       if (!this.deliver(piece, onFrame, onRefused)) return;
+      if (this.isPaused) return this.keep(rest);
     }
   }
 

@@ -31,6 +31,7 @@ export abstract class LinesDecoder<Taken> extends FrameDecoder<Taken> {
       }
       this.emptyLines = 0;
       if (!this.line(line, onFrame, onRefused)) return;
+      if (this.isPaused) return this.keep(bytes.subarray(start));
     }
     const rest = bytes.subarray(start);
     if (rest.length === 0) return;
