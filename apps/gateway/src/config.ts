@@ -151,6 +151,10 @@ const variables = {
     1024 * KIB * KIB,
     'Bytes read of a session per second, in bursts twice as many; frames of all kinds.',
   ),
+  RATE_GRACE: time(
+    '10s',
+    'Beyond these rates a session is read more slowly; it is closed when frames have waited for so long without a gap.',
+  ),
   GROUP_MEMBERS_PER_SECOND: count(
     100,
     25,
@@ -227,7 +231,8 @@ function* check(config: GatewayConfig): Iterable<ConfigProblem> {
     if (config.TLS_KEY_FILE === '') yield { variable: 'TLS_KEY_FILE', problem: 'is required unless TLS=off' };
   }
   const isBad = trustedProxiesOf(config).some((cidr) => !isCidr(cidr));
-  if (isBad) yield { variable: 'TRUSTED_PROXIES', problem: 'must be addresses or networks like 10.0.0.0/8, with commas' };
+  if (isBad)
+    yield { variable: 'TRUSTED_PROXIES', problem: 'must be addresses or networks like 10.0.0.0/8, with commas' };
   if (config.PROXY_PROTOCOL === 'on' && trustedProxiesOf(config).length === 0) {
     yield { variable: 'TRUSTED_PROXIES', problem: 'is required with PROXY_PROTOCOL=on' };
   }

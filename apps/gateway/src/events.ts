@@ -1,6 +1,7 @@
 import type { CloseName } from '@huizhi/protocol';
 import type { Logger } from '@huizhi/runtime';
-import { closes } from './metrics.js';
+import type { HttpRefusal } from './connection/http-answers.js';
+import { closes, httpRefusals } from './metrics.js';
 import type { Session } from './session/session.js';
 
 /** Business events: each is counted and logged here and nowhere else. None per message, none with anything of a body or token. */
@@ -30,4 +31,13 @@ export function drainBegun(log: Logger, connections: number): void {
 /** A mistake of ours: it costs this connection and no other. */
 export function connectionFailed(log: Logger, error: unknown): void {
   log.error('connection.failed', { error });
+}
+
+/**
+ * A request over HTTP that is no WebSocket and no health check.
+ * @param heldBack how many others were not logged since the last one that was; undefined: this one is not, either
+ */
+export function httpRefused(log: Logger, reason: HttpRefusal, text: string, heldBack: number | undefined): void {
+  httpRefusals.add(reason);
+  if (heldBack !== undefined) log.info('http.refused', { reason, text, heldBack });
 }

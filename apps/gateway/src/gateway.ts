@@ -72,6 +72,8 @@ export class Gateway {
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly stops: (() => void)[] = [];
   private tickedAt: number;
+  /** Set before `draining`: clients are still served, but balancers are told to send no more. */
+  private isStopping = false;
   private draining = false;
 
   constructor(parts: GatewayParts) {
@@ -118,7 +120,7 @@ export class Gateway {
       failures,
       wheel: this.wheel,
       endOfTurn,
-      upgrades: new Upgrades(config),
+      upgrades: new Upgrades({ settings: config, proxies, log, now, isAccepting: () => !this.isStopping }),
       now,
       checkPulse: () => this.checkPulse(),
       perform: (connection, up) => dispatch(services, connection, up),
@@ -165,6 +167,7 @@ export class Gateway {
    * at a moment of their own, once what they sent is answered.
    */
   async stop(): Promise<void> {
+    this.isStopping = true;
     if (this.config.DRAIN_DELAY > 0) await pause(this.config.DRAIN_DELAY);
     this.draining = true;
     this.server.stop();

@@ -1,6 +1,7 @@
 import { closeTable, errorTable, upSchemas, type CloseName, type ErrorName } from '@huizhi/protocol';
 import { metricsRegistry } from '@huizhi/runtime';
 import { Counter } from 'prom-client';
+import { httpRefusals as httpRefusalTable } from './connection/http-answers.js';
 
 /** A counter by one label that costs an addition: the hot path counts here, the scrape copies. */
 export class Tally<Value extends string> {
@@ -54,6 +55,12 @@ export const refusedConnections = new Tally(
   'Connections ended before TLS was through, by the limit; proxyHeader: a trusted proxy sent none or a wrong one',
   'limit',
   ['connections', 'address', 'rate', 'handshake', 'proxyHeader'],
+);
+export const httpRefusals = new Tally(
+  'hz_gateway_http_refusals_total',
+  'Requests over HTTP on the port for clients that became no WebSocket, by reason',
+  'reason',
+  keys(httpRefusalTable),
 );
 export const logins = new Tally<'ok' | ErrorName>('hz_gateway_logins_total', 'Logins by result', 'result', [
   'ok',

@@ -100,13 +100,6 @@ describe.each(MODES)('%s', (mode) => {
     await works(alice);
   });
 
-  test('closes who sends more frames a second than told', async () => {
-    await rig.restart({ FRAMES_PER_SECOND: '10' });
-    const alice = await login(mode, 'alice');
-    for (let i = 0; i < 30; i++) alice.send({ messageType: 'nonsense' });
-    await closed(alice, 'rateLimited');
-  });
-
   test('closes a reader that has stopped, with a bounded buffer', async () => {
     await rig.restart({ WRITE_STALL: '1s', REDELIVER_AFTER: '1h', WINDOW: '10000' });
     for (let i = 0; i < 600; i++) rig.offline.put('alice', 'x'.repeat(30_000));
@@ -221,7 +214,7 @@ test.each(['beatID\n', 'YmVhdElECg==\n'])('base64: a bare heartbeat is no login 
 });
 
 test('base64: counts bare heartbeats', async () => {
-  await rig.restart({ QUIET_FRAMES_PER_SECOND: '10' });
+  await rig.restart({ QUIET_FRAMES_PER_SECOND: '10', RATE_GRACE: '200ms' });
   const alice = (await login('base64 lines', 'alice')) as TestClient;
   alice.raw('beatID\n'.repeat(30));
   await closed(alice, 'rateLimited');
@@ -259,8 +252,8 @@ test('an empty line is passed over, a flood of them is not', async () => {
 
 test.each([
   ['a line of text', 'hello\n'],
-  ['another method of HTTP', 'POST / HTTP/1.1\r\n\r\n'],
-  ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\n'],
+  ['nearly another method of HTTP', 'POSTING\n'],
+  ['a header of the PROXY protocol', 'PROXY TCP4 203.0.113.7 127.0.0.1 50000 7000\r\n'],
   ['nearly a binary frame', 'HX'],
   ['nearly an upgrade', 'GETTING\n'],
   ['nearly base64 of an object', 'eBay\n'],

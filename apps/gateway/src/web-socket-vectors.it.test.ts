@@ -3,6 +3,8 @@ import { connect } from 'node:net';
 import { expect, test } from '@jest/globals';
 import { signToken, eventually } from '@huizhi/constellation';
 import type { CloseName } from '@huizhi/protocol';
+import { silentLogger } from '@huizhi/runtime';
+import { TrustedProxies } from './connection/trusted-proxies.js';
 import { Upgrades } from './connection/upgrades.js';
 import { WebSocketCodec } from './connection/web-socket.js';
 import { Rig, SECRET } from './testing/rig.js';
@@ -65,9 +67,11 @@ function* framesIn(bytes: Buffer): Iterable<ServerFrame> {
 /** A frame of a client, masked by zeros. */
 function clientText(value: object): Buffer {
   const payload = Buffer.from(JSON.stringify(value));
-  const head = Buffer.from([TEXT, 0x80 | 126, 0, 0, 0, 0, 0, 0]);
-  head.writeUInt16BE(payload.length, 2);
-  return Buffer.concat([head, payload]);
+  const isShort = payload.length < 126;
+  const head = Buffer.alloc(isShort ? 2 : 4);
+  head.writeUInt16BE((TEXT << 8) | 0x80 | (isShort ? payload.length : 126));
+  if (!isShort) head.writeUInt16BE(payload.length, 2);
+  return Buffer.concat([head, Buffer.alloc(4), payload]);
 }
 
 /** Bytes as they are, both ways. */
@@ -182,9 +186,16 @@ const hexOf = (text: string): string => Buffer.from(text).toString('hex');
 
 test.each(closes)('says goodbye with $code, $name', async ({ name, hex }) => {
   const ignore = (): void => undefined;
-  const upgrades = new Upgrades({ LOGIN_BYTES: 4_096, FRAME_BYTES: 65_536, ALLOWED_ORIGINS: '' });
+  const upgrades = new Upgrades({
+    settings: { LOGIN_BYTES: 4_096, FRAME_BYTES: 65_536, ALLOWED_ORIGINS: '' },
+    proxies: new TrustedProxies([], 'x-forwarded-for'),
+    log: silentLogger,
+    now: () => 0,
+    isAccepting: () => true,
+  });
   const codec = await new Promise<WebSocketCodec>((resolve, reject) => {
-    const events = { answers: ignore, controlled: ignore, left: ignore, failed: reject };
+    const none = { answers: ignore, controlled: ignore, left: ignore, failed: reject };
+    const events = { ...none, allowance: () => Infinity, forwarded: () => undefined };
     const made = new WebSocketCodec(4_096, upgrades, { ...events, upgraded: () => resolve(made) });
     made.decoder.push(Buffer.from(upgrade.request), () => true);
   });

@@ -137,8 +137,9 @@ test('asks who comes without an upgrade for one', async () => {
     ['/index.html', 404],
   ] as const) {
     const response = await fetch(`http://127.0.0.1:${rig.gateway.port}${path}`);
-    expect([response.status, response.headers.get('connection')]).toEqual([status, 'close']);
-    expect((await response.text()).length).toBeLessThan(50);
+    expect(response.status).toBe(status);
+    expect(response.headers.get('connection')).toContain('close');
+    expect((await response.text()).length).toBeLessThan(100);
   }
 });
 
@@ -304,9 +305,9 @@ test('gives each message its own time, with pings between its pieces', async () 
 
 test('counts pings as frames, and is not silent to one who only pings', async () => {
   const clock = new Clock();
-  await rig.restart({ FRAMES_PER_SECOND: '10', HEARTBEAT: '20s' }, clock);
+  await rig.restart({ FRAMES_PER_SECOND: '10', HEARTBEAT: '20s', RATE_GRACE: '300ms' }, clock);
   const flooding = await login('alice');
-  for (let i = 0; i < 30; i++) flooding.webSocket.ping();
+  for (let i = 0; i < 60; i++) flooding.webSocket.ping();
   await closed(flooding, 'rateLimited', 4006);
   const pinging = await login('bob');
   const silent = await login('carol');

@@ -28,6 +28,18 @@ const LINGER_MS = 1_500;
 /** Heartbeats that may be missed. */
 const MISSED = 3;
 
+/** Short enough for the next step of the wheel. */
+const NEXT_STEP_MS = 1;
+
+/** A frame beyond the rate, and what is to be done once it is within. */
+interface Held {
+  readonly raw: Raw;
+  readonly run: () => void;
+}
+
+/** Pings and pongs of WebSocket count as frames. */
+const CONTROL: Raw = { messageType: 'control' };
+
 /** Errors that end the connection: what follows such bytes cannot be made out. */
 const FATAL: Partial<Record<ErrorName, CloseName>> = {
   badFrame: 'badFrame',
@@ -43,6 +55,10 @@ export class Connection implements Timed {
   private readonly writer: Writer;
   /** Frames that came with the login, until it is decided. */
   private early: Raw[] = [];
+  /** Frames beyond the rate, in order: one, but for those of `early`. What follows them is not decoded yet. */
+  private held: Held[] = [];
+  /** Since when reading waits for the rate, without a step of the wheel at which nothing waited; 0 when it does not wait. */
+  private slowedAt = 0;
   private heardAt: number;
 
   constructor(
@@ -100,8 +116,11 @@ export class Connection implements Timed {
       return undefined;
     }
     if (this.state === 'opening') return now + config.LOGIN_DEADLINE;
+    if (this.slowedAt !== 0) this.goOn(now);
+    // It may have been closed by what it has read.
+    if (!this.isReading) return undefined;
     const [at, name] = this.nearestDeadline();
-    if (now < at) return at;
+    if (now < at) return this.slowedAt === 0 ? at : now + NEXT_STEP_MS;
     this.close(name);
     return undefined;
   }
@@ -129,7 +148,7 @@ export class Connection implements Timed {
     if (this.state === 'closing') return;
     const { config, now, wheel } = this.context;
     this.heardAt = now();
-    if (!this.reader.isWithinBytes(bytes.length, this.heardAt)) return this.close('rateLimited');
+    const isWithinBytes = this.reader.countBytes(bytes.length, this.heardAt);
     try {
       this.reader.read(bytes, this.heardAt);
       // Read on while the login is under way, to notice who hangs up; but not up to the limit, which is for who floods.
@@ -137,22 +156,82 @@ export class Connection implements Timed {
     } catch (error) {
       return this.fail(error);
     }
+    if (!isWithinBytes) this.slowDown(this.heardAt);
     if (this.reader.partialAt !== 0) wheel.arm(this, this.reader.partialAt + config.FRAME_DEADLINE);
   };
 
   private readonly take = (raw: Raw): boolean => {
     if (this.state === 'opening') this.early.push(raw);
-    else this.perform(raw);
+    else if (this.isWithinRate(raw)) this.perform(raw);
+    else this.hold(raw, () => this.perform(raw));
     return this.isReading;
   };
 
   /** Its end is known, so it harms only itself. While the login is under way nobody can have a reason to send such. */
   private readonly takeRefused = (error: RefusedContentError): boolean => {
+    const { frame } = error;
     if (this.state === 'opening') this.fail(error);
-    else if (!this.reader.isWithinRate(error.frame, this.heardAt)) this.close('rateLimited');
-    else this.refuse(error.frame, error);
+    else if (this.isWithinRate(frame)) this.refuse(frame, error);
+    else this.hold(frame, () => this.refuse(frame, error));
     return this.isReading;
   };
+
+  private takeControl(answer: () => void): void {
+    if (this.isWithinRate(CONTROL)) answer();
+    else this.hold(CONTROL, answer);
+  }
+
+  /** Nothing overtakes a frame that waits. */
+  private isWithinRate(raw: Raw): boolean {
+    return this.slowedAt === 0 && this.reader.isWithinRate(raw, this.heardAt);
+  }
+
+  private hold(raw: Raw, run: () => void): void {
+    if (!this.isReading) return;
+    this.held.push({ raw, run });
+    this.slowDown(this.heardAt);
+  }
+
+  /** Reads no more until the rate allows it. So a client that is too quick is slowed by TCP itself. */
+  private slowDown(now: number): void {
+    if (this.slowedAt !== 0 || !this.isReading) return;
+    this.slowedAt = now;
+    this.socket.pause();
+    this.reader.pause(now);
+    this.context.wheel.arm(this, now + NEXT_STEP_MS);
+  }
+
+  /** Performs what has waited, as far as the rate allows it, and reads on if nothing waits any more. */
+  private goOn(now: number): void {
+    const since = this.slowedAt;
+    // The client is not silent: the gateway did not listen.
+    this.heardAt = now;
+    try {
+      if (this.performHeld(now)) {
+        this.slowedAt = 0;
+        this.reader.resume(now);
+      }
+    } catch (error) {
+      return this.fail(error);
+    }
+    if (!this.isReading) return;
+    if (this.slowedAt === 0) return void this.socket.resume();
+    this.slowedAt = since;
+    if (now - since >= this.context.config.RATE_GRACE) this.close('rateLimited');
+  }
+
+  /** @returns whether all that was held is done, and nothing is owed */
+  private performHeld(now: number): boolean {
+    let done = 0;
+    for (const { raw, run } of this.held) {
+      if (this.reader.isInDebt(now) || !this.reader.isWithinRate(raw, now)) break;
+      done += 1;
+      run();
+      if (!this.isReading) return false;
+    }
+    this.held.splice(0, done);
+    return this.held.length === 0 && !this.reader.isInDebt(now);
+  }
 
   /** Asked after anything that may have closed it. */
   private get isReading(): boolean {
@@ -160,7 +239,6 @@ export class Connection implements Timed {
   }
 
   private perform(raw: Raw): void {
-    if (!this.reader.isWithinRate(raw, this.heardAt)) return this.close('rateLimited');
     let up: Up;
     try {
       up = readUp(raw, this.state === 'fresh');
@@ -199,7 +277,7 @@ export class Connection implements Timed {
     const { early } = this;
     this.early = [];
     for (const raw of early) if (this.take(raw) === false) return;
-    this.socket.resume();
+    if (this.slowedAt === 0) this.socket.resume();
   }
 
   /** A frame that is whole but wrong. A message that can be named is refused for good, so that nobody sends it again; the connection goes on. */
@@ -210,7 +288,7 @@ export class Connection implements Timed {
       this.write(loginRefused(error.error, error.message));
       return this.close('loginFailed');
     }
-    if (!this.reader.mayBeWrong(raw, this.heardAt)) return this.close('rateLimited');
+    if (!this.reader.countWrong(raw, this.heardAt)) this.slowDown(this.heardAt);
     const { messageType, clientMsgID, sendTime } = raw;
     const isSend = messageType === 'normal' || messageType === 'createGroup';
     const message = isSend ? echoOf({ clientMsgID, sendTime }) : '';
@@ -232,7 +310,9 @@ export class Connection implements Timed {
   private readonly webSocket = (limit: number): WebSocketCodec =>
     new WebSocketCodec(limit, this.context.upgrades, {
       answers: (bytes) => this.writer.write(bytes),
-      controlled: () => this.reader.mayPing(this.heardAt) || this.close('rateLimited'),
+      controlled: (answer) => this.takeControl(answer),
+      allowance: () => this.reader.allowance(this.heardAt),
+      forwarded: (address) => (this.arrival.isFromProxy ? this.arrival.attribute(address) : undefined),
       upgraded: (early) => this.reader.upgraded(early),
       failed: (error) => this.fail(error),
       left: () => {
@@ -246,6 +326,8 @@ export class Connection implements Timed {
     const { wheel, now } = this.context;
     this.state = 'closing';
     this.early = [];
+    this.held = [];
+    this.slowedAt = 0;
     wheel.disarm(this);
     wheel.arm(this, now() + LINGER_MS);
     // What still comes is read and thrown away: unread bytes would turn the end into a reset that eats our last frame.

@@ -5,7 +5,7 @@ const [TEXT, MORE, PING] = [1, 0, 9];
 
 /** A frame as a client sends it. */
 function frame(opcode: number, size: number, { fin = true, as }: { fin?: boolean; as?: 126 | 127 } = {}): Buffer {
-  const short = as ?? (size < 126 ? size : 126);
+  const short = as ?? (size < 126 ? size : size < 65_536 ? 126 : 127);
   const length = Buffer.alloc({ 126: 2, 127: 8 }[short] ?? 0);
   if (length.length > 0)
     length.writeUIntBE(size, length.length - Math.min(6, length.length), Math.min(6, length.length));
@@ -17,19 +17,18 @@ test.each<[string, Buffer[]]>([
   ['a message', [frame(TEXT, 5)]],
   ['an empty message', [frame(TEXT, 0)]],
   ['a message with a length of two bytes', [frame(TEXT, 300)]],
-  ['a message with a length of eight bytes', [frame(TEXT, 300, { as: 127 })]],
-  ['a message with a longer length than it needs', [frame(TEXT, 3, { as: 126 })]],
+  ['a message with a length of eight bytes', [frame(TEXT, 65_536)]],
   ['a ping', [frame(PING, 4)]],
   ['a message in pieces', [frame(TEXT, 3, { fin: false }), frame(MORE, 0, { fin: false }), frame(MORE, 200)]],
   ['pings between pieces', [frame(TEXT, 1, { fin: false }), frame(PING, 7), frame(PING, 0), frame(MORE, 1)]],
 ])('%s is unfinished from its first byte to its last, wherever it is cut', (_, frames) => {
   const bytes = Buffer.concat(frames);
   const before = frame(TEXT, 130);
-  for (let cut = 0; cut <= bytes.length; cut++) {
+  for (let cut = 0; cut <= bytes.length; cut += bytes.length > 1_000 && cut > 20 ? 9_973 : 1) {
     const bounds = new MessageBounds();
-    bounds.push(Buffer.concat([before, bytes.subarray(0, cut)]));
+    bounds.follow(Buffer.concat([before, bytes.subarray(0, cut)]));
     expect(bounds.heldBytes).toBe(cut % bytes.length);
-    bounds.push(Buffer.concat([bytes.subarray(cut), before]));
+    bounds.follow(Buffer.concat([bytes.subarray(cut), before]));
     expect(bounds.heldBytes).toBe(0);
   }
 });
@@ -38,8 +37,32 @@ test('byte by byte it is the same', () => {
   const bounds = new MessageBounds();
   const bytes = Buffer.concat([frame(TEXT, 300, { fin: false }), frame(PING, 3), frame(MORE, 2)]);
   const held = [...bytes].map((byte) => {
-    bounds.push(Buffer.of(byte));
+    bounds.follow(Buffer.of(byte));
     return bounds.heldBytes;
   });
   expect(held).toEqual([...Array.from({ length: bytes.length - 1 }, (_, i) => i + 1), 0]);
+});
+
+test('stops behind as many frames as it is asked for', () => {
+  const frames = [frame(TEXT, 5), frame(PING, 0), frame(TEXT, 200), frame(TEXT, 1, { fin: false })];
+  const bytes = Buffer.concat([...frames, frame(MORE, 9).subarray(0, 4)]);
+  const bounds = new MessageBounds();
+  let at = 0;
+  for (const { length } of frames) {
+    at += length;
+    expect(bounds.follow(bytes, at - length, 1)).toBe(at);
+  }
+  expect(bounds.follow(bytes, at, 1)).toBe(bytes.length);
+});
+
+test.each([
+  ['two bytes for 125', frame(TEXT, 125, { as: 126 }), 4],
+  ['two bytes for none', frame(PING, 0, { as: 126 }), 4],
+  ['eight bytes for 300', frame(TEXT, 300, { as: 127 }), 10],
+  ['eight bytes for 65,535', frame(TEXT, 65_535, { as: 127 }), 10],
+])('a length that is not minimal is found with its last byte: %s', (_, bytes, header) => {
+  const bounds = new MessageBounds();
+  const before = frame(TEXT, 3);
+  expect(bounds.follow(Buffer.concat([before, bytes]))).toBe(before.length + header);
+  expect(bounds.isBroken).toBe(true);
 });

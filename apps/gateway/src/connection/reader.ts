@@ -1,4 +1,11 @@
-import { modeOf, ProtocolError, type CloseName, type Frame, type RefusedContentError } from '@huizhi/protocol';
+import {
+  modeOf,
+  ProtocolError,
+  type CloseName,
+  type Decoder,
+  type Frame,
+  type RefusedContentError,
+} from '@huizhi/protocol';
 import type { GatewayConfig } from '../config.js';
 import { TokenBucket } from '../time/token-bucket.js';
 import { codecFor, jsonLines, type Codec, type Written } from './codec.js';
@@ -19,6 +26,8 @@ export class Reader {
   /** What came and does not say yet how the connection speaks. */
   private beginning = NOTHING;
   private partialSince = 0;
+  /** Since when nothing is decoded; 0 when it is. */
+  private pausedAt = 0;
   private bytesBeforeLogin = 0;
   private rate: TokenBucket | undefined;
   private quietRate: TokenBucket | undefined;
@@ -36,9 +45,9 @@ export class Reader {
     private readonly webSocket: (limit: number) => Codec,
   ) {}
 
-  /** Since when there is the beginning of a frame; 0 when there is none. */
+  /** Since when there is the beginning of a frame whose rest may come; 0 when there is none. */
   get partialAt(): number {
-    return this.codec && this.codec.decoder.heldBytes > 0 ? this.partialSince : 0;
+    return this.codec && this.pausedAt === 0 && this.codec.decoder.heldBytes > 0 ? this.partialSince : 0;
   }
 
   /** @throws ProtocolError when what follows cannot be made out, or is too much */
@@ -69,24 +78,55 @@ export class Reader {
     if (this.codec) this.codec.decoder.limit = this.settings.FRAME_BYTES;
   }
 
-  /** Whatever is in them: reading costs. */
-  isWithinBytes(bytes: number, now: number): boolean {
-    return this.byteRate?.take(now, bytes) ?? true;
+  /** To be asked behind a frame: nothing more is decoded until {@link resume}. */
+  pause(now: number): void {
+    this.pausedAt = now;
+    this.codec?.decoder.pause();
   }
 
-  /** Receipts and heartbeats have a rate of their own: who owes them must not be punished for them. */
+  /** @throws ProtocolError like {@link read} */
+  resume(now: number): void {
+    // The time in which nothing was decoded is not the client's.
+    this.partialSince += now - this.pausedAt;
+    this.pausedAt = 0;
+    if (!this.codec) return;
+    const { decoder } = this.codec;
+    const [begun, kept] = [this.partialAt, decoder.keptBytes];
+    decoder.resume(this.take, this.takeRefused);
+    this.noteBeginning(decoder, begun, kept - decoder.keptBytes, now);
+  }
+
+  /** Counts bytes that were read, whatever is in them: reading costs. False: beyond their rate; no more may be read for now. */
+  countBytes(bytes: number, now: number): boolean {
+    return this.byteRate?.spend(now, bytes) ?? true;
+  }
+
+  /**
+   * Counts a frame. Receipts and heartbeats have a rate of their own, since a client owes them; a ping or pong of WebSocket counts
+   * like other frames.
+   * @returns false: it is beyond the rate and must wait
+   */
   isWithinRate(raw: Raw, now: number): boolean {
     return (isQuiet(raw) ? this.quietRate : this.rate)?.take(now) ?? true;
   }
 
-  /** To be asked also for frames that are refused: nobody owes wrong ones, and saying what is wrong costs more than doing what is right. */
-  mayBeWrong(raw: Raw, now: number): boolean {
-    return isQuiet(raw) ? (this.rate?.take(now) ?? true) : true;
+  /**
+   * Counts a frame that is refused. Receipts and heartbeats that are wrong count as other frames, too: refusing costs more than
+   * processing. False: beyond the rate; no more may be read for now.
+   */
+  countWrong(raw: Raw, now: number): boolean {
+    return !isQuiet(raw) || (this.rate?.spend(now) ?? true);
   }
 
-  /** A ping or a pong, which only one mode has: it counts as a frame. */
-  mayPing(now: number): boolean {
-    return this.rate?.take(now) ?? true;
+  /** More was counted than the rates allow. */
+  isInDebt(now: number): boolean {
+    return (this.byteRate?.hasDebt(now) ?? false) || (this.rate?.hasDebt(now) ?? false);
+  }
+
+  /** How many frames are within the rates, whatever they are; at least one, which may have to wait. */
+  allowance(now: number): number {
+    if (!this.rate || !this.quietRate) return Infinity;
+    return Math.max(1, Math.min(this.rate.whole(now), this.quietRate.whole(now)));
   }
 
   /** A frame as this connection's mode wants it; as a line for who never said how it speaks. */
@@ -118,9 +158,12 @@ export class Reader {
   private decode({ decoder }: Codec, bytes: Uint8Array, now: number): void {
     const begun = this.partialAt;
     decoder.push(bytes, this.take, this.takeRefused);
-    const { heldBytes } = decoder;
-    // It counts from its first byte: unless a frame was completed now it is still the one that had begun.
-    if (heldBytes > 0) this.partialSince = begun !== 0 && heldBytes > bytes.length ? begun : now;
+    this.noteBeginning(decoder, begun, bytes.length - decoder.keptBytes, now);
+  }
+
+  /** A frame's time counts from its first byte: unless one was completed now, the beginning is that of the one that had begun. */
+  private noteBeginning({ heldBytes }: Decoder, begun: number, bytes: number, now: number): void {
+    if (heldBytes > 0) this.partialSince = begun !== 0 && heldBytes > bytes ? begun : now;
   }
 }
 

@@ -1,11 +1,14 @@
 import { Duplex } from 'node:stream';
+import type { AddressLimit } from './arrivals.js';
 import type { HandshakenSocket } from './upgrades.js';
 
 export interface TunnelEnds {
   /** What was written into it. */
   wrote(bytes: Uint8Array): void;
-  /** The WebSocket on it is open; `early` bytes came with the request. */
-  opened(socket: HandshakenSocket, early: number): void;
+  /** The request comes for this address, by the word of a proxy. @returns the limit of it that is exceeded */
+  forwarded(address: string): AddressLimit | undefined;
+  /** The WebSocket on it is open; `early` came with the request. */
+  opened(socket: HandshakenSocket, early: Uint8Array): void;
   /** Nothing more will be written into it. */
   ended(): void;
 }

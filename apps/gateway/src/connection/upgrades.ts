@@ -1,7 +1,13 @@
-import { createServer, STATUS_CODES, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { CloseName } from '@huizhi/protocol';
+import type { Logger } from '@huizhi/runtime';
 import { WebSocket, WebSocketServer } from 'ws';
+import { httpRefused } from '../events.js';
+import { OncePerInterval } from '../time/once-per-interval.js';
+import { encodeAnswer, optionsAnswer, refusalAnswer, type HttpRefusal } from './http-answers.js';
 import { isAllowedOrigin } from './origins.js';
+import type { TrustedProxies } from './trusted-proxies.js';
 import type { Tunnel } from './tunnel.js';
 
 export interface UpgradeSettings {
@@ -11,13 +17,35 @@ export interface UpgradeSettings {
   readonly ALLOWED_ORIGINS: string;
 }
 
+export interface UpgradeParts {
+  readonly settings: UpgradeSettings;
+  readonly proxies: Pick<TrustedProxies, 'clientOf'>;
+  readonly log: Logger;
+  readonly now: () => number;
+  /** False once the gateway is to stop: balancers are to send it no more clients. */
+  readonly isAccepting: () => boolean;
+}
+
 /** Offered by a client that wants to be sure whom it talks to; optional. */
 const SUBPROTOCOL = 'huizhi';
 const PATHS = new Set(['/', '/ws']);
+const HEALTH_PATH = '/healthz';
+const WEB_SOCKET_VERSION = '13';
+/** The base64 of 16 bytes. */
+const KEY = /^[+/0-9A-Za-z]{22}==$/;
+/** Between two log lines about requests that are refused for one reason. */
+const REFUSAL_LOG_INTERVAL_MS = 10_000;
+const MAX_QUOTED = 200;
 /** A frame is small: who cuts it into more pieces means to cost. */
 const MAX_FRAGMENTS = 64;
 /** Codes by which the library ends a connection whose bytes it cannot accept: not this protocol, not UTF-8, too many pieces, too large. */
 const VIOLATIONS = new Set([1002, 1007, 1008, 1009]);
+/** A connection that ends before its upgrade is done. */
+const CLOSES: Partial<Record<CloseName, [refusal: HttpRefusal, text: string]>> = {
+  loginTimeout: ['slow', 'The request did not come in time.'],
+  frameTooLarge: ['tooLarge', 'The request is too large.'],
+  drain: ['draining', 'This gateway is going away: connect to another one.'],
+};
 
 /** A WebSocket that does not close by itself for what it was sent: that is ours to say, by name. */
 export class HandshakenSocket extends WebSocket {
@@ -29,13 +57,19 @@ export class HandshakenSocket extends WebSocket {
   }
 }
 
-/** The HTTP of the clients' port: it turns requests into WebSockets and does nothing else. Listens nowhere: it is given tunnels. */
+/**
+ * The HTTP of the clients' port: it turns requests into WebSockets, answers health checks, and tells all others what is wrong. Listens
+ * nowhere: it is given tunnels.
+ */
 export class Upgrades {
   private readonly http: Server;
   private readonly webSockets: WebSocketServer;
   private readonly origins: ReadonlySet<string>;
+  private readonly logged: OncePerInterval<HttpRefusal>;
 
-  constructor({ LOGIN_BYTES, FRAME_BYTES, ALLOWED_ORIGINS }: UpgradeSettings) {
+  constructor(private readonly parts: UpgradeParts) {
+    const { LOGIN_BYTES, FRAME_BYTES, ALLOWED_ORIGINS } = parts.settings;
+    this.logged = new OncePerInterval(REFUSAL_LOG_INTERVAL_MS, parts.now);
     this.origins = new Set(
       ALLOWED_ORIGINS.toLowerCase()
         .split(',')
@@ -49,41 +83,113 @@ export class Upgrades {
       maxFragments: MAX_FRAGMENTS,
       // The frame's own decoder looks at its text, once.
       skipUTF8Validation: true,
+      // The library would end a connection without a word after 60 pings in one piece; here they have a rate like other frames.
+      autoPong: false,
       handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
       WebSocket: HandshakenSocket,
     });
-    this.http = createServer({ maxHeaderSize: LOGIN_BYTES }, (request, response) => {
-      const status = isOurs(request) ? 426 : 404;
-      response.writeHead(status, { Connection: 'close', ...(status === 426 && { Upgrade: 'websocket' }) });
-      response.end(`${STATUS_CODES[status]}\n`);
-    });
-    this.http.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head));
-    this.http.on('clientError', (error: NodeJS.ErrnoException, socket) =>
-      refuse(socket, error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400),
+    this.webSockets.on('wsClientError', (error, socket) => this.refuse(socket, 'handshake', `${error.message}.`));
+    // Node's own answer to a missing Host has no body.
+    this.http = createServer({ maxHeaderSize: LOGIN_BYTES, requireHostHeader: false });
+    for (const event of ['request', 'checkContinue']) {
+      this.http.on(event, (request: IncomingMessage) => this.answer(request, request.socket));
+    }
+    this.http.on('checkExpectation', ({ socket }) =>
+      this.refuse(socket, 'expectation', 'This expectation is not supported.'),
     );
+    this.http.on('connect', (request, socket) => this.answer(request, socket));
+    this.http.on('upgrade', (request, socket, head) => this.answer(request, socket, head));
+    this.http.on('clientError', (error: NodeJS.ErrnoException, socket) => this.failed(error, socket));
   }
 
   accept(tunnel: Tunnel): void {
     this.http.emit('connection', tunnel);
   }
 
+  /** The last words to a client whose upgrade is not done. */
+  farewell(name: CloseName): string {
+    const [refusal, text] = CLOSES[name] ?? ['malformed', 'The request cannot be read.'];
+    this.count(refusal, text);
+    return refusalAnswer(refusal, text);
+  }
+
+  /** @param head the first bytes behind a request that asks for an upgrade */
+  private answer(request: IncomingMessage, socket: Duplex, head?: Buffer): void {
+    const { method, headers, httpVersion } = request;
+    const path = pathOf(request);
+    const isHead = method === 'HEAD';
+    if (headers.host === undefined && httpVersion !== '1.0') {
+      return this.refuse(socket, 'host', 'The request has no Host header.');
+    }
+    if (path !== HEALTH_PATH && path !== '*' && !PATHS.has(path)) {
+      return this.refuse(socket, 'path', 'There is nothing here: WebSockets are at / and /ws.', isHead);
+    }
+    if (method === 'OPTIONS') return void socket.end(optionsAnswer());
+    if (method !== 'GET' && !isHead) return this.refuse(socket, 'method', 'Only GET, HEAD and OPTIONS are known here.');
+    if (path === HEALTH_PATH) return this.health(socket, isHead);
+    // An offer of another protocol may be passed over.
+    if (!head || isHead || headers.upgrade?.toLowerCase() !== 'websocket') {
+      return this.refuse(socket, 'noUpgrade', 'This is for WebSockets: the request must ask for an upgrade.', isHead);
+    }
+    this.upgrade(request, socket, head);
+  }
+
+  private health(socket: Duplex, isHead: boolean): void {
+    const [status, text] = this.parts.isAccepting() ? [200, 'ok'] : [503, 'draining'];
+    socket.end(encodeAnswer({ status, text, isHead }));
+  }
+
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const { origin, host } = request.headers;
-    if (!isOurs(request)) return refuse(socket, 404);
-    if (!isAllowedOrigin(origin, host, this.origins)) return refuse(socket, 403);
+    const { headers, httpVersion } = request;
+    if (httpVersion === '1.0') {
+      return this.refuse(socket, 'httpVersion', 'A WebSocket needs HTTP/1.1 (nginx: proxy_http_version 1.1).');
+    }
+    if (headers['sec-websocket-version'] !== WEB_SOCKET_VERSION) {
+      return this.refuse(socket, 'webSocketVersion', 'Sec-WebSocket-Version must be 13.');
+    }
+    if (!KEY.test(headers['sec-websocket-key'] ?? '')) {
+      return this.refuse(socket, 'handshake', 'Sec-WebSocket-Key is missing or wrong.');
+    }
+    const { origin, host } = headers;
+    if (!isAllowedOrigin(origin, host, this.origins)) {
+      return this.refuse(socket, 'origin', this.whyNotAllowed(origin, host));
+    }
+    const address = this.parts.proxies.clientOf(headers);
+    const limit = address === undefined ? undefined : (socket as Tunnel).ends.forwarded(address);
+    if (limit) return this.refuse(socket, limit, 'Too many connections from this address: wait a little.');
     this.webSockets.handleUpgrade(request, socket, head, (webSocket) =>
-      (socket as Tunnel).ends.opened(webSocket as HandshakenSocket, head.length),
+      (socket as Tunnel).ends.opened(webSocket as HandshakenSocket, head),
     );
+  }
+
+  private whyNotAllowed(origin = '', host = ''): string {
+    if (this.origins.size > 0) return `The origin ${quoted(origin)} is not in ALLOWED_ORIGINS.`;
+    return (
+      `The origin ${quoted(origin)} is not that of this host, ${quoted(host)}. A proxy in between must pass on the Host header ` +
+      '(nginx: proxy_set_header Host $http_host); pages from elsewhere must be in ALLOWED_ORIGINS.'
+    );
+  }
+
+  private failed({ code }: NodeJS.ErrnoException, socket: Duplex): void {
+    if (code === 'HPE_HEADER_OVERFLOW') this.refuse(socket, 'tooLarge', 'The headers are too large.');
+    else if (code === 'HPE_PAUSED_H2_UPGRADE') this.refuse(socket, 'http2', 'Only HTTP/1.1 is spoken here.');
+    else this.refuse(socket, 'malformed', 'This is not HTTP/1.1.');
+  }
+
+  private refuse(socket: Duplex, refusal: HttpRefusal, text: string, isHead = false): void {
+    if (!socket.writable) return void socket.destroy();
+    this.count(refusal, text);
+    socket.end(refusalAnswer(refusal, text, isHead));
+  }
+
+  private count(refusal: HttpRefusal, text: string): void {
+    httpRefused(this.parts.log, refusal, text, this.logged.pass(refusal));
   }
 }
 
-const isOurs = ({ url = '' }: IncomingMessage): boolean => PATHS.has(url.split('?', 1)[0] ?? '');
+/** The path alone; a proxy may send the whole URL. */
+const pathOf = ({ url = '' }: IncomingMessage): string =>
+  url.replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)[0] || (url === '' ? '' : '/');
 
-/** A whole answer of HTTP that ends the connection. */
-export const answer = (status: number): string =>
-  `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
-
-function refuse(socket: Duplex, status: number): void {
-  if (socket.writable) socket.end(answer(status));
-  else socket.destroy();
-}
+/** Of what a client sent, for a body of plain text and the log. */
+const quoted = (text: string): string => JSON.stringify(text.slice(0, MAX_QUOTED).replace(/[^\x20-\x7e]/g, '?'));

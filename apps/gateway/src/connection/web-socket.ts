@@ -8,17 +8,22 @@ import {
   type OnRefused,
 } from '@huizhi/protocol';
 import { WebSocket } from 'ws';
+import type { AddressLimit } from './arrivals.js';
 import type { Codec, Written } from './codec.js';
 import { MessageBounds } from './message-bounds.js';
 import { Tunnel } from './tunnel.js';
-import { answer, type HandshakenSocket, type Upgrades } from './upgrades.js';
+import type { HandshakenSocket, Upgrades } from './upgrades.js';
 
 /** What a WebSocket does by itself, told to its connection. */
 export interface WebSocketEvents {
   /** It has something to write that is no frame: an answer of HTTP, to a ping, to a close. */
   answers(bytes: Uint8Array): void;
-  /** A ping or a pong came. */
-  controlled(): void;
+  /** A ping or a pong came; `answer` is to be called when it is within the rate. */
+  controlled(answer: () => void): void;
+  /** How many frames may be read now, at least one. */
+  allowance(): number;
+  /** The upgrade says that it comes for this address. @returns the limit of it that is exceeded */
+  forwarded(address: string): AddressLimit | undefined;
   /** The upgrade is done, and so many bytes came behind it: the login begins. */
   upgraded(early: number): void;
   failed(error: unknown): void;
@@ -26,8 +31,6 @@ export interface WebSocketEvents {
   left(): void;
 }
 
-/** What is answered to who goes before the upgrade is done. */
-const STATUS: Partial<Record<CloseName, number>> = { loginTimeout: 408, frameTooLarge: 431, drain: 503 };
 const CLOSE_TOO_LARGE = 1009;
 
 /**
@@ -42,18 +45,19 @@ export class WebSocketCodec extends FrameDecoder<Frame> implements Codec {
   private onRefused: OnRefused | undefined;
   private collected: Uint8Array[] | undefined;
   private readonly bounds = new MessageBounds();
-  private unfinished = 0;
+  private bytesBefore = 0;
   private over = false;
 
   constructor(
     limit: number,
-    upgrades: Upgrades,
+    private readonly upgrades: Upgrades,
     private readonly events: WebSocketEvents,
   ) {
     super(limit);
     this.tunnel = new Tunnel({
       wrote: (bytes) => (this.collected ? void this.collected.push(bytes) : events.answers(bytes)),
       opened: (socket, early) => this.opened(socket, early),
+      forwarded: (address) => events.forwarded(address),
       ended: () => events.left(),
     });
     upgrades.accept(this.tunnel);
@@ -61,7 +65,7 @@ export class WebSocketCodec extends FrameDecoder<Frame> implements Codec {
 
   /** Bytes of a message that has begun and not ended, pings between its pieces included; before the upgrade all there were. */
   override get heldBytes(): number {
-    return this.unfinished;
+    return this.socket ? this.bounds.heldBytes : this.bytesBefore;
   }
 
   encode(json: string): Written {
@@ -69,7 +73,7 @@ export class WebSocketCodec extends FrameDecoder<Frame> implements Codec {
   }
 
   farewell(close: string, name: CloseName): Written {
-    if (!this.socket) return Buffer.from(answer(STATUS[name] ?? 400));
+    if (!this.socket) return Buffer.from(this.upgrades.farewell(name));
     this.over = true;
     return this.collect((socket) => {
       socket.send(close);
@@ -85,8 +89,20 @@ export class WebSocketCodec extends FrameDecoder<Frame> implements Codec {
   protected override cut(bytes: Uint8Array, onFrame: OnFrame<Frame>, onRefused: OnRefused | undefined): void {
     this.onFrame = onFrame;
     this.onRefused = onRefused;
-    this.unfinished += bytes.length;
+    if (this.socket) return this.read(bytes);
+    this.bytesBefore += bytes.length;
     this.tunnel.push(bytes);
+  }
+
+  /** At most as many frames at a time as are within the rate: behind the one that is not the rest is kept. */
+  private read(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length && !this.over;) {
+      if (this.isPaused) return this.keep(bytes.subarray(at));
+      const end = this.bounds.follow(bytes, at, this.events.allowance());
+      this.tunnel.push(bytes.subarray(at, end));
+      if (this.bounds.isBroken) return this.fail(new ProtocolError('badFrame', 'a length is not minimal'));
+      at = end;
+    }
   }
 
   private collect(write: (socket: HandshakenSocket) => void): Written {
@@ -98,31 +114,30 @@ export class WebSocketCodec extends FrameDecoder<Frame> implements Codec {
     return collected.length === 1 ? (collected[0] as Uint8Array) : Buffer.concat(collected);
   }
 
-  private opened(socket: HandshakenSocket, early: number): void {
+  /** The library reads what came with the upgrade soon after. */
+  private opened(socket: HandshakenSocket, early: Uint8Array): void {
     this.socket = socket;
-    this.unfinished = early;
-    this.events.upgraded(early);
-    this.tunnel.on('data', this.passed);
+    this.bounds.follow(early);
+    this.events.upgraded(early.length);
     socket.violated = (code) =>
       this.fail(
         new ProtocolError(code === CLOSE_TOO_LARGE ? 'frameTooLarge' : 'badFrame', 'a message is not acceptable'),
       );
     socket.on('message', (data, isBinary) => this.message(data as Buffer, isBinary));
-    socket.on('ping', this.control);
-    socket.on('pong', this.control);
+    socket.on('ping', (data) => this.control(() => this.pong(data)));
+    socket.on('pong', () => this.control(() => undefined));
     // Said by `violated` already.
     socket.on('error', () => undefined);
+    if (this.bounds.isBroken) this.fail(new ProtocolError('badFrame', 'a length is not minimal'));
   }
 
-  /** The library had these bytes: while they are pushed, but for those that came with the upgrade, soon after. */
-  private readonly passed = (bytes: Buffer): void => {
-    this.bounds.push(bytes);
-    this.unfinished = this.bounds.heldBytes;
-  };
+  private control(answer: () => void): void {
+    if (!this.over) this.events.controlled(answer);
+  }
 
-  private readonly control = (): void => {
-    if (!this.over) this.events.controlled();
-  };
+  private pong(data: Buffer): void {
+    if (!this.over && this.socket?.readyState === WebSocket.OPEN) this.socket.pong(data);
+  }
 
   private message(data: Buffer, isBinary: boolean): void {
     if (this.over) return;

@@ -118,7 +118,7 @@ describe('bytes that are not this protocol', () => {
   });
 
   test('end a connection inside TLS too, with a word', async () => {
-    for (const [what, bytes] of noise.filter(([name]) => name !== 'plain JSON' && name !== 'an HTTP request')) {
+    for (const [what, bytes] of noise.filter(([name]) => !/JSON|HTTP/.test(name))) {
       const socket = await tls();
       let said = '';
       socket.on('data', (more: Buffer) => (said += more.toString()));

@@ -19,6 +19,7 @@ test('47 KB of tiny frames before the login are refused at the first', async () 
 });
 
 test('47 KB of tiny frames that say nothing count as frames, although they have no type', async () => {
+  await rig.restart({ RATE_GRACE: '300ms' });
   const bystander = await rig.login('bob');
   const client = await rig.login('alice');
   client.raw('{}\n'.repeat(16_000));
@@ -28,7 +29,7 @@ test('47 KB of tiny frames that say nothing count as frames, although they have 
 });
 
 test('receipts that are wrong count as frames', async () => {
-  await rig.restart({ FRAMES_PER_SECOND: '10' });
+  await rig.restart({ FRAMES_PER_SECOND: '10', RATE_GRACE: '300ms' });
   const client = await rig.login('alice');
   client.raw(`${JSON.stringify({ messageType: 'receipt', messageIDs: Array<string>(900).fill('x') })}\n`.repeat(100));
   await closed(client, 'rateLimited');
@@ -47,20 +48,11 @@ test('47 KB of tiny heartbeats are answered, each once and in order', async () =
 test.each([
   ['heartbeats', { beatID: '1' }],
   ['receipts', { messageType: 'receipt', upTo: 1 }],
-])('closes who sends more %s a second than their own limit', async (_, frame) => {
-  await rig.restart({ QUIET_FRAMES_PER_SECOND: '50' });
+])('closes who sends more %s a second than their own limit for too long', async (_, frame) => {
+  await rig.restart({ QUIET_FRAMES_PER_SECOND: '50', RATE_GRACE: '300ms' });
   const bystander = await rig.login('bob');
   const client = await rig.login('alice');
-  client.send(...Array<typeof frame>(150).fill(frame));
-  await closed(client, 'rateLimited');
-  await works(bystander);
-});
-
-test('closes who sends more bytes a second than the limit, whatever the frames', async () => {
-  await rig.restart({ BYTES_PER_SECOND: '262144' });
-  const bystander = await rig.login('bob');
-  const client = await rig.login('alice');
-  client.raw(`${JSON.stringify({ messageType: 'receipt', padding: 'x'.repeat(60_000) })}\n`.repeat(12));
+  client.send(...Array<typeof frame>(300).fill(frame));
   await closed(client, 'rateLimited');
   await works(bystander);
 });
@@ -103,6 +95,7 @@ test('closes who sends nothing but empty lines', async () => {
 const ask = (requestID: string) => ({ messageType: 'history', requestID, chatType: 'userChat', toUserID: 'bob' });
 
 test('reads four pages of history at a time and refuses more for now; a flood of them is a flood of frames', async () => {
+  await rig.restart({ RATE_GRACE: '300ms' });
   const asked: string[] = [];
   const bus = rig.bus;
   bus.subscribe(subjects.history, (_, __, reply) => reply && asked.push(reply));

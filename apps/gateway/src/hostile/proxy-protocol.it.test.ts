@@ -140,20 +140,23 @@ test.each([
   ['TLS', Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00])],
   ['a login', Buffer.from('{"messageType":"login"}\n')],
   ['a header that is wrong', Buffer.from('PROXY TCP4 localhost 127.0.0.1 1 2\r\n')],
-])('a trusted proxy that sends %s instead of a header is refused, counted and logged, not once for each', async (_, bytes) => {
-  await rig.restart(behindProxy);
-  const { proxyHeader } = refusedConnections.counts;
-  for (let n = 0; n < 5; n++) {
-    const client = await RawClient.connect();
-    client.socket.write(bytes);
-    await client.ends();
-    expect(client.text).toBe('');
-  }
-  expect(refusedConnections.counts.proxyHeader).toBe(proxyHeader + 5);
-  expect(rig.log.lines.filter(({ event }) => event === 'proxy.refused')).toEqual([
-    { event: 'proxy.refused', fields: { reason: expect.any(String), proxy: PROXY, heldBack: 0 } },
-  ]);
-});
+])(
+  'a trusted proxy that sends %s instead of a header is refused, counted and logged, not once for each',
+  async (_, bytes) => {
+    await rig.restart(behindProxy);
+    const { proxyHeader } = refusedConnections.counts;
+    for (let n = 0; n < 5; n++) {
+      const client = await RawClient.connect();
+      client.socket.write(bytes);
+      await client.ends();
+      expect(client.text).toBe('');
+    }
+    expect(refusedConnections.counts.proxyHeader).toBe(proxyHeader + 5);
+    expect(rig.log.lines.filter(({ event }) => event === 'proxy.refused')).toEqual([
+      { event: 'proxy.refused', fields: { reason: expect.any(String), proxy: PROXY, heldBack: 0 } },
+    ]);
+  },
+);
 
 test.each([
   ['version 1', v1('203.0.113.7')],

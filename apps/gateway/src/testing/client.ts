@@ -179,10 +179,23 @@ export class WebSocketTestClient extends Hearer {
       path = '/',
       origin,
       protocols = [],
-    }: { ca?: string; path?: string; origin?: string; protocols?: string[] } = {},
+      from,
+      headers,
+    }: {
+      ca?: string;
+      path?: string;
+      origin?: string;
+      protocols?: string[];
+      /** Another address of this machine to come from. */
+      from?: string;
+      headers?: Record<string, string>;
+    } = {},
   ): Promise<WebSocketTestClient> {
-    const url = `${ca ? 'wss' : 'ws'}://localhost:${port}${path}`;
-    const webSocket = new WebSocket(url, protocols, { ca, origin, perMessageDeflate: true });
+    const url = `${ca ? 'wss' : 'ws'}://${from ? '127.0.0.1' : 'localhost'}:${port}${path}`;
+    const webSocket = new WebSocket(url, protocols, {
+      ...{ ca, origin, headers, perMessageDeflate: true },
+      ...(from && { localAddress: from }),
+    });
     const client = new WebSocketTestClient(webSocket);
     await new Promise<void>((resolve, reject) => {
       webSocket.once('open', resolve);

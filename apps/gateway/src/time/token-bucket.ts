@@ -19,6 +19,22 @@ export class TokenBucket {
     return true;
   }
 
+  /** Takes it in any case, on credit if need be. False: there is a debt now. */
+  spend(now: number, cost = 1): boolean {
+    this.tokens = this.left(now) - cost;
+    this.filledAt = now;
+    return this.tokens >= 0;
+  }
+
+  hasDebt(now: number): boolean {
+    return this.left(now) < 0;
+  }
+
+  /** How many whole ones may be taken. */
+  whole(now: number): number {
+    return Math.max(0, Math.floor(this.left(now)));
+  }
+
   /** Whether there is nothing to take. */
   isEmpty(now: number): boolean {
     return this.left(now) < 1;

@@ -3,11 +3,14 @@ import { isBase64OfJson } from './base64-lines.js';
 /** How a connection speaks: decided by its first bytes, once and for all. */
 export type Mode = 'jsonLines' | 'base64Lines' | 'hz' | 'http';
 
+/** Each is answered by HTTP, whatever comes of it. `PRI` is how HTTP/2 begins. */
+const HTTP_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH', 'PRI'] as const;
+
 /** What a connection may begin with. The guide's heartbeat comes too soon there, but says how its client reads the refusal. */
 const BEGINNINGS: readonly (readonly [beginning: string, mode: Mode])[] = [
   ['{', 'jsonLines'],
   ['HZ', 'hz'],
-  ['GET ', 'http'],
+  ...HTTP_METHODS.map((method) => [`${method} `, 'http'] as const),
   ['beatID', 'base64Lines'],
   // "beatID" in base64.
   ['YmVhdElE', 'base64Lines'],
