@@ -94,6 +94,16 @@ function missingPrograms(forTests) {
     { what: 'Python 3', debian: 'python3', brew: 'python3', needed: forTests, found: () => find('python3') },
     // Poolers between the services and PostgreSQL are tested.
     { what: 'PgBouncer', debian: 'pgbouncer', brew: 'pgbouncer', needed: forTests, found: () => find('pgbouncer') },
+    // The configurations in docs/proxies.md are tested.
+    { what: 'nginx', debian: 'nginx', brew: 'nginx', needed: forTests, found: () => find('nginx') },
+    {
+      what: 'the stream module of nginx',
+      ...{ debian: 'libnginx-mod-stream', brew: 'nginx' },
+      needed: forTests && existsSync('/etc/debian_version'),
+      found: () => existsSync('/usr/lib/nginx/modules/ngx_stream_module.so'),
+    },
+    { what: 'HAProxy', debian: 'haproxy', brew: 'haproxy', needed: forTests, found: () => find('haproxy') },
+    { what: 'Caddy', debian: 'caddy', brew: 'caddy', needed: forTests, found: () => find('caddy') },
     // The SDK is tested in a browser.
     { what: 'Chromium', debian: 'chromium', brew: 'chromium', needed: forTests, found: () => find('chromium') },
   ];
