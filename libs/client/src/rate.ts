@@ -1,6 +1,7 @@
 /**
  * Keeps below the server's frames per second, which are a bucket that holds twice as many: at most 0.9 of the limit at once
- * and 0.9 of it per second after.
+ * and 0.9 of it per second after. The server reads a client beyond the rate more slowly, receipts and heartbeats included, and closes it
+ * when it stays there; so frames wait here, where receipts can pass them.
  */
 export class FrameRate {
   private tokens = Infinity;

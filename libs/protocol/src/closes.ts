@@ -17,7 +17,7 @@ export const closeTable = {
   slowConsumer: { code: 4003, meaning: 'The connection does not read what is written to it; its buffer is full.' },
   receiptOverdue: { code: 4004, meaning: 'The window stayed full of unreceipted messages for too long.' },
   staleSession: { code: 4005, meaning: 'The gateway was away too long to trust this session.' },
-  rateLimited: { code: 4006, meaning: 'More frames, bytes or logins in a short time than the limits allow.' },
+  rateLimited: { code: 4006, meaning: 'More logins than the limits allow, or frames beyond the rate for too long.' },
   tooManyUnanswered: { code: 4007, meaning: 'More unanswered sends than the limit told at login.' },
   frameTimeout: { code: 4008, meaning: 'A frame was begun and not finished in time.' },
   loginTimeout: { code: 4009, meaning: 'No login within the time allowed.' },
