@@ -99,7 +99,7 @@ export class WebSocketCodec extends FrameDecoder<Frame> implements Codec {
     for (let at = 0; at < bytes.length && !this.over;) {
       if (this.isPaused) return this.keep(bytes.subarray(at));
       const end = this.bounds.follow(bytes, at, this.events.allowance());
-      this.tunnel.push(bytes.subarray(at, end));
+      this.tunnel.push(at === 0 && end === bytes.length ? bytes : bytes.subarray(at, end));
       if (this.bounds.isBroken) return this.fail(new ProtocolError('badFrame', 'a length is not minimal'));
       at = end;
     }
