@@ -3,6 +3,7 @@ import { eventually } from '@huizhi/constellation';
 import { inboxLaneOf } from '@huizhi/protocol';
 import { armFailpoints, enableFailpoints, failpointStatus, resetFailpoints } from '@huizhi/runtime';
 import { Clock } from './testing/clock.js';
+import { receiptWhatComes } from './testing/receipts.js';
 import { Rig } from './testing/rig.js';
 
 const rig = Rig.forEachTest();
@@ -11,7 +12,9 @@ const range = (from: number, to: number): number[] => Array.from({ length: to - 
 
 test('gives what waited as batches in order, then what comes live, each once', async () => {
   for (let i = 1; i <= 450; i++) rig.offline.put('bob', `old ${i}`);
-  const bob = await rig.login('bob');
+  const bob = await rig.connect();
+  receiptWhatComes(bob);
+  await rig.loginOn(bob, 'bob');
   expect(bob.frames[0]).toMatchObject({ inboxSeq: 0, head: 450, waiting: 450, generation: 'g1', heartbeat: 20 });
   await bob.frame({ inboxSeq: 450 });
   for (let i = 1; i <= 20; i++) rig.offline.deliver('bob', `new ${i}`);
@@ -196,6 +199,21 @@ test('closes a session that receipts nothing while its window is full', async ()
   await eventually('the goodbye', () => rig.offline.closes.some(({ user }) => user === 'bob'));
   rig.offline.deliver('carol', 'still here');
   await carol.frame({ inboxSeq: 1 });
+});
+
+test('delivers little to a device that receipts nothing, and closes it while more waits', async () => {
+  const clock = new Clock();
+  await rig.restart({ STALE_AFTER: '24h', HEARTBEAT_LEAST: '24h' }, clock);
+  for (let i = 1; i <= 100; i++) rig.offline.put('bob', 'x'.repeat(30_000));
+  const bob = await rig.login('bob');
+  await bob.frame({ inboxSeq: 9 });
+  clock.turn(20_000);
+  await bob.frame({ inboxSeq: 10 });
+  // Later than the time that a slow link may need for what is in transit.
+  clock.turn(120_000);
+  expect(await bob.frame({ messageType: 'close' })).toMatchObject({ name: 'receiptOverdue', reconnect: true });
+  await bob.closed();
+  expect(Math.max(...bob.delivered)).toBeLessThan(20);
 });
 
 test('kicks the older session of a device and leaves the other device alone', async () => {

@@ -125,7 +125,7 @@ export class Gateway {
       checkPulse: () => this.checkPulse(),
       perform: (connection, up) => dispatch(services, connection, up),
       opened: (session) => this.sessionOpened(session),
-      drained: (session) => this.pump.start(session),
+      drained: (session) => this.pump.drained(session),
       left: (session) => this.sessions.remove(session),
       gone: (connection) => this.gone(connection),
     };

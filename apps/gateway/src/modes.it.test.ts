@@ -6,6 +6,7 @@ import { certificateFor, signToken, eventually } from '@huizhi/constellation';
 import { encodeBase64Line, encodeHzFrame, encodeJsonLine, HZ } from '@huizhi/protocol';
 import { speeches, WebSocketTestClient, type Frame, type TestClient } from './testing/client.js';
 import { works } from './testing/expect.js';
+import { receiptBlindly } from './testing/receipts.js';
 import { Rig, SECRET, type Mode, type ModeClient } from './testing/rig.js';
 
 /** What is the same in every mode of the wire, and what only one of them has. WebSockets have a file of their own for the rest. */
@@ -107,7 +108,8 @@ describe.each(MODES)('%s', (mode) => {
     if (slow instanceof WebSocketTestClient) slow.webSocket.pause();
     else slow.socket.pause();
     slow.send(JSON.parse(await loginText()) as Frame);
-    await eventually('the goodbye', () => rig.offline.closes.some(({ user }) => user === 'alice'));
+    const ended = receiptBlindly(slow);
+    await eventually('the goodbye', () => rig.offline.closes.some(({ user }) => user === 'alice')).finally(ended);
     expect(rig.log.closesOf('alice')).toEqual(['slowConsumer']);
     const { from } = rig.offline.fetches.filter(({ user }) => user === 'alice').at(-1) ?? { from: Infinity };
     expect(from).toBeLessThan(500);

@@ -95,6 +95,11 @@ export class Connection implements Timed {
     return this.writer.isCrowded;
   }
 
+  /** Bytes that this process holds for the connection. */
+  get backlog(): number {
+    return this.writer.backlog;
+  }
+
   /** One frame, as JSON text. */
   write(json: string): void {
     if (this.state === 'closing') return;
@@ -139,7 +144,9 @@ export class Connection implements Timed {
       [this.session.expiresAt, 'tokenExpired'],
     ];
     if (this.reader.partialAt !== 0) deadlines.push([this.reader.partialAt + config.FRAME_DEADLINE, 'frameTimeout']);
-    if (this.writer.blockedAt !== 0) deadlines.push([this.writer.blockedAt + config.WRITE_STALL, 'slowConsumer']);
+    // A receipt shows that the connection still takes bytes, though the kernel has not told that its buffer has room.
+    const movedAt = Math.max(this.writer.blockedAt, this.session.inbox.bytes.movedAt);
+    if (this.writer.blockedAt !== 0) deadlines.push([movedAt + config.WRITE_STALL, 'slowConsumer']);
     return deadlines.reduce((nearest, other) => (other[0] < nearest[0] ? other : nearest));
   }
 
@@ -261,9 +268,15 @@ export class Connection implements Timed {
 
   private apply({ frames, close, session }: Outcome): void {
     if (session && this.state === 'closing') return this.context.left(session);
-    if (frames) for (const text of frames) this.write(text);
+    if (frames) for (const text of frames) this.answer(text);
     if (close) this.close(close);
     else if (session) this.open(session);
+  }
+
+  private answer(text: string): void {
+    this.write(text);
+    // A page of history may be long, and entries come behind it.
+    this.session?.inbox.bytes.wroteOther(text.length, this.context.now());
   }
 
   private open(session: Session): void {

@@ -83,35 +83,94 @@ test('says which entry came before, over voids and over repeats', () => {
   inbox.take(undefined, 0);
   expect(inbox.previous).toBe(9);
   inbox.take(id(11), 0);
-  inbox.rewind();
+  inbox.receiptMessage(id(11), 0);
+  inbox.rewind(10_000);
   expect([inbox.next, inbox.previous]).toEqual([9, 7]);
-  inbox.receiptMessage(id(9), 0);
-  expect([inbox.cursor, inbox.next, inbox.previous]).toEqual([10, 11, 9]);
+  expect(inbox.take(id(9), 10_000)).toBe(true);
+  expect([inbox.next, inbox.previous]).toEqual([12, 11]);
 });
 
 test('delivers again after a while, only what is not receipted, and waits longer each time', () => {
   const inbox = inboxAt(0, 3);
   pump(inbox, 0);
   inbox.receiptMessage(id(2), 1_000);
-  expect(inbox.isRedeliveryDue(9_999)).toBe(false);
-  expect(inbox.isRedeliveryDue(10_000)).toBe(true);
-  inbox.rewind();
-  expect(inbox.isRedeliveryDue(10_000)).toBe(false);
-  expect(pump(inbox, 10_000)).toEqual([1, 3]);
-  expect(inbox.isRedeliveryDue(29_999)).toBe(false);
-  expect(inbox.isRedeliveryDue(30_000)).toBe(true);
-  inbox.rewind();
-  pump(inbox, 30_000);
-  expect(inbox.nextDue()).toBe(70_000);
-  inbox.receiptMessage(id(3), 31_000);
-  expect(inbox.nextDue()).toBe(40_000);
+  // Entry 2 shows that 1 has arrived by now, and that 3 comes only now.
+  expect(inbox.isRedeliveryDue(10_999)).toBe(false);
+  expect(inbox.isRedeliveryDue(11_000)).toBe(true);
+  inbox.rewind(11_000);
+  expect(inbox.isRedeliveryDue(11_000)).toBe(false);
+  expect(pump(inbox, 11_000)).toEqual([1, 3]);
+  expect(inbox.isRedeliveryDue(30_999)).toBe(false);
+  expect(inbox.isRedeliveryDue(31_000)).toBe(true);
+  inbox.rewind(31_000);
+  pump(inbox, 31_000);
+  expect(inbox.nextDue(31_000)).toBe(71_000);
+  inbox.receiptMessage(id(3), 32_000);
+  // That 1 has arrived was known before.
+  expect(inbox.nextDue(32_000)).toBe(41_000);
+});
+
+test('delivers an entry again that the device lost, however many later ones it receipts', () => {
+  const inbox = new Inbox(0, 0, { ...SETTINGS, WINDOW: 50 });
+  for (let at = 1; at <= 20; at++) {
+    inbox.take(id(at), at * 1_000);
+    if (at !== 1) inbox.receiptMessage(id(at), at * 1_000);
+    expect([at, inbox.isRedeliveryDue(at * 1_000)]).toEqual([at, at >= 12]);
+  }
+});
+
+test('writes again no entry that was written shortly before', () => {
+  const inbox = inboxAt(0, 3);
+  inbox.take(id(1), 0);
+  inbox.take(id(2), 4_000);
+  inbox.take(id(3), 9_000);
+  inbox.rewind(10_000);
+  expect(pump(inbox, 10_000)).toEqual([1, 2]);
+  expect([inbox.next, inbox.previous]).toEqual([4, 3]);
+});
+
+test('writes little again at a time', () => {
+  const inbox = inboxAt(0, 4);
+  for (let at = 1; at <= 4; at++) inbox.take(id(at), 0, 15_000);
+  inbox.rewind(100_000);
+  expect(pump(inbox, 100_000)).toEqual([1, 2, 3]);
+  expect(inbox.next).toBe(5);
+});
+
+test('gives entries in transit the time that a slow link takes', () => {
+  const inbox = inboxAt(0, 2);
+  inbox.take(id(1), 0, 40_000);
+  inbox.take(id(2), 0, 40_000);
+  expect(inbox.nextDue(0)).toBe(10_000 + 80_000 / 4);
+  inbox.receiptMessage(id(1), 5_000);
+  expect(inbox.nextDue(5_000)).toBe(5_000 + 10_000 + 40_000 / 4);
+});
+
+test('waits longer for a device whose receipts take long', () => {
+  const inbox = inboxAt(0, 2);
+  inbox.take(id(1), 0, 400);
+  inbox.take(id(2), 0, 400);
+  inbox.receiptMessage(id(1), 9_000);
+  expect(inbox.nextDue(9_000)).toBe(9_000 + 400 / 4 + 2 * 9_000);
+});
+
+test('goes on with what follows when a receipt shows that the first copies arrive after all', () => {
+  const inbox = inboxAt(0, 3);
+  pump(inbox);
+  inbox.rewind(10_000);
+  inbox.receiptUpTo(2, 10_000);
+  expect([inbox.next, inbox.cursor, inbox.isRepeating]).toEqual([4, 2, false]);
+  expect(pump(inbox)).toEqual([]);
+  expect(inbox.isRedeliveryDue(19_999)).toBe(false);
+  expect(inbox.isRedeliveryDue(20_000)).toBe(true);
 });
 
 test('takes receipts for what it is about to write again, and then does not', () => {
-  const inbox = inboxAt(0, 3);
+  const inbox = inboxAt(0, 4);
   pump(inbox);
-  inbox.rewind();
-  inbox.receiptUpTo(2, 0);
+  inbox.receiptMessage(id(4), 0);
+  inbox.rewind(10_000);
+  inbox.receiptUpTo(2, 10_000);
   expect([inbox.next, inbox.cursor]).toEqual([3, 2]);
   expect(pump(inbox)).toEqual([3]);
 });
@@ -119,9 +178,19 @@ test('takes receipts for what it is about to write again, and then does not', ()
 test('takes an entry that has become void meanwhile for receipted', () => {
   const inbox = inboxAt(0, 2);
   pump(inbox);
-  inbox.rewind();
+  inbox.rewind(10_000);
   expect(inbox.take(undefined, 0)).toBe(false);
   expect([inbox.cursor, inbox.next]).toEqual([1, 2]);
+});
+
+test('is overdue when bytes in transit leave no room and nothing is receipted, once they had the time of a slow link', () => {
+  const inbox = inboxAt(0, 9);
+  for (let at = 1; at <= 4; at++) inbox.take(id(at), 0, 64_000);
+  expect(inbox.bytes.batchAt).toBeGreaterThan(1_000);
+  inbox.heldBack(1_000);
+  expect([inbox.isOverdue(90_999), inbox.isOverdue(91_000)]).toEqual([false, true]);
+  inbox.receiptMessage(id(1), 90_000);
+  expect(inbox.isOverdue(100_000)).toBe(false);
 });
 
 test('is overdue when the window was full for too long without any receipt', () => {
@@ -206,7 +275,7 @@ test('in any interleaving of live entries, pages and receipts the order is stric
           page = undefined;
           inbox.catchingUp = false;
         } else if (step.do === 'rewind' && !page) {
-          inbox.rewind();
+          inbox.rewind(1_000_000);
           last = 0;
         } else if (step.do === 'receipt') {
           if (step.at <= inbox.delivered) receipted.add(step.at);

@@ -69,7 +69,8 @@ export class News {
     if (session.state !== 'open') return session.inbox.noteHead(inboxSeq);
     const fate = session.inbox.live(inboxSeq);
     if (fate === 'old') return;
-    if (fate === 'later' || session.connection.isCrowded) return this.pump.start(session);
+    const hasRoom = delivery === undefined || session.inbox.bytes.room(this.now()) > 0;
+    if (fate === 'later' || session.connection.isCrowded || !hasRoom) return this.pump.start(session);
     this.write(session, inboxSeq, delivery);
   }
 
@@ -81,7 +82,7 @@ export class News {
       return this.cursors.moved(session);
     }
     failpoint('gateway.before-delivery-write');
-    if (!inbox.take(messageIdIn(delivery), this.now())) return;
+    if (!inbox.take(messageIdIn(delivery), this.now(), Buffer.byteLength(delivery))) return;
     session.connection.write(inboxText(forVersion(session.identity.version, delivery), inboxSeq, previous));
     if (seededBug('bug.delivered-at-push')) {
       inbox.receiptUpTo(inboxSeq, this.now());

@@ -40,14 +40,22 @@ export class Pump implements Duty {
   /** If there is something to write and it runs not yet. */
   start(session: Session): void {
     const { inbox } = session;
-    if (inbox.catchingUp || !this.mayGoOn(session)) return;
+    if (inbox.catchingUp) return;
+    if (!this.mayGoOn(session)) return this.watch(session);
     inbox.catchingUp = true;
     void this.run(session);
   }
 
-  /** Entries were written: sees to it that they are receipted in time. */
+  /** The socket has taken what waited for it: only from now on can it arrive. */
+  drained(session: Session): void {
+    session.inbox.bytes.movedAt = this.now();
+    this.start(session);
+  }
+
+  /** Entries were written or receipted: sees to it that the others are receipted in time. */
   watch(session: Session): void {
-    this.wheel.arm(session, session.inbox.nextDue());
+    const at = session.inbox.nextDue(this.now());
+    if (at !== Infinity) this.wheel.arm(session, at);
   }
 
   due(session: Session, now: number): number {
@@ -57,16 +65,21 @@ export class Pump implements Duty {
       return Infinity;
     }
     if (inbox.isRedeliveryDue(now)) {
-      // What a full socket holds back was not even seen yet.
-      if (inbox.catchingUp || connection.isCrowded) return now + 1_000;
-      inbox.rewind();
-      this.start(session);
+      // What this process still holds has not even been sent.
+      if (inbox.catchingUp || connection.backlog > 0) return now + 1_000;
+      inbox.rewind(now);
     }
-    return inbox.nextDue();
+    if (inbox.isBehind) this.start(session);
+    return inbox.nextDue(now);
   }
 
   private mayGoOn(session: Session): boolean {
-    return session.state === 'open' && session.inbox.isBehind && !session.connection.isCrowded;
+    const { inbox, connection } = session;
+    if (session.state !== 'open' || !inbox.isBehind || connection.isCrowded) return false;
+    const now = this.now();
+    if (inbox.isRepeating || now >= inbox.bytes.batchAt) return true;
+    inbox.heldBack(now);
+    return false;
   }
 
   private async run(session: Session): Promise<void> {
@@ -76,6 +89,7 @@ export class Pump implements Duty {
       else await pause(backoff.next());
     }
     session.inbox.catchingUp = false;
+    this.watch(session);
   }
 
   /** False: it brought nothing. What fails is tried again for as long as the session lives. */
@@ -84,7 +98,8 @@ export class Pump implements Duty {
     try {
       const reply = await this.fetch(session, from);
       if (session.state !== 'open' || session.inbox.next < from) return true;
-      if (!reply.head.error) return this.write(session, reply);
+      const moved = session.inbox.next > from;
+      if (!reply.head.error) return this.write(session, reply) || moved;
       const { error } = reply.head;
       if (!errorTable[error].temporary) session.connection.close(error === 'tokenRevoked' ? 'revoked' : 'kicked');
     } catch {
@@ -94,11 +109,12 @@ export class Pump implements Duty {
   }
 
   private async fetch(session: Session, from: number): Promise<Lines<FetchReply>> {
+    const { batchRoom, bytes } = session.inbox;
     const request: FetchRequest = {
       ...session.name,
       from,
-      limit: Math.min(this.settings.BATCH_ENTRIES, session.inbox.room),
-      maxBytes: this.settings.BATCH_BYTES,
+      limit: Math.min(this.settings.BATCH_ENTRIES, batchRoom),
+      maxBytes: Math.min(this.settings.BATCH_BYTES, bytes.batchBytes(this.now())),
     };
     const subject = subjects.fetch(session.inboxLane);
     return decodeLines(
@@ -133,8 +149,8 @@ export class Pump implements Duty {
   private takeOne({ inbox, identity }: Session, inboxSeq: number, delivery: string | undefined, texts: string[]): void {
     const again = inboxSeq <= inbox.delivered;
     const previous = inbox.previous;
-    if (!inbox.take(delivery === undefined ? undefined : messageIdIn(delivery), this.now())) return;
-    if (delivery === undefined) return;
+    if (delivery === undefined) return void inbox.take(undefined, this.now());
+    if (!inbox.take(messageIdIn(delivery), this.now(), Buffer.byteLength(delivery))) return;
     texts.push(inboxText(forVersion(identity.version, delivery), inboxSeq, previous));
     deliveries.add(again ? 'again' : 'batch');
   }

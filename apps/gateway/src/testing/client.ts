@@ -27,6 +27,8 @@ abstract class Hearer {
   readonly frames: Frame[] = [];
   /** Frames as they came: an array is one. */
   readonly lines: unknown[] = [];
+  /** Called with each frame as it came. */
+  onLine: (line: unknown) => void = () => undefined;
   protected abstract readonly closing: Promise<void>;
   private readonly waiting = new Set<Waiting>();
 
@@ -76,6 +78,7 @@ abstract class Hearer {
   protected heard(frame: ServerFrame): void {
     this.lines.push(frame);
     for (const each of Array.isArray(frame) ? frame : [frame]) this.take(each);
+    this.onLine(frame);
   }
 
   private take(frame: Frame): void {
@@ -181,6 +184,7 @@ export class WebSocketTestClient extends Hearer {
       protocols = [],
       from,
       headers,
+      autoPong = true,
     }: {
       ca?: string;
       path?: string;
@@ -189,11 +193,12 @@ export class WebSocketTestClient extends Hearer {
       /** Another address of this machine to come from. */
       from?: string;
       headers?: Record<string, string>;
+      autoPong?: boolean;
     } = {},
   ): Promise<WebSocketTestClient> {
     const url = `${ca ? 'wss' : 'ws'}://${from ? '127.0.0.1' : 'localhost'}:${port}${path}`;
     const webSocket = new WebSocket(url, protocols, {
-      ...{ ca, origin, headers, perMessageDeflate: true },
+      ...{ ca, origin, headers, autoPong, perMessageDeflate: true },
       ...(from && { localAddress: from }),
     });
     const client = new WebSocketTestClient(webSocket);

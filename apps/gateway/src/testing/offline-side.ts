@@ -89,6 +89,11 @@ export class OfflineSide {
     return (JSON.parse(this.inbox(user)[inboxSeq - 1] ?? '{}') as { messageID: string }).messageID;
   }
 
+  /** The bytes of an entry as it is delivered. */
+  bytesOf(user: string, inboxSeq: number): number {
+    return Buffer.byteLength(this.inbox(user)[inboxSeq - 1] ?? '');
+  }
+
   /** Puts it and tells the user's sessions. */
   deliver(user: string, text: string, more?: Record<string, unknown>): number {
     const inboxSeq = this.put(user, text, more);

@@ -1,0 +1,67 @@
+import { expect, jest, test } from '@jest/globals';
+import { eventually, TcpProxy } from '@huizhi/constellation';
+import { TestClient } from './testing/client.js';
+import { receiptWhatComes } from './testing/receipts.js';
+import { Rig } from './testing/rig.js';
+
+jest.setTimeout(300_000);
+
+const rig = Rig.forEachTest({ HEARTBEAT_LEAST: '10m' });
+
+/** How long a reader may take, on a machine that is several times slower. */
+const READ_WITHIN_MS = 240_000;
+/** What the frames around the entries and the confirmations may add to them. */
+const MOST_BYTES = 1.1;
+
+interface Reader {
+  readonly name: string;
+  readonly bytesPerSecond: number;
+  readonly entries: number;
+  readonly bytes: number;
+  readonly version?: number;
+  /** How long the device keeps a receipt back. */
+  readonly delayMs?: number;
+}
+
+const range = (count: number): number[] => Array.from({ length: count }, (_, n) => n + 1);
+
+/** Has one device read all its entries over a link of so many bytes a second. Returns how many bytes it was sent. */
+async function read(reader: Reader): Promise<{ delivered: number[]; bytes: number; closes: unknown[] }> {
+  const user = reader.name.replaceAll(' ', '-');
+  for (let n = 1; n <= reader.entries; n++) rig.offline.put(user, 'x'.repeat(reader.bytes));
+  const proxy = await TcpProxy.start({ target: { host: '127.0.0.1', port: rig.gateway.port } });
+  try {
+    const client = rig.owns(await TestClient.connect(proxy.port));
+    await eventually('the link', () => proxy.connections === 1);
+    proxy.throttle(reader.bytesPerSecond);
+    receiptWhatComes(client, reader.delayMs);
+    await rig.loginOn(client, user, { versionCode: reader.version ?? 2 });
+    await client.frame({ messageType: 'receiptConfirm', inboxSeq: reader.entries }, READ_WITHIN_MS);
+    return {
+      delivered: client.delivered,
+      bytes: client.socket.bytesRead,
+      closes: rig.log.closesOf(user),
+    };
+  } finally {
+    await proxy.stop();
+  }
+}
+
+test('delivers each entry once over links from 8 KB/s up, to devices of both versions and with late receipts', async () => {
+  const long = { entries: 20, bytes: 50_000 };
+  const readers: Reader[] = [
+    { name: 'at 16 KB', bytesPerSecond: 16_000, ...long },
+    { name: 'at 48 KB', bytesPerSecond: 48_000, ...long },
+    { name: 'version 1 at 48 KB', bytesPerSecond: 48_000, ...long, version: 1 },
+    { name: 'late at 48 KB', bytesPerSecond: 48_000, ...long, delayMs: 5_000 },
+    { name: 'late at 8 KB', bytesPerSecond: 8_000, entries: 5, bytes: 60_000, delayMs: 5_000 },
+    { name: 'small at 8 KB', bytesPerSecond: 8_000, entries: 1_000, bytes: 200 },
+  ];
+  const results = await Promise.all(readers.map(async (reader) => ({ ...reader, ...(await read(reader)) })));
+  for (const { name, entries, delivered, bytes, bytes: sent, closes } of results) {
+    expect({ name, delivered, closes }).toEqual({ name, delivered: range(entries), closes: [] });
+    const reader = readers.find((one) => one.name === name) as Reader;
+    const payload = range(entries).reduce((sum, n) => sum + rig.offline.bytesOf(name.replaceAll(' ', '-'), n), 0);
+    expect({ name, ratio: sent / payload <= MOST_BYTES, bytes, reader }).toMatchObject({ ratio: true });
+  }
+});

@@ -1,0 +1,22 @@
+import type { Frame } from './client.js';
+import type { ModeClient } from './rig.js';
+
+/** From now on receipts what comes, an entry or a batch, each so long after it came. */
+export function receiptWhatComes(client: ModeClient, delayMs = 0): void {
+  let last = 0;
+  client.onLine = (line): void => {
+    const entries = ([line].flat() as Frame[]).filter(({ inboxSeq, content }) => inboxSeq !== undefined && content);
+    const upTo = entries.reduce((most, { inboxSeq }) => Math.max(most, inboxSeq as number), 0);
+    if (upTo <= last) return;
+    last = upTo;
+    const receipt = { messageType: 'receipt', upTo };
+    if (delayMs === 0) client.send(receipt);
+    else setTimeout(() => client.send(receipt), delayMs);
+  };
+}
+
+/** Says that it has got everything, again and again, whatever it has read. Returns what ends it. */
+export function receiptBlindly(client: ModeClient, upTo = 10_000): () => void {
+  const timer = setInterval(() => client.send({ messageType: 'receipt', upTo }), 20);
+  return () => clearInterval(timer);
+}
