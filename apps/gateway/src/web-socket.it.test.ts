@@ -310,7 +310,7 @@ test('counts pings as frames, and is not silent to one who only pings', async ()
   for (let i = 0; i < 60; i++) flooding.webSocket.ping();
   await closed(flooding, 'rateLimited', 4006);
   const pinging = await login('bob');
-  const silent = await login('carol');
+  const silent = await rig.loginOn(await open({ autoPong: false }), 'carol');
   clock.turn(40_000);
   const pong = once(pinging.webSocket, 'pong');
   pinging.webSocket.ping();

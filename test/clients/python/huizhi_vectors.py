@@ -96,6 +96,7 @@ def web_socket(page, row):
     results = []
     for pieces in splits_of(bytes_of(row)):
         decoder = WebSocketFrames(WEB_SOCKET_LIMIT, row.get("from", "client"))
+        decoder.mask = bytes.fromhex("37fa213d")
         frames, error = decoded(decoder, pieces)
         answer = decoder.answers + (decoder.close_frame(page.closes[error], error) if error else b"")
         results.append((frames, error, answer.hex()))

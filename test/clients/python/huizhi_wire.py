@@ -184,6 +184,7 @@ class WebSocketFrames(Decoder):
     def __init__(self, *args, **more):
         super().__init__(*args, **more)
         self.answers = b""
+        self.mask = None  # of control frames, for the vectors; random otherwise
         self.closed = None  # (code or None, reason)
         self.message = None  # the pieces of a message that has begun
         self.pieces = 0
@@ -251,7 +252,7 @@ class WebSocketFrames(Decoder):
         head = bytes([self.FINAL | opcode, len(payload)])
         if not self.of_server:
             return head + payload
-        mask = os.urandom(4)
+        mask = self.mask or os.urandom(4)
         return bytes([head[0], self.MASKED | head[1]]) + mask + masked_by(mask, payload)
 
     def close_frame(self, code, name):

@@ -18,6 +18,8 @@ export interface Codec {
   readonly decoder: Decoder;
   /** One frame. */
   encode(json: string): Written;
+  /** Asks the client's library for a sign of life; absent where a mode has no such thing. */
+  ping?(): Written;
   /** The last words, of which `close` is the frame that says why: nothing is encoded after them. */
   farewell(close: string, name: CloseName): Written;
   /** The socket is gone. */

@@ -60,6 +60,7 @@ export class Connection implements Timed {
   /** Since when reading waits for the rate, without a step of the wheel at which nothing waited; 0 when it does not wait. */
   private slowedAt = 0;
   private heardAt: number;
+  private pingedAt = -Infinity;
 
   constructor(
     private readonly socket: Socket,
@@ -125,9 +126,25 @@ export class Connection implements Timed {
     // It may have been closed by what it has read.
     if (!this.isReading) return undefined;
     const [at, name] = this.nearestDeadline();
-    if (now < at) return this.slowedAt === 0 ? at : now + NEXT_STEP_MS;
+    if (now < at) return Math.min(this.slowedAt === 0 ? at : now + NEXT_STEP_MS, this.ping(now));
     this.close(name);
     return undefined;
+  }
+
+  /**
+   * Pings a WebSocket that is silent. The timers of a hidden page may fire once a minute, too late for its heartbeats, but the browser
+   * answers pings by itself.
+   * @returns when to ask again
+   */
+  private ping(now: number): number {
+    if (!this.session || !this.reader.canPing || this.context.config.WEB_SOCKET_PING === 0) return Infinity;
+    const quiet = Math.min(this.context.config.WEB_SOCKET_PING, this.silence / 2);
+    const at = Math.max(this.heardAt, this.pingedAt) + quiet;
+    if (now < at) return at;
+    this.pingedAt = now;
+    // Behind what the socket does not take, it would not be answered in time.
+    if (this.writer.blockedAt === 0) this.writer.write(this.reader.ping());
+    return now + quiet;
   }
 
   /** Whatever still waits when the process ends. */
@@ -138,9 +155,8 @@ export class Connection implements Timed {
   private nearestDeadline(): [at: number, name: CloseName] {
     const { config } = this.context;
     if (!this.session) return [this.arrival.at + config.LOGIN_DEADLINE, 'loginTimeout'];
-    const silence = Math.max(MISSED * heartbeatOf(this.session.identity.version, config), config.HEARTBEAT_LEAST);
     const deadlines: [number, CloseName][] = [
-      [this.heardAt + silence, 'heartbeatMissed'],
+      [this.heardAt + this.silence, 'heartbeatMissed'],
       [this.session.expiresAt, 'tokenExpired'],
     ];
     if (this.reader.partialAt !== 0) deadlines.push([this.reader.partialAt + config.FRAME_DEADLINE, 'frameTimeout']);
@@ -148,6 +164,13 @@ export class Connection implements Timed {
     const movedAt = Math.max(this.writer.blockedAt, this.session.inbox.bytes.movedAt);
     if (this.writer.blockedAt !== 0) deadlines.push([movedAt + config.WRITE_STALL, 'slowConsumer']);
     return deadlines.reduce((nearest, other) => (other[0] < nearest[0] ? other : nearest));
+  }
+
+  /** How long a client may be silent, ms. */
+  private get silence(): number {
+    const { config } = this.context;
+    const version = this.session?.identity.version ?? 0;
+    return Math.max(MISSED * heartbeatOf(version, config), config.HEARTBEAT_LEAST);
   }
 
   private readonly read = (bytes: Buffer): void => {
@@ -285,7 +308,7 @@ export class Connection implements Timed {
     this.session = session;
     this.heardAt = now();
     this.reader.loggedIn(this.heardAt);
-    wheel.arm(this, this.nearestDeadline()[0]);
+    wheel.arm(this, Math.min(this.nearestDeadline()[0], this.ping(this.heardAt)));
     opened(session);
     const { early } = this;
     this.early = [];

@@ -134,6 +134,16 @@ export class Reader {
     return (this.codec ??= jsonLines(this.settings.LOGIN_BYTES)).encode(json);
   }
 
+  /** Whether this connection's mode has {@link ping}. */
+  get canPing(): boolean {
+    return this.codec?.ping !== undefined;
+  }
+
+  /** Asks the client's library for a sign of life. */
+  ping(): Written {
+    return this.codec?.ping?.() ?? '';
+  }
+
   /** The last frame, likewise. */
   farewell(close: string, name: CloseName): Written {
     return (this.codec ??= jsonLines(this.settings.LOGIN_BYTES)).farewell(close, name);

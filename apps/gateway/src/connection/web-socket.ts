@@ -18,7 +18,7 @@ import type { HandshakenSocket, Upgrades } from './upgrades.js';
 export interface WebSocketEvents {
   /** It has something to write that is no frame: an answer of HTTP, to a ping, to a close. */
   answers(bytes: Uint8Array): void;
-  /** A ping or a pong came; `answer` is to be called when it is within the rate. */
+  /** A ping came, or a pong that was not asked for; `answer` is to be called when it is within the rate. */
   controlled(answer: () => void): void;
   /** How many frames may be read now, at least one. */
   allowance(): number;
@@ -47,6 +47,8 @@ export class WebSocketCodec extends FrameDecoder<Frame> implements Codec {
   private readonly bounds = new MessageBounds();
   private bytesBefore = 0;
   private over = false;
+  /** A ping of ours has not been answered. */
+  private isPinging = false;
 
   constructor(
     limit: number,
@@ -70,6 +72,11 @@ export class WebSocketCodec extends FrameDecoder<Frame> implements Codec {
 
   encode(json: string): Written {
     return this.collect((socket) => socket.send(json));
+  }
+
+  ping(): Written {
+    this.isPinging = true;
+    return this.collect((socket) => socket.ping());
   }
 
   farewell(close: string, name: CloseName): Written {
@@ -125,7 +132,7 @@ export class WebSocketCodec extends FrameDecoder<Frame> implements Codec {
       );
     socket.on('message', (data, isBinary) => this.message(data as Buffer, isBinary));
     socket.on('ping', (data) => this.control(() => this.pong(data)));
-    socket.on('pong', () => this.control(() => undefined));
+    socket.on('pong', this.ponged);
     // Said by `violated` already.
     socket.on('error', () => undefined);
     if (this.bounds.isBroken) this.fail(new ProtocolError('badFrame', 'a length is not minimal'));
@@ -138,6 +145,12 @@ export class WebSocketCodec extends FrameDecoder<Frame> implements Codec {
   private pong(data: Buffer): void {
     if (!this.over && this.socket?.readyState === WebSocket.OPEN) this.socket.pong(data);
   }
+
+  /** The answer to a ping of ours counts as no frame. */
+  private readonly ponged = (): void => {
+    if (!this.isPinging) return this.control(() => undefined);
+    this.isPinging = false;
+  };
 
   private message(data: Buffer, isBinary: boolean): void {
     if (this.over) return;

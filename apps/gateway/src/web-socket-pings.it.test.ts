@@ -1,0 +1,84 @@
+import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { expect, test } from '@jest/globals';
+import { eventually } from '@huizhi/constellation';
+import { WebSocketTestClient } from './testing/client.js';
+import { Clock } from './testing/clock.js';
+import { closed as closedLine, works } from './testing/expect.js';
+import { Rig } from './testing/rig.js';
+
+/** Pings of the gateway to WebSockets that are silent. */
+
+const rig = Rig.forEachTest();
+
+const open = (options?: Parameters<typeof WebSocketTestClient.connect>[1]): Promise<WebSocketTestClient> =>
+  WebSocketTestClient.connect(rig.gateway.port, options);
+const login = async (user: string): Promise<WebSocketTestClient> => rig.loginOn(await open(), user);
+
+/** Turns the clock in small steps until something has happened: what it makes a client do is read in between. */
+const turnUntil = (clock: Clock, ms: number, happened: () => boolean): Promise<unknown> =>
+  eventually('a ping', () => {
+    if (happened()) return true;
+    clock.turn(ms);
+    return false;
+  });
+
+test('keeps a WebSocket whose program is silent while its library answers pings, and closes one that does not', async () => {
+  const clock = new Clock();
+  await rig.restart({ HEARTBEAT: '20s', WEB_SOCKET_PING: '10s' }, clock);
+  const asleep = await login('alice');
+  const gone = await rig.loginOn(await open({ autoPong: false }), 'bob');
+  const line = await rig.login('carol');
+  let pings = 0;
+  asleep.webSocket.on('ping', () => (pings += 1));
+  for (let n = 1; n <= 9; n++) await turnUntil(clock, 1_000, () => pings >= n);
+  await gone.closed();
+  expect([gone.code, gone.reason]).toEqual([4001, 'heartbeatMissed']);
+  await closedLine(line, 'heartbeatMissed');
+  await works(asleep);
+  expect(asleep.all({ messageType: 'close' })).toEqual([]);
+});
+
+test('pings no WebSocket that is heard from, and none before its login', async () => {
+  const clock = new Clock();
+  await rig.restart({ WEB_SOCKET_PING: '10s', LOGIN_DEADLINE: '1h' }, clock);
+  const [beating, silent, early] = [await login('alice'), await login('bob'), await open()];
+  const pings = new Map([beating, silent, early].map((client) => [client, 0]));
+  for (const client of pings.keys()) {
+    client.webSocket.on('ping', () => pings.set(client, (pings.get(client) ?? 0) + 1));
+  }
+  for (let n = 1; n <= 4; n++) {
+    clock.turn(6_000);
+    await works(beating);
+  }
+  await eventually('a ping', () => (pings.get(silent) ?? 0) >= 1);
+  expect([pings.get(beating), pings.get(early)]).toEqual([0, 0]);
+});
+
+test('counts no pong that it has asked for as a frame', async () => {
+  const clock = new Clock(100);
+  await rig.restart({ FRAMES_PER_SECOND: '1', WEB_SOCKET_PING: '200ms' }, clock);
+  const client = await login('alice');
+  let pings = 0;
+  client.webSocket.on('ping', () => (pings += 1));
+  for (let n = 1; n <= 20; n++) await turnUntil(clock, 50, () => pings >= n);
+  await works(client);
+});
+
+test('pings, and understands the pong, as the golden vectors have them', async () => {
+  const file = new URL('../../../libs/protocol/fixtures/web-socket.json', import.meta.url);
+  const { rows } = JSON.parse(readFileSync(file, 'utf8')) as { rows: { name: string; hex: string; answer: string }[] };
+  const { hex, answer } = rows.find(({ name }) => name === 'a ping of the server')!;
+  const clock = new Clock();
+  await rig.restart({ WEB_SOCKET_PING: '10s' }, clock);
+  const client = await rig.loginOn(await open({ autoPong: false }), 'alice');
+  const { _socket: socket } = client.webSocket as unknown as { _socket: Socket };
+  const frames: Buffer[] = [];
+  socket.prependListener('data', (bytes: Buffer) => frames.push(bytes));
+  for (let n = 1; n <= 8; n++) {
+    await turnUntil(clock, 1_000, () => frames.length >= n);
+    expect(Buffer.concat(frames).toString('hex')).toBe(hex.repeat(n));
+    socket.write(Buffer.from(answer, 'hex'));
+  }
+  expect(client.code).toBeUndefined();
+});
