@@ -2,15 +2,27 @@
 
 import json
 import re
+import unicodedata
 
 from huizhi_wire import BadFrame
 
 MAX_INTEGER = 2**53 - 1
 
 
+def is_id(text):
+    """1-255 code points of letters, marks, numbers, punctuation, symbols and inner spaces, in NFC."""
+    if not 1 <= len(text) <= 255 or text != text.strip(" ") or unicodedata.normalize("NFC", text) != text:
+        return False
+    return all(char == " " or unicodedata.category(char)[0] in "LMNPS" for char in text)
+
+
 class Page:
     def __init__(self, text):
-        self.types = {name: re.compile(pattern.strip("`")) for name, pattern in self.rows(text, "types")}
+        # Python's `re` knows no Unicode categories, and no pattern says that an id is in normalization form C.
+        self.types = {
+            name: is_id if name == "id" else re.compile(pattern.strip("`")).fullmatch
+            for name, pattern in self.rows(text, "types")
+        }
         self.up = self.tables(text, "up")
         self.down = self.tables(text, "down")
         self.closes = {name.strip("`"): int(code) for code, name, *_ in self.rows(text, "closes")}
@@ -52,7 +64,7 @@ class Page:
         name, _, bounds = kind.partition(", ")
         if name in self.types:
             value = as_text(value) if of_client else value
-            return self.checked(isinstance(value, str) and self.types[name].fullmatch(value), value)
+            return self.checked(isinstance(value, str) and bool(self.types[name](value)), value)
         if name == "string":
             value = as_text(value) if of_client else value
             return self.checked(isinstance(value, str) and within(len(value), bounds), value)

@@ -12,7 +12,7 @@ import pathlib
 import re
 import sys
 
-from huizhi_frames import Page, read_up
+from huizhi_frames import Page, is_id, read_up
 from huizhi_wire import MODES, BadFrame, WebSocketFrames, headers_of, mode_of
 
 MODE_OF_FILE = {"json-lines.json": "lines", "base64-lines.json": "base64", "hz-frames.json": "hz"}
@@ -74,13 +74,15 @@ def down(page, row):
 def handshake(row):
     """The answer to an upgrade: its status, and what the two headers hold when it is 101."""
     line, *lines = row["request"].split("\r\n")
-    method, target, _ = line.split(" ")
+    method, target, version = line.split(" ")
     headers = headers_of(lines)
     status, accept, protocol = 101, None, None
     if target.split("?")[0] not in ("/", "/ws"):
         status = 404
-    elif headers.get("upgrade", "").lower() != "websocket":
+    elif headers.get("upgrade", "").lower() != "websocket" or version == "HTTP/1.0":
         status = 426
+    elif "host" not in headers:
+        status = 400
     elif "origin" in headers and re.sub(r"^https?://", "", headers["origin"]) != headers["host"]:
         status = 403
     elif method != "GET" or headers.get("sec-websocket-version") != "13":
@@ -116,12 +118,17 @@ def web_socket_close(page, row):
     return [*results, page.closes[row["name"]]], [*[([], None, (row["code"], row["name"]))] * 2, row["code"]]
 
 
+def identifier(row):
+    return is_id(row["id"]), "problem" not in row
+
+
 def runners(file, page):
     """For each list of rows in a file, what makes of a row what it is and what it should be."""
     if file in MODE_OF_FILE:
         mode = MODE_OF_FILE[file]
         return {"rows": lambda row: stream(mode, row), "encodes": lambda row: encoded(mode, row)}
     return {
+        "ids.json": {"rows": identifier},
         "modes.json": {"rows": first_bytes},
         "frames-up.json": {"rows": lambda row: up(page, row)},
         "guide-client.json": {"rows": lambda row: up(page, row)},

@@ -30,9 +30,14 @@ class Refused(str):
     """In place of a whole frame of a client whose content is refused: the name of the error. The stream goes on."""
 
 
+# RFC 9110, PATCH, and how HTTP/2 begins.
+HTTP_METHODS = b"GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH PRI".split()
+
+
 def mode_of(beginning):
     """The name in MODES, "http", None (nothing that is spoken here), or "undecided" while more bytes are needed."""
-    words = {b"{": "lines", b"HZ": "hz", b"GET ": "http", b"beatID": "base64", b"YmVhdElE": "base64"}
+    words = {b"{": "lines", b"HZ": "hz", b"beatID": "base64", b"YmVhdElE": "base64"}
+    words.update((method + b" ", "http") for method in HTTP_METHODS)
     if re.match(rb"e[w-z0-9+/]", beginning):
         return "base64"
     if beginning == b"e":
@@ -215,6 +220,8 @@ class WebSocketFrames(Decoder):
         if len(self.held) < mask_at:
             return None
         length = int.from_bytes(self.held[2:mask_at], "big") if size else length
+        if size and length < (126 if size == 2 else 65536):
+            raise BadFrame("badFrame")
         if opcode < self.CLOSE and len(self.message or b"") + length > self.limit:
             raise BadFrame("frameTooLarge")
         if len(self.held) < start + length:
