@@ -1,13 +1,14 @@
 import { browserTransport } from './browser-transport.js';
+import { browserWakeSignals } from './browser-wake.js';
 import { Client } from './client.js';
 import type { ClientOptions } from './options.js';
 
 export * from './shared.js';
 export { IndexedDbStore } from './indexed-db-store.js';
 
-/** The client in a browser: WebSocket. */
+/** The client in a browser: WebSocket, and the events of the page. */
 export class HuizhiClient extends Client {
   constructor(options: ClientOptions) {
-    super(options, browserTransport);
+    super(options, { transportFor: browserTransport, wakeSignals: browserWakeSignals });
   }
 }

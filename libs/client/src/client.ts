@@ -13,13 +13,13 @@ import { Outbox } from './outbox.js';
 import type { Restored, Sending } from './outgoing.js';
 import { FrameRate } from './rate.js';
 import { Receipts } from './receipts.js';
-import { Reconnector } from './reconnector.js';
+import { Reconnector, type LinkHandlers } from './reconnector.js';
 import { refusal } from './refusal.js';
 import { seen } from './seen.js';
 import type { Session, SessionEnd } from './session.js';
 import type { Store } from './store.js';
 import { laneOfTarget, routeOf, type SendOptions, type Target } from './target.js';
-import type { TransportFor } from './transport.js';
+import type { Platform } from './wake.js';
 
 const DEFAULT_LIMITS = { frameBytes: 65_536, framesPerSecond: 50, unansweredSends: 16, window: 500, batchEntries: 200 };
 
@@ -48,7 +48,7 @@ export class Client {
 
   constructor(
     private readonly options: ClientOptions,
-    transportFor: TransportFor,
+    { transportFor, wakeSignals }: Platform,
   ) {
     this.settings = toSettings(options);
     this.store = options.store ?? new MemoryStore();
@@ -77,13 +77,14 @@ export class Client {
       onFailed: (error) => this.events.emit('error', error),
     });
     const address = typeof options.address === 'string' ? addressOf(options.address) : options.address;
-    this.link = new Reconnector(this.settings, options.transport ?? transportFor(address), {
+    const handlers: LinkHandlers = {
       onState: (state) => this.events.emit('state', state),
       onOnline: (receipt) => this.online(receipt),
       onFrame: (frame) => this.read(frame),
       onHead: (head) => this.events.emit('head', head),
       onEnd: (end, wasOnline, reconnect) => this.ended(end, wasOnline, reconnect),
-    });
+    };
+    this.link = new Reconnector(this.settings, options.transport ?? transportFor(address), handlers, wakeSignals);
   }
 
   get state(): ClientState {

@@ -5,6 +5,6 @@ import type { ClientOptions } from './options.js';
 /** The client in Node: every mode of the wire. */
 export class HuizhiClient extends Client {
   constructor(options: ClientOptions) {
-    super(options, nodeTransport);
+    super(options, { transportFor: nodeTransport });
   }
 }

@@ -2,6 +2,7 @@ import type { ErrorFrame, InvalidReceipt, NormalReceipt } from '@huizhi/protocol
 import { fullJitter } from './backoff.js';
 import { frameDigest } from './content-hash.js';
 import { ClientIdInUseError, OutboxFullError, SendRefusedError, SendUnknownError } from './errors.js';
+import { isLate } from './late.js';
 import type { Observer } from './observer.js';
 import type { Settings } from './options.js';
 import { Outgoing, OutLane, type Restored } from './outgoing.js';
@@ -39,6 +40,8 @@ export class Outbox {
   private unansweredBytes = 0;
   private unansweredLimit = 0;
   private sweeper: ReturnType<typeof setInterval> | undefined;
+  private sweptAt = 0;
+  private sweptLate = false;
   private later: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -89,7 +92,10 @@ export class Outbox {
     const entry = new Outgoing(clientMsgID, lane, json, bytes, deadline);
     this.byId.set(clientMsgID, entry);
     this.laneFor(lane).entries.push(entry);
-    this.sweeper ??= setInterval(() => this.sweep(), SWEEP_MS);
+    if (this.sweeper === undefined) {
+      this.sweptAt = performance.now();
+      this.sweeper = setInterval(() => this.sweep(), SWEEP_MS);
+    }
     return entry;
   }
 
@@ -232,6 +238,7 @@ export class Outbox {
 
   private sweep(): void {
     const now = performance.now();
+    if (this.wasHeldUp(now)) return;
     for (const entry of [...this.byId.values()]) {
       if (now >= entry.deadline) this.giveUp(entry, 'its deadline passed');
       else if (this.wire && entry.inFlight && now - entry.writtenAt >= this.settings.timings.answerMs) {
@@ -246,6 +253,16 @@ export class Outbox {
     const silent = this.wire && this.turn.length > 0 && !this.hasRoom();
     if (silent && ![...this.byId.values()].some((entry) => entry.inFlight)) this.wire?.restart('answers are missing');
     else this.pump();
+  }
+
+  /** A first late sweep decides nothing: answers that arrived meanwhile may not have been handled yet. They get their whole time again. */
+  private wasHeldUp(now: number): boolean {
+    const late = isLate(this.sweptAt + SWEEP_MS, now);
+    const first = late && !this.sweptLate;
+    this.sweptAt = now;
+    this.sweptLate = late;
+    if (first) for (const entry of this.byId.values()) if (entry.inFlight) entry.writtenAt = now;
+    return first;
   }
 
   private giveUp(entry: Outgoing, why: string): void {

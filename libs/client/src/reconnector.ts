@@ -5,6 +5,10 @@ import { ClientClosedError, LoginRefusedError, RequestTimeoutError } from './err
 import type { Settings } from './options.js';
 import { Session, type SessionEnd } from './session.js';
 import type { Transport } from './transport.js';
+import type { WakeSignals } from './wake.js';
+
+/** The most that a wake signal waits before it connects, so that devices that share a network do not come back at once. */
+const WAKE_JITTER_MS = 1_000;
 
 export interface LinkHandlers {
   onState(state: ClientState): void;
@@ -26,6 +30,10 @@ export class Reconnector {
   /** An expired token is replaced once; a second refusal in a row is final. */
   private freshTokenTried = false;
   private retry: ReturnType<typeof setTimeout> | undefined;
+  /** When the retry is due; and when the server wished for it, if it did. On the clock of `performance.now()`. */
+  private retryAt = 0;
+  private wishedAt = 0;
+  private endWakeSignals: (() => void) | undefined;
   private waiters = new Set<{ resolve(): void; reject(error: Error): void }>();
   private closers: (() => void)[] = [];
 
@@ -33,6 +41,7 @@ export class Reconnector {
     private readonly settings: Settings,
     private readonly transport: Transport,
     private readonly handlers: LinkHandlers,
+    private readonly wakeSignals?: WakeSignals,
   ) {}
 
   connect(timeoutMs: number): Promise<void> {
@@ -51,7 +60,7 @@ export class Reconnector {
       this.waiters.add(waiter);
     });
     if (!this.wanted) {
-      this.wanted = true;
+      this.want();
       this.attempt = 0;
       this.freshTokenTried = false;
       if (!this.session) this.setState('offline');
@@ -62,9 +71,8 @@ export class Reconnector {
 
   /** Resolves when the socket is closed. */
   close(): Promise<void> {
-    this.wanted = false;
-    clearTimeout(this.retry);
-    this.retry = undefined;
+    this.unwant();
+    this.cancelRetry();
     for (const waiter of [...this.waiters]) waiter.reject(new ClientClosedError('it was closed'));
     if (!this.session) {
       this.setState('closed');
@@ -79,17 +87,49 @@ export class Reconnector {
 
   networkLost(): void {
     this.network = false;
-    clearTimeout(this.retry);
-    this.retry = undefined;
+    this.cancelRetry();
     this.session?.drop('networkLost', 'the device has no network');
   }
 
   networkBack(): void {
     this.network = true;
     this.attempt = 0;
+    this.cancelRetry();
+    this.start();
+  }
+
+  /** Timers may have been held up, or the network may have changed: finds out now how things are. */
+  private wake(): void {
+    if (this.session) return this.session.check();
+    if (this.retry === undefined) return;
+    const now = performance.now();
+    const soon = Math.max(now + Math.random() * WAKE_JITTER_MS, this.wishedAt);
+    this.scheduleRetry(Math.min(soon, this.retryAt) - now);
+  }
+
+  private want(): void {
+    this.wanted = true;
+    this.endWakeSignals ??= this.wakeSignals?.(() => this.wake());
+  }
+
+  private unwant(): void {
+    this.wanted = false;
+    this.endWakeSignals?.();
+    this.endWakeSignals = undefined;
+  }
+
+  private scheduleRetry(delayMs: number): void {
+    clearTimeout(this.retry);
+    this.retryAt = performance.now() + delayMs;
+    this.retry = setTimeout(() => {
+      this.retry = undefined;
+      this.start();
+    }, delayMs);
+  }
+
+  private cancelRetry(): void {
     clearTimeout(this.retry);
     this.retry = undefined;
-    this.start();
   }
 
   private start(): void {
@@ -123,15 +163,10 @@ export class Reconnector {
     if (expired) this.freshTokenTried = true;
     const mayTry = end.reconnect || expired;
     const reconnect = this.wanted && mayTry;
-    if (!mayTry) this.wanted = false;
+    if (!mayTry) this.unwant();
     // Before the events, so that a listener which calls connect() finds things as they are.
     this.state = reconnect ? 'offline' : 'closed';
-    if (reconnect && this.network) {
-      this.retry = setTimeout(() => {
-        this.retry = undefined;
-        this.start();
-      }, this.delay(end));
-    }
+    if (reconnect && this.network) this.scheduleRetry(this.delay(end));
     this.handlers.onEnd(mayTry ? { ...end, reconnect: true } : end, onlineSince !== undefined, reconnect);
     this.handlers.onState(this.state);
     if (!reconnect) {
@@ -147,8 +182,10 @@ export class Reconnector {
     const { reconnect } = this.settings.timings;
     const attempt = this.attempt++;
     const own = fullJitter(reconnect, attempt);
+    this.wishedAt = 0;
     if (retryAfter === undefined) return own;
     const wish = Math.min(retryAfter, reconnect.maxMs);
+    this.wishedAt = performance.now() + wish;
     return attempt === 0 ? wish : Math.max(own, wish);
   }
 

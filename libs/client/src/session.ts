@@ -7,6 +7,8 @@ import {
   type LoginReceipt,
 } from '@huizhi/protocol/client';
 import { UpgradeRefusedError } from './errors.js';
+import { Heartbeat } from './heartbeat.js';
+import { Deadline } from './late.js';
 import type { Settings } from './options.js';
 import type { Connection, Transport } from './transport.js';
 
@@ -34,7 +36,6 @@ export interface SessionHandlers {
   onEnd(end: SessionEnd): void;
 }
 
-const MISSED_BEATS = 3;
 /** Codes of the error table from here on are temporary. */
 const TEMPORARY_FROM = 2000;
 /** Codes of the close table, the rows of later versions included. */
@@ -45,10 +46,9 @@ const LAST_CLOSE = 4599;
 export class Session {
   private readonly connection: Connection;
   private phase: 'connecting' | 'loggingIn' | 'online' | 'over' = 'connecting';
-  private deadline: ReturnType<typeof setTimeout> | undefined;
-  private beats: ReturnType<typeof setInterval> | undefined;
-  /** When the last frame came. */
-  private heard = 0;
+  /** Of connecting and logging in. */
+  private readonly deadline = new Deadline();
+  private heartbeat: Heartbeat | undefined;
   private beatID = 0;
   private end: SessionEnd | undefined;
 
@@ -57,7 +57,7 @@ export class Session {
     transport: Transport,
     private readonly handlers: SessionHandlers,
   ) {
-    this.deadline = setTimeout(() => this.drop('connectTimeout', 'no connection in time'), settings.timings.connectMs);
+    this.deadline.set(settings.timings.connectMs, () => this.drop('connectTimeout', 'no connection in time'));
     this.connection = transport({
       onOpen: () => void this.logIn(),
       onFrame: (frame) => {
@@ -76,6 +76,11 @@ export class Session {
     if (this.phase === 'online') this.connection.send(json);
   }
 
+  /** Finds out quickly whether the connection is alive; see {@link Heartbeat.check}. */
+  check(): void {
+    this.heartbeat?.check();
+  }
+
   /** Ends in order: what was sent is written first. */
   finish(name: string): void {
     this.end ??= { code: 0, name, reason: 'closed by this client', reconnect: false };
@@ -92,8 +97,7 @@ export class Session {
   private async logIn(): Promise<void> {
     if (this.phase !== 'connecting') return;
     this.phase = 'loggingIn';
-    clearTimeout(this.deadline);
-    this.deadline = setTimeout(() => this.drop('loginTimeout', 'no login in time'), this.settings.timings.loginMs);
+    this.deadline.set(this.settings.timings.loginMs, () => this.drop('loginTimeout', 'no login in time'));
     this.handlers.onLoggingIn();
     const { user, deviceID, deviceType, versionCode } = this.settings;
     try {
@@ -132,10 +136,12 @@ export class Session {
   }
 
   private read(frame: Down): void {
-    this.heard = performance.now();
+    this.heartbeat?.heard();
     if (Array.isArray(frame) || !('messageType' in frame)) {
-      if (!Array.isArray(frame) && 'beatID' in frame) this.handlers.onHead(frame.inboxSeq);
-      else this.deliver(frame);
+      if (!Array.isArray(frame) && 'beatID' in frame) {
+        this.heartbeat?.answered();
+        this.handlers.onHead(frame.inboxSeq);
+      } else this.deliver(frame);
     } else if (frame.messageType === 'loginReceipt') this.answered(frame);
     else if (frame.messageType === 'close') this.refused(frame);
     else this.deliver(frame);
@@ -150,10 +156,11 @@ export class Session {
     if (this.phase !== 'loggingIn') return;
     if (receipt.code !== 0) return this.refused(receipt);
     this.phase = 'online';
-    clearTimeout(this.deadline);
-    const interval = this.settings.timings.heartbeatMs ?? (receipt.heartbeat ?? 20) * 1000;
-    this.beats = setInterval(() => this.beat(), interval);
-    this.listen(MISSED_BEATS * interval);
+    this.deadline.clear();
+    this.heartbeat = new Heartbeat(this.settings.timings.heartbeatMs ?? (receipt.heartbeat ?? 20) * 1000, {
+      beat: () => this.connection.send(JSON.stringify({ beatID: String(++this.beatID) })),
+      silent: () => this.drop('heartbeatMissed', 'nothing was heard from the server'),
+    });
     this.handlers.onOnline(receipt);
   }
 
@@ -172,23 +179,12 @@ export class Session {
     this.connection.end();
   }
 
-  private beat(): void {
-    this.connection.send(JSON.stringify({ beatID: String(++this.beatID) }));
-  }
-
-  /** Anything heard counts as life. It does not set the timer anew: that looks what was heard when it fires. */
-  private listen(silenceMs: number): void {
-    const left = this.heard + silenceMs - performance.now();
-    if (left <= 0) return this.drop('heartbeatMissed', 'nothing was heard from the server');
-    this.deadline = setTimeout(() => this.listen(silenceMs), left);
-  }
-
   private over(error: Error | undefined, code = 0): void {
     if (this.phase === 'over') return;
     const was = this.phase;
     this.phase = 'over';
-    clearTimeout(this.deadline);
-    clearInterval(this.beats);
+    this.deadline.clear();
+    this.heartbeat?.stop();
     const name = was === 'connecting' ? 'connectFailed' : 'connectionLost';
     this.handlers.onEnd(
       this.end ??
