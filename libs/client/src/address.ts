@@ -44,10 +44,13 @@ export function addressOf(url: string): Address {
   return scheme.mode === 'websocket' ? { ...address, path: pathname + search } : address;
 }
 
+/** `host:port`, for people and URLs. */
+export const serverOf = ({ host, port }: Address): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
+
 /** The URL of a WebSocket address. */
-export function webSocketUrl({ host, port, tls, path = '/' }: Address): string {
-  const name = host.includes(':') ? `[${host}]` : host;
-  return `${tls === false ? 'ws' : 'wss'}://${name}:${port}${path}`;
+export function webSocketUrl(address: Address): string {
+  const { tls, path = '/' } = address;
+  return `${tls === false ? 'ws' : 'wss'}://${serverOf(address)}${path}`;
 }
 
 function parsed(url: string): URL {

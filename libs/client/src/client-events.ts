@@ -32,3 +32,19 @@ export interface ClientEvents {
   /** Something failed that is not told elsewhere: a listener, the token callback, the store, a frame. */
   error: [error: Error];
 }
+
+const names: Record<keyof ClientEvents, true> = {
+  state: true,
+  login: true,
+  message: true,
+  batch: true,
+  confirmed: true,
+  head: true,
+  resync: true,
+  kicked: true,
+  revoked: true,
+  closed: true,
+  error: true,
+};
+
+export const isClientEvent = (name: string): name is keyof ClientEvents => Object.hasOwn(names, name);

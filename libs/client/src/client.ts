@@ -1,13 +1,14 @@
 import { closeTable, type Delivery, type Down, type LoginReceipt } from '@huizhi/protocol/client';
-import { addressOf } from './address.js';
-import type { ClientEvents, ClientState } from './client-events.js';
+import { checkClientId, checkFunction, checkIds, checkObject, checkString, checkTarget, fail } from './checks.js';
+import { isClientEvent, type ClientEvents, type ClientState } from './client-events.js';
 import { ClientClosedError } from './errors.js';
 import { Emitter } from './events.js';
-import { HistoryRequests, type HistoryPage, type HistoryQuery } from './history.js';
+import { checkQuery, HistoryRequests, type HistoryPage, type HistoryQuery } from './history.js';
 import { Inbox, type InboxFrame } from './inbox.js';
 import { frameDigest } from './content-hash.js';
 import { MemoryStore } from './memory-store.js';
 import type { Observed } from './observer.js';
+import { checkTimeout } from './option-checks.js';
 import { toSettings, type ClientOptions, type Settings } from './options.js';
 import { Outbox } from './outbox.js';
 import type { Restored, Sending } from './outgoing.js';
@@ -18,12 +19,19 @@ import { refusal } from './refusal.js';
 import { seen } from './seen.js';
 import type { Session, SessionEnd } from './session.js';
 import type { Store } from './store.js';
-import { laneOfTarget, routeOf, type SendOptions, type Target } from './target.js';
+import { checkSendOptions, laneOfTarget, routeOf, type SendOptions, type Target } from './target.js';
 import type { Platform } from './wake.js';
 
 const DEFAULT_LIMITS = { frameBytes: 65_536, framesPerSecond: 50, unansweredSends: 16, window: 500, batchEntries: 200 };
 
 const utf8 = new TextEncoder();
+
+export interface ConnectOptions {
+  /** How long to wait for the login, milliseconds. */
+  timeoutMs?: number;
+  /** Reject as soon as one attempt does not reach the server, for programs that somebody waits for. */
+  failFast?: boolean;
+}
 
 /**
  * One device of one user, on any platform. Sends until receipted, stores before it receipts, tells every message once and in order, and
@@ -76,7 +84,6 @@ export class Client {
       },
       onFailed: (error) => this.events.emit('error', error),
     });
-    const address = typeof options.address === 'string' ? addressOf(options.address) : options.address;
     const handlers: LinkHandlers = {
       onState: (state) => this.events.emit('state', state),
       onOnline: (receipt) => this.online(receipt),
@@ -84,7 +91,8 @@ export class Client {
       onHead: (head) => this.events.emit('head', head),
       onEnd: (end, wasOnline, reconnect) => this.ended(end, wasOnline, reconnect),
     };
-    this.link = new Reconnector(this.settings, options.transport ?? transportFor(address), handlers, wakeSignals);
+    const transport = options.transport ?? transportFor(this.settings.address);
+    this.link = new Reconnector(this.settings, transport, handlers, wakeSignals);
   }
 
   get state(): ClientState {
@@ -96,18 +104,29 @@ export class Client {
     return this.outbox.size;
   }
 
-  /** @returns a function that ends the subscription */
+  /**
+   * @returns a function that ends the subscription
+   * @throws TypeError when there is no such event
+   */
   on<K extends keyof ClientEvents>(event: K, listener: (...args: ClientEvents[K]) => void): () => void {
+    if (!isClientEvent(event)) throw new TypeError(`${String(event)} is not an event of a client`);
+    checkFunction('the listener', listener);
     return this.events.on(event, listener);
   }
 
   /**
    * Connects, and from then on stays connected. Resolves at the first login; calling it while connected resolves at once.
-   * Rejects with LoginRefusedError, ClientClosedError, or RequestTimeoutError after `timeoutMs`, after which the client
-   * goes on trying until it is closed.
+   *
+   * Rejects and ends the client when trying again cannot help: LoginRefusedError, CertificateError, UpgradeRefusedError, a
+   * ConnectFailedError when the address cannot be used at all, a TypeError when the token callback gives no string, or
+   * ClientClosedError. (A certificate that is refused after a login was accepted is tried again.)
+   *
+   * Rejects and goes on trying until the client is closed: RequestTimeoutError after `timeoutMs` (default 30 s; may be
+   * Infinity), whose `cause` is the last failure; with `failFast` ConnectFailedError as soon as the server is not reached once.
    */
-  connect({ timeoutMs = 30_000 }: { timeoutMs?: number } = {}): Promise<void> {
-    return this.link.connect(timeoutMs);
+  async connect({ timeoutMs = 30_000, failFast = false }: ConnectOptions = {}): Promise<void> {
+    checkTimeout('timeoutMs', timeoutMs);
+    return this.link.connect(timeoutMs, failFast);
   }
 
   /**
@@ -132,9 +151,12 @@ export class Client {
 
   /**
    * Sends now, or as soon as there is a connection, and again until there is an answer.
-   * @throws OutboxFullError, ClientIdInUseError, ClientClosedError
+   * @throws OutboxFullError, ClientIdInUseError, ClientClosedError, TypeError when an argument is not what it must be
    */
   send(target: Target, content: Record<string, unknown>, options: SendOptions = {}): Sending {
+    checkTarget(target);
+    checkObject('the content', content);
+    checkSendOptions(options);
     const { contenType = 'text', clientMsgID = newID(), sendTime = String(Date.now()), atToUserIDs } = options;
     const lane = laneOfTarget(target);
     const frame = {
@@ -151,6 +173,7 @@ export class Client {
 
   /** A text message; see {@link send}. */
   sendText(target: Target, text: string, options: SendOptions = {}): Sending {
+    checkString('the text', text);
     return this.send(target, { text }, options);
   }
 
@@ -160,13 +183,22 @@ export class Client {
     groupName?: string,
     { clientMsgID = newID() }: { clientMsgID?: string } = {},
   ): Sending {
+    checkIds('members', members);
+    if (members.length === 0) fail('members', 'a list that is not empty', members);
+    if (groupName !== undefined) checkString('groupName', groupName);
+    checkClientId(clientMsgID);
     const frame = { messageType: 'createGroup', clientMsgID, groupName, memberUserIDs: members };
     return this.submit(clientMsgID, `new:${clientMsgID}`, frame);
   }
 
-  /** A page of a conversation; see the protocol's `History`. Owes no receipts and tells no `message` events. */
-  history(target: Target, query: HistoryQuery = {}): Promise<HistoryPage> {
-    if (this.state === 'closed') return Promise.reject(new ClientClosedError('connect it first'));
+  /**
+   * A page of a conversation; see the protocol's `History`. Owes no receipts and tells no `message` events.
+   * Rejects with RequestTimeoutError, RequestRefusedError, ClientClosedError or TypeError.
+   */
+  async history(target: Target, query: HistoryQuery = {}): Promise<HistoryPage> {
+    checkTarget(target);
+    checkQuery(query);
+    if (this.state === 'closed') throw new ClientClosedError('connect it first');
     return this.pages.ask(routeOf(target), query);
   }
 

@@ -90,9 +90,63 @@ export class ClientClosedError extends Error {
 export class RequestTimeoutError extends Error {
   override readonly name = 'RequestTimeoutError';
 
-  constructor(what: string, ms: number) {
-    super(`${what}: no answer within ${ms} ms`);
+  /** @param cause why the last attempt to connect failed, if one did */
+  constructor(what: string, ms: number, cause?: Error) {
+    const why = cause ? `; the last attempt failed: ${cause.message}` : '';
+    super(`${what}: no answer within ${inWords(ms)}${why}`, { cause });
   }
+}
+
+/** The server could not be reached: `cause` says why, `code` is the system's word for it (`ECONNREFUSED`), if it has one. */
+export class ConnectFailedError extends Error {
+  override readonly name = 'ConnectFailedError';
+  readonly code: string | undefined;
+
+  constructor(
+    /** `host:port`. */
+    readonly server: string,
+    cause: Error,
+  ) {
+    const code = codeOf(cause);
+    super(`cannot connect to ${server}: ${reachErrors[code ?? ''] ?? cause.message}`, { cause });
+    this.code = code;
+  }
+}
+
+/** The server's certificate is not of a trusted authority, not for this host name, or out of its time. Not in browsers, which do not say so. */
+export class CertificateError extends Error {
+  override readonly name = 'CertificateError';
+  /** Node's, for example `DEPTH_ZERO_SELF_SIGNED_CERT` or `ERR_TLS_CERT_ALTNAME_INVALID`. */
+  readonly code: string;
+
+  constructor(
+    /** `host:port`. */
+    readonly server: string,
+    cause: Error,
+  ) {
+    super(`the certificate of ${server} is not accepted: ${cause.message}`, { cause });
+    this.code = codeOf(cause) ?? '';
+  }
+}
+
+const reachErrors: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ENOTFOUND: 'the host name is not known',
+  EAI_AGAIN: 'the host name cannot be looked up now',
+  ECONNRESET: 'the connection was reset',
+  ETIMEDOUT: 'no answer',
+  EHOSTUNREACH: 'no route to the host',
+  ENETUNREACH: 'no route to the network',
+};
+
+function codeOf(error: Error): string | undefined {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' ? code : undefined;
+}
+
+/** A time as one reads it: whole milliseconds below a second, then seconds with at most one decimal. */
+function inWords(ms: number): string {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 100) / 10} s`;
 }
 
 /** The server refused a request (not a message), or too many were waiting. */

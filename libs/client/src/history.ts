@@ -1,4 +1,5 @@
 import type { Delivery, ErrorFrame, HistoryReceipt } from '@huizhi/protocol/client';
+import { checkInteger, checkObject } from './checks.js';
 import { ClientClosedError, RequestRefusedError, RequestTimeoutError } from './errors.js';
 import type { Settings } from './options.js';
 import type { FrameRate } from './rate.js';
@@ -17,6 +18,17 @@ export interface HistoryPage {
   /** Ascending by `seq`. */
   messages: Delivery[];
   hasMore: boolean;
+}
+
+const MAX_PAGE = 200;
+
+/** @throws TypeError that names what is wrong */
+export function checkQuery(query: HistoryQuery): void {
+  checkObject('the query', query);
+  const { beforeSeq, afterSeq, limit } = query;
+  if (beforeSeq !== undefined) checkInteger('beforeSeq', beforeSeq, 0);
+  if (afterSeq !== undefined) checkInteger('afterSeq', afterSeq, 0);
+  if (limit !== undefined) checkInteger('limit', limit, 1, MAX_PAGE);
 }
 
 interface Pending {

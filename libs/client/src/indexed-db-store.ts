@@ -1,4 +1,5 @@
 import type { Delivery } from '@huizhi/protocol/client';
+import { checkInteger, checkString } from './checks.js';
 import { answer, between, openDatabase, reading, upTo, write, type Database } from './indexed-db.js';
 import type { Store, Unsettled, UnsettledStore } from './store.js';
 
@@ -25,6 +26,8 @@ export class IndexedDbStore implements Store {
    * @param kept beyond so many messages the oldest are forgotten; must be more than the server's window (500)
    */
   static async open(name: string, { kept = DEFAULT_KEPT }: { kept?: number } = {}): Promise<IndexedDbStore> {
+    checkString('the name', name);
+    checkInteger('kept', kept, 1);
     const database = await openDatabase(name, (fresh) => {
       const messages = fresh.createObjectStore(MESSAGES, { autoIncrement: true });
       messages.createIndex('id', 'messageID', { unique: true });

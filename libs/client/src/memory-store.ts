@@ -1,4 +1,5 @@
 import type { Delivery } from '@huizhi/protocol/client';
+import { checkInteger } from './checks.js';
 import type { Store } from './store.js';
 
 const DEFAULT_KEPT = 10_000;
@@ -12,7 +13,9 @@ export class MemoryStore implements Store {
   private current: string | undefined;
   private confirmed = 0;
 
-  constructor(private readonly kept = DEFAULT_KEPT) {}
+  constructor(private readonly kept = DEFAULT_KEPT) {
+    checkInteger('kept', kept, 1);
+  }
 
   /** The highest confirmed `inboxSeq`. */
   get cursor(): number {

@@ -1,6 +1,7 @@
 import { MAX_SERVER_FRAME_BYTES } from '@huizhi/protocol/client';
 import { WebSocket } from 'ws';
 import { webSocketUrl, type Address } from './address.js';
+import { asCertificateError } from './certificates.js';
 import { UpgradeRefusedError } from './errors.js';
 import { tlsFrames } from './tls-frames.js';
 import { tlsLines } from './tls-lines.js';
@@ -27,6 +28,8 @@ function nodeWebSocket(address: Address, failed: (why: Error) => void): WebSocke
     perMessageDeflate: false,
     followRedirects: false,
   });
+  // Before the listener of the transport, which keeps the first reason it is given.
+  socket.on('error', (error) => failed(asCertificateError(address, error)));
   socket.on('unexpected-response', (_request, { statusCode = 0 }) => {
     failed(new UpgradeRefusedError(statusCode));
     socket.terminate();

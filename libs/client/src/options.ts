@@ -1,7 +1,8 @@
 import { PROTOCOL_VERSION } from '@huizhi/protocol/client';
-import type { Address } from './address.js';
+import { addressOf, serverOf, type Address } from './address.js';
 import type { BackoffRange } from './backoff.js';
 import type { Observer } from './observer.js';
+import { checkOptions } from './option-checks.js';
 import type { Store } from './store.js';
 import type { Transport } from './transport.js';
 
@@ -14,8 +15,11 @@ export interface ClientOptions {
   deviceType?: string;
   /** Default: the protocol version this SDK speaks. */
   versionCode?: number;
-  /** Asked at each login, so that an expired token can be replaced: also after the server ended a session because its token had expired. */
-  token: () => Promise<string> | string;
+  /**
+   * A function is asked at each login, so that an expired token can be replaced: also after the server ended a session because
+   * its token had expired. A string is the same token at each login, for programs that live shorter than it.
+   */
+  token: string | (() => Promise<string> | string);
   /** Default: a {@link file://./memory-store.ts MemoryStore}, which forgets everything with the process. */
   store?: Store;
   /** Instead of the one the address asks for. */
@@ -77,6 +81,9 @@ const defaultTimings: Timings = {
 const defaultBounds: Bounds = { outbox: 1000, inbox: 5000, requests: 64 };
 
 export interface Settings {
+  readonly address: Address;
+  /** `host:port`. */
+  readonly server: string;
   readonly user: string;
   readonly deviceID: string;
   readonly deviceType: string;
@@ -86,14 +93,25 @@ export interface Settings {
   readonly bounds: Readonly<Bounds>;
 }
 
+/** @throws TypeError that names the option which is wrong */
 export function toSettings(options: ClientOptions): Settings {
+  checkOptions(options);
+  const { token } = options;
+  const address = typeof options.address === 'string' ? addressOf(options.address) : options.address;
   return Object.freeze({
+    address,
+    server: serverOf(address),
     user: options.user,
     deviceID: options.deviceID,
     deviceType: options.deviceType ?? 'sdk',
     versionCode: options.versionCode ?? PROTOCOL_VERSION,
-    token: options.token,
-    timings: Object.freeze({ ...defaultTimings, ...options.timings }),
-    bounds: Object.freeze({ ...defaultBounds, ...options.bounds }),
+    token: typeof token === 'string' ? () => token : token,
+    timings: Object.freeze({ ...defaultTimings, ...given(options.timings) }),
+    bounds: Object.freeze({ ...defaultBounds, ...given(options.bounds) }),
   });
+}
+
+/** Without what is undefined, which must not take the place of a default. */
+function given<T extends object>(options: Partial<T> | undefined): Partial<T> {
+  return Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) as Partial<T>;
 }

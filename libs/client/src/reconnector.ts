@@ -1,9 +1,15 @@
 import { errorTable, type Down, type LoginReceipt } from '@huizhi/protocol/client';
 import { fullJitter } from './backoff.js';
 import type { ClientState } from './client-events.js';
-import { ClientClosedError, LoginRefusedError, RequestTimeoutError } from './errors.js';
+import {
+  CertificateError,
+  ClientClosedError,
+  ConnectFailedError,
+  LoginRefusedError,
+  RequestTimeoutError,
+} from './errors.js';
 import type { Settings } from './options.js';
-import { Session, type SessionEnd } from './session.js';
+import { Session, UNREACHED, type SessionEnd } from './session.js';
 import type { Transport } from './transport.js';
 import type { WakeSignals } from './wake.js';
 
@@ -17,6 +23,13 @@ export interface LinkHandlers {
   onHead(inboxSeq: number): void;
   /** A connection ended. */
   onEnd(end: SessionEnd, wasOnline: boolean, reconnect: boolean): void;
+}
+
+interface Waiter {
+  /** Wants to know of the first attempt that fails. */
+  failFast: boolean;
+  resolve(): void;
+  reject(error: Error): void;
 }
 
 /** Keeps one session alive: makes the next one, after a back-off, when the last has ended for a reason that allows it. */
@@ -34,7 +47,11 @@ export class Reconnector {
   private retryAt = 0;
   private wishedAt = 0;
   private endWakeSignals: (() => void) | undefined;
-  private waiters = new Set<{ resolve(): void; reject(error: Error): void }>();
+  /** Why the last connection could not be made. */
+  private lastFailure: Error | undefined;
+  /** The server has let this client in since it was connected. */
+  private everOnline = false;
+  private waiters = new Set<Waiter>();
   private closers: (() => void)[] = [];
 
   constructor(
@@ -44,16 +61,19 @@ export class Reconnector {
     private readonly wakeSignals?: WakeSignals,
   ) {}
 
-  connect(timeoutMs: number): Promise<void> {
+  /** @param timeoutMs may be Infinity */
+  connect(timeoutMs: number, failFast = false): Promise<void> {
     if (this.state === 'online') return Promise.resolve();
     const promise = new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => settle(() => reject(new RequestTimeoutError('connect', timeoutMs))), timeoutMs);
+      const expire = (): void => settle(() => reject(new RequestTimeoutError('connect', timeoutMs, this.lastFailure)));
+      const timer = timeoutMs === Infinity ? undefined : setTimeout(expire, timeoutMs);
       const settle = (how: () => void): void => {
         clearTimeout(timer);
         this.waiters.delete(waiter);
         how();
       };
-      const waiter = {
+      const waiter: Waiter = {
+        failFast,
         resolve: () => settle(resolve),
         reject: (error: Error) => settle(() => reject(error)),
       };
@@ -62,7 +82,8 @@ export class Reconnector {
     if (!this.wanted) {
       this.want();
       this.attempt = 0;
-      this.freshTokenTried = false;
+      this.freshTokenTried = this.everOnline = false;
+      this.lastFailure = undefined;
       if (!this.session) this.setState('offline');
     }
     this.start();
@@ -73,7 +94,7 @@ export class Reconnector {
   close(): Promise<void> {
     this.unwant();
     this.cancelRetry();
-    for (const waiter of [...this.waiters]) waiter.reject(new ClientClosedError('it was closed'));
+    this.rejectAll(new ClientClosedError('it was closed'));
     if (!this.session) {
       this.setState('closed');
       return Promise.resolve();
@@ -140,6 +161,8 @@ export class Reconnector {
       onOnline: (receipt) => {
         this.onlineSince = performance.now();
         this.freshTokenTried = false;
+        this.everOnline = true;
+        this.lastFailure = undefined;
         this.handlers.onOnline(receipt);
         if (this.session !== session) return;
         this.setState('online');
@@ -161,7 +184,8 @@ export class Reconnector {
     // Not the close of that name: a session that lasted until its token expired was no attempt with an old one.
     const expired = end.code === errorTable.tokenExpired.code && !this.freshTokenTried;
     if (expired) this.freshTokenTried = true;
-    const mayTry = end.reconnect || expired;
+    const mayTry = end.reconnect || expired || this.mayPass(end);
+    this.lastFailure = end.error ?? new Error(`${end.name}: ${end.reason}`);
     const reconnect = this.wanted && mayTry;
     if (!mayTry) this.unwant();
     // Before the events, so that a listener which calls connect() finds things as they are.
@@ -169,12 +193,23 @@ export class Reconnector {
     if (reconnect && this.network) this.scheduleRetry(this.delay(end));
     this.handlers.onEnd(mayTry ? { ...end, reconnect: true } : end, onlineSince !== undefined, reconnect);
     this.handlers.onState(this.state);
-    if (!reconnect) {
-      const { code, name, reason, upgradeURL } = end;
-      const error = code === 0 ? new ClientClosedError(name) : new LoginRefusedError(code, name, reason, upgradeURL);
-      for (const waiter of [...this.waiters]) waiter.reject(error);
-    }
+    if (!reconnect) this.rejectAll(finalError(end));
+    else if (UNREACHED.includes(end.name)) this.rejectFailFast(end);
     for (const closer of this.closers.splice(0)) closer();
+  }
+
+  /** A certificate that was good before: a page of a hotel's network in the way, perhaps, or an operator who will mend it. */
+  private mayPass({ error }: SessionEnd): boolean {
+    return this.everOnline && error instanceof CertificateError;
+  }
+
+  private rejectAll(error: Error): void {
+    for (const waiter of [...this.waiters]) waiter.reject(error);
+  }
+
+  private rejectFailFast({ error, reason }: SessionEnd): void {
+    const failure = error ?? new ConnectFailedError(this.settings.server, new Error(reason));
+    for (const waiter of [...this.waiters]) if (waiter.failFast) waiter.reject(failure);
   }
 
   /** The server's wish replaces the first wait, so that it can spread who it sends away; after that it can only lengthen one. */
@@ -194,4 +229,10 @@ export class Reconnector {
     this.state = state;
     this.handlers.onState(state);
   }
+}
+
+/** What `connect()` rejects with when the client does not try again. */
+function finalError({ code, name, reason, upgradeURL, error }: SessionEnd): Error {
+  if (code !== 0) return new LoginRefusedError(code, name, reason, upgradeURL);
+  return error ?? new ClientClosedError(name);
 }

@@ -6,7 +6,8 @@ import {
   type ErrorFrame,
   type LoginReceipt,
 } from '@huizhi/protocol/client';
-import { UpgradeRefusedError } from './errors.js';
+import { describe } from './checks.js';
+import { CertificateError, ConnectFailedError, UpgradeRefusedError } from './errors.js';
 import { Heartbeat } from './heartbeat.js';
 import { Deadline } from './late.js';
 import type { Settings } from './options.js';
@@ -24,6 +25,9 @@ export interface SessionEnd {
   error?: Error;
   upgradeURL?: string;
 }
+
+/** What a session ends with when the server was not reached. */
+export const UNREACHED = ['connectFailed', 'connectTimeout'];
 
 export interface SessionHandlers {
   onLoggingIn(): void;
@@ -58,13 +62,26 @@ export class Session {
     private readonly handlers: SessionHandlers,
   ) {
     this.deadline.set(settings.timings.connectMs, () => this.drop('connectTimeout', 'no connection in time'));
-    this.connection = transport({
-      onOpen: () => void this.logIn(),
-      onFrame: (frame) => {
-        if (this.phase !== 'over') this.guarded(frame as Down);
-      },
-      onClose: (error, code) => this.over(error, code),
-    });
+    this.connection = this.dial(transport);
+  }
+
+  private dial(transport: Transport): Connection {
+    try {
+      return transport({
+        onOpen: () => void this.logIn(),
+        onFrame: (frame) => {
+          if (this.phase !== 'over') this.guarded(frame as Down);
+        },
+        onClose: (error, code) => this.over(error, code),
+      });
+    } catch (cause) {
+      // What cannot even begin (authorities that are no PEM, a page that may not use ws://) will not begin later.
+      const error = new ConnectFailedError(this.settings.server, asError(cause));
+      this.end = { code: 0, name: 'connectFailed', reason: error.message, reconnect: false, error };
+      // The one who makes this session has to have it first.
+      queueMicrotask(() => this.over(undefined));
+      return { send: () => undefined, end: () => undefined, destroy: () => undefined };
+    }
   }
 
   send(frame: object): void {
@@ -102,21 +119,23 @@ export class Session {
     const { user, deviceID, deviceType, versionCode } = this.settings;
     try {
       const token = await this.settings.token();
+      if (typeof token !== 'string') {
+        const error = new TypeError(`the token callback must give a string, not ${describe(token)}`);
+        return this.tokenFailed(error, false);
+      }
       // The phase may have changed while the token was fetched.
       if ((this.phase as string) !== 'loggingIn') return;
       this.connection.send(
         JSON.stringify({ messageType: 'login', fromUserID: user, deviceID, deviceType, versionCode, token }),
       );
     } catch (error) {
-      this.end ??= {
-        code: 0,
-        name: 'tokenFailed',
-        reason: 'the token callback failed',
-        reconnect: true,
-        error: asError(error),
-      };
-      this.connection.destroy();
+      this.tokenFailed(asError(error), true);
     }
+  }
+
+  private tokenFailed(error: Error, reconnect: boolean): void {
+    this.end ??= { code: 0, name: 'tokenFailed', reason: 'the token callback failed', reconnect, error };
+    this.connection.destroy();
   }
 
   /** A frame that is not what it claims to be costs this connection, never the process. */
@@ -185,18 +204,18 @@ export class Session {
     this.phase = 'over';
     this.deadline.clear();
     this.heartbeat?.stop();
-    const name = was === 'connecting' ? 'connectFailed' : 'connectionLost';
-    this.handlers.onEnd(
-      this.end ??
-        closeOf(code) ??
-        refusedUpgrade(error) ?? {
-          code: 0,
-          name,
-          reason: error?.message ?? 'the server ended it',
-          reconnect: true,
-          error,
-        },
-    );
+    this.handlers.onEnd(this.end ?? closeOf(code) ?? refusal(error) ?? this.lost(was === 'connecting', error));
+  }
+
+  private lost(wasConnecting: boolean, error: Error | undefined): SessionEnd {
+    const why = error && wasConnecting ? new ConnectFailedError(this.settings.server, error) : error;
+    return {
+      code: 0,
+      name: wasConnecting ? 'connectFailed' : 'connectionLost',
+      reason: why?.message ?? 'the server ended it',
+      reconnect: true,
+      error: why,
+    };
   }
 }
 
@@ -207,9 +226,15 @@ function closeOf(code: number): SessionEnd | undefined {
   return { code, name, reason: 'the server ended it', reconnect: mayReconnect(code) };
 }
 
-function refusedUpgrade(error: Error | undefined): SessionEnd | undefined {
-  if (!(error instanceof UpgradeRefusedError)) return undefined;
-  return { code: 0, name: 'upgradeRefused', reason: error.message, reconnect: error.reconnect, error };
+/** What the other side of a connection that never opened is or says. */
+function refusal(error: Error | undefined): SessionEnd | undefined {
+  if (error instanceof UpgradeRefusedError) {
+    return { code: 0, name: 'upgradeRefused', reason: error.message, reconnect: error.reconnect, error };
+  }
+  if (error instanceof CertificateError) {
+    return { code: 0, name: 'certificateRefused', reason: error.message, reconnect: false, error };
+  }
+  return undefined;
 }
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

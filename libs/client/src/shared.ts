@@ -2,11 +2,13 @@
 export { addressOf, type Address, type Mode } from './address.js';
 export type { BackoffRange } from './backoff.js';
 export type { ClientEvents, ClientState, OfflineBatch } from './client-events.js';
-export type { Client } from './client.js';
+export type { Client, ConnectOptions } from './client.js';
 export { contentDigest } from './content-hash.js';
 export {
+  CertificateError,
   ClientClosedError,
   ClientIdInUseError,
+  ConnectFailedError,
   LoginRefusedError,
   OutboxFullError,
   RequestRefusedError,

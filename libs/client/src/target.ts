@@ -1,3 +1,5 @@
+import { checkClientId, checkIds, checkObject, checkString } from './checks.js';
+
 /** Whom a message is for. */
 export type Target = { user: string } | { group: string };
 
@@ -20,3 +22,13 @@ export function routeOf(target: Target): { chatType: 'userChat' | 'groupChat'; t
 
 /** `u:<user>` or `g:<group>`: within one of these, order is kept. */
 export const laneOfTarget = (target: Target): string => ('user' in target ? `u:${target.user}` : `g:${target.group}`);
+
+/** @throws TypeError that names the option */
+export function checkSendOptions(options: SendOptions): void {
+  checkObject('the options', options);
+  const { contenType, clientMsgID, sendTime, atToUserIDs } = options;
+  if (contenType !== undefined) checkString('contenType', contenType);
+  if (clientMsgID !== undefined) checkClientId(clientMsgID);
+  if (sendTime !== undefined) checkString('sendTime', sendTime);
+  if (atToUserIDs !== undefined) checkIds('atToUserIDs', atToUserIDs);
+}

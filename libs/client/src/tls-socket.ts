@@ -2,6 +2,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { ProtocolError, type Decoder, type ServerFrame } from '@huizhi/protocol/client';
 import type { Address } from './address.js';
+import { asCertificateError } from './certificates.js';
 import {
   END_GRACE_MS,
   MAX_BUFFERED_BYTES,
@@ -19,7 +20,7 @@ export interface Framing {
 /** Frames over TLS (or plain TCP when the address says so). */
 export function tlsTransport(address: Address, framing: Framing): Transport {
   const openEvent = address.tls === false ? 'connect' : 'secureConnect';
-  return (handlers) => new SocketConnection(dial(address), openEvent, framing, handlers);
+  return (handlers) => new SocketConnection(address, openEvent, framing, handlers);
 }
 
 function dial(address: Address): Socket {
@@ -44,16 +45,19 @@ class SocketConnection implements Connection {
   private corked = false;
   private grace: ReturnType<typeof setTimeout> | undefined;
 
+  private readonly socket: Socket;
+
   constructor(
-    private readonly socket: Socket,
+    address: Address,
     openEvent: 'connect' | 'secureConnect',
     private readonly framing: Framing,
     private readonly handlers: TransportHandlers,
   ) {
     this.decoder = framing.decoder();
+    const socket = (this.socket = dial(address));
     socket.setNoDelay(true);
     socket.on('data', (bytes: Uint8Array) => this.read(bytes));
-    socket.on('error', (error) => (this.error ??= error));
+    socket.on('error', (error) => (this.error ??= asCertificateError(address, error)));
     socket.once('close', () => this.closed());
     socket.once(openEvent, () => {
       this.opened = true;

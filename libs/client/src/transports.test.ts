@@ -136,7 +136,7 @@ describe('a WebSocket', () => {
     const client = harness.client();
     const errors: string[] = [];
     client.on('error', ({ message }) => errors.push(message));
-    await expect(client.connect()).rejects.toMatchObject({ name: 'ClientClosedError', why: 'upgradeRefused' });
+    await expect(client.connect()).rejects.toMatchObject({ name: 'UpgradeRefusedError', status: 403 });
     expect(errors).toEqual(['the server refused the WebSocket: HTTP status 403']);
     expect(client.state).toBe('closed');
   });
