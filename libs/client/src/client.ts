@@ -21,6 +21,7 @@ import type { Session, SessionEnd } from './session.js';
 import type { Store } from './store.js';
 import { checkSendOptions, laneOfTarget, routeOf, type SendOptions, type Target } from './target.js';
 import type { Platform } from './wake.js';
+import { watched } from './wire-watch.js';
 
 const DEFAULT_LIMITS = { frameBytes: 65_536, framesPerSecond: 50, unansweredSends: 16, window: 500, batchEntries: 200 };
 
@@ -29,7 +30,7 @@ const utf8 = new TextEncoder();
 export interface ConnectOptions {
   /** How long to wait for the login, milliseconds. */
   timeoutMs?: number;
-  /** Reject as soon as one attempt does not reach the server, for programs that somebody waits for. */
+  /** Reject as soon as one attempt ends without an answer to the login, for programs that a user waits for. */
   failFast?: boolean;
 }
 
@@ -91,7 +92,8 @@ export class Client {
       onHead: (head) => this.events.emit('head', head),
       onEnd: (end, wasOnline, reconnect) => this.ended(end, wasOnline, reconnect),
     };
-    const transport = options.transport ?? transportFor(this.settings.address);
+    const bare = options.transport ?? transportFor(this.settings.address);
+    const transport = options.wire ? watched(bare, options.wire) : bare;
     this.link = new Reconnector(this.settings, transport, handlers, wakeSignals);
   }
 
@@ -122,7 +124,8 @@ export class Client {
    * ClientClosedError. (A certificate that is refused after a login was accepted is tried again.)
    *
    * Rejects and goes on trying until the client is closed: RequestTimeoutError after `timeoutMs` (default 30 s; may be
-   * Infinity), whose `cause` is the last failure; with `failFast` ConnectFailedError as soon as the server is not reached once.
+   * Infinity), whose `cause` is the last failure; with `failFast` as soon as one
+   * attempt ends before the server has answered the login (ConnectFailedError, or what the token callback threw).
    */
   async connect({ timeoutMs = 30_000, failFast = false }: ConnectOptions = {}): Promise<void> {
     checkTimeout('timeoutMs', timeoutMs);
@@ -147,6 +150,25 @@ export class Client {
   /** The network is back: connects at once. */
   networkBack(): void {
     this.link.networkBack();
+  }
+
+  /**
+   * Withholds receipts: messages are stored and told as before, and for the server they stay undelivered. It delivers them again, after
+   * 10 s and then less often, and at each login; they are not told again. When the server's window (500 entries)
+   * is full it delivers no more and closes with `receiptOverdue` after 30 s. For applications that receipt only what a user
+   * has seen, and for demonstrations.
+   */
+  holdReceipts(): void {
+    this.receipts.hold(true);
+  }
+
+  /** Sends the receipts that were withheld on this connection, and from now on each as usual. */
+  releaseReceipts(): void {
+    this.receipts.hold(false);
+  }
+
+  get holdsReceipts(): boolean {
+    return this.receipts.isHeld;
   }
 
   /**

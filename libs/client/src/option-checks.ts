@@ -37,7 +37,7 @@ const boundNames: Record<keyof Bounds, true> = { outbox: true, inbox: true, requ
 /** @throws TypeError that names the option */
 export function checkOptions(options: ClientOptions): void {
   checkObject('the options', options);
-  const { address, user, deviceID, deviceType, versionCode, token, store, transport, observer } = options;
+  const { address, user, deviceID, deviceType, versionCode, token, store, transport, observer, wire } = options;
   if (typeof address !== 'string') checkAddress(address);
   checkId('user', user);
   checkId('deviceID', deviceID);
@@ -45,7 +45,7 @@ export function checkOptions(options: ClientOptions): void {
   if (versionCode !== undefined) checkInteger('versionCode', versionCode, 0, MAX_VERSION_CODE);
   if (typeof token !== 'function' && typeof token !== 'string') fail('token', 'a string or a function', token);
   if (store !== undefined) checkStore(store);
-  for (const [name, value] of Object.entries({ transport, observer })) {
+  for (const [name, value] of Object.entries({ transport, observer, wire })) {
     if (value !== undefined) checkFunction(name, value);
   }
   checkTimings(options.timings);

@@ -5,6 +5,7 @@ import type { Observer } from './observer.js';
 import { checkOptions } from './option-checks.js';
 import type { Store } from './store.js';
 import type { Transport } from './transport.js';
+import type { WireObserver } from './wire-watch.js';
 
 export interface ClientOptions {
   /** Where the server is: a URL (see {@link addressOf}), or what it would say. */
@@ -26,6 +27,8 @@ export interface ClientOptions {
   transport?: Transport;
   /** Told everything that happened, for the history checker. Must be quick; what it throws is swallowed. */
   observer?: Observer;
+  /** Told every frame that is sent and received, for tools that show the wire. Costs time for each. */
+  wire?: WireObserver;
   timings?: Partial<Timings>;
   bounds?: Partial<Bounds>;
 }

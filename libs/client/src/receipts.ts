@@ -13,6 +13,7 @@ export class Receipts {
   private confirmed = 0;
   private again = false;
   private ids = new Set<string>();
+  private held = false;
   private collect: ReturnType<typeof setTimeout> | undefined;
   private repeat: ReturnType<typeof setTimeout> | undefined;
 
@@ -36,7 +37,7 @@ export class Receipts {
 
   oweById(messageID: string): void {
     this.ids.add(messageID);
-    if (this.ids.size >= MAX_IDS) this.flush();
+    if (this.ids.size >= MAX_IDS && !this.held) this.flush();
     else this.schedule();
   }
 
@@ -47,10 +48,21 @@ export class Receipts {
     this.repeat = undefined;
   }
 
+  /** While held nothing is sent; what is owed goes out when the hold ends. */
+  hold(held: boolean): void {
+    this.held = held;
+    if (!held) this.flush();
+  }
+
+  get isHeld(): boolean {
+    return this.held;
+  }
+
   /** Says at once what is owed. */
   flush(): void {
     clearTimeout(this.collect);
     this.collect = undefined;
+    if (this.held) return;
     const receipt: Receipt = { messageType: 'receipt' };
     if (this.upTo > this.said || this.again) receipt.upTo = this.upTo;
     if (this.ids.size > 0) receipt.messageIDs = [...this.ids];

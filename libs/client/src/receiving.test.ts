@@ -179,6 +179,53 @@ test('a receipt is said until it is confirmed', async () => {
   expect(confirmed).toEqual([1]);
 });
 
+test('receipts that are held are not sent, not even at the end, and messages are told as before', async () => {
+  const [client, first] = await harness.online();
+  const messages = collect(client);
+  client.holdReceipts();
+  expect(client.holdsReceipts).toBe(true);
+  first.send(delivery(1));
+  first.send(delivery(2, { inboxSeq: undefined }));
+  await until('the messages', () => messages.length === 2);
+  // A request is answered after whatever was sent before it.
+  const page = client.history({ user: 'bob' }).catch(() => undefined);
+  await first.nextOf('history');
+  await client.close();
+  await Promise.all([page, first.closed]);
+  expect(first.seen.filter(({ messageType }) => messageType === 'receipt')).toEqual([]);
+});
+
+test('receipts that were held are sent when the hold ends', async () => {
+  const [client, peer] = await harness.online();
+  const messages = collect(client);
+  client.holdReceipts();
+  peer.send([delivery(1), delivery(2)]);
+  await until('the messages', () => messages.length === 2);
+  client.releaseReceipts();
+  expect(client.holdsReceipts).toBe(false);
+  expect(await peer.nextOf('receipt')).toEqual({ messageType: 'receipt', upTo: 2 });
+  peer.send(delivery(3));
+  expect(await peer.nextOf('receipt')).toEqual({ messageType: 'receipt', upTo: 3 });
+});
+
+test('the wire observer is told every frame in order, with the token of the login masked', async () => {
+  const frames: string[] = [];
+  const [client, peer] = await harness.online({
+    token: 'a-secret',
+    wire: ({ direction, json }) => {
+      frames.push(`${direction} ${json}`);
+      throw new Error('an observer has no say');
+    },
+  });
+  const { receipt } = client.sendText({ user: 'bob' }, 'my "token" is here');
+  peer.accept(await peer.nextOf('normal'), 1);
+  await receipt;
+  expect(frames.map((frame) => frame.split(' ', 1)[0])).toEqual(['sent', 'received', 'sent', 'received']);
+  expect(frames[0]).toContain('"token":"***"');
+  expect(frames[2]).toContain('my \\"token\\" is here');
+  expect(frames.join()).not.toContain('a-secret');
+});
+
 test('what has no inboxSeq is receipted by id', async () => {
   const [, peer] = await harness.online();
   peer.send(delivery(1, { inboxSeq: undefined, messageID: '4096' }));

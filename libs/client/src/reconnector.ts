@@ -9,7 +9,7 @@ import {
   RequestTimeoutError,
 } from './errors.js';
 import type { Settings } from './options.js';
-import { Session, UNREACHED, type SessionEnd } from './session.js';
+import { Session, type SessionEnd } from './session.js';
 import type { Transport } from './transport.js';
 import type { WakeSignals } from './wake.js';
 
@@ -194,7 +194,7 @@ export class Reconnector {
     this.handlers.onEnd(mayTry ? { ...end, reconnect: true } : end, onlineSince !== undefined, reconnect);
     this.handlers.onState(this.state);
     if (!reconnect) this.rejectAll(finalError(end));
-    else if (UNREACHED.includes(end.name)) this.rejectFailFast(end);
+    else if (end.code === 0 && onlineSince === undefined) this.rejectFailFast(end);
     for (const closer of this.closers.splice(0)) closer();
   }
 

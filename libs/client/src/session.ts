@@ -26,9 +26,6 @@ export interface SessionEnd {
   upgradeURL?: string;
 }
 
-/** What a session ends with when the server was not reached. */
-export const UNREACHED = ['connectFailed', 'connectTimeout'];
-
 export interface SessionHandlers {
   onLoggingIn(): void;
   onOnline(receipt: LoginReceipt): void;
@@ -212,7 +209,7 @@ export class Session {
     return {
       code: 0,
       name: wasConnecting ? 'connectFailed' : 'connectionLost',
-      reason: why?.message ?? 'the server ended it',
+      reason: why?.message ?? 'the server ended the connection',
       reconnect: true,
       error: why,
     };

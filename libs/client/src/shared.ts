@@ -26,3 +26,4 @@ export { seen } from './seen.js';
 export type { Store, Unsettled, UnsettledStore } from './store.js';
 export type { SendOptions, Target } from './target.js';
 export type { Connection, Transport, TransportFor, TransportHandlers } from './transport.js';
+export type { WireFrame, WireObserver } from './wire-watch.js';

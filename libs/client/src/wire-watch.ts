@@ -1,0 +1,46 @@
+import type { ServerFrame } from '@huizhi/protocol/client';
+import type { Transport } from './transport.js';
+
+/** A frame as it travels, for tools that show the wire. */
+export interface WireFrame {
+  direction: 'sent' | 'received';
+  /** JSON; the token of a login is masked. */
+  json: string;
+}
+
+export type WireObserver = (frame: WireFrame) => void;
+
+/** The same transport, of which `observer` is told every frame. What the observer throws is swallowed. */
+export const watched =
+  (transport: Transport, observer: WireObserver): Transport =>
+  ({ onOpen, onFrame, onClose }) => {
+    const tell = (frame: WireFrame): void => {
+      try {
+        observer(frame);
+      } catch {
+        // An observer has no influence on the connection.
+      }
+    };
+    const connection = transport({
+      onOpen,
+      onFrame: (frame: ServerFrame) => {
+        tell({ direction: 'received', json: JSON.stringify(frame) });
+        onFrame(frame);
+      },
+      onClose,
+    });
+    return {
+      send: (json) => {
+        tell({ direction: 'sent', json: masked(json) });
+        connection.send(json);
+      },
+      end: () => connection.end(),
+      destroy: () => connection.destroy(),
+    };
+  };
+
+/** Only a login has a token of its own; elsewhere the word is part of what a user wrote. */
+function masked(json: string): string {
+  if (!json.startsWith('{"messageType":"login"')) return json;
+  return JSON.stringify({ ...(JSON.parse(json) as object), token: '***' });
+}
