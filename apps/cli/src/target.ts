@@ -70,13 +70,19 @@ function localPort(data: string): number {
 }
 
 function localState(data: string, option: string): LocalState {
-  return JSON.parse(read(join(data, 'state.json'), option)) as LocalState;
+  const file = join(data, 'state.json');
+  try {
+    return JSON.parse(read(file, option)) as LocalState;
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new Error(`${file} is not JSON: see --data, or give ${option}`, { cause });
+  }
 }
 
 function read(file: string, option: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (cause) {
-    throw new Error(`cannot read ${file}: start \`hz up\` first, or give ${option}`, { cause });
+    throw new Error(`cannot read ${file}: start \`hz up\` first, or see --data and ${option}`, { cause });
   }
 }

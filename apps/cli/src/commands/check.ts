@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { checkFiles, describeVerdict } from '../check/check-files.js';
+import { explain } from '../explain.js';
 
 /** `hz check <log...>`: what the logs of a run say about the promises. Exit code 1 when one was broken. */
 export function checkCommand(): Command {
@@ -12,7 +13,7 @@ export function checkCommand(): Command {
         for (const line of describeVerdict(verdict)) process.stdout.write(`${line}\n`);
         process.exitCode = verdict.total === 0 ? 0 : 1;
       } catch (error) {
-        command.error(error instanceof Error ? error.message : String(error));
+        command.error(explain(error));
       }
     });
 }

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { runDemo } from '../demo/run-demo.js';
+import { explain } from '../explain.js';
 import { targetFrom, withTarget, type TargetOptions } from '../target.js';
 
 interface DemoOptions extends TargetOptions {
@@ -18,7 +19,7 @@ export function demoCommand(): Command {
         );
         if (failed > 0) process.exitCode = 1;
       } catch (error) {
-        command.error(error instanceof Error ? error.message : String(error));
+        command.error(explain(error));
       }
     });
 }

@@ -1,4 +1,5 @@
 import type { Mode } from '@huizhi/client';
+import { isHopeless } from '../explain.js';
 import { Stage, type Step } from './stage.js';
 import { bothReceipts } from './steps/both-receipts.js';
 import { login } from './steps/login.js';
@@ -25,6 +26,7 @@ const steps: readonly Step[] = [login, textBothWays, bothReceipts, resendIsIdemp
 /**
  * A conversation on a running system. Every step checks what it claims, with users of its own, so that it can be run
  * again on the same data; it says `step ok <name>` or `step failed <name>: why`, within ten seconds or so.
+ * @throws what the client throws when the system cannot be reached or refuses the login: no step could succeed then
  */
 export async function runDemo(
   target: DemoTarget,
@@ -38,6 +40,7 @@ export async function runDemo(
       counts.ok++;
       print(`step ok ${step.name}`);
     } catch (error) {
+      if (isHopeless(error)) throw error;
       counts.failed++;
       print(`step failed ${step.name}: ${error instanceof Error ? error.message : String(error)}`);
     } finally {

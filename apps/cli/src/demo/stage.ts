@@ -34,7 +34,7 @@ export class Stage {
   async device(user: string, deviceID: string, options: Partial<ClientOptions> = {}): Promise<Device> {
     const device = new Device(this.target, user, deviceID, () => this.changed(), options);
     this.devices.push(device);
-    await device.client.connect({ timeoutMs: this.left });
+    await device.client.connect({ timeoutMs: this.left, failFast: true });
     return device;
   }
 

@@ -1,0 +1,113 @@
+import { certificateFor, Constellation, freePort, projectRoot } from '@huizhi/constellation';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** The command `hz` as it is built, run by hand and by mistake. */
+const HZ = join(projectRoot(), 'dist/apps/cli/src/main.js');
+/** How much longer than Node itself `hz --help` may take. */
+const HELP_MS = 300;
+/** "At once" on a machine that is busy with other tests; the waits that were there took 10 s each. */
+const SOON_MS = 8_000;
+
+interface Ran {
+  code: number;
+  out: string;
+  err: string;
+  ms: number;
+}
+
+let system: Constellation;
+let folder: string;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'huizhi-hz-'));
+  system = await Constellation.start();
+}, 120_000);
+afterAll(async () => {
+  await system?.stop();
+  rmSync(folder, { recursive: true, force: true });
+}, 60_000);
+
+function node(args: readonly string[]): Promise<Ran> {
+  const start = performance.now();
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, args, { timeout: 60_000 }, (_error, out, err) => {
+      resolve({ code: child.exitCode ?? -1, out, err, ms: performance.now() - start });
+    });
+  });
+}
+
+const hz = (...args: string[]): Promise<Ran> => node([HZ, ...args]);
+
+test('hz --help says what there is, within 300 ms of the start of Node', async () => {
+  const differences: number[] = [];
+  // In turn, so that what else the machine does slows both.
+  for (let n = 0; n < 7; n++) {
+    const bare = await node(['-e', '0']);
+    const help = await hz('--help');
+    expect(help.code).toBe(0);
+    expect(help.out).toMatch(/up[^]*demo[^]*chat <user>[^]*token <user>[^]*revoke <user>[^]*bench[^]*check[^]*fuzz/);
+    differences.push(help.ms - bare.ms);
+  }
+  expect(differences.sort((a, b) => a - b)[3]).toBeLessThan(HELP_MS);
+});
+
+describe('hz ends with code 1 and says what to change, when', () => {
+  test.each<[string, string[], RegExp]>([
+    ['it is given nothing', [], /Usage: hz[^]*Commands:/],
+    ['the command is unknown', ['chatt'], /unknown command 'chatt'[^]*Did you mean chat\?[^]*--help/],
+    ['an option is unknown', ['demo', '--prot', '1'], /unknown option '--prot'[^]*Did you mean --port\?[^]*--help/],
+    ['an option has no value', ['demo', '--port'], /option '--port <port>' argument missing/],
+    ['chat has no user', ['chat'], /missing required argument 'user'[^]*--help/],
+    ['the port is no number', ['demo', '--data', '/nowhere', '--port', 'x'], /--port: must be between 1 and 65535/],
+    ['the mode is unknown', ['demo', '--mode', 'udp'], /--mode.*Allowed choices are lines, frames, websocket/],
+    ['nothing has run here', ['demo', '--data', '/nowhere'], /cannot read \/nowhere\/state\.json: .*--data and --port/],
+    ['there is no secret', ['token', 'alice', '--data', '/nowhere'], /\/nowhere.*--token-secret-file/],
+    ['the bus is no URL', ['revoke', 'alice', '--nats', 'nowhere'], /--nats: must be a URL/],
+    ['a log is not there', ['check', '/nowhere/log'], /\/nowhere\/log/],
+    ['a duration is no number', ['fuzz', '--minutes', '-1'], /--minutes.*must be a number above 0/],
+    ['a mode of the bench is unknown', ['bench', 'nonsense'], /nonsense is no mode/],
+  ])('%s', async (_, args, text) => {
+    const { code, err } = await hz(...args);
+    expect(err).toMatch(text);
+    expect(err).not.toMatch(/\n +at /);
+    expect(code).toBe(1);
+  });
+});
+
+describe.each(['demo', 'chat'])('hz %s ends soon with code 1, when', (name) => {
+  const run = async (...more: string[]): Promise<Ran> => {
+    const { host, port } = system.address;
+    const user = name === 'chat' ? ['alice'] : [];
+    return hz(name, ...user, '--data', system.dataDir, '--host', host, '--port', String(port), ...more);
+  };
+  const expectError = ({ code, err, ms }: Ran, text: RegExp): void => {
+    expect(err).toMatch(text);
+    expect(code).toBe(1);
+    expect(ms).toBeLessThan(SOON_MS);
+  };
+
+  test('nothing listens at the port', async () => {
+    const port = await freePort();
+    const text = new RegExp(`cannot connect to 127.0.0.1:${port}: connection refused[^]*--port`);
+    expectError(await run('--port', String(port)), text);
+  });
+
+  test('the certificate is of another authority', async () => {
+    const { certFile } = await certificateFor(join(folder, name));
+    expectError(await run('--ca', certFile), /certificate of 127\.0\.0\.1:\d+ is not accepted[^]*--ca/);
+  });
+
+  test('the secret is another', async () => {
+    const file = join(folder, 'secret');
+    writeFileSync(file, 'another secret that is long enough for HS256\n');
+    expectError(await run('--token-secret-file', file), /badToken[^]*--token-secret-file/);
+  });
+
+  test('the port speaks TLS and the command does not', async () => {
+    expectError(await run('--no-tls'), /cannot connect to[^]*--no-tls/);
+  });
+});
