@@ -1,5 +1,5 @@
 import { serverUrlProblem, type CommandName, type ControlCommands } from '@huizhi/protocol';
-import type { BusCredentials } from '@huizhi/runtime';
+import { Bus, ControlClient, credentialsProblems, silentLogger, type BusCredentials } from '@huizhi/runtime';
 import { randomUUID } from 'node:crypto';
 
 const CONNECT_MS = 5_000;
@@ -19,8 +19,6 @@ export async function controlRequest<Name extends CommandName>(
     const problem = serverUrlProblem(one.trim(), ['nats', 'tls'], true);
     if (problem !== undefined) throw new Error(`the URL of the bus (--nats, NATS_URL) ${problem}`);
   }
-  // Loaded here: no other command of `hz` needs it, and it takes long.
-  const { Bus, ControlClient, credentialsProblems, silentLogger } = await import('@huizhi/runtime');
   const [wrong] = credentialsProblems(credentials);
   if (wrong) throw new Error(`${wrong.variable}: ${wrong.problem}`);
   const bus = Bus.connect({ service: 'admin', ...credentials, name: `hz-${randomUUID()}`, log: silentLogger });

@@ -2,7 +2,6 @@ import { projectRoot } from '@huizhi/constellation';
 import { Command, Option } from 'commander';
 import { join } from 'node:path';
 import { busFromEnvironment } from '../bus.config.js';
-import { controlRequest } from '../control.js';
 import { busOf } from '../target.js';
 import { userID } from '../user-id.js';
 
@@ -27,6 +26,8 @@ export function revokeCommand(): Command {
     .addOption(new Option('--nats-nkey <file>', 'file with the seed of an NKey for it').env('NATS_NKEY_FILE'))
     .action(async (user: string, options: RevokeOptions, command: Command) => {
       try {
+        // Loaded when it is needed: the runtime takes long, and no other command of `hz` uses it.
+        const { controlRequest } = await import('../control.js');
         const { natsCreds: credsFile, natsNkey: nkeyFile } = options;
         const nats = options.nats ?? busFromEnvironment();
         const url = busOf({ ...options, ...(nats === undefined ? {} : { nats }) });
