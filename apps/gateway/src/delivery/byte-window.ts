@@ -7,7 +7,7 @@ export const REPEAT_BYTES = 32 * 1024;
 /** A batch is written when so much room is free: otherwise each receipt would fetch a batch of one entry. */
 const BATCH_ROOM = LEAST_BYTES / 2;
 /** A batch takes at most this part of the window, so that its receipts show in time how quick the link is. */
-const BATCH_PART = 1 / 4;
+const BATCH_PART = 1 / 2;
 /** How much longer than the quickest receipt a receipt may take before the window becomes narrower, ms. */
 const QUEUEING_MS = 2_000;
 /** Every link is assumed to carry at least this much: half of the slowest one that is served well. */
@@ -88,7 +88,7 @@ export class ByteWindow {
     this.othersUntil = Math.max(this.othersUntil, now) + bytes / BYTES_PER_MS;
   }
 
-  /** Deliveries wait for room in the window. */
+  /** Deliveries wait for room in the window, or it makes their batches small. */
   limits(): void {
     this.limitedTo = this.written;
   }

@@ -77,9 +77,13 @@ export class Pump implements Duty {
     const { inbox, connection } = session;
     if (session.state !== 'open' || !inbox.isBehind || connection.isCrowded) return false;
     const now = this.now();
-    if (inbox.isRepeating || now >= inbox.bytes.batchAt) return true;
-    inbox.heldBack(now);
-    return false;
+    if (inbox.isRepeating) return true;
+    if (now < inbox.bytes.batchAt) {
+      inbox.heldBack(now);
+      return false;
+    }
+    if (inbox.bytes.batchBytes(now) < this.settings.BATCH_BYTES) inbox.bytes.limits();
+    return true;
   }
 
   private async run(session: Session): Promise<void> {
