@@ -25,7 +25,9 @@ export async function controlRequest<Name extends CommandName>(
   try {
     await bus.ready(CONNECT_MS).catch((cause: unknown) => {
       // Never the URL: it may hold a password.
-      throw new Error(`cannot reach the bus (${bus.problem}): is the system running, and is the URL right (--nats)?`, { cause });
+      throw new Error(`cannot reach the bus (${bus.problem}): is the system running, and is the URL right (--nats)?`, {
+        cause,
+      });
     });
     return await new ControlClient(bus).request(command, data, { timeoutMs: ANSWER_MS, attempts: 1 });
   } finally {

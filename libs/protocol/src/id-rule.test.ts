@@ -8,7 +8,8 @@ interface IdRow {
   id: string;
   problem?: string;
 }
-const rows = (JSON.parse(readFileSync(new URL('../fixtures/ids.json', import.meta.url), 'utf8')) as { rows: IdRow[] }).rows;
+const rows = (JSON.parse(readFileSync(new URL('../fixtures/ids.json', import.meta.url), 'utf8')) as { rows: IdRow[] })
+  .rows;
 const PATTERN = new RegExp(ID_PATTERN, 'u');
 
 test.each(rows)('an id: $name', ({ id, problem }) => {
