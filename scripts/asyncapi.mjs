@@ -21,68 +21,20 @@ const CORRELATION = {
 };
 
 const SUMMARIES = {
-  client: {
-    login: 'The first frame. A first frame with `versionCode` and `fromUserID` is one without `messageType` too.',
-    normal: 'A message to a user or a group.',
-    createGroup: 'Makes a group. Its first message is a tip to every member.',
-    receipt: 'What the device has stored of what was delivered to it.',
-    history: 'A page of a conversation by `seq`.',
-    beat: 'A heartbeat: the only frame without `messageType` besides the login.',
-  },
-  server: {
-    loginReceipt: 'The session is open (`code` 0), or why it is not; then a close follows.',
-    normalReceipt: 'The message is durable.',
-    invalidReceipt: 'The message is not stored and will not be.',
-    error: 'About a message or request when it echoes its id. `temporary`: the outcome is open, send it again.',
-    close: 'The last frame; `reconnect` says what to do next.',
-    receiptConfirm: 'Everything up to `inboxSeq` is stored as receipted and is never delivered to this device again.',
-    normal: 'A message for this device. It owes a receipt.',
-    historyReceipt: 'A page of history. It owes no receipt.',
-    beat: 'The answer to a heartbeat, with the head of the inbox.',
-    batch: 'An offline batch: messages in `inboxSeq` order, in one frame. Version 1 gets them one by one.',
-  },
+  loginReceipt: 'The session is open (`code` 0), or why it is not; then a close follows.',
+  normalReceipt: 'The message is durable.',
+  invalidReceipt: 'The message is not stored and will not be.',
+  error: 'About a message or request when it echoes its id. `temporary`: the outcome is open, send it again.',
+  close: 'The last frame; `reconnect` says what to do next.',
+  receiptConfirm: 'Everything up to `inboxSeq` is stored as receipted and is never delivered to this device again.',
+  normal: 'A message for this device. The device owes a receipt for it.',
+  historyReceipt: 'A page of history. It needs no receipt.',
+  beat: 'The answer to a heartbeat, with the head of the inbox.',
+  batch: 'An offline batch: messages in `inboxSeq` order, in one frame. Version 1 gets them one by one.',
 };
 
-/** Every command with what may answer it, and what the server says unasked. */
-const SEND_ANSWERS = ['server.normalReceipt', 'server.invalidReceipt', 'server.error'];
-
-const OPERATIONS = {
-  login: {
-    action: 'receive',
-    summary: 'Opens the session of a device.',
-    messages: ['client.login'],
-    answers: ['server.loginReceipt'],
-  },
-  send: {
-    action: 'receive',
-    summary: 'Answered once per time it is sent, in no promised order.',
-    messages: ['client.normal'],
-    answers: SEND_ANSWERS,
-  },
-  createGroup: {
-    action: 'receive',
-    summary: 'Answered like a message, with the `groupID`.',
-    messages: ['client.createGroup'],
-    answers: SEND_ANSWERS,
-  },
-  history: {
-    action: 'receive',
-    summary: 'Reads a page; at most four at a time.',
-    messages: ['client.history'],
-    answers: ['server.historyReceipt', 'server.error'],
-  },
-  receipt: {
-    action: 'receive',
-    summary: 'Confirmed once it is stored; one confirm may answer many receipts.',
-    messages: ['client.receipt'],
-    answers: ['server.receiptConfirm'],
-  },
-  heartbeat: {
-    action: 'receive',
-    summary: 'Every `heartbeat` seconds of the login receipt.',
-    messages: ['client.beat'],
-    answers: ['server.beat'],
-  },
+/** What the server sends without being asked. Client commands describe themselves: `clientCommands`. */
+const SERVER_OPERATIONS = {
   deliver: {
     action: 'send',
     summary: 'In `inboxSeq` order, and again until it is receipted.',
@@ -96,6 +48,20 @@ const OPERATIONS = {
   },
   close: { action: 'send', summary: 'Says why the server ends the connection.', messages: ['server.close'] },
 };
+
+/** One operation per client command, then those of the server. */
+function operationsOf(clientCommands) {
+  const ofClient = clientCommands.map(({ type, operation = type, usage, answers }) => [
+    operation,
+    {
+      action: 'receive',
+      summary: usage,
+      messages: [`client.${type}`],
+      answers: answers.map((name) => `server.${name}`),
+    },
+  ]);
+  return { ...Object.fromEntries(ofClient), ...SERVER_OPERATIONS };
+}
 
 const HOST = 'im.example.org:4433';
 
@@ -139,12 +105,12 @@ function examplesOf({ up, down }) {
 
 const isShort = ({ frame }) => JSON.stringify(frame).length < 1000;
 
-function messageOf(side, name, schema, examples) {
+function messageOf({ side, name, schema, summary }, examples) {
   const field = Object.keys(CORRELATION).find((one) => schema.properties?.[one]);
   return {
     name: schema.properties?.messageType?.const ?? name,
     title: `${capital(name)} (from the ${side})`,
-    summary: SUMMARIES[side][name],
+    summary,
     contentType: 'application/json',
     ...(field && { correlationId: { location: `$message.payload#/${field}`, description: CORRELATION[field] } }),
     payload: { $ref: `#/components/schemas/${side}.${name}` },
@@ -170,15 +136,18 @@ const mapped = (object, change) =>
  * @param vectors `{up, down}`: the rows of the golden vectors of frames
  */
 export function asyncapiOf(protocol, vectors) {
-  const { upSchemas, downSchemas, errorTable, closeTable, mayReconnect, PROTOCOL_VERSION } = protocol;
+  const { clientCommands, upSchemas, downSchemas, errorTable, closeTable, mayReconnect, PROTOCOL_VERSION } = protocol;
   const examples = examplesOf(vectors);
   const batch = { type: 'array', minItems: 1, items: downSchemas.normal };
   const sides = { client: upSchemas, server: { ...downSchemas, batch } };
   const each = Object.entries(sides).flatMap(([side, schemas]) =>
-    Object.entries(schemas).map(([name, schema]) => ({ key: `${side}.${name}`, side, name, schema })),
+    Object.entries(schemas).map(([name, schema]) => {
+      const summary = side === 'server' ? SUMMARIES[name] : clientCommands.find(({ type }) => type === name).summary;
+      return { key: `${side}.${name}`, side, name, schema, summary };
+    }),
   );
-  const without = each.filter(({ side, name }) => !SUMMARIES[side][name]).map(({ key }) => key);
-  if (without.length > 0) throw new Error(`scripts/asyncapi.mjs has no words for: ${without.join(', ')}`);
+  const without = each.filter(({ summary }) => !summary).map(({ key }) => key);
+  if (without.length > 0) throw new Error(`scripts/asyncapi.mjs has no summary for: ${without.join(', ')}`);
   return {
     asyncapi: '3.0.0',
     info: {
@@ -201,11 +170,9 @@ export function asyncapiOf(protocol, vectors) {
         messages: Object.fromEntries(each.map(({ key }) => [key, { $ref: `#/components/messages/${key}` }])),
       },
     },
-    operations: mapped(OPERATIONS, (_, one) => operation(one)),
+    operations: mapped(operationsOf(clientCommands), (_, one) => operation(one)),
     components: {
-      messages: Object.fromEntries(
-        each.map(({ key, side, name, schema }) => [key, messageOf(side, name, schema, examples[side])]),
-      ),
+      messages: Object.fromEntries(each.map((one) => [one.key, messageOf(one, examples[one.side])])),
       schemas: Object.fromEntries(each.map(({ key, schema }) => [key, plain(schema, downSchemas.normal)])),
     },
     'x-errors': mapped(errorTable, (_, { code, temporary, meaning }) => ({ code, temporary, meaning })),

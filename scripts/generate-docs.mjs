@@ -12,7 +12,7 @@ import { asyncapiOf } from './asyncapi.mjs';
 import { benchRows, benchSvg, savedResults } from './bench-plot.mjs';
 
 const root = join(import.meta.dirname, '..');
-const DOCUMENTS = ['docs/protocol.md', 'docs/operations.md', 'bench/README.md'];
+const DOCUMENTS = ['docs/protocol.md', 'docs/operations.md', 'docs/security-controls.md', 'bench/README.md'];
 const ASYNCAPI = 'docs/asyncapi.json';
 const PLOT = 'docs/bench.svg';
 const NATS_CONF = 'k8s/base/nats.conf';
@@ -43,6 +43,18 @@ const closes = ({ closeTable, mayReconnect }) =>
       code(name),
       mayReconnect(row.code) ? 'yes' : 'no',
       row.meaning,
+    ]),
+  );
+
+const commands = ({ clientCommands }) =>
+  table(
+    ['command', 'class', 'rate limit', 'answers', 'allowed for'],
+    clientCommands.map(({ type, class: kind, rate, answers, authority }) => [
+      code(type),
+      kind,
+      rate === 'quiet' ? 'receipts and heartbeats' : 'frames',
+      answers.map(code).join(', '),
+      authority,
     ]),
   );
 
@@ -118,6 +130,7 @@ async function contentOf(region, protocol, names) {
   if (kind === 'errors') return errors(protocol);
   if (kind === 'closes') return closes(protocol);
   if (kind === 'types') return types(names);
+  if (kind === 'commands') return commands(protocol);
   if (kind === 'up' && protocol.upSchemas[argument]) return fields(protocol.upSchemas[argument], names);
   if (kind === 'down' && protocol.downSchemas[argument]) return fields(protocol.downSchemas[argument], names);
   if (kind === 'bench') return benchTable();

@@ -59,7 +59,7 @@ test('pages that nobody answers end at their time-out, as unavailable for now, a
   alice.send(...four.map((requestID) => ({ ...ask, requestID })));
   const pages = await Promise.all(four.map((requestID) => alice.frame({ requestID })));
   const tookMs = performance.now() - begun;
-  const reason = 'history cannot be read just now';
+  const reason = 'this cannot be read just now';
   for (const page of pages) expect(page).toMatchObject({ name: 'unavailable', temporary: true, reason });
   // A timer may fire a moment early; between two attempts there is a pause.
   expect(tookMs).toBeGreaterThan(TIMEOUT_MS * 0.9);

@@ -147,6 +147,8 @@ export const downSchemas = {
   beat: BeatReply,
 };
 
+export type DownName = keyof typeof downSchemas;
+
 export type Down =
   | LoginReceipt
   | NormalReceipt

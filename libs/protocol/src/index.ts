@@ -26,7 +26,19 @@ export * from './frames.js';
 export * from './ids.js';
 export { serverUrlOf, serverUrlProblem, type ServerParts } from './server-url.js';
 export { idBytes, idProblem, isUserID, MAX_ID_LENGTH } from './id-rule.js';
-export { targetOf, readUp, upSchemas, type Up } from './up.js';
+export {
+  clientCommands,
+  commandOf,
+  isQuiet,
+  readUp,
+  upSchemas,
+  type CommandType,
+  type FrameOf,
+  type TypeOf,
+  type Up,
+} from './up.js';
+export type { Command, CommandClass } from './up/command.js';
+export { targetOf } from './up/target.js';
 export type { Chat } from './up/chat.js';
 export type { CreateGroup } from './up/create-group.js';
 export type { Heartbeat } from './up/heartbeat.js';

@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { ProtocolError } from './errors.js';
-import { readUp, targetOf, upSchemas } from './up.js';
+import { readUp, upSchemas } from './up.js';
+import { targetOf } from './up/target.js';
 
 const chat = {
   messageType: 'normal',

@@ -1,81 +1,80 @@
+import type { Static } from 'typebox';
 import { ProtocolError } from './errors.js';
 import { frameReader, own } from './schema.js';
-import { Chat, RESERVED_KINDS } from './up/chat.js';
-import { CreateGroup } from './up/create-group.js';
-import { Heartbeat } from './up/heartbeat.js';
-import { History } from './up/history.js';
-import { Login } from './up/login.js';
-import { Receipt } from './up/receipt.js';
+import { chat } from './up/chat.js';
+import type { Command, CommandClass } from './up/command.js';
+import { createGroup } from './up/create-group.js';
+import { heartbeat } from './up/heartbeat.js';
+import { history } from './up/history.js';
+import { login } from './up/login.js';
+import { receipt } from './up/receipt.js';
 
-/** Everything a client may send. With `down.ts` this is the whole client protocol on two pages. */
-export const upSchemas = {
-  login: Login,
-  normal: Chat,
-  createGroup: CreateGroup,
-  receipt: Receipt,
-  history: History,
-  beat: Heartbeat,
+/** Every client command. With `down.ts` this is the whole client protocol on two pages. */
+export const clientCommands = [login, chat, createGroup, receipt, history, heartbeat] as const;
+
+type ClientCommand = (typeof clientCommands)[number];
+type Definitions = { readonly [C in ClientCommand as C['type']]: C };
+
+export type CommandType = keyof Definitions;
+/** The types of one class of commands. */
+export type TypeOf<Class extends CommandClass> = Extract<ClientCommand, { readonly class: Class }>['type'];
+/** The fields of a command, as read. */
+export type FrameOf<Type extends CommandType> = Static<Definitions[Type]['schema']>;
+
+/** A frame that was read: which command it is, and its fields. */
+export type Up = { [Type in CommandType]: { readonly type: Type; readonly frame: FrameOf<Type> } }[CommandType];
+
+/** The definitions without their literal types. */
+const definitions = clientCommands as unknown as readonly Command[];
+
+const byType = <Value>(value: (definition: Command) => Value): Record<string, Value> =>
+  Object.fromEntries(definitions.map((definition) => [definition.type, value(definition)]));
+
+/** The definitions by type. */
+export const commandOf = byType((definition) => definition) as unknown as Definitions;
+
+/** The schema of each command. */
+export const upSchemas = byType(({ schema }) => schema) as unknown as {
+  readonly [Type in CommandType]: Definitions[Type]['schema'];
 };
 
-export type Up =
-  | { type: 'login'; frame: Login }
-  | { type: 'normal'; frame: Chat }
-  | { type: 'createGroup'; frame: CreateGroup }
-  | { type: 'receipt'; frame: Receipt }
-  | { type: 'history'; frame: History }
-  | { type: 'beat'; frame: Heartbeat };
+type Reader = (raw: Record<string, unknown>) => Up;
 
-const readLogin = frameReader(Login);
-const readChat = frameReader(Chat);
-const readCreateGroup = frameReader(CreateGroup);
-const readReceipt = frameReader(Receipt);
-const readHistory = frameReader(History);
-const readHeartbeat = frameReader(Heartbeat);
+function readerOf({ type, schema, check }: Command): Reader {
+  const read = frameReader(schema);
+  return (raw) => {
+    const frame = read(raw);
+    check?.(frame);
+    return { type, frame } as unknown as Up;
+  };
+}
+
+const readers = byType(readerOf) as Record<CommandType, Reader>;
+const withMessageType = definitions.filter(({ untyped }) => untyped === undefined);
+/** Readers by `messageType`. */
+const typed = new Map<unknown, Reader>(withMessageType.map(({ type }) => [type, readers[type as CommandType]]));
+/** Every `messageType` of the rate limit of receipts and heartbeats; a heartbeat has none. */
+const quiet = new Set<unknown>(withMessageType.filter(({ rate }) => rate === 'quiet').map(({ type }) => type));
+
+/** Whether a decoded frame counts against the rate limit of receipts and heartbeats. Its fields are not checked yet. */
+export const isQuiet = ({ messageType }: Record<string, unknown>): boolean =>
+  messageType === undefined || messageType === null || quiet.has(messageType);
 
 /**
- * The frame a decoded object is.
+ * The command that a decoded object is.
  * @param first whether nothing came before on this connection: only then is an object without `messageType` a login
  * @throws ProtocolError `badField` or `unsupported`
  */
 export function readUp(raw: Record<string, unknown>, first: boolean): Up {
-  switch (own(raw, 'messageType')) {
-    case undefined:
-      if (first && own(raw, 'versionCode') !== undefined && own(raw, 'fromUserID') !== undefined)
-        return { type: 'login', frame: readLogin(raw) };
-      if (own(raw, 'beatID') !== undefined) return { type: 'beat', frame: readHeartbeat(raw) };
-      throw new ProtocolError('badField', 'messageType: is missing');
-    case 'login':
-      return { type: 'login', frame: readLogin(raw) };
-    case 'normal':
-      return { type: 'normal', frame: checkedChat(readChat(raw)) };
-    case 'createGroup':
-      return { type: 'createGroup', frame: readCreateGroup(raw) };
-    case 'receipt':
-      return { type: 'receipt', frame: readReceipt(raw) };
-    case 'history': {
-      const frame = readHistory(raw);
-      targetOf(frame);
-      return { type: 'history', frame };
-    }
-    default:
-      throw new ProtocolError('unsupported', 'messageType: is not one this server knows');
-  }
+  const messageType = own(raw, 'messageType');
+  if (messageType === undefined) return readUntyped(raw, first);
+  const read = typed.get(messageType);
+  if (read) return read(raw);
+  throw new ProtocolError('unsupported', 'messageType: is not one this server knows');
 }
 
-/** Who a chat frame or history request is about. @throws ProtocolError `badField` when it does not say */
-export function targetOf(frame: Pick<Chat, 'chatType' | 'toUserID' | 'groupID'>): string {
-  const target = frame.chatType === 'userChat' ? frame.toUserID : frame.groupID;
-  if (target !== undefined) return target;
-  throw new ProtocolError('badField', `${frame.chatType === 'userChat' ? 'toUserID' : 'groupID'}: is missing`);
-}
-
-function checkedChat(frame: Chat): Chat {
-  targetOf(frame);
-  if (RESERVED_KINDS.has(frame.contenType)) {
-    throw new ProtocolError('unsupported', `contenType: "${frame.contenType}" cannot be sent`);
-  }
-  if (frame.contenType === 'text' && (typeof frame.content.text !== 'string' || frame.content.text === '')) {
-    throw new ProtocolError('badField', 'content.text: must be a string that is not empty');
-  }
-  return frame;
+function readUntyped(raw: Record<string, unknown>, first: boolean): Up {
+  if (first && own(raw, 'versionCode') !== undefined && own(raw, 'fromUserID') !== undefined) return readers.login(raw);
+  if (own(raw, 'beatID') !== undefined) return readers.beat(raw);
+  throw new ProtocolError('badField', 'messageType: is missing');
 }

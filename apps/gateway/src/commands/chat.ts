@@ -12,17 +12,14 @@ import {
 import { echoOf } from '../frames.js';
 import { pendingSend, type PendingSend } from '../sends/pending-send.js';
 import type { Place, Session } from '../session/session.js';
-import type { Result } from './outcome.js';
-import { send } from './send.js';
 import type { Services } from './services.js';
 
 /** Pairs remembered for a session. */
 const MAX_PAIRS = 50;
 
 /** `messageType: normal`: a message to a user or a group. */
-export function chat(services: Services, session: Session, frame: Chat): Result {
-  return send(services, session, chatSend(session, frame, services.config.MESSAGE_LANES));
-}
+export const composeChat = ({ config }: Services, session: Session, frame: Chat): PendingSend =>
+  chatSend(session, frame, config.MESSAGE_LANES);
 
 type ChatSession = Pick<Session, 'identity' | 'pairs'>;
 

@@ -3,17 +3,16 @@ import { echoOf, errorFrame } from '../frames.js';
 import { receipts } from '../metrics.js';
 import { pendingSend, type PendingSend } from '../sends/pending-send.js';
 import type { Session } from '../session/session.js';
-import { frame as framed, type Result } from './outcome.js';
-import { send } from './send.js';
+import { frame as framed, type Outcome } from './outcome.js';
 import type { Services } from './services.js';
 
 /** A group of the sender and some users. It begins with a tip, which is its first message, and costs an entry in each member's inbox. */
-export function createGroup(services: Services, session: Session, frame: CreateGroup): Result {
+export function composeGroup(services: Services, session: Session, frame: CreateGroup): PendingSend | Outcome {
   if (!services.groupMembers.take(session.user, frame.memberUserIDs.length)) {
     receipts.add('unavailable');
     return framed(errorFrame('unavailable', 'too many members of new groups: wait a little', echoOf(frame)));
   }
-  return send(services, session, groupSend(session, frame, services.config.MESSAGE_LANES));
+  return groupSend(session, frame, services.config.MESSAGE_LANES);
 }
 
 export function groupSend({ identity }: Pick<Session, 'identity'>, frame: CreateGroup, lanes: number): PendingSend {

@@ -1,9 +1,20 @@
 import { expect, test } from '@jest/globals';
-import { upSchemas } from '@huizhi/protocol';
-import { routes } from './router.js';
+import { clientCommands, type Up } from '@huizhi/protocol';
+import type { Connection } from '../connection/connection.js';
+import { dispatch } from './router.js';
+import type { Services } from './services.js';
 
-test('has a row for every command of the protocol, and only the login needs no session', () => {
-  expect(Object.keys(routes).sort()).toEqual(Object.keys(upSchemas).sort());
-  const fresh = Object.entries(routes).flatMap(([name, { state }]) => (state === 'fresh' ? [name] : []));
-  expect(fresh).toEqual(['login']);
+test('the router refuses every command except the login before the login', () => {
+  const services = {} as Services;
+  const connection = { state: 'fresh' } as Connection;
+  for (const { type } of clientCommands.filter(({ opensSession }) => opensSession !== true)) {
+    const result = dispatch(services, connection, { type, frame: {} } as Up);
+    expect([type, result]).toEqual([type, expect.objectContaining({ close: 'loginFailed' })]);
+  }
+});
+
+test('the router refuses a login in an open session', () => {
+  const frame = { fromUserID: 'alice', versionCode: 2 };
+  const result = dispatch({} as Services, { state: 'open' } as Connection, { type: 'login', frame });
+  expect(result).toEqual({ frames: [expect.stringContaining('"name":"unsupported"')] });
 });

@@ -1,47 +1,72 @@
-import type { Up } from '@huizhi/protocol';
+import { clientCommands, commandOf, type FrameOf, type TypeOf, type Up } from '@huizhi/protocol';
+import { assertAllHandled } from '@huizhi/runtime';
 import type { Connection, ConnectionState } from '../connection/connection.js';
 import { errorFrame, loginRefused } from '../frames.js';
 import type { Session } from '../session/session.js';
-import { chat } from './chat.js';
-import { createGroup } from './create-group.js';
+import { composeChat } from './chat.js';
+import { composeGroup } from './create-group.js';
 import { heartbeat } from './heartbeat.js';
 import { history } from './history.js';
 import { login } from './login.js';
 import { frame, type Result } from './outcome.js';
+import { queryHandler, type Query } from './query.js';
 import { receipt } from './receipt.js';
+import { submit, type Compose } from './send.js';
 import type { Services } from './services.js';
 
-type FrameOf<Type extends Up['type']> = Extract<Up, { type: Type }>['frame'];
+type SessionHandler<Type extends TypeOf<'session'>> = (
+  services: Services,
+  actor: Type extends 'login' ? Connection : Session,
+  frame: FrameOf<Type>,
+) => Result;
 
-/** What a command may use: a fresh connection has no session yet, an open one has. */
-interface Actors {
-  fresh: Connection;
-  open: Session;
+/** Commands that the gateway answers itself. */
+const sessionHandlers: { readonly [Type in TypeOf<'session'>]: SessionHandler<Type> } = {
+  login,
+  receipt,
+  beat: heartbeat,
+};
+/** Commands that become events of a conversation: what each makes of its frame. */
+const sends: { readonly [Type in TypeOf<'send'>]: Compose<FrameOf<Type>> } = {
+  normal: composeChat,
+  createGroup: composeGroup,
+};
+/** Commands that a service answers. */
+const queries: { readonly [Type in TypeOf<'query'>]: Query<FrameOf<Type>> } = { history };
+
+type Run = (services: Services, actor: never, frame: never) => Result;
+
+interface Route {
+  readonly opensSession: boolean;
+  readonly run: Run;
 }
 
-interface Route<State extends keyof Actors, Type extends Up['type']> {
-  readonly state: State;
-  readonly run: (services: Services, actor: Actors[State], frame: FrameOf<Type>) => Result;
-}
+const runs: ReadonlyMap<string, Run> = new Map<string, Run>([
+  ...Object.entries<Run>(sessionHandlers),
+  ...Object.entries(sends).map(([type, compose]): [string, Run] => [type, submit(compose as Compose<never>)]),
+  ...Object.entries(queries).map(([type, query]): [string, Run] => [
+    type,
+    queryHandler(commandOf[type as TypeOf<'query'>], query as Query<never>),
+  ]),
+]);
 
-type Routes = { readonly [Type in Up['type']]: Route<'fresh', Type> | Route<'open', Type> };
+assertAllHandled(
+  clientCommands.map(({ type }) => type),
+  runs.keys(),
+  'command',
+);
 
-/** Every client command, and the state its connection must be in. */
-export const routes = {
-  login: { state: 'fresh', run: login },
-  normal: { state: 'open', run: chat },
-  createGroup: { state: 'open', run: createGroup },
-  receipt: { state: 'open', run: receipt },
-  history: { state: 'open', run: history },
-  beat: { state: 'open', run: heartbeat },
-} as const satisfies Routes;
+/** Every client command with its handler. */
+const routes = Object.fromEntries(
+  clientCommands.map(({ type, opensSession }) => [type, { opensSession: opensSession === true, run: runs.get(type) }]),
+) as Record<Up['type'], Route>;
 
 export function dispatch(services: Services, connection: Connection, up: Up): Result {
-  const { state, run } = routes[up.type];
-  if (state !== connection.state) return misplaced(connection.state);
-  const actor = state === 'fresh' ? connection : connection.session;
-  // The table has checked each row; here one row is all of them.
-  return (run as (services: Services, actor: unknown, frame: unknown) => Result)(services, actor, up.frame);
+  const { opensSession, run } = routes[up.type];
+  if ((connection.state === 'fresh') !== opensSession) return misplaced(connection.state);
+  const actor = opensSession ? connection : connection.session;
+  // The tables above have checked each handler against its command.
+  return run(services, actor as never, up.frame as never);
 }
 
 function misplaced(state: ConnectionState): Result {

@@ -3,7 +3,7 @@ import { refusal } from '../frames.js';
 import { receipts } from '../metrics.js';
 import type { PendingSend } from '../sends/pending-send.js';
 import type { Session } from '../session/session.js';
-import { frame, type Result } from './outcome.js';
+import { frame, type Outcome, type Result } from './outcome.js';
 import type { Services } from './services.js';
 
 const REASONS: Partial<Record<ErrorName, string>> = {
@@ -11,8 +11,18 @@ const REASONS: Partial<Record<ErrorName, string>> = {
   unavailable: 'too much waits for its receipt here',
 };
 
-/** Puts a send on its way. It is answered when its lane's owner has committed or refused it. */
-export function send(services: Services, session: Session, pending: PendingSend): Result {
+/** What a command of the class `send` makes of its frame: a send for a lane, or a refusal. */
+export type Compose<Frame> = (services: Services, session: Session, frame: Frame) => PendingSend | Outcome;
+
+/** The handler of a command of the class `send`. A receipt answers it once the lane owner has committed or refused it. */
+export const submit =
+  <Frame>(compose: Compose<Frame>) =>
+  (services: Services, session: Session, frame: Frame): Result => {
+    const composed = compose(services, session, frame);
+    return 'send' in composed ? enqueue(services, session, composed) : composed;
+  };
+
+function enqueue(services: Services, session: Session, pending: PendingSend): Result {
   const { config, outbox, now } = services;
   const { sends } = session;
   if (session.whenSettled) return refused('unavailable', pending, 'this gateway is going away');
@@ -25,7 +35,7 @@ export function send(services: Services, session: Session, pending: PendingSend)
   return undefined;
 }
 
-function refused(error: ErrorName, { echo }: PendingSend, reason = REASONS[error] ?? error): Result {
+function refused(error: ErrorName, { echo }: PendingSend, reason = REASONS[error] ?? error): Outcome {
   receipts.add(error);
   return frame(refusal(error, reason, echo));
 }

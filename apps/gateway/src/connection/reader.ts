@@ -1,4 +1,5 @@
 import {
+  isQuiet,
   modeOf,
   ProtocolError,
   type CloseName,
@@ -176,6 +177,3 @@ export class Reader {
     if (heldBytes > 0) this.partialSince = begun !== 0 && heldBytes > bytes ? begun : now;
   }
 }
-
-const isQuiet = ({ messageType }: Raw): boolean =>
-  messageType === 'receipt' || messageType === undefined || messageType === null;

@@ -54,7 +54,7 @@ export class Session implements Timed {
   /** Where messages to other users went lately, by user. */
   readonly pairs = new Map<string, Place>();
   /** History requests under way. */
-  histories = 0;
+  queries = 0;
 
   constructor(
     readonly number: number,

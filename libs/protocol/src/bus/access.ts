@@ -1,3 +1,5 @@
+import type { Command } from '../up/command.js';
+import { clientCommands } from '../up.js';
 import { commands, inboxOf, subjects } from './subjects.js';
 
 /** Who has credentials of the bus: each service its own, and `admin` for what an operator commands. */
@@ -27,7 +29,7 @@ export const routes: readonly Route[] = [
   { subject: subjects.lanes('offline'), from: ['offline'], to: ['gateway', 'offline'] },
   { subject: subjects.log, from: ['offline'], to: ['message'], asks: true },
   { subject: subjects.members, from: ['offline'], to: ['message'], asks: true },
-  { subject: subjects.history, from: ['gateway'], to: ['message'], asks: true },
+  ...queryRoutes(),
   { subject: any(subjects.open), from: ['gateway'], to: ['offline'], asks: true },
   { subject: any(subjects.attach), from: ['gateway'], to: ['offline'] },
   { subject: any(subjects.revoke), from: ['offline'], to: ['offline'], asks: true },
@@ -45,6 +47,13 @@ export const routes: readonly Route[] = [
 export function commandsOf(service: string): string[] {
   const answered = routes.filter(({ to }) => (to as readonly string[]).includes(service));
   return Object.values(commands).filter((command) => answered.some(({ subject }) => subject === command));
+}
+
+/** Each client command of the class `query` is asked by the gateway. */
+function queryRoutes(): Route[] {
+  return clientCommands.flatMap(({ asks }: Command): Route[] =>
+    asks ? [{ subject: asks.subject, from: ['gateway'], to: [asks.service], asks: true }] : [],
+  );
 }
 
 /** What a user may publish and subscribe to, as patterns of subjects. */

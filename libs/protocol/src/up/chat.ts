@@ -1,5 +1,8 @@
 import Type, { type Static } from 'typebox';
+import { ProtocolError } from '../errors.js';
 import { ClientId, Content, Id, Kind, SendTime } from '../schema.js';
+import { command } from './command.js';
+import { targetOf } from './target.js';
 
 /**
  * A message to a user (`userChat`, `toUserID`) or a group (`groupChat`, `groupID`). Answered by `normalReceipt`,
@@ -19,4 +22,26 @@ export const Chat = Type.Object({
 export type Chat = Static<typeof Chat>;
 
 /** Content kinds that only the server makes, or that have a meaning of their own and are not built yet. */
-export const RESERVED_KINDS: ReadonlySet<string> = new Set(['tip', 'repeal']);
+const RESERVED_KINDS: ReadonlySet<string> = new Set(['tip', 'repeal']);
+
+export const chat = command({
+  type: 'normal',
+  schema: Chat,
+  class: 'send',
+  rate: 'frames',
+  answers: ['normalReceipt', 'invalidReceipt', 'error'],
+  authority: 'To any user that exists; to a group, its members.',
+  summary: 'A message to a user or a group.',
+  usage: 'Answered once per time it is sent, in no promised order.',
+  operation: 'send',
+  check: (frame) => {
+    targetOf(frame);
+    const { contenType, content } = frame;
+    if (RESERVED_KINDS.has(contenType)) {
+      throw new ProtocolError('unsupported', `contenType: "${contenType}" cannot be sent`);
+    }
+    if (contenType === 'text' && (typeof content.text !== 'string' || content.text === '')) {
+      throw new ProtocolError('badField', 'content.text: must be a string that is not empty');
+    }
+  },
+});

@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { ClientId, Id, SendTime } from '../schema.js';
+import { command } from './command.js';
 
 /**
  * Makes a group of the sender and `memberUserIDs`; every member gets a tip with `seq` 1. Answered like a message, with
@@ -13,3 +14,14 @@ export const CreateGroup = Type.Object({
   memberUserIDs: Type.Array(Id, { minItems: 1, maxItems: 500 }),
 });
 export type CreateGroup = Static<typeof CreateGroup>;
+
+export const createGroup = command({
+  type: 'createGroup',
+  schema: CreateGroup,
+  class: 'send',
+  rate: 'frames',
+  answers: ['normalReceipt', 'invalidReceipt', 'error'],
+  authority: 'Any user, with users that exist.',
+  summary: 'Makes a group. Its first message is a tip to every member.',
+  usage: 'Answered like a message, with the `groupID`.',
+});
