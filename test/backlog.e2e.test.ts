@@ -44,9 +44,9 @@ async function storeBacklog(conversation: string, count: number): Promise<void> 
   await client.query(
     `with made as (
        insert into message.event
-         (lane, position, conversation_id, seq, server_time, user_id, device_id, client_id, hash, peer, makes_group, body)
+         (lane, position, conversation_id, seq, server_time, user_id, device_id, client_id, hash, peer, kind, body)
        select e.lane, e.position + n, e.conversation_id, e.seq + n, e.server_time, e.user_id, e.device_id, 'b' || n, e.hash, e.peer,
-              e.makes_group,
+              e.kind,
               replace(e.body, 'SEED', case when n between 1001 and 1500 then repeat('long ', 1200)
                                           when n between 2001 and 5000 then repeat('x', 900 + (n - 2000) / 15)
                                           else repeat('short ', 30) end)

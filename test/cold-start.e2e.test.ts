@@ -47,8 +47,8 @@ async function storeInGroups(
     'message',
     `with made as (
        insert into message.event
-         (lane, position, conversation_id, seq, server_time, user_id, device_id, client_id, hash, makes_group, body)
-       select l.lane, l.head + row_number() over (partition by l.lane), a.conversation_id, 2, 1, $3, 'phone', 'c', 'h', false, '{}'
+         (lane, position, conversation_id, seq, server_time, user_id, device_id, client_id, hash, kind, body)
+       select l.lane, l.head + row_number() over (partition by l.lane), a.conversation_id, 2, 1, $3, 'phone', 'c', 'h', 1, '{}'
          from unnest($1::text[], $2::int[]) as a (conversation_id, lane) join message.lane l using (lane)
        returning lane)
      update message.lane l set head = head + n from (select lane, count(*) n from made group by lane) m where m.lane = l.lane`,

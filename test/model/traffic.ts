@@ -79,7 +79,7 @@ export class Traffic {
     await Promise.all(this.users.map((user) => directory.ensureUser(user)));
     await Promise.all(this.tablets.map((tablet, n) => this.open(tablet, n + 1)));
     // First in its lane from this session, so nothing of its maker can come before it.
-    this.say(0, 2, { members: this.users.slice(1) });
+    this.say(0, 2, { kind: 'groupCreated', members: this.users.slice(1) });
   }
 
   get isAnswered(): boolean {
@@ -133,6 +133,7 @@ export class Traffic {
     const clientID = `${this.gateway}.${n}`;
     const peer = users.find((user) => user !== session.user)!;
     const send: Send = {
+      kind: 'message',
       conversation: id,
       clientID,
       hash: contentHash(clientID),

@@ -1,13 +1,14 @@
-import { inboxLaneOf, type GroupAt, type LaneEvent } from '@huizhi/protocol';
+import { inboxLaneOf, type GroupAt, type LaneEvent, type MembershipChange } from '@huizhi/protocol';
 import { Backoff, pause } from '@huizhi/runtime';
 import { memberRequests } from './metrics.js';
 
+/** A user who receives an event, and the inbox lane of that user. */
 export interface Recipient {
   readonly user: string;
   readonly lane: number;
 }
 
-/** Asks the message service who is in these groups: the members of the first of them, at least one, in their order. */
+/** Asks the message service for the members of groups, each as of a position: of the first of them, at least one, in their order. */
 export type MembersAsOf = (groups: readonly GroupAt[]) => Promise<readonly (readonly string[])[]>;
 
 export interface RecipientsOptions {
@@ -17,7 +18,7 @@ export interface RecipientsOptions {
   ahead(): Iterable<LaneEvent>;
   /** Called when an answer came: lanes that wait for it can go on. */
   onAnswer(): void;
-  /** How many members, over all conversations, are remembered. */
+  /** How many members, over all conversations and versions, are remembered. */
   maxMembers?: number;
 }
 
@@ -25,41 +26,90 @@ export interface RecipientsOptions {
 const GROUPS_AT_ONCE = 250;
 const REQUESTS_AT_ONCE = 2;
 
+/** Versions of one group that are remembered; lanes that lag further behind ask again. */
+const MAX_VERSIONS = 8;
+
+/** The members of a group from a position on, until the next version. */
+interface Version {
+  readonly from: number;
+  readonly members: readonly Recipient[];
+}
+
 /**
- * Who receives an event. Of a pair the event says it; of a group its first event says it, and later it is remembered, or
- * asked for as of the event's position. The cache may keep an answer for ever: no event changes the members of a group yet.
+ * The recipients of events. The event of a pair names both users. The recipients of a group's event are the members as of
+ * its position; the members who leave by it receive it as their last one.
  *
- * What is asked next is read off the queues, so there is no list of wishes to bound, and an answer that failed, was lost or
- * told of fewer groups than were asked needs no care: what is still unknown is found again.
+ * Members are remembered as versions: an answer of the message service as of a position, or an older version with the change
+ * of an event applied. After a take-over some inbox lanes replay events that others have applied, so an event may be older
+ * than the newest version. A version is valid until the next one because every event of a lane passes here in order; when
+ * positions are skipped (all lanes were held elsewhere in between), everything is forgotten.
+ *
+ * What to ask next is read off the queues, so there is no list of wishes to bound. What an answer left out, and what failed,
+ * is still unknown and is found again.
  */
 export class Recipients {
-  private readonly groups = new Map<string, readonly Recipient[]>();
+  /** Versions in ascending order, the group that was used last at the end. */
+  private readonly groups = new Map<string, Version[]>();
   private readonly asked = new Set<string>();
+  /** Per message lane the highest position that came here. */
+  private readonly reached = new Map<number, number>();
   private readonly backoff = new Backoff(50, 2_000);
   private readonly stopped = new AbortController();
   private readonly maxMembers: number;
   private members = 0;
   private requests = 0;
   private looking = false;
+  /** Raised whenever everything is forgotten: answers to older requests are not believed. */
+  private generation = 0;
 
   constructor(private readonly options: RecipientsOptions) {
     this.maxMembers = options.maxMembers ?? 500_000;
   }
 
-  /** Undefined: they are being asked for, and this event's lane waits. */
-  of(event: LaneEvent): readonly Recipient[] | undefined {
+  /**
+   * @param lane the message lane of the event
+   * @returns undefined while the members are being asked for; this event's lane waits
+   */
+  of(lane: number, event: LaneEvent): readonly Recipient[] | undefined {
+    this.reach(lane, event.position);
     if (event.pair) return this.located(event.pair);
     this.lookAhead();
-    if (event.members) return this.remember(event.conversation, event.members);
-    const known = this.groups.get(event.conversation);
-    if (!known) return undefined;
-    this.groups.delete(event.conversation);
-    this.groups.set(event.conversation, known);
-    return known;
+    const { change } = event;
+    const members = change ? this.changed(event, change) : this.asOf(event);
+    return members && change?.left ? [...members, ...this.located(change.left)] : members;
   }
 
   stop(): void {
     this.stopped.abort();
+  }
+
+  /** Changes of members in skipped events were not seen here. */
+  private reach(lane: number, position: number): void {
+    const reached = this.reached.get(lane) ?? position;
+    if (position > reached + 1) this.forgetAll();
+    if (position >= reached) this.reached.set(lane, position);
+  }
+
+  private asOf({ conversation, position }: LaneEvent): readonly Recipient[] | undefined {
+    const versions = this.groups.get(conversation);
+    const version = versions && versionAt(versions, position);
+    if (!version) return undefined;
+    this.groups.delete(conversation);
+    this.groups.set(conversation, versions);
+    return version.members;
+  }
+
+  private changed(event: LaneEvent, { joined = [], left = [] }: MembershipChange): readonly Recipient[] | undefined {
+    const { conversation, position, seq } = event;
+    const versions = this.groups.get(conversation) ?? [];
+    const version = versionAt(versions, position);
+    if (version?.from === position) return version.members;
+    // A group has no members before its first event.
+    const before = version?.members ?? (seq === 1 ? [] : undefined);
+    if (!before) return undefined;
+    const gone = new Set([...left, ...joined]);
+    const stayed = before.filter(({ user }) => !gone.has(user));
+    return this.remember(conversation, position, [...stayed, ...this.located(joined)]);
   }
 
   /** So that answers are there when the events' turn comes. Once for all that this turn of the event loop brought. */
@@ -84,30 +134,30 @@ export class Recipients {
     const unknown: GroupAt[] = [];
     const seen = new Set<string>();
     let room = this.maxMembers / 2;
-    for (const { conversation, position, pair, members } of this.options.ahead()) {
-      if (pair) continue;
-      const known = this.groups.get(conversation);
-      if (known) room -= known.length;
-      else if (!seen.has(conversation)) {
-        seen.add(conversation);
-        if (!members && !this.asked.has(conversation)) unknown.push([conversation, position]);
-      }
+    for (const { conversation, position, seq, pair, change } of this.options.ahead()) {
+      if (pair || seen.has(conversation)) continue;
+      seen.add(conversation);
+      const version = versionAt(this.groups.get(conversation) ?? [], position);
+      if (version) room -= version.members.length;
+      else if (!(change && seq === 1) && !this.asked.has(conversation)) unknown.push([conversation, position]);
       if (room <= 0 || unknown.length === GROUPS_AT_ONCE) break;
     }
     return unknown;
   }
 
   private async ask(groups: readonly GroupAt[]): Promise<void> {
+    const { generation } = this;
     this.requests += 1;
     for (const [conversation] of groups) this.asked.add(conversation);
     try {
       const answers = await this.options.membersAsOf(groups);
       memberRequests.inc({ outcome: 'answered' });
       this.backoff.reset();
-      // By answers, not by groups: one that is not answered is unknown, not empty.
+      // By answers, not by groups: a group without an answer is unknown, not empty.
       for (const [index, users] of answers.entries()) {
-        const group = groups[index];
-        if (group) this.remember(group[0], users);
+        const [conversation, position] = groups[index] ?? [];
+        if (conversation === undefined || position === undefined || generation !== this.generation) continue;
+        this.remember(conversation, position, this.located(users));
       }
       this.options.onAnswer();
     } catch {
@@ -119,25 +169,36 @@ export class Recipients {
     this.lookAhead();
   }
 
-  private remember(conversation: string, users: readonly string[]): readonly Recipient[] {
-    this.members -= this.groups.get(conversation)?.length ?? 0;
-    this.groups.delete(conversation);
-    const located = this.located(users);
-    this.groups.set(conversation, located);
-    this.members += located.length;
-    this.forgetOldest();
-    return located;
+  private remember(conversation: string, from: number, members: readonly Recipient[]): readonly Recipient[] {
+    const versions = (this.groups.get(conversation) ?? []).filter((version) => version.from !== from);
+    const kept = [...versions, { from, members }].sort((a, b) => a.from - b.from).slice(-MAX_VERSIONS);
+    this.forget(conversation);
+    this.groups.set(conversation, kept);
+    this.members += sizeOf(kept);
+    for (const oldest of this.groups.keys()) {
+      if (this.members <= this.maxMembers || this.groups.size === 1) break;
+      this.forget(oldest);
+    }
+    return members;
   }
 
-  private forgetOldest(): void {
-    for (const [conversation, members] of this.groups) {
-      if (this.members <= this.maxMembers || this.groups.size === 1) return;
-      this.groups.delete(conversation);
-      this.members -= members.length;
-    }
+  private forget(conversation: string): void {
+    this.members -= sizeOf(this.groups.get(conversation) ?? []);
+    this.groups.delete(conversation);
+  }
+
+  private forgetAll(): void {
+    this.generation += 1;
+    this.groups.clear();
+    this.members = 0;
   }
 
   private located(users: readonly string[]): readonly Recipient[] {
     return users.map((user) => ({ user, lane: inboxLaneOf(user, this.options.lanes) }));
   }
 }
+
+const versionAt = (versions: readonly Version[], position: number): Version | undefined =>
+  versions.findLast(({ from }) => from <= position);
+
+const sizeOf = (versions: readonly Version[]): number => versions.reduce((sum, { members }) => sum + members.length, 0);

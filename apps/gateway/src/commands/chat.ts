@@ -35,7 +35,7 @@ export function chatSend(session: ChatSession, frame: Chat, lanes: number): Pend
     `${contenType}\n${chatType}:${target}\n${JSON.stringify(atToUserIDs ?? [])}\n${canonicalText(frame.content, content)}`,
   );
   const clientID = clientMsgID ?? derivedClientID(device, conversation, sendTime, hash);
-  const to: Partial<Send> = isPair ? { to: target } : { group: target };
+  const to = isPair ? { to: target } : { group: target };
   const head = JSON.stringify({
     messageType: 'normal',
     fromUserID: user,
@@ -48,7 +48,8 @@ export function chatSend(session: ChatSession, frame: Chat, lanes: number): Pend
     atToUserIDs,
   });
   const body = `${head.slice(0, -1)},"content":${content}}`;
-  return pendingSend(lane, { conversation, clientID, hash, ...to }, body, echoOf(frame));
+  const send: Send = { kind: 'message', conversation, clientID, hash, ...to };
+  return pendingSend(lane, send, body, echoOf(frame));
 }
 
 /**

@@ -1,4 +1,4 @@
-import { contentHash, groupConversation, groupIdOf, laneOf, type CreateGroup } from '@huizhi/protocol';
+import { contentHash, groupConversation, groupIdOf, laneOf, type CreateGroup, type Send } from '@huizhi/protocol';
 import { echoOf, errorFrame } from '../frames.js';
 import { receipts } from '../metrics.js';
 import { pendingSend, type PendingSend } from '../sends/pending-send.js';
@@ -33,10 +33,6 @@ export function groupSend({ identity }: Pick<Session, 'identity'>, frame: Create
     content: { text: `${user} created the group`, tip: 'groupCreated', memberUserIDs: [user, ...members] },
   });
   const hash = contentHash(JSON.stringify([groupName ?? '', ...members]));
-  return pendingSend(
-    laneOf(conversation, lanes),
-    { conversation, clientID: clientMsgID, hash, group, members },
-    body,
-    echoOf(frame),
-  );
+  const send: Send = { kind: 'groupCreated', conversation, clientID: clientMsgID, hash, group, members };
+  return pendingSend(laneOf(conversation, lanes), send, body, echoOf(frame));
 }

@@ -15,7 +15,7 @@ beforeEach(() => {
 });
 
 const message = (clientID: string, conversation = 'p_1', lane = 1, body = '{}'): PendingSend =>
-  pendingSend(lane, { conversation, clientID, hash: 'h' }, body, '');
+  pendingSend(lane, { kind: 'message', conversation, clientID, hash: 'h' }, body, '');
 const offer = (...ids: string[]) => ids.map((id) => sends.offer(message(id), 0));
 const idsOf = (batch: { sends: readonly PendingSend[] } | undefined) => batch?.sends.map(({ send }) => send.clientID);
 const outcome = (settled: Settled[]) =>

@@ -155,11 +155,14 @@ describe('a send', () => {
 
 describe('a group', () => {
   const group = (members: string[]): TestSend => ({
-    send: { conversation: groupConversation('g1'), group: 'g1', clientID: 'make', hash: 'h', members },
+    send: {
+      kind: 'groupCreated',
+      ...{ conversation: groupConversation('g1'), group: 'g1', clientID: 'make', hash: 'h', members },
+    },
     body: '{"messageType":"normal","contenType":"tip"}',
   });
   const say = (clientID: string): TestSend => ({
-    send: { conversation: groupConversation('g1'), group: 'g1', clientID, hash: 'h' },
+    send: { kind: 'message', conversation: groupConversation('g1'), group: 'g1', clientID, hash: 'h' },
     body: '{"messageType":"normal"}',
   });
 
@@ -172,8 +175,8 @@ describe('a group', () => {
     expect(await rig.send('dave', [say('d1')])).toMatchObject([{ error: 'notAllowed' }]);
     const lane = laneOf(groupConversation('g1'), LANES);
     const { head } = await rig.request<LogReply>(subjects.log, { op: 'range', lane, from: 1, limit: 10 });
-    expect(new Set(head.events?.[0]?.members)).toEqual(new Set(['alice', 'bob', 'carol']));
-    expect(head.events?.[1]).not.toHaveProperty('members');
+    expect(new Set(head.events?.[0]?.change?.joined)).toEqual(new Set(['alice', 'bob', 'carol']));
+    expect(head.events?.[1]).not.toHaveProperty('change');
   });
 
   it('of someone who does not exist is not made', async () => {

@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { encodeLines, laneOf, type SendBatch, type SendReceipt } from '@huizhi/protocol';
+import { encodeLines, laneOf, type Send, type SendBatch, type SendReceipt } from '@huizhi/protocol';
 import { Intake } from './intake.js';
 
 const LANES = 8;
@@ -8,7 +8,9 @@ const conversationOf = (lane: number): string =>
   Array.from({ length: 1000 }, (_, n) => `c${n}`).find((conversation) => laneOf(conversation, LANES) === lane)!;
 
 function payload(session: number, batch: number, count: number, lane = 1, of = lane): Uint8Array {
-  const send = (clientID: string) => ({ conversation: conversationOf(of), clientID, hash: 'h', to: 'bob' });
+  const send = (clientID: string): Send => ({
+    ...{ kind: 'message', conversation: conversationOf(of), clientID, hash: 'h', to: 'bob' },
+  });
   const sends = Array.from({ length: count }, (_, n) => send(`${session}-${batch}-${n}`));
   const head: SendBatch = { gateway: 'g', sessions: [{ session, lane, batch, user: 'alice', device: 'd', sends }] };
   const bodies = sends.map((one) => JSON.stringify({ id: one.clientID }));

@@ -44,7 +44,7 @@ afterEach(async () => {
 
 /** One send, in a batch of a session of its own. */
 function item(user: string, send: Partial<Send>): Item {
-  const whole: Send = { conversation: GROUP, group: 'g1', clientID: 'c1', hash: 'h', ...send };
+  const whole: Send = { kind: 'message', conversation: GROUP, group: 'g1', clientID: 'c1', hash: 'h', ...send };
   const lane = laneOf(whole.conversation, LANES);
   const batch = { session: rig.newSession(), lane, batch: 1, user, device: 'phone', sends: [whole] };
   return new Work('gateway', batch, ['{"messageType":"normal"}']).items[0]!;
@@ -69,18 +69,18 @@ async function storedSends(): Promise<{ position: number; seq: number; hash: str
 
 describe('a refused send', () => {
   it('stays refused when a later one with its client id is stored in the same transaction', async () => {
-    const bad = item('alice', { hash: 'bad', members: ['bob', 'nobody'] });
-    const good = item('alice', { hash: 'good', members: ['bob'] });
+    const bad = item('alice', { hash: 'bad', kind: 'groupCreated', members: ['bob', 'nobody'] });
+    const good = item('alice', { hash: 'good', kind: 'groupCreated', members: ['bob'] });
     expect(await store(bad, good)).toMatchObject([{ error: 'notAllowed' }, { position: 1, seq: 1 }]);
     expect(await storedSends()).toEqual([{ position: 1, seq: 1, hash: 'good' }]);
     expect(await store(item('bob', { clientID: 'b1' }))).toMatchObject([{ position: 2, seq: 2 }]);
   });
 
   it('is a duplicate after all when an earlier owner stored it', async () => {
-    expect(await store(item('alice', { members: ['bob'] }))).toMatchObject([{ position: 1 }]);
+    expect(await store(item('alice', { kind: 'groupCreated', members: ['bob'] }))).toMatchObject([{ position: 1 }]);
     keeper.forget([LANE], 'database');
     await rig.until(() => keeper.held(LANE) !== undefined);
-    const receipts = await store(item('alice', { members: ['bob'] }), item('bob', { clientID: 'b1' }));
+    const receipts = await store(item('alice', { kind: 'groupCreated', members: ['bob'] }), item('bob', { clientID: 'b1' }));
     expect(receipts).toMatchObject([{ position: 1 }, { position: 2 }]);
   });
 });
@@ -88,7 +88,7 @@ describe('a refused send', () => {
 it('decides as ever when it has room to remember nothing', async () => {
   writer = new LaneWriter(connection, keeper, silentLogger, 0);
   const sends = () => [
-    item('alice', { clientID: 'make', members: ['bob'] }),
+    item('alice', { clientID: 'make', kind: 'groupCreated', members: ['bob'] }),
     item('bob', { clientID: 'b1' }),
     item('carol', { clientID: 'c1' }),
     item('alice', { clientID: 'a1', conversation: 'pair', group: undefined, to: 'bob' }),
@@ -103,8 +103,8 @@ it('decides as ever when it has room to remember nothing', async () => {
 async function anotherOwnerMakesTheGroup(): Promise<void> {
   await rig.admin.query(
     `insert into message.event
-       (lane, position, conversation_id, seq, server_time, user_id, device_id, client_id, hash, makes_group, body)
-     values ($1, 1, $2, 1, 0, 'alice', 'phone', 'make', 'h', true, '{}')`,
+       (lane, position, conversation_id, seq, server_time, user_id, device_id, client_id, hash, kind, body)
+     values ($1, 1, $2, 1, 0, 'alice', 'phone', 'make', 'h', 2, '{}')`,
     [LANE, GROUP],
   );
   await rig.admin.query(`insert into message.member select $1, unnest(array['alice', 'bob']), 1, null`, [GROUP]);

@@ -13,7 +13,9 @@ import {
   type Logger,
 } from '@huizhi/runtime';
 import type pg from 'pg';
-import { appendEvents, insertGroup } from '../sql/append.js';
+import { kindOf } from '../kinds/kinds.js';
+import { appendEvents } from '../sql/append.js';
+import { changeMembers } from '../sql/groups.js';
 import { findHeads, findMembers, findStored, findUsers } from '../sql/look-up.js';
 import { LaneMemory, type ConversationState } from './lane-memory.js';
 import { keyOf, planOf, type Plan } from './plan.js';
@@ -130,13 +132,16 @@ export class LaneWriter {
   }
 
   /** Messages alone are one statement; what needs more, which is rare, is a transaction that begins with it. */
-  private async write({ moves, rows, groups, refused }: Plan): Promise<void> {
+  private async write({ moves, rows, effects, refused }: Plan): Promise<void> {
     await failpointAsync('message.before-commit');
     const append = appendEvents(rows);
-    if (groups.length === 0 && refused.length === 0) return this.keeper.write(moves, append);
+    if (effects.length === 0 && refused.length === 0) return this.keeper.write(moves, append);
     return this.keeper.write(moves, append, async (client) => {
       if (refused.length > 0 && (await areStored(client, refused))) throw new DuplicateMetError();
-      for (const group of groups) await insertGroup(client, group);
+      for (const { kind, item, row, change } of effects) {
+        if (change) await changeMembers(client, row, change);
+        await kind.persist?.(client, item, row);
+      }
     });
   }
 
@@ -157,14 +162,13 @@ export class LaneWriter {
     const lanes = new Map<string, number>();
     const groups: string[] = [];
     const users = new Set<string>();
-    for (const { work, send } of items) {
+    for (const item of items) {
+      const { work, send } = item;
       if (!lanes.has(send.conversation) && !this.memory(work.lane).conversations.get(send.conversation)) {
         lanes.set(send.conversation, work.lane);
         if (send.group !== undefined) groups.push(send.conversation);
       }
-      for (const user of send.members ?? (send.to === undefined ? [] : [send.to])) {
-        if (!this.users.has(user)) users.add(user);
-      }
+      for (const user of kindOf(send.kind)?.users(item) ?? []) if (!this.users.has(user)) users.add(user);
     }
     if (lanes.size === 0 && users.size === 0 && !duplicates) return;
     await this.connection.exclusive(async (client) => {

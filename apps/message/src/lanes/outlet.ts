@@ -5,6 +5,7 @@ import {
   MAX_BUS_BYTES,
   subjects,
   type LaneEvent,
+  type MembershipChange,
   type NewsHead,
   type NewsRun,
   type ReceiptBatch,
@@ -62,14 +63,14 @@ export class Outlet {
   }
 
   private tellNews(plan: Plan): void {
-    const members = new Map(plan.groups.map((group) => [group.conversation, group.members]));
+    const changes = new Map(plan.effects.map(({ row, change }) => [row, change]));
     let news = new NewsMessage();
     for (const row of [...plan.rows].sort((a, b) => a.lane - b.lane || a.position - b.position)) {
       const epoch = this.keeper.held(row.lane)?.epoch ?? 0;
-      if (news.add(row, epoch, row.makesGroup ? members.get(row.conversation) : undefined)) continue;
+      if (news.add(row, epoch, changes.get(row))) continue;
       this.bus.publish(subjects.news, news.encode());
       news = new NewsMessage();
-      news.add(row, epoch, row.makesGroup ? members.get(row.conversation) : undefined);
+      news.add(row, epoch, changes.get(row));
     }
     if (plan.rows.length > 0) this.bus.publish(subjects.news, news.encode());
   }
@@ -82,9 +83,9 @@ class NewsMessage {
   private bytes = 0;
 
   /** False when there is no room left; the first event always has room. */
-  add(row: EventRow, epoch: number, members: string[] | undefined): boolean {
+  add(row: EventRow, epoch: number, change: MembershipChange | undefined): boolean {
     const delivery = deliveryText(row, row.body);
-    const event = eventOf(row, members);
+    const event = eventOf(row, change);
     const cost = Buffer.byteLength(delivery) + eventHeadBytes(event);
     if (this.bytes > 0 && this.bytes + cost > MAX_BUS_BYTES) return false;
     this.bytes += cost;
@@ -101,10 +102,10 @@ class NewsMessage {
   }
 }
 
-function eventOf(row: EventRow, members: string[] | undefined): LaneEvent {
+function eventOf(row: EventRow, change: MembershipChange | undefined): LaneEvent {
   const { position, conversation, seq, serverTime, user, device, peer } = row;
   const pair = peer === null ? undefined : peer === user ? [user] : [user, peer];
-  return { position, conversation, seq, serverTime, user, device, ...(pair && { pair }), ...(members && { members }) };
+  return { position, conversation, seq, serverTime, user, device, ...(pair && { pair }), ...(change && { change }) };
 }
 
 function settle(outcome: Outcome): void {

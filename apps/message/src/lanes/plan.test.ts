@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { SendReceipt } from '@huizhi/protocol';
+import type { Send, SendReceipt } from '@huizhi/protocol';
 import fc from 'fast-check';
 import type { ConversationState } from './lane-memory.js';
 import { planOf, type Known, type Plan } from './plan.js';
@@ -8,7 +8,7 @@ import { Work, type Item } from './work.js';
 const EXISTING = new Set(['alice', 'bob', 'carol']);
 
 function item(user: string, conversation: string, clientID: string, more: Partial<Item['send']> = {}): Item {
-  const send = { conversation, clientID, hash: `hash of ${clientID}`, to: 'bob', ...more };
+  const send: Send = { kind: 'message', conversation, clientID, hash: `hash of ${clientID}`, to: 'bob', ...more };
   return new Work('g', { session: 1, lane: 3, batch: 1, user, device: 'd', sends: [send] }, ['{"a":1}']).items[0]!;
 }
 
@@ -65,13 +65,24 @@ describe('a plan', () => {
   });
 
   it('lets members into a group from its first event on', () => {
-    const make = item('alice', 'g', 'make', { group: 'G', members: ['bob', 'bob'], to: undefined });
+    const make = item('alice', 'g', 'make', {
+      kind: 'groupCreated',
+      group: 'G',
+      members: ['bob', 'bob'],
+      to: undefined,
+    });
     const say = item('bob', 'g', 'say', { group: 'G', to: undefined });
     const stranger = item('carol', 'g', 'hi', { group: 'G', to: undefined });
     const state = (): ConversationState => ({ seq: 0, serverTime: 0, members: new Set() });
     const plan = planOf([make, say, stranger], known({ conversation: state }));
     expect(receipts(plan)).toMatchObject([{ seq: 1 }, { seq: 2 }, { error: 'notAllowed' }]);
-    expect(plan.groups).toMatchObject([{ members: ['alice', 'bob'], position: 101 }]);
+    expect(plan.effects).toMatchObject([{ change: { joined: ['alice', 'bob'] }, row: { position: 101, kind: 2 } }]);
+  });
+
+  it('refuses a kind that it does not know for now, with what comes after it in the conversation', () => {
+    const newer = item('alice', 'c', '1', { kind: 'poll' as Send['kind'] });
+    const plan = planOf([newer, item('alice', 'c', '2'), item('alice', 'other', '3')], known());
+    expect(receipts(plan)).toMatchObject([{ error: 'unavailable' }, { error: 'unavailable' }, { position: 101 }]);
   });
 
   it('has no holes and keeps one order per conversation, whatever comes', () => {

@@ -1,23 +1,32 @@
+import type { MembershipChange, SendReceipt } from '@huizhi/protocol';
 import type { HeldLane, LaneMove } from '@huizhi/runtime';
-import type { SendReceipt } from '@huizhi/protocol';
+import type { DecisionContext, EventKind } from '../kinds/kind.js';
+import { kindOf } from '../kinds/kinds.js';
 import type { EventRow } from '../sql/append.js';
 import type { SendKey, Stored } from '../sql/look-up.js';
 import { keyText, type ConversationState } from './lane-memory.js';
 import type { Item } from './work.js';
 
 /** What a plan is made from; nothing of it is changed by planning. */
-export interface Known {
+export interface Known extends DecisionContext {
   lane(lane: number): HeldLane;
   conversation(lane: number, conversation: string): ConversationState;
   stored(lane: number, key: string): Stored | undefined;
-  userExists(user: string): boolean;
   now: number;
+}
+
+/** What an event changes besides the log: members, and whatever its kind persists. */
+export interface SideEffect {
+  readonly kind: EventKind;
+  readonly item: Item;
+  readonly row: EventRow;
+  readonly change?: MembershipChange;
 }
 
 /** What one transaction will write, and what it will answer once it is committed. */
 export interface Plan {
   rows: EventRow[];
-  groups: { conversation: string; groupID: string; creator: string; position: number; members: string[] }[];
+  effects: SideEffect[];
   moves: LaneMove[];
   settled: { item: Item; receipt: SendReceipt }[];
   conversations: { lane: number; conversation: string; state: ConversationState }[];
@@ -28,8 +37,11 @@ export interface Plan {
   refused: Item[];
 }
 
-const NOT_ALLOWED = { error: 'notAllowed', reason: 'this target does not exist or is not yours to write to' } as const;
 const CONFLICT = { error: 'conflict', reason: 'this clientMsgID was used before with other content' } as const;
+const UNKNOWN_KIND = {
+  error: 'unavailable',
+  reason: 'this server is older than the one that took the message',
+} as const;
 
 export const keyOf = ({ work, send }: Item): SendKey => ({
   conversation: send.conversation,
@@ -38,14 +50,16 @@ export const keyOf = ({ work, send }: Item): SendKey => ({
 });
 
 /**
- * Where receipts are decided. In the order of arrival each send is a duplicate, a conflict, refused, or the next `seq` of
- * its conversation and the next `position` of its lane. Pure: a plan that is not committed has changed nothing.
+ * Where receipts are decided. In the order of arrival each send is a duplicate, a conflict, refused by its kind, or the next
+ * `seq` of its conversation and the next `position` of its lane. Pure: a plan that is not committed has changed nothing.
  */
 export function planOf(items: readonly Item[], known: Known): Plan {
-  const plan: Plan = { rows: [], groups: [], moves: [], settled: [], conversations: [], refused: [] };
+  const plan: Plan = { rows: [], effects: [], moves: [], settled: [], conversations: [], refused: [] };
   const moves = new Map<number, LaneMove>();
   const states = new Map<string, { lane: number; state: ConversationState }>();
   const fresh = new Map<string, Stored>();
+  /** Conversations with a temporary refusal: a later send must not overtake it. */
+  const held = new Set<string>();
 
   for (const item of items) {
     const { work, send } = item;
@@ -56,19 +70,27 @@ export function planOf(items: readonly Item[], known: Known): Plan {
       plan.settled.push({ item, receipt: before.hash === send.hash ? receiptOf(before) : CONFLICT });
       continue;
     }
-    const move = moves.get(lane) ?? startOf(known.lane(lane));
-    // Also for a refusal: only who is the owner, which the commit proves, may say "is not stored and will not be".
-    moves.set(lane, move);
-    const state = states.get(send.conversation)?.state ?? known.conversation(lane, send.conversation);
-    if (!isAllowed(item, state, known)) {
-      plan.refused.push(item);
-      plan.settled.push({ item, receipt: NOT_ALLOWED });
+    const kind = kindOf(send.kind);
+    if (!kind || held.has(send.conversation)) {
+      held.add(send.conversation);
+      plan.settled.push({ item, receipt: UNKNOWN_KIND });
       continue;
     }
-    const row = rowOf(item, ++move.to, state, known.now);
+    const move = moves.get(lane) ?? startOf(known.lane(lane));
+    // Also for a refusal: only the lane's owner, which the commit proves, may say "is not stored and will not be".
+    moves.set(lane, move);
+    const state = states.get(send.conversation)?.state ?? known.conversation(lane, send.conversation);
+    const refusal = kind.decide(item, state, known);
+    if (refusal) {
+      plan.refused.push(item);
+      plan.settled.push({ item, receipt: refusal });
+      continue;
+    }
+    const row = rowOf(item, kind, ++move.to, state, known.now);
+    const change = kind.membership?.(item);
     plan.rows.push(row);
-    if (send.members) plan.groups.push(groupOf(item, row));
-    states.set(send.conversation, { lane, state: nextState(item, row, state) });
+    if (change || kind.persist) plan.effects.push({ kind, item, row, ...(change && { change }) });
+    states.set(send.conversation, { lane, state: evolved(state, row, change) });
     fresh.set(key, row);
     plan.settled.push({ item, receipt: receiptOf(row) });
   }
@@ -83,14 +105,13 @@ const startOf = ({ lane, epoch, head }: HeldLane): LaneMove => ({ lane, epoch, f
 
 const receiptOf = ({ position, seq, serverTime }: Stored): SendReceipt => ({ position, seq, serverTime });
 
-function isAllowed({ work, send }: Item, state: ConversationState, known: Known): boolean {
-  const { user } = work.batch;
-  if (send.members) return state.seq === 0 && send.members.every((member) => known.userExists(member));
-  if (send.group !== undefined) return state.members?.has(user) ?? false;
-  return send.to !== undefined && known.userExists(send.to);
-}
-
-function rowOf({ work, send, body }: Item, position: number, state: ConversationState, now: number): EventRow {
+function rowOf(
+  { work, send, body }: Item,
+  { code }: EventKind,
+  position: number,
+  state: ConversationState,
+  now: number,
+): EventRow {
   return {
     lane: work.lane,
     position,
@@ -103,22 +124,19 @@ function rowOf({ work, send, body }: Item, position: number, state: Conversation
     clientID: send.clientID,
     hash: send.hash,
     peer: send.to ?? null,
-    makesGroup: send.members !== undefined,
+    kind: code,
     body,
   };
 }
 
-const allMembers = ({ work, send }: Item): string[] => [...new Set([work.batch.user, ...(send.members ?? [])])];
-
-const groupOf = (item: Item, row: EventRow): Plan['groups'][number] => ({
-  conversation: row.conversation,
-  groupID: item.send.group ?? '',
-  creator: row.user,
-  position: row.position,
-  members: allMembers(item),
-});
-
-function nextState(item: Item, row: EventRow, state: ConversationState): ConversationState {
-  const members = item.send.members ? new Set(allMembers(item)) : state.members;
-  return { seq: row.seq, serverTime: row.serverTime, ...(members && { members }) };
+function evolved(
+  { members }: ConversationState,
+  row: EventRow,
+  change: MembershipChange | undefined,
+): ConversationState {
+  const { seq, serverTime } = row;
+  if (!change) return { seq, serverTime, ...(members && { members }) };
+  const left = new Set(change.left);
+  const stayed = [...(members ?? [])].filter((member) => !left.has(member));
+  return { seq, serverTime, members: new Set([...stayed, ...(change.joined ?? [])]) };
 }

@@ -22,7 +22,7 @@ const tables = [
      created_at timestamptz not null default now()
    )`,
 
-  // The lane log. peer: the other user of a pair, null in a group. body: the sender's part of a delivery, JSON text.
+  // The lane log. kind: see apps/message/src/kinds. peer: the other user of a pair, null in a group. body: the sender's part of a delivery, JSON text.
   `create table message.event (
      lane smallint not null,
      position bigint not null,
@@ -34,7 +34,7 @@ const tables = [
      client_id text collate "C" not null,
      hash text not null,
      peer text collate "C",
-     makes_group boolean not null,
+     kind smallint not null,
      body text not null,
      primary key (lane, position)
    )`,

@@ -38,8 +38,8 @@ beforeEach(async () => {
   new HistoryReader(bus, connection, silentLogger).listen();
   await rig.admin.query(
     `insert into message.event
-       (lane, position, conversation_id, seq, server_time, user_id, device_id, client_id, hash, makes_group, body)
-     select 1, n, 'c', n, 0, 'alice', 'phone', n, 'h', false, format('{"content":"%s"}', repeat('x', $1::int - 14))
+       (lane, position, conversation_id, seq, server_time, user_id, device_id, client_id, hash, kind, body)
+     select 1, n, 'c', n, 0, 'alice', 'phone', n, 'h', 1, format('{"content":"%s"}', repeat('x', $1::int - 14))
        from generate_series(1, $2::int) as n`,
     [BODY_BYTES, EVENTS],
   );

@@ -1,5 +1,4 @@
 import type { FencedWork } from '@huizhi/runtime';
-import type pg from 'pg';
 
 /** A row of the lane log, on its way in. */
 export interface EventRow {
@@ -13,7 +12,8 @@ export interface EventRow {
   clientID: string;
   hash: string;
   peer: string | null;
-  makesGroup: boolean;
+  /** See `EventKind.code`. */
+  kind: number;
   body: string;
 }
 
@@ -25,9 +25,9 @@ export const appendEvents = (rows: readonly EventRow[]): FencedWork => ({
   name: 'append-events',
   ctes: `stored as (
            insert into message.event
-             (lane, position, conversation_id, seq, server_time, user_id, device_id, client_id, hash, peer, makes_group, body)
+             (lane, position, conversation_id, seq, server_time, user_id, device_id, client_id, hash, peer, kind, body)
            select * from unnest($6::smallint[], $7::bigint[], $8::text[], $9::bigint[], $10::bigint[], $11::text[],
-                                $12::text[], $13::text[], $14::text[], $15::text[], $16::boolean[], $17::text[])
+                                $12::text[], $13::text[], $14::text[], $15::text[], $16::smallint[], $17::text[])
             where (select held from fence)
            on conflict (conversation_id, user_id, client_id) do nothing returning 1)`,
   refuseIf: '(select count(*) from stored) < cardinality($6::smallint[])',
@@ -42,25 +42,7 @@ export const appendEvents = (rows: readonly EventRow[]): FencedWork => ({
     rows.map((row) => row.clientID),
     rows.map((row) => row.hash),
     rows.map((row) => row.peer),
-    rows.map((row) => row.makesGroup),
+    rows.map((row) => row.kind),
     rows.map((row) => row.body),
   ],
 });
-
-/** A new group and its first members. */
-export async function insertGroup(
-  client: pg.ClientBase,
-  group: { conversation: string; groupID: string; creator: string; position: number; members: readonly string[] },
-): Promise<void> {
-  await client.query({
-    name: 'insert-group',
-    text: `insert into message.conversation (conversation_id, group_id, created_by, created_position) values ($1, $2, $3, $4)`,
-    values: [group.conversation, group.groupID, group.creator, group.position],
-  });
-  await client.query({
-    name: 'insert-members',
-    text: `insert into message.member (conversation_id, user_id, from_position)
-           select $1, user_id, $2 from unnest($3::text[]) as user_id`,
-    values: [group.conversation, group.position, group.members],
-  });
-}

@@ -1,10 +1,12 @@
 import { deliveryText, MAX_BUS_BYTES, type LaneEvent } from '@huizhi/protocol';
 import type pg from 'pg';
+import { membershipCodes } from '../kinds/kinds.js';
 
-interface LogRow extends Omit<LaneEvent, 'pair' | 'members'> {
+interface LogRow extends Omit<LaneEvent, 'pair' | 'change'> {
   lane: number;
   peer: string | null;
-  members: string[] | null;
+  joined: string[] | null;
+  leaving: string[] | null;
   body: string;
 }
 
@@ -28,7 +30,17 @@ export interface LoggedEvent {
   delivery: string;
 }
 
-const toEvent = ({ position, conversation, seq, serverTime, user, device, peer, members }: LogRow): LaneEvent => ({
+const toEvent = ({
+  position,
+  conversation,
+  seq,
+  serverTime,
+  user,
+  device,
+  peer,
+  joined,
+  leaving,
+}: LogRow): LaneEvent => ({
   position,
   conversation,
   seq,
@@ -36,7 +48,7 @@ const toEvent = ({ position, conversation, seq, serverTime, user, device, peer, 
   user,
   device,
   ...(peer !== null && { pair: peer === user ? [user] : [user, peer] }),
-  ...(members !== null && { members }),
+  ...((joined ?? leaving) && { change: { ...(joined && { joined }), ...(leaving && { left: leaving }) } }),
 });
 
 /** The events of a lane from a position on, ascending, as far as they fit, and one. What is committed has no holes: neither has this. */
@@ -49,14 +61,18 @@ export async function readRange(
   const { rows } = await client.query<LogRow>({
     name: 'read-range',
     text: `select ${COLUMNS},
-                  case when e.makes_group then
+                  case when e.kind = any($5::smallint[]) then
                     (select array_agg(m.user_id) from message.member m
                       where m.conversation_id = e.conversation_id and m.from_position = e.position)
-                  end as members
+                  end as joined,
+                  case when e.kind = any($5::smallint[]) then
+                    (select array_agg(m.user_id) from message.member m
+                      where m.conversation_id = e.conversation_id and m.to_position = e.position)
+                  end as leaving
              from (select *, ${bytesBefore('position')} as before
                      from (select * from message.event where lane = $1 and position >= $2 order by position limit $3) asked) e
             where e.before <= $4 order by e.position`,
-    values: [lane, from, limit, MAX_BUS_BYTES],
+    values: [lane, from, limit, MAX_BUS_BYTES, membershipCodes],
   });
   return rows.map((row) => ({ event: toEvent(row), delivery: delivery(row) }));
 }

@@ -200,5 +200,6 @@ export interface TestSend {
 /** A text from one user to another. */
 export function text(from: string, to: string, clientID: string, words = 'hello'): TestSend {
   const body = JSON.stringify({ messageType: 'normal', fromUserID: from, toUserID: to, content: { text: words } });
-  return { send: { conversation: pairConversation(from, to), to, clientID, hash: contentHash(words) }, body };
+  const conversation = pairConversation(from, to);
+  return { send: { kind: 'message', conversation, to, clientID, hash: contentHash(words) }, body };
 }

@@ -71,7 +71,7 @@ function sliceOf(queue: LaneQueue, recipients: Recipients, budget: { rows: numbe
     if (!item) break;
     // Meant for lanes that are lost by now: over, without asking who they were.
     const wanted = item.takers.some((lane) => lane?.takesEvents);
-    const who = wanted ? recipients.of(item.event) : [];
+    const who = wanted ? recipients.of(item.lane, item.event) : [];
     if (!who) break;
     if (who.length > budget.rows && budget.rows < MAX_ROWS) {
       budget.rows = 0;

@@ -62,7 +62,7 @@ export class FakeMessage {
   /** The same for a group; its first event says the members. */
   storeInGroup(conversation: string, from: string, text: string, members?: string[]): NewsRun {
     if (members) this.groups.set(conversation, members);
-    return this.append(conversation, { user: from, device: 'phone', ...(members && { members }) }, text);
+    return this.append(conversation, { user: from, device: 'phone', ...(members && { change: { joined: members } }) }, text);
   }
 
   /** Stores it and tells everybody, as the service does after its commit. */
@@ -94,7 +94,7 @@ export class FakeMessage {
 
   private append(
     conversation: string,
-    about: Pick<LaneEvent, 'user' | 'device' | 'pair' | 'members'>,
+    about: Pick<LaneEvent, 'user' | 'device' | 'pair' | 'change'>,
     text: string,
   ): NewsRun {
     const lane = laneOf(conversation, this.lanes);

@@ -19,8 +19,13 @@ export interface SessionBatch {
   sends: Send[];
 }
 
-/** One message (or group creation) on its way in. Its body is the sender's part of the delivery, as JSON text. */
+/** The kinds of events. Each has one definition in `apps/message/src/kinds/`. */
+export const EVENT_KINDS = ['message', 'groupCreated'] as const;
+export type EventKindName = (typeof EVENT_KINDS)[number];
+
+/** One event on its way in, before the lane owner has decided. Its body is the sender's part of the delivery, as JSON text. */
 export interface Send {
+  kind: EventKindName;
   conversation: string;
   clientID: string;
   /** Stands for the content when the client id is used again. */
@@ -28,7 +33,7 @@ export interface Send {
   /** The other user of a pair; the sender itself for its notes. */
   to?: string;
   group?: string;
-  /** Present in a `createGroup`: the members, the sender not among them. */
+  /** `groupCreated`: the members, the sender not among them. */
   members?: string[];
 }
 
@@ -67,8 +72,14 @@ export interface LaneEvent {
   device: string;
   /** The two users of a pair; one when it is the user's own. Absent for a group. */
   pair?: string[];
-  /** Present in the event that makes a group: all its members. */
-  members?: string[];
+  /** Present in an event that changes the members of a group. */
+  change?: MembershipChange;
+}
+
+/** Members of a group from an event's position on. `joined` receive that event; `left` receive it too, as their last one. */
+export interface MembershipChange {
+  joined?: string[];
+  left?: string[];
 }
 
 /** Names of fields, numbers and punctuation of an event. */
@@ -77,10 +88,11 @@ const EVENT_BYTES = 200;
 const ITEM_BYTES = 3;
 
 /** The most bytes that an event takes in the head of a bus message. */
-export function eventHeadBytes({ conversation, user, device, pair, members }: LaneEvent): number {
+export function eventHeadBytes({ conversation, user, device, pair, change }: LaneEvent): number {
   let bytes = EVENT_BYTES + idBytes(conversation) + idBytes(user) + idBytes(device);
   if (pair) for (const one of pair) bytes += idBytes(one) + ITEM_BYTES;
-  if (members) for (const one of members) bytes += idBytes(one) + ITEM_BYTES;
+  for (const one of change?.joined ?? []) bytes += idBytes(one) + ITEM_BYTES;
+  for (const one of change?.left ?? []) bytes += idBytes(one) + ITEM_BYTES;
   return bytes;
 }
 

@@ -1,0 +1,16 @@
+import { insertGroup } from '../sql/groups.js';
+import type { EventKind } from './kind.js';
+import { NOT_ALLOWED } from './refusals.js';
+
+/** The first event of a group: the sender and the users it names become its members. */
+export const groupCreated: EventKind = {
+  name: 'groupCreated',
+  code: 2,
+  users: ({ send }) => send.members ?? [],
+  decide({ send: { members = [] } }, state, { userExists }) {
+    return state.seq === 0 && members.every(userExists) ? undefined : NOT_ALLOWED;
+  },
+  membership: ({ work, send }) => ({ joined: [...new Set([work.batch.user, ...(send.members ?? [])])] }),
+  persist: (client, { send }, { conversation, user, position }) =>
+    insertGroup(client, { conversation, groupID: send.group ?? '', creator: user, position }),
+};
