@@ -7,9 +7,8 @@ export const groupCreated: EventKind = {
   name: 'groupCreated',
   code: 2,
   users: ({ send }) => send.members ?? [],
-  decide({ send: { members = [] } }, state, { userExists }) {
-    return state.seq === 0 && members.every(userExists) ? undefined : NOT_ALLOWED;
-  },
+  decide: ({ send: { members = [] } }, state, { userExists }) =>
+    state.seq === 0 && members.every((member) => userExists(member)) ? undefined : NOT_ALLOWED,
   membership: ({ work, send }) => ({ joined: [...new Set([work.batch.user, ...(send.members ?? [])])] }),
   persist: (client, { send }, { conversation, user, position }) =>
     insertGroup(client, { conversation, groupID: send.group ?? '', creator: user, position }),

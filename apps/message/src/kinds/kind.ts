@@ -6,7 +6,7 @@ import type { EventRow } from '../sql/append.js';
 
 /** What a decision may look at besides the send and the conversation's state. All of it was loaded before. */
 export interface DecisionContext {
-  userExists(user: string): boolean;
+  readonly userExists: (user: string) => boolean;
 }
 
 /**
@@ -21,14 +21,14 @@ export interface EventKind {
   /** What `message.event.kind` holds. Never used again for another kind. 1 … 32767. */
   readonly code: number;
   /** Users whose existence the decision depends on: they are loaded before. */
-  users(item: Item): readonly string[];
+  readonly users: (item: Item) => readonly string[];
   /**
    * Whether the event may happen. Called after duplicates and conflicts were answered.
    * @returns the refusal, or nothing
    */
-  decide(item: Item, state: ConversationState, context: DecisionContext): RefusedReceipt | undefined;
+  readonly decide: (item: Item, state: ConversationState, context: DecisionContext) => RefusedReceipt | undefined;
   /** Who joins and who leaves the conversation by this event. */
-  membership?(item: Item): MembershipChange;
+  readonly membership?: (item: Item) => MembershipChange;
   /** What is stored besides the event and its membership change, in the same transaction. */
-  persist?(client: pg.ClientBase, item: Item, row: EventRow): Promise<void>;
+  readonly persist?: (client: pg.ClientBase, item: Item, row: EventRow) => Promise<void>;
 }
