@@ -125,6 +125,22 @@ describe('sessions and cursors', () => {
     expect(gateway.seqsOf(gil.session)).toEqual([2]);
   });
 
+  test('the longest ids, of characters that do not compress, fit every table and index', async () => {
+    const longest = (seed: number): string =>
+      String.fromCodePoint(...Array.from({ length: 255 }, (_, n) => 0x20000 + ((n * 7_919 + seed * 104_729) % 42_000)));
+    const [user, other, device, second] = [longest(1), longest(2), longest(3), longest(4)];
+    expect(Buffer.byteLength(user + device)).toBe(2_040);
+    const gateway = rig.gateway();
+    const first = await gateway.open(user, device);
+    await gateway.open(user, second);
+    rig.message.say(other, user, 'hello');
+    await until(() => gateway.seqsOf(first.session).length === 1);
+    gateway.cursor(first, 1);
+    await until(() => gateway.confirmed.get(first.session) === 1);
+    expect(await rig.cursorOf(user, device)).toBe(1);
+    expect(await rig.inboxOf(user)).toHaveLength(1);
+  });
+
   test('devices are bounded: the longest unseen makes room', async () => {
     const gateway = rig.gateway();
     for (let i = 0; i < 70; i++) gateway.close(await gateway.open('hoa', `device-${i}`));
