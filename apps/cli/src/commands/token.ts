@@ -32,9 +32,12 @@ const MAX_LIFE_S = 100 * 31_557_600;
 
 /** @throws Error when no gateway would accept the token */
 async function usableToken(secret: string, user: string, expires: string): Promise<string> {
-  const token = await signToken(secret, user, expires).catch((cause: unknown) => {
+  let token: string;
+  try {
+    token = await signToken(secret, user, expires);
+  } catch (cause) {
     throw new Error(`--expires ${expires}: must be a duration like "2h" or "7d"`, { cause });
-  });
+  }
   const { exp = 0, iat = 0 } = decodeJwt(token);
   if (exp > iat && exp - iat < MAX_LIFE_S) return token;
   throw new Error(`--expires ${expires}: must be in the future, and less than 100 years away`);
