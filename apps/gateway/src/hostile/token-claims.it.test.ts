@@ -76,15 +76,10 @@ describe('the claims of a token', () => {
   test.each(times)('with an %s: the token is refused by the name of the claim', async (_, fields, claim) => {
     // A field given twice: the last counts, in JSON.
     const payload = `{"sub":"alice","exp":${good.exp},${fields}}`;
-    for (const made of [
-      bySecret('alice', token({ alg: 'HS256' }, payload, hs256(secret))),
-      byKeys('alice', token(ES256, payload, es256(ours.privateKey))),
-    ]) {
-      await expect(made).rejects.toMatchObject({
-        error: 'badToken',
-        message: expect.stringMatching(`^token: ${claim} `),
-      });
-    }
+    const refusal = { error: 'badToken', message: expect.stringMatching(`^token: ${claim} `) };
+    const secretly = token({ alg: 'HS256' }, payload, hs256(secret));
+    await expect(bySecret('alice', secretly)).rejects.toMatchObject(refusal);
+    await expect(byKeys('alice', token(ES256, payload, es256(ours.privateKey)))).rejects.toMatchObject(refusal);
   });
 
   test('the time claims of a token that is not proved are not told apart', async () => {
