@@ -154,6 +154,56 @@ test('passes over void entries, says what came before, and counts them as receip
   await bob.frame({ messageType: 'receiptConfirm', inboxSeq: 2 });
 });
 
+test('answers a heartbeat with the last entry that the device has to get, also after the inbox lane has a new owner', async () => {
+  const bob = await rig.login('bob');
+  const beat = async (): Promise<unknown> => {
+    const beatID = String(Math.random());
+    bob.send({ beatID });
+    return (await bob.frame({ beatID })).inboxSeq;
+  };
+  rig.offline.deliver('bob', 'm1');
+  await bob.frame({ inboxSeq: 1 });
+  expect(await beat()).toBe(1);
+  for (let n = 0; n < 2; n++) rig.offline.deliverVoid('bob');
+  bob.send({ messageType: 'receipt', upTo: 1 });
+  await bob.frame({ messageType: 'receiptConfirm', inboxSeq: 3 });
+  expect(await beat()).toBe(1);
+  // The news of these is lost; the new owner tells how far the inbox goes.
+  for (let n = 0; n < 2; n++) rig.offline.putVoid('bob');
+  rig.offline.takeOver(inboxLaneOf('bob', 16));
+  await eventually('the cursor', () => rig.offline.cursorOf('bob', 'phone') === 5);
+  expect(await beat()).toBe(1);
+  rig.offline.answersFetch = false;
+  rig.offline.put('bob', 'm6');
+  rig.offline.lose('bob');
+  rig.offline.tick('bob');
+  await eventually('a head that is ahead', async () => (await beat()) === 6);
+});
+
+test('tells at login what the device has to get: its own sends neither wait nor are the head', async () => {
+  for (const user of ['bob', 'carol']) for (let n = 0; n < 2; n++) rig.offline.putVoid(user);
+  const carol = await rig.login('carol');
+  expect(carol.frames[0]).toMatchObject({ inboxSeq: 0, head: 0, waiting: 0 });
+  rig.offline.put('bob', 'm3');
+  rig.offline.putVoid('bob');
+  const bob = await rig.login('bob');
+  expect(bob.frames[0]).toMatchObject({ inboxSeq: 0, head: 3, waiting: 1 });
+  await bob.frame({ inboxSeq: 3 });
+  bob.send({ messageType: 'receipt', upTo: 3 });
+  await eventually('the cursor', () => rig.offline.cursorOf('bob', 'phone') === 4);
+  const again = await rig.login('bob');
+  expect(again.frames[0]).toMatchObject({ inboxSeq: 4, head: 4, waiting: 0 });
+  again.send({ beatID: 'b' });
+  expect(await again.frame({ beatID: 'b' })).toMatchObject({ inboxSeq: 4 });
+});
+
+test('takes an own send that comes while the login is answered for nothing that waits', async () => {
+  rig.offline.put('bob', 'old');
+  rig.offline.beforeAnswer = ({ user }) => void rig.offline.deliverVoid(user);
+  const bob = await rig.login('bob');
+  expect(bob.frames[0]).toMatchObject({ inboxSeq: 0, head: 1, waiting: 1 });
+});
+
 test('delivers again, in order, what is not receipted, and nothing of what is', async () => {
   const clock = new Clock();
   await rig.restart({ REDELIVER_AFTER: '10s' }, clock);

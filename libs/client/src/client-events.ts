@@ -19,7 +19,7 @@ export interface ClientEvents {
   batch: [batch: OfflineBatch];
   /** Everything up to this `inboxSeq` is stored by the server as receipted. */
   confirmed: [inboxSeq: number];
-  /** The inbox's head, from a heartbeat. */
+  /** The newest entry that this device got or has to get, from a heartbeat. */
   head: [inboxSeq: number];
   /** The server's data was restored from a backup: the store was reset, forget what was built from it. */
   resync: [generation: string];

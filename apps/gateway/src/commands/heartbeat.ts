@@ -3,7 +3,7 @@ import type { Session } from '../session/session.js';
 import { frame, type Result } from './outcome.js';
 import type { Services } from './services.js';
 
-/** Answered in kind, with the inbox's head: a device that is behind learns it here at the latest. */
+/** Answered in kind, with the last entry that the device has to get: one that is behind learns it here at the latest. */
 export function heartbeat(_: Services, session: Session, { beatID }: Heartbeat): Result {
-  return frame(`{"beatID":${JSON.stringify(beatID)},"inboxSeq":${session.inbox.head},"serverTime":"${Date.now()}"}`);
+  return frame(`{"beatID":${JSON.stringify(beatID)},"inboxSeq":${session.inbox.last},"serverTime":"${Date.now()}"}`);
 }

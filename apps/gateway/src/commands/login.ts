@@ -72,9 +72,9 @@ function welcome({ user, device, version }: Identity, { session, reply }: Opened
       batchEntries: config.BATCH_ENTRIES,
     },
     inboxSeq: reply.cursor,
-    head: session.inbox.head,
+    head: session.inbox.last,
     // News may have been quicker than the answer to the login.
-    waiting: session.inbox.head - reply.cursor,
+    waiting: reply.waiting + Math.max(0, session.inbox.last - Math.max(reply.head, reply.last)),
     generation: reply.generation,
     ...(reply.resync && { resync: true }),
     serverTime: String(Date.now()),

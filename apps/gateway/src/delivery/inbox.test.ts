@@ -26,18 +26,18 @@ test('begins after the cursor and stops when the window is full', () => {
 
 test('takes a live entry only when it is the next and nothing is catching up', () => {
   const inbox = inboxAt(0, 0);
-  expect(inbox.live(1)).toBe('now');
+  expect(inbox.live(1, false)).toBe('now');
   inbox.take(id(1), 0);
-  expect(inbox.live(1)).toBe('old');
-  expect([inbox.live(3), inbox.head]).toEqual(['later', 3]);
+  expect(inbox.live(1, false)).toBe('old');
+  expect([inbox.live(3, false), inbox.head]).toEqual(['later', 3]);
   inbox.catchingUp = true;
-  expect(inbox.live(2)).toBe('later');
+  expect(inbox.live(2, false)).toBe('later');
 });
 
 test('takes no live entry when the window is full, and remembers that it is there', () => {
   const inbox = inboxAt(0, 5);
   pump(inbox);
-  expect(inbox.live(6)).toBe('later');
+  expect(inbox.live(6, false)).toBe('later');
   inbox.receiptUpTo(1, 0);
   expect(pump(inbox)).toEqual([6]);
 });
@@ -88,6 +88,25 @@ test('says which entry came before, over voids and over repeats', () => {
   expect([inbox.next, inbox.previous]).toEqual([9, 7]);
   expect(inbox.take(id(9), 10_000)).toBe(true);
   expect([inbox.next, inbox.previous]).toEqual([12, 11]);
+});
+
+test('knows the last entry that concerns the device, and takes an unknown one for such until it is looked at', () => {
+  const inbox = inboxAt(0, 0);
+  inbox.take(id(1), 0);
+  inbox.live(2, true);
+  inbox.take(undefined, 0);
+  expect([inbox.head, inbox.last]).toEqual([2, 1]);
+  inbox.catchingUp = true;
+  inbox.live(3, true);
+  expect(inbox.last).toBe(1);
+  inbox.noteHead(4);
+  expect(inbox.last).toBe(4);
+  for (let at = 3; at <= 4; at++) inbox.take(undefined, 0);
+  expect([inbox.head, inbox.last]).toEqual([4, 1]);
+  inbox.live(5, false);
+  expect(inbox.last).toBe(5);
+  inbox.confirm(9, 0);
+  expect(inbox.last).toBe(1);
 });
 
 test('delivers again after a while, only what is not receipted, and waits longer each time', () => {
@@ -264,7 +283,7 @@ test('in any interleaving of live entries, pages and receipts the order is stric
       for (const step of steps) {
         if (step.do === 'live') {
           log.push({ isVoid: step.isVoid });
-          if (!step.lost && inbox.live(log.length) === 'now') write(log.length);
+          if (!step.lost && inbox.live(log.length, step.isVoid) === 'now') write(log.length);
         } else if (step.do === 'begin' && !page) {
           inbox.noteHead(log.length);
           if (!inbox.isBehind) continue;

@@ -37,6 +37,8 @@ export class Inbox {
   /** The next entry to write. */
   next: number;
   head: number;
+  /** The newest entry that the device got or may have to get: what is not known is taken for such, what does not concern it is not. */
+  last: number;
   /** The pump is at work. */
   catchingUp = false;
   /** Limits the bytes in transit. */
@@ -61,15 +63,18 @@ export class Inbox {
 
   /**
    * @param cursor everything up to it is receipted
+   * @param last the newest entry that the device has to get
    * @param stored the cursor that the owner has confirmed
    */
   constructor(
     public cursor: number,
     head: number,
     private readonly settings: InboxSettings,
+    last = head,
     public stored = cursor,
   ) {
     this.head = Math.max(head, cursor);
+    this.last = Math.max(last, cursor);
     this.next = cursor + 1;
     this.shown = cursor;
     this.highestShown = cursor;
@@ -107,14 +112,17 @@ export class Inbox {
     return this.shown;
   }
 
-  noteHead(head: number): void {
-    if (head > this.head) this.head = head;
+  /** @param isVoid it is known not to concern the device */
+  noteHead(head: number, isVoid = false): void {
+    if (head <= this.head) return;
+    this.head = head;
+    if (!isVoid) this.last = head;
   }
 
   /** A live entry has come; `head` knows of it from now on. */
-  live(inboxSeq: number): LiveEntry {
+  live(inboxSeq: number, isVoid: boolean): LiveEntry {
     if (inboxSeq < this.next) return 'old';
-    this.noteHead(inboxSeq);
+    this.noteHead(inboxSeq, isVoid);
     return inboxSeq === this.next && !this.catchingUp && this.room > 0 ? 'now' : 'later';
   }
 
@@ -134,10 +142,11 @@ export class Inbox {
     const isVoid = messageID === undefined;
     const end = isVoid ? 0 : this.bytes.wrote(bytes, now);
     this.entries.push({ messageID, receipted: isVoid, at: now, end, transit: this.bytes.transit });
-    this.noteHead(inboxSeq);
+    this.noteHead(inboxSeq, isVoid);
     if (isVoid) this.advance();
     else this.remember(messageID, inboxSeq);
     if (!isVoid) this.highestShown = inboxSeq;
+    if (inboxSeq >= this.last) this.last = this.highestShown;
     if (this.next > this.head) this.heldAt = undefined;
     if (this.delivered >= this.cursor + this.settings.WINDOW) this.shutAt ??= now;
     return messageID !== undefined;
@@ -175,10 +184,12 @@ export class Inbox {
     if (cursor <= this.cursor) return;
     this.receiptUpTo(cursor, now);
     if (cursor <= this.cursor) return;
+    this.noteHead(cursor, true);
+    // Up to there the device has got what it was to get, by an earlier session.
+    if (this.last <= cursor) this.last = this.highestShown;
     this.cursor = this.shownAtCursor = cursor;
     this.highestShown = Math.max(this.highestShown, cursor);
     this.passed = Math.max(this.passed, cursor);
-    this.noteHead(cursor);
     this.catchUpWithCursor();
   }
 

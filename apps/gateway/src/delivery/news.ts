@@ -66,10 +66,11 @@ export class News {
   private deliver(number: number, inboxSeq: number, delivery: string | undefined): void {
     const session = this.sessions.get(number);
     if (!session) return;
-    if (session.state !== 'open') return session.inbox.noteHead(inboxSeq);
-    const fate = session.inbox.live(inboxSeq);
+    const isVoid = delivery === undefined;
+    if (session.state !== 'open') return session.inbox.noteHead(inboxSeq, isVoid);
+    const fate = session.inbox.live(inboxSeq, isVoid);
     if (fate === 'old') return;
-    const hasRoom = delivery === undefined || session.inbox.bytes.room(this.now()) > 0;
+    const hasRoom = isVoid || session.inbox.bytes.room(this.now()) > 0;
     if (fate === 'later' || session.connection.isCrowded || !hasRoom) return this.pump.start(session);
     this.write(session, inboxSeq, delivery);
   }

@@ -95,7 +95,7 @@ export class SessionOpener {
       const reply = decodeLines<OpenReply>(answer).head;
       if (reply.overtaken) throw new OvertakenError('unavailable', 'this device has logged in elsewhere since');
       if (reply.error) throw new ProtocolError(reply.error, 'the session could not be opened');
-      session.opened(reply.epoch, reply.cursor, reply.head);
+      session.opened(reply);
       return { session, reply };
     } catch (error) {
       this.sessions.remove(session);

@@ -17,7 +17,7 @@ test('attaches all when the most urgent of several reasons says, and once for al
   const sessions = new Sessions(wheel, () => undefined, budget);
   const identity = { user: 'alice', device: 'phone', deviceType: undefined, version: 2 };
   const session = new Session(1, identity, 3, {} as Connection, {} as SessionSettings, [], budget);
-  session.opened(1, 0, 0);
+  session.opened({ epoch: 1, cursor: 0, head: 0, last: 0 });
   sessions.add(session);
   const published: string[] = [];
   let attached = (): void => undefined;

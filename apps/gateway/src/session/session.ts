@@ -1,4 +1,4 @@
-import type { AttachBatch } from '@huizhi/protocol';
+import type { AttachBatch, OpenReply } from '@huizhi/protocol';
 import type { Connection } from '../connection/connection.js';
 import { Inbox, type InboxSettings } from '../delivery/inbox.js';
 import { SessionSends, type SendBudget, type SendTimings } from '../sends/session-sends.js';
@@ -77,9 +77,11 @@ export class Session implements Timed {
     return { session: this.number, user: this.identity.user, device: this.identity.device, epoch: this.epoch };
   }
 
-  opened(epoch: number, cursor: number, head: number): void {
+  /** News may have been quicker than the answer to the login. */
+  opened({ epoch, cursor, head, last }: Pick<OpenReply, 'epoch' | 'cursor' | 'head' | 'last'>): void {
+    const early = this.inbox;
     this.epoch = epoch;
-    this.inbox = new Inbox(cursor, Math.max(head, this.inbox.head), this.settings);
+    this.inbox = new Inbox(cursor, Math.max(head, early.head), this.settings, Math.max(last, early.last));
     this.cursorSent = cursor;
     this.state = 'open';
   }

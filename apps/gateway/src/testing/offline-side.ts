@@ -172,7 +172,15 @@ export class OfflineSide {
     this.opens.push(request);
     if (!this.answersOpen || !reply) return;
     if (this.refusal) {
-      const refused: OpenReply = { error: this.refusal, epoch: 0, cursor: 0, head: 0, generation: '' };
+      const refused: OpenReply = {
+        error: this.refusal,
+        epoch: 0,
+        cursor: 0,
+        head: 0,
+        last: 0,
+        waiting: 0,
+        generation: '',
+      };
       return void this.bus.respond(reply, JSON.stringify(refused));
     }
     this.beforeOpened(request);
@@ -184,11 +192,14 @@ export class OfflineSide {
     const before = this.live.get(key);
     if (before) this.say(before.gateway, { kick: [before.session] });
     this.live.set(key, { gateway, session, user, device });
-    const head = this.inbox(user).length;
+    const inbox = this.inbox(user);
+    const owed = inbox.flatMap((text, n) => (text !== undefined && n >= known.cursor ? [n + 1] : []));
     const answer: OpenReply = {
       epoch: known.epoch,
       cursor: known.cursor,
-      head,
+      head: inbox.length,
+      last: owed.at(-1) ?? known.cursor,
+      waiting: owed.length,
       generation: 'g1',
     };
     this.beforeAnswer(request);

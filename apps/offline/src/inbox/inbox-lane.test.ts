@@ -1,10 +1,18 @@
 import { describe, expect, test } from '@jest/globals';
 import { InboxLane, type CursorWork } from './inbox-lane.js';
-import { newUser, type Device, type User } from './user.js';
+import { newUser, NOTHING, type Device, type User } from './user.js';
 
 const withDevice = (lane: InboxLane, id: string): { user: User; device: Device } => {
   const user = newUser(id, 3);
-  const device: Device = { id: 'phone', epoch: 1, cursor: 0, revokedEpoch: 0, resync: false, session: undefined };
+  const device: Device = {
+    id: 'phone',
+    epoch: 1,
+    cursor: 0,
+    revokedEpoch: 0,
+    resync: false,
+    owed: NOTHING,
+    session: undefined,
+  };
   user.devices.set('phone', device);
   lane.users.set(id, user);
   return { user, device };

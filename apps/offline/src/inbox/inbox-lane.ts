@@ -14,6 +14,8 @@ export const refusedOpening = (error: ErrorName): OpenReply => ({
   epoch: 0,
   cursor: 0,
   head: 0,
+  last: 0,
+  waiting: 0,
   generation: '',
 });
 

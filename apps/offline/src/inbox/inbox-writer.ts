@@ -16,7 +16,7 @@ import type { Feed } from '../feed/feed.js';
 import { entries, transactionRows, transactions, transactionSeconds } from '../metrics.js';
 import type { Recipients } from '../recipients.js';
 import { apply } from '../sql/apply.js';
-import { openDevices, removeDevices } from '../sql/devices.js';
+import { openDevices, readOwed, removeDevices, type DeviceOpening } from '../sql/devices.js';
 import { revokeTokens } from '../sql/revocations.js';
 import { gather } from './gather.js';
 import type { InboxLane } from './inbox-lane.js';
@@ -191,9 +191,25 @@ export class InboxWriter {
       const one = opened.find((opening) => opening.user === user && opening.device === device);
       if (one) lacking.add(one);
     }
+    await this.readOwed(client, works);
     const revoked = revocations.map(({ user }) => user.id);
     const rows = revoked.length > 0 ? await revokeTokens(client, revoked, this.options.tokenLeewayMs) : [];
     for (const row of rows) tokensValidFrom.set(row.user, row.tokensValidFrom);
+  }
+
+  /** A user with one device has no entries of what it sent; nor has it others than those that are stored, unless some were dropped. */
+  private async readOwed(client: pg.ClientBase, { openings, lacking, owed }: WorksPlan): Promise<void> {
+    const asked: DeviceOpening[] = [];
+    for (const { user, write } of openings) {
+      if (!write || Math.max(user.head, user.next) <= write.cursor) continue;
+      const devices = user.devices.size + (user.devices.has(write.device) ? 0 : 1);
+      if (devices > 1 || lacking.has(write)) asked.push(write);
+    }
+    if (asked.length === 0) return;
+    for (const row of await readOwed(client, asked)) {
+      const one = asked.find(({ user, device }) => user === row.user && device === row.device);
+      if (one) owed.set(one, row);
+    }
   }
 
   /** Whatever the error: what cannot be known is forgotten and read again, and nobody is told anything. */

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { readDevices, readHeads } from '../sql/users.js';
 import type { InboxLane } from './inbox-lane.js';
 import type { Batch, LaneWorks, Slice } from './plan.js';
-import { newUser, type User } from './user.js';
+import { newUser, NOTHING, type User } from './user.js';
 
 /** The most users that one step reads into memory, over all lanes: each costs a look into every day's partition. */
 export const MAX_STRANGERS = 1_000;
@@ -85,7 +85,7 @@ async function readUsers(client: pg.ClientBase, ids: readonly string[]): Promise
     users.set(user, newUser(user, head, tokensValidFrom));
   }
   for (const { user, device: id, epoch, cursor, revokedEpoch } of await readDevices(client, ids)) {
-    const device = { id, epoch, cursor, revokedEpoch, resync: false, session: undefined };
+    const device = { id, epoch, cursor, revokedEpoch, resync: false, owed: NOTHING, session: undefined };
     users.get(user)?.devices.set(id, device);
   }
   return users.values();

@@ -1,6 +1,6 @@
 import { seededBug } from '@huizhi/runtime';
 import type { CursorMove } from '../sql/apply.js';
-import type { DeviceOpening } from '../sql/devices.js';
+import type { DeviceOpening, OwedRow } from '../sql/devices.js';
 import type { CursorWork, InboxLane, Opening, Revocation } from './inbox-lane.js';
 import type { LaneWorks } from './plan.js';
 import { isRevoked, type Device, type Session, type User } from './user.js';
@@ -92,6 +92,8 @@ export interface WorksPlan {
   readonly openings: OpeningPlan[];
   readonly cursors: CursorPlan[];
   readonly revocations: RevocationPlan[];
+  /** Found while writing: what the devices that log in have to get, where it is not all that follows their cursor. */
+  readonly owed: Map<DeviceOpening, OwedRow>;
   /** Found while writing: the logins whose device lacks entries that were dropped. */
   readonly lacking: Set<DeviceOpening>;
   /** Found while writing, by user: from when on tokens are good. */
@@ -104,6 +106,7 @@ export function planWorks(works: readonly LaneWorks[]): WorksPlan {
     openings: [],
     cursors: [],
     revocations: [],
+    owed: new Map(),
     lacking: new Set(),
     tokensValidFrom: new Map(),
   };

@@ -2,8 +2,9 @@ import { seededBug } from '@huizhi/runtime';
 import { cursors, openings, revocations } from '../metrics.js';
 import type { Outbox } from '../gateways/outbox.js';
 import { refusedOpening, type InboxLane } from './inbox-lane.js';
+import { owedOf } from '../sql/devices.js';
 import type { Entry, EntryPlan, LaneWorks } from './plan.js';
-import type { Device, User } from './user.js';
+import { NOTHING, type Device, type User } from './user.js';
 import {
   highestCursor,
   userOf,
@@ -25,7 +26,7 @@ export class Settling {
     // In the order of the transaction: a login begins at the cursor that its device's session before it has just stored.
     for (const cursor of plan.cursors) if (cursor.lane.state !== 'lost') this.cursor(cursor);
     for (const opening of plan.openings) {
-      if (opening.lane.state !== 'lost') this.open(opening, plan.lacking);
+      if (opening.lane.state !== 'lost') this.open(opening, plan);
     }
     for (const { lane, checks } of works) {
       if (lane.state === 'lost') continue;
@@ -45,7 +46,7 @@ export class Settling {
     }
   }
 
-  private open({ opening, lane, user, write, removed, refused }: OpeningPlan, lacking: WorksPlan['lacking']): void {
+  private open({ opening, lane, user, write, removed, refused }: OpeningPlan, { lacking, owed }: WorksPlan): void {
     removeOne(lane.openings, opening);
     if (refused) {
       const isOvertaken = refused === 'overtaken';
@@ -62,11 +63,15 @@ export class Settling {
       cursor: write?.cursor ?? 0,
       revokedEpoch: 0,
       resync: false,
+      owed: NOTHING,
       session: undefined,
     };
+    const { head } = user;
     if (write) {
+      const row = owed.get(write);
       device.epoch = write.epoch;
       device.resync = lacking.has(write);
+      device.owed = row ? owedOf(row, head) : { head, last: head, waiting: head - device.cursor };
     }
     if (seededBug('bug.user-wide-cursor')) device.cursor = highestCursor(user);
     // Last in the map: the longest unseen is the first.
@@ -76,10 +81,14 @@ export class Settling {
     if (before) this.outbox.kick(before.gateway, before.session);
     openings.inc({ outcome: write ? 'opened' : 'repeated' });
     const { epoch, cursor, resync } = device;
+    // What came since the answer that was not heard is known to no one here: it counts as owed.
+    const since = head - device.owed.head;
     opening.answer({
       epoch,
       cursor,
-      head: user.head,
+      head,
+      last: since > 0 ? head : device.owed.last,
+      waiting: device.owed.waiting + since,
       generation: this.generation(),
       ...(resync && { resync }),
     });

@@ -25,8 +25,19 @@ export interface Device {
   revokedEpoch: number;
   /** At its last login entries beyond its cursor were gone. */
   resync: boolean;
+  /** What it had to get at its last login. */
+  owed: Owed;
   session: Session | undefined;
 }
+
+/** What a device has to get, as of a head of its user's inbox: without what it sent itself. */
+export interface Owed {
+  readonly head: number;
+  readonly last: number;
+  readonly waiting: number;
+}
+
+export const NOTHING: Owed = { head: 0, last: 0, waiting: 0 };
 
 /** What opened a session. */
 export interface Login {

@@ -85,6 +85,40 @@ describe('sessions and cursors', () => {
     expect(await gateway.open('dan', 'phone')).toMatchObject({ epoch: 2, cursor: 2 });
   });
 
+  test('a login is told what the device has to get: what it sent itself neither waits nor is the last', async () => {
+    const gateway = rig.gateway();
+    const phone = await gateway.open('ivy', 'phone');
+    await gateway.open('ivy', 'tablet');
+    const say = async (from: string, count: number): Promise<void> => {
+      rig.message.say(from, from === 'ivy' ? 'bob' : 'ivy', 'text', 'phone');
+      await until(async () => (await rig.inboxOf('ivy')).length === count);
+    };
+    await say('ivy', 1);
+    expect(await gateway.open('ivy', 'phone', 950)).toMatchObject({ cursor: 0, head: 1, last: 0, waiting: 0 });
+    expect(await gateway.open('ivy', 'phone', 950)).toMatchObject({ cursor: 0, head: 1, last: 0, waiting: 0 });
+    await say('bob', 2);
+    for (let count = 3; count <= 4; count++) await say('ivy', count);
+    const again = await gateway.open('ivy', 'phone');
+    expect(again).toMatchObject({ cursor: 0, head: 4, last: 2, waiting: 1 });
+    expect(await gateway.open('ivy', 'tablet')).toMatchObject({ cursor: 0, head: 4, last: 4, waiting: 4 });
+    gateway.cursor(again, 2);
+    await until(() => gateway.confirmed.get(again.session) === 2);
+    expect(await gateway.open('ivy', 'phone')).toMatchObject({ cursor: 2, head: 4, last: 2, waiting: 0 });
+    expect(phone).toMatchObject({ cursor: 0, head: 0, last: 0, waiting: 0 });
+  });
+
+  test('of more entries than a login looks at those that were not looked at count as waiting', async () => {
+    const gateway = rig.gateway();
+    await gateway.open('jon', 'phone');
+    await gateway.open('jon', 'tablet');
+    for (let n = 0; n < 210; n++) rig.message.say('jon', 'bob', 'text', 'phone');
+    await until(async () => (await rig.inboxOf('jon')).length === 210);
+    expect(await gateway.open('jon', 'phone')).toMatchObject({ cursor: 0, head: 210, last: 0, waiting: 0 });
+    rig.message.say('bob', 'jon', 'text');
+    await until(async () => (await rig.inboxOf('jon')).length === 211);
+    expect(await gateway.open('jon', 'phone')).toMatchObject({ cursor: 0, head: 211, last: 211, waiting: 11 });
+  });
+
   test('a cursor never goes back, never beyond the head, and said again is confirmed again', async () => {
     const gateway = rig.gateway();
     const eve = await gateway.open('eve');

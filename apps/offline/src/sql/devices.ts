@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { Owed } from '../inbox/user.js';
 
 export interface DeviceOpening {
   user: string;
@@ -40,6 +41,53 @@ export async function openDevices(
   });
   return rows.filter((row) => row.lacks);
 }
+
+/** So many entries beyond a cursor are looked at to count those that the device has to get: as many as a batch has. */
+const LOOK = 200;
+
+export interface OwedRow {
+  user: string;
+  device: string;
+  /** The newest entry beyond its cursor that the device did not send itself; the cursor when there is none. */
+  last: number;
+  /** Of the first entries beyond its cursor: how many they are, which is the last, and how many the device did not send itself. */
+  seen: number;
+  upTo: number;
+  waiting: number;
+}
+
+/** What devices have to get of what is stored beyond their cursors. A bounded look into each inbox: many log in at once. */
+export async function readOwed(
+  client: pg.ClientBase,
+  devices: readonly { user: string; device: string }[],
+): Promise<OwedRow[]> {
+  const { rows } = await client.query<OwedRow>({
+    name: 'read-owed',
+    text: `select d.user_id as "user", d.device_id as device, coalesce(l.last, d.cursor) as last,
+                  o.seen::int as seen, coalesce(o.up_to, d.cursor) as "upTo", o.waiting::int as waiting
+             from unnest($1::text[], $2::text[]) as p (user_id, device_id)
+             join offline.device d on d.user_id = p.user_id and d.device_id = p.device_id
+             left join lateral (
+               select i.inbox_seq as last from offline.inbox i
+                where i.user_id = d.user_id and i.inbox_seq > d.cursor and i.skip_device is distinct from d.device_id
+                order by i.inbox_seq desc limit 1) l on true
+            cross join lateral (
+               select count(*) as seen, max(inbox_seq) as up_to,
+                      count(*) filter (where skip_device is distinct from d.device_id) as waiting
+                 from (select i.inbox_seq, i.skip_device from offline.inbox i
+                        where i.user_id = d.user_id and i.inbox_seq > d.cursor
+                        order by i.inbox_seq limit $3) f) o`,
+    values: [devices.map((one) => one.user), devices.map((one) => one.device), LOOK],
+  });
+  return rows;
+}
+
+/** @param head the newest entry of the user's inbox */
+export const owedOf = ({ last, seen, upTo, waiting }: OwedRow, head: number): Owed => ({
+  head,
+  last,
+  waiting: seen < LOOK ? waiting : waiting + Math.max(0, last - upTo),
+});
 
 export async function removeDevices(
   client: pg.ClientBase,

@@ -24,7 +24,12 @@ export interface OpenReply {
   epoch: number;
   /** Everything up to this `inboxSeq` is receipted by this device. */
   cursor: number;
+  /** The newest entry of the user's inbox. */
   head: number;
+  /** The newest entry that this device has to get; the cursor when there is none. */
+  last: number;
+  /** How many entries this device has to get. Of many it is an upper bound. */
+  waiting: number;
   generation: string;
   /** Entries beyond the device's cursor were dropped with their day: it cannot get everything by delivery. */
   resync?: boolean;

@@ -1,0 +1,68 @@
+import { eventually } from '@huizhi/constellation';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import type { Device } from './support/device.js';
+import { Lanes } from './support/lanes.js';
+import { World } from './support/world.js';
+
+/** What a device sent itself it need not get: neither heartbeats nor logins may say that it waits. */
+
+jest.setTimeout(120_000);
+
+let world: World;
+let lanes: Lanes;
+beforeAll(async () => {
+  world = await World.start({ instances: { offline: 2 }, env: { offline: { LEASE: '1s' } } });
+  lanes = await Lanes.of(world, 'offline');
+}, 120_000);
+afterAll(async () => {
+  await lanes?.close();
+  await world?.stop();
+}, 60_000);
+
+let beats = 0;
+async function headOf(device: Device): Promise<number> {
+  const beatID = `beat-${++beats}`;
+  device.say({ beatID });
+  return Number((await device.next({ beatID })).inboxSeq);
+}
+
+/** The last entry it got, or where its login began. */
+const lastOf = (device: Device): number =>
+  Math.max(Number(device.find({ messageType: 'loginReceipt' })?.inboxSeq), ...device.seen.map((seen) => seen.inboxSeq));
+
+/** News of what it sent may come after its receipt. Then it is said to wait, for a moment. */
+const nothingWaits = (device: Device): Promise<unknown> =>
+  eventually('a heartbeat that names the last entry it got', async () => (await headOf(device)) === lastOf(device));
+
+test('a device that sends while its user has another one is told that nothing waits for it: by heartbeats, at login, by a new owner', async () => {
+  const [alice, bob] = [world.name('alice'), world.name('bob')];
+  let phone = await world.device(alice, 'phone');
+  const tablet = await world.device(alice, 'tablet');
+  await world.known(bob);
+  await lanes.sharedBy(...world.system.instances('offline'));
+
+  const sends = async (word: string): Promise<void> => {
+    const before = tablet.messageIDs.size;
+    for (let n = 1; n <= 3; n++) await phone.settle(bob, `${word}-${n}`);
+    await tablet.sawMessages(before + 3);
+  };
+  await sends('first');
+  await nothingWaits(phone);
+
+  await phone.drop();
+  phone = await world.device(alice, 'phone');
+  const login = phone.find({ messageType: 'loginReceipt' });
+  expect(login).toMatchObject({ waiting: 0, head: login?.inboxSeq });
+  await nothingWaits(phone);
+
+  const owner = await lanes.owner(bob, alice);
+  await owner.kill9();
+  await lanes.owner(bob, alice, owner);
+  await sends('second');
+  await nothingWaits(phone);
+  await phone.drop();
+  phone = await world.device(alice, 'phone');
+  expect(phone.find({ messageType: 'loginReceipt' })).toMatchObject({ waiting: 0 });
+  await nothingWaits(phone);
+  await owner.restart();
+});
