@@ -23,5 +23,5 @@ export const history: Query<History, HistoryRequest, HistoryReply> = {
   },
   answer: ({ requestID }, { conversation }, { head, bodies }) =>
     `{"messageType":"historyReceipt","requestID":${JSON.stringify(requestID)},` +
-      `"conversationID":${JSON.stringify(conversation)},"messages":[${bodies.join(',')}],"hasMore":${head.hasMore}}`,
+    `"conversationID":${JSON.stringify(conversation)},"messages":[${bodies.join(',')}],"hasMore":${head.hasMore}}`,
 };

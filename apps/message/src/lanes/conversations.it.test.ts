@@ -65,7 +65,10 @@ describe('with the longest ids', () => {
     const word = words.find((one) => laneOf(groupConversation(`a ${one}`), LANES) === lane);
     const author = `${word} x`;
     const toGroup = (group: string, clientID: string, members?: string[]): TestSend => ({
-      send: { conversation: groupConversation(group), group, clientID, hash: 'h', ...(members && { members }) },
+      send: {
+        kind: members ? 'groupCreated' : 'message',
+        ...{ conversation: groupConversation(group), group, clientID, hash: 'h', ...(members && { members }) },
+      },
       body: '{}',
     });
     await rig.users(author, 'x', 'carol');

@@ -80,7 +80,10 @@ describe('a refused send', () => {
     expect(await store(item('alice', { kind: 'groupCreated', members: ['bob'] }))).toMatchObject([{ position: 1 }]);
     keeper.forget([LANE], 'database');
     await rig.until(() => keeper.held(LANE) !== undefined);
-    const receipts = await store(item('alice', { kind: 'groupCreated', members: ['bob'] }), item('bob', { clientID: 'b1' }));
+    const receipts = await store(
+      item('alice', { kind: 'groupCreated', members: ['bob'] }),
+      item('bob', { clientID: 'b1' }),
+    );
     expect(receipts).toMatchObject([{ position: 1 }, { position: 2 }]);
   });
 });

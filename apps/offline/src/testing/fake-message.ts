@@ -62,7 +62,11 @@ export class FakeMessage {
   /** The same for a group; its first event says the members. */
   storeInGroup(conversation: string, from: string, text: string, members?: string[]): NewsRun {
     if (members) this.groups.set(conversation, members);
-    return this.append(conversation, { user: from, device: 'phone', ...(members && { change: { joined: members } }) }, text);
+    return this.append(
+      conversation,
+      { user: from, device: 'phone', ...(members && { change: { joined: members } }) },
+      text,
+    );
   }
 
   /** Stores it and tells everybody, as the service does after its commit. */
