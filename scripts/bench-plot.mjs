@@ -191,10 +191,10 @@ export function benchRows(results) {
     });
 }
 
-const MODES = ['throughput', 'hostile', 'group', 'growth', 'logins', 'drain', 'idle'];
+const MODES = ['throughput', 'hostile', 'group', 'growth', 'logins', 'drain', 'idle', 'soak'];
 const order = ({ mode, options }) => `${MODES.indexOf(mode)} ${String(options.rate ?? 0).padStart(8, '0')}`;
 
-function work({ mode, options: { sessions, members, messages, rate } }) {
+function work({ mode, options: { sessions, members, messages, rate, minutes } }) {
   if (mode === 'throughput') return `${thousands(sessions)} sessions in pairs, ${thousands(rate)} messages/s`;
   if (mode === 'group') return `a group of ${members}, ${rate} messages/s from one`;
   if (mode === 'growth') return `${thousands(rate)} messages/s, up to ${thousands(sessions)} sessions`;
@@ -202,6 +202,7 @@ function work({ mode, options: { sessions, members, messages, rate } }) {
   if (mode === 'drain') return `${thousands(sessions)} users come back to ${thousands(messages)} messages`;
   if (mode === 'hostile')
     return `${thousands(sessions)} sessions in pairs, ${thousands(rate)} messages/s, beside stalled ones`;
+  if (mode === 'soak') return `${minutes} minutes beside waves of hostile connections`;
   return `${thousands(sessions)} idle sessions`;
 }
 
@@ -217,5 +218,7 @@ function outcome({ mode, median: { figures, latencies } }) {
   if (mode === 'drain') return `all confirmed after ${figures['all delivered and confirmed after (s)']} s`;
   if (mode === 'hostile')
     return `${figures['p99 beside them (times)']} times the p99 beside ${figure('stalled connections')} that stall`;
+  if (mode === 'soak')
+    return `RSS ${figure('RSS of the second third (MiB, median)')}, then ${figure('RSS of the last third (MiB, median)')} MiB`;
   return `${figure('sessions per GiB')} sessions per GiB`;
 }

@@ -19,7 +19,11 @@ export class Crowd {
   private readonly stopped: string[] = [];
   private lost = 0;
 
-  constructor(private readonly system: LoadedSystem) {}
+  /** @param name part of the names of its users: another one, other users */
+  constructor(
+    private readonly system: LoadedSystem,
+    private readonly name = '',
+  ) {}
 
   async gather(count: number): Promise<void> {
     // Not all at once: it is how they stall that is measured, not how they come.
@@ -36,8 +40,12 @@ export class Crowd {
     for (const socket of this.sockets) socket.destroy();
   }
 
+  private user(which: number | string): string {
+    return `crowd-${this.system.run}${this.name}-${which}`;
+  }
+
   private async join(n: number): Promise<void> {
-    const { constellation, run } = this.system;
+    const { constellation } = this.system;
     const { host, port, ca } = constellation.address;
     const kind: Kind = n % STOPPED_OF === 0 ? 'stopped reading' : KINDS[n % KINDS.length]!;
     const isPlain = kind === 'connected';
@@ -50,7 +58,7 @@ export class Crowd {
     await happens(isPlain ? 'connect' : 'secureConnect');
     if (kind === 'half a login') socket.write('{"messageType":"login","fromUserID":"');
     if (kind !== 'half a frame' && kind !== 'stopped reading') return;
-    const user = `crowd-${run}-${n}`;
+    const user = this.user(n);
     const login = { messageType: 'login', fromUserID: user, versionCode: 2, token: await constellation.token(user) };
     socket.write(`${JSON.stringify(login)}\n`);
     await happens('data');
@@ -61,7 +69,7 @@ export class Crowd {
 
   /** A group says more to those that read nothing than the kernel takes for them. */
   private async fill(): Promise<void> {
-    const user = `crowd-${this.system.run}-talker`;
+    const user = this.user('talker');
     const { connection } = await this.system.login(user);
     const say = (clientMsgID: string, frame: object): Promise<void> =>
       new Promise((resolve, reject) => {

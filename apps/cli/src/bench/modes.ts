@@ -5,6 +5,7 @@ import { hostile } from './hostile.js';
 import { idle } from './idle.js';
 import { logins } from './logins.js';
 import type { Mode } from './options.js';
+import { soak } from './soak.js';
 import { throughput } from './throughput.js';
 
-export const modes: Readonly<Record<string, Mode>> = { throughput, group, growth, logins, drain, idle, hostile };
+export const modes: Readonly<Record<string, Mode>> = { throughput, group, growth, logins, drain, idle, hostile, soak };

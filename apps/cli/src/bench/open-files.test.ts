@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { modes } from './modes.js';
 import { tooFewFiles } from './open-files.js';
 
-const options = { sessions: 200, rate: 0, warmUp: 0, seconds: 0, bytes: 0, messages: 0, members: 0 };
+const options = { sessions: 200, rate: 0, warmUp: 0, seconds: 0, bytes: 0, messages: 0, members: 0, minutes: 0 };
 
 test('connections that stall need open files, too', () => {
   expect(tooFewFiles(options, modes['throughput']!, 1_000)).toBeUndefined();

@@ -16,6 +16,8 @@ export interface BenchOptions {
   messages: number;
   /** Of the group, its sender among them. */
   members: number;
+  /** Of measurement, where it takes long. */
+  minutes: number;
 }
 
 /** One thing that is measured. */

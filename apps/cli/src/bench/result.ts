@@ -18,6 +18,8 @@ export interface Measurement {
 export interface Run extends Measurement {
   /** Empty: nothing was lost, doubled or reordered. */
   faults: string[];
+  /** Figures over time, where a mode takes samples; `second` is the time since the measurement began. */
+  samples?: Record<string, number>[];
 }
 
 /** A file of bench/results; bench/README.md explains its fields. */

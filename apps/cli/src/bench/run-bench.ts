@@ -7,7 +7,16 @@ import { report } from './report.js';
 import { currentCommit, describeMachine, save, type Run, type SavedResult } from './result.js';
 import { LoadedSystem } from './system.js';
 
-const NONE: BenchOptions = { sessions: 1, rate: 1, warmUp: 1, seconds: 1, bytes: 1, messages: 1, members: 1 };
+const NONE: BenchOptions = {
+  sessions: 1,
+  rate: 1,
+  warmUp: 1,
+  seconds: 1,
+  bytes: 1,
+  messages: 1,
+  members: 1,
+  minutes: 1,
+};
 
 export type Print = (line: string) => void;
 

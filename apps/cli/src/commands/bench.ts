@@ -13,6 +13,7 @@ const meanings: Readonly<Record<keyof BenchOptions, string>> = {
   seconds: 'seconds of measurement',
   bytes: 'of one message frame',
   messages: 'in all',
+  minutes: 'minutes of measurement; the first third is the warm-up',
 };
 
 /**

@@ -1,0 +1,56 @@
+import { GatewayMemory, judgeFlat, RSS } from './gateway-memory.js';
+import { HostileWaves } from './hostile-waves.js';
+import type { Mode } from './options.js';
+import { PairLoad } from './pair-load.js';
+import { ASKED, LATE, REACHED } from './trust.js';
+
+const EVERY_MS = 5_000;
+
+/**
+ * Steady traffic beside waves of hostile connections, with the memory of the gateway over time. Deadlines and buffers are those of a server
+ * as it is; only the limits per address are lifted, because all of the load has one address.
+ */
+export const soak: Mode = {
+  description: 'memory of the gateway under steady traffic and waves of hostile connections: RSS must stay flat',
+  defaults: { minutes: 30, sessions: 50, rate: 200, bytes: 250 },
+  unit: 'message',
+  beside: 600,
+  check: ({ sessions }) => (sessions % 2 === 0 ? undefined : '--sessions must be even: sessions talk in pairs'),
+  gatewayEnv: () => ({ FAILED_LOGINS_PER_ADDRESS: '1000000', LOGIN_ATTEMPTS: '10000' }),
+  async run(system, { minutes, sessions, rate, bytes }, print) {
+    const load = new PairLoad(system, bytes);
+    let waves: HostileWaves | undefined;
+    let memory: GatewayMemory | undefined;
+    try {
+      await load.growTo(sessions);
+      print(`· ${minutes} minutes: ${sessions} sessions at ${rate}/s, and hostile connections`);
+      memory = new GatewayMemory(system, EVERY_MS);
+      waves = new HostileWaves(system);
+      const steady = await load.measure({ rate, warmUp: 0, seconds: 60 * minutes });
+      const samples = [...(await memory.stop())];
+      await waves.stop();
+      const { before, after, faults } = judgeFlat(samples);
+      const peak = (figure: string): number => Math.max(...samples.map((sample) => sample[figure] ?? 0));
+      return {
+        faults: [...load.faults(), ...faults],
+        figures: {
+          [ASKED]: rate,
+          [REACHED]: steady.reached,
+          'hostile connections': waves.connections,
+          'rounds of waves': waves.waves,
+          'RSS of the second third (MiB, median)': before,
+          'RSS of the last third (MiB, median)': after,
+          'highest RSS (MiB)': peak(RSS),
+          'highest heap used (MiB)': peak('heap used (MiB)'),
+        },
+        latencies: { 'end-to-end delivery': steady.deliveries, [LATE]: steady.lateness },
+        cpu: steady.cpu,
+        samples,
+      };
+    } finally {
+      await memory?.stop();
+      await waves?.stop().catch(() => undefined);
+      load.close();
+    }
+  },
+};
