@@ -101,6 +101,8 @@ export class RequestTimeoutError extends Error {
 export class ConnectFailedError extends Error {
   override readonly name = 'ConnectFailedError';
   readonly code: string | undefined;
+  /** In words: `connection refused`. */
+  readonly reason: string;
 
   constructor(
     /** `host:port`. */
@@ -108,8 +110,10 @@ export class ConnectFailedError extends Error {
     cause: Error,
   ) {
     const code = codeOf(cause);
-    super(`cannot connect to ${server}: ${reachErrors[code ?? ''] ?? cause.message}`, { cause });
+    const reason = reachErrors[code ?? ''] ?? cause.message;
+    super(`cannot connect to ${server}: ${reason}`, { cause });
     this.code = code;
+    this.reason = reason;
   }
 }
 

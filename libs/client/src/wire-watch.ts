@@ -13,7 +13,7 @@ export type WireObserver = (frame: WireFrame) => void;
 /** The same transport, of which `observer` is told every frame. What the observer throws is swallowed. */
 export const watched =
   (transport: Transport, observer: WireObserver): Transport =>
-  ({ onOpen, onFrame, onClose }) => {
+  (handlers) => {
     const tell = (frame: WireFrame): void => {
       try {
         observer(frame);
@@ -22,12 +22,12 @@ export const watched =
       }
     };
     const connection = transport({
-      onOpen,
+      onOpen: () => handlers.onOpen(),
       onFrame: (frame: ServerFrame) => {
         tell({ direction: 'received', json: JSON.stringify(frame) });
-        onFrame(frame);
+        handlers.onFrame(frame);
       },
-      onClose,
+      onClose: (error, code) => handlers.onClose(error, code),
     });
     return {
       send: (json) => {

@@ -1,28 +1,27 @@
 import { Command } from 'commander';
-import { stdin, stdout } from 'node:process';
-import { createInterface } from 'node:readline';
-import { ChatLine } from '../chat/chat-line.js';
+import { runChat } from '../chat/run-chat.js';
+import { explain } from '../explain.js';
 import { targetFrom, withTarget, type TargetOptions } from '../target.js';
 
-/** `hz chat <user>`: a small line client. Ends with /quit or the end of input. */
+interface ChatCommandOptions extends TargetOptions {
+  device: string;
+  to?: string;
+}
+
+/** `hz chat <user>`: a small client for the terminal. Ends with /quit, Ctrl-C, Ctrl-D or the end of input. */
 export function chatCommand(): Command {
   return withTarget(new Command('chat'))
-    .description('chat as a user: /to <user> or /group <id> chooses whom, any other line is sent')
+    .description('chat as a user in the terminal; /help there lists what can be done')
     .argument('<user>', 'who to be')
     .option('--device <id>', 'which device to be', 'terminal')
-    .action(async (user: string, options: TargetOptions & { device: string }, command: Command) => {
-      const say = (line: string): void => void stdout.write(`${line}\n`);
+    .option('--to <user>', 'whom to write to from the beginning')
+    .action(async (user: string, { device, to, ...options }: ChatCommandOptions, command: Command) => {
       try {
-        const chat = new ChatLine(targetFrom(options), user, options.device, say);
-        await chat.start();
-        const lines = createInterface({ input: stdin });
-        for await (const line of lines) {
-          if (!(await chat.take(line))) break;
-        }
-        lines.close();
-        await chat.stop();
+        const { inHaste } = await runChat({ server: targetFrom(options), user, deviceID: device }, to);
+        // The connection is still being closed.
+        if (inHaste) process.exit();
       } catch (error) {
-        command.error(error instanceof Error ? error.message : String(error));
+        command.error(explain(error));
       }
     });
 }
