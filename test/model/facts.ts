@@ -58,6 +58,9 @@ export interface LinkSpec {
   readonly device: DeviceSpec;
   /** The entry before the next one. */
   last: number;
+  /** What the login told: the newest entry that the device has to get, and how many it has to get. */
+  readonly head: number;
+  readonly waiting: number;
   readonly delivered: Map<string, number>;
   readonly seqs: Map<ConversationSpec, number>;
 }
