@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from './eventually.js';
 import { identityOf, isAlive, type ProcessIdentity } from './pid-file.js';
+import { descendants } from './process-tree.js';
 import { ManagedProcess, type Exit } from './process.js';
 
 let folder: string;
@@ -67,29 +68,48 @@ describe('ManagedProcess', () => {
     await expect(missing).rejects.toThrow('cannot start ghost');
   });
 
-  it('does not outlive a killed parent', async () => {
-    const parent = join(folder, 'parent.mjs');
-    const compiled = join(folder, 'run.mjs');
-    // The parent is plain Node, which does not know TypeScript: it does with the shell what reaper.ts does.
-    writeFileSync(compiled, 'setInterval(() => {}, 1000)');
-    writeFileSync(
-      parent,
-      `import { guard } from ${JSON.stringify(await reaperAsJs())};
+  it.each([
+    ['does not outlive a killed parent', false],
+    ['does not outlive a killed parent whose reaper was killed before', true],
+  ])(
+    '%s',
+    async (_, killsReaper) => {
+      const parent = join(folder, 'parent.mjs');
+      const compiled = join(folder, 'run.mjs');
+      // The parent is plain Node, which does not know TypeScript: it does with the shell what reaper.ts does.
+      writeFileSync(compiled, 'setInterval(() => {}, 1000)');
+      writeFileSync(
+        parent,
+        `import { guard } from ${JSON.stringify(await reaperAsJs())};
        import { spawn } from 'node:child_process';
        const child = spawn(process.execPath, [${JSON.stringify(compiled)}], { detached: true, stdio: 'ignore' });
        guard(child.pid, 'SIGKILL');
        console.log(child.pid);
        setInterval(() => {}, 1000);`,
-    );
-    const running = spawn(process.execPath, [parent], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const pid = await new Promise<number>((resolve) =>
-      running.stdout.once('data', (data: Buffer) => resolve(Number(data))),
-    );
-    const child = identityOf(pid) as ProcessIdentity;
-    expect(isAlive(child)).toBe(true);
-    running.kill('SIGKILL');
-    await eventually('the orphan to end', () => !isAlive(child));
-  }, 20_000);
+      );
+      const running = spawn(process.execPath, [parent], { stdio: ['ignore', 'pipe', 'inherit'] });
+      try {
+        const pid = await new Promise<number>((resolve) =>
+          running.stdout.once('data', (data: Buffer) => resolve(Number(data))),
+        );
+        const child = identityOf(pid) as ProcessIdentity;
+        expect(isAlive(child)).toBe(true);
+        const reapers = (): number[] => descendants(running.pid as number).filter((one) => one !== pid);
+        const [reaper] = await eventually('the reaper', () => reapers().length === 1 && reapers());
+        if (killsReaper) {
+          // One that lived less than a second is taken for one that cannot live.
+          await new Promise((resolve) => setTimeout(resolve, 1_500));
+          process.kill(reaper as number, 'SIGKILL');
+          await eventually('another reaper', () => reapers().length === 1 && !reapers().includes(reaper as number));
+        }
+        running.kill('SIGKILL');
+        await eventually('the orphan to end', () => !isAlive(child), 20_000);
+      } finally {
+        running.kill('SIGKILL');
+      }
+    },
+    60_000,
+  );
 });
 
 async function reaperAsJs(): Promise<string> {

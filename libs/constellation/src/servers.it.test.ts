@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -65,6 +66,22 @@ describe('Postgres', () => {
     expect(postgres.port).toBe(port);
     expect(await query(postgres.url('kept'), 'select n from t')).toEqual([{ n: 42 }]);
   }, 60_000);
+
+  it('starts again when another program has the pid of the killed server', async () => {
+    const file = join(folder, 'postgres', 'cluster', 'postmaster.pid');
+    // Of the same user: PostgreSQL knows that another user's process is none of its own.
+    const { uid, gid } = statSync(file);
+    const other = spawn('sleep', ['600'], { stdio: 'ignore', uid, gid });
+    try {
+      await postgres.kill9();
+      writeFileSync(file, readFileSync(file, 'utf8').replace(/^\d+/, String(other.pid)));
+      await postgres.restart();
+      expect(await query(postgres.url('postgres'), 'select 1 as n')).toEqual([{ n: 1 }]);
+      expect(other.exitCode).toBeNull();
+    } finally {
+      other.kill('SIGKILL');
+    }
+  }, 120_000);
 
   it('reports a crash nobody asked for, and not a stop', async () => {
     let crashes = 0;
