@@ -7,7 +7,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** What a start decides itself, since it makes ports, certificate and tokens, and starts one process of each service. */
 const DECIDED = [
   ...['HTTP_HOST', 'HTTP_PORT', 'INSTANCE_ID', 'TLS_CERT_FILE', 'TLS_KEY_FILE'],
-  ...['JWT_SECRET', 'JWT_SECRET_FILE', 'JWKS_URL', 'JWT_ISSUER', 'JWT_AUDIENCE'],
+  ...['JWT_SECRET', 'JWT_SECRET_FILE', 'JWKS_URL', 'JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_USER_CLAIM'],
 ];
 /** Servers that are there already; they say where, not how a service behaves. */
 const SERVER = /^(NATS|MESSAGE_DATABASE|OFFLINE_DATABASE)_(URL|HOST|PORT|USER|PASSWORD|NAME|SSLMODE)(_FILE)?$/;

@@ -11,7 +11,7 @@ beforeAll(async () => {
 
 const DECIDED = [
   ...['NODE_ENV', 'HTTP_HOST', 'HTTP_PORT', 'INSTANCE_ID', 'TLS_CERT_FILE', 'TLS_KEY_FILE'],
-  ...['JWT_SECRET', 'JWT_SECRET_FILE', 'JWKS_URL', 'JWT_ISSUER', 'JWT_AUDIENCE'],
+  ...['JWT_SECRET', 'JWT_SECRET_FILE', 'JWKS_URL', 'JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_USER_CLAIM'],
 ];
 
 describe('a local start', () => {
