@@ -4,7 +4,7 @@ import { idBytes, MAX_BUS_BYTES } from '@huizhi/protocol';
 const FIXED_BYTES = 160;
 const MAX_SESSIONS = 1_000;
 
-/** What is said of many sessions at a time, in pieces that one bus message holds: ids can be a kilobyte each. */
+/** Splits items about many sessions into bus messages: ids can be a kilobyte each. */
 export function* busSlices<T extends { readonly user: string; readonly device: string }>(
   all: readonly T[],
 ): Iterable<T[]> {

@@ -72,7 +72,7 @@ export class Gateway {
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly stops: (() => void)[] = [];
   private tickedAt: number;
-  /** Set before `draining`: clients are still served, but balancers are told to send no more. */
+  /** Set before `draining`: clients are still served, but `/healthz` answers 503 to balancers. */
   private isStopping = false;
   private draining = false;
 

@@ -153,8 +153,8 @@ export class Client {
   }
 
   /**
-   * Withholds receipts: messages are stored and told as before, and for the server they stay undelivered. It delivers them again, after
-   * 10 s and then less often, and at each login; they are not told again. When the server's window (500 entries)
+   * Withholds receipts: messages are stored and emitted as before, but stay undelivered for the server. It delivers them again, after
+   * 10 s and then less often, and at each login; they are not emitted again. When the server's window (500 entries)
    * is full it delivers no more and closes with `receiptOverdue` after 30 s. For applications that receipt only what a user
    * has seen, and for demonstrations.
    */
@@ -214,7 +214,7 @@ export class Client {
   }
 
   /**
-   * A page of a conversation; see the protocol's `History`. Owes no receipts and tells no `message` events.
+   * A page of a conversation; see the protocol's `History`. Needs no receipts and emits no `message` events.
    * Rejects with RequestTimeoutError, RequestRefusedError, ClientClosedError or TypeError.
    */
   async history(target: Target, query: HistoryQuery = {}): Promise<HistoryPage> {

@@ -49,7 +49,7 @@ function certificate(name: string, subject: string): Pem {
   return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
 }
 
-/** Accepts TLS and says nothing, or what `then` says. */
+/** Accepts TLS and sends nothing, or what `then` returns. */
 async function tlsServer(pem: Pem, port = 0, then: (socket: TLSSocket) => void = () => undefined): Promise<number> {
   server = createServer(pem, (socket) => {
     socket.on('error', () => undefined).resume();

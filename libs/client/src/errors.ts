@@ -97,7 +97,7 @@ export class RequestTimeoutError extends Error {
   }
 }
 
-/** The server could not be reached: `cause` says why, `code` is the system's word for it (`ECONNREFUSED`), if it has one. */
+/** The server could not be reached: `cause` is the error, `code` the system's error code (`ECONNREFUSED`), if there is one. */
 export class ConnectFailedError extends Error {
   override readonly name = 'ConnectFailedError';
   readonly code: string | undefined;

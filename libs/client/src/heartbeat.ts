@@ -9,7 +9,7 @@ const EARLY_MS = 1;
 export interface HeartbeatHandlers {
   /** Send a beat. */
   beat(): void;
-  /** Nothing was heard for too long. Called once, and last. */
+  /** The server was silent for too long. Called once, as the last call. */
   silent(): void;
 }
 
@@ -25,7 +25,7 @@ export class Heartbeat {
   private lastBeatAt = -Infinity;
   /** When {@link check} asked for a sign of life that has not come yet. */
   private askedAt: number | undefined;
-  /** Nothing has been heard since the last beat. */
+  /** No frame has arrived since the last beat. */
   private unanswered = false;
   private wasLate = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -53,7 +53,7 @@ export class Heartbeat {
     this.arm();
   }
 
-  /** Beats now; the connection is given up when nothing is heard for one interval. For moments when it may be dead. */
+  /** Beats now; the connection is given up when no frame arrives within one interval. For moments when it may be dead. */
   check(): void {
     const now = performance.now();
     if (this.heardAt > now - BEAT_PAUSE_MS) return;
@@ -73,7 +73,7 @@ export class Heartbeat {
     this.timer = setTimeout(() => this.fired(dueAt), Math.max(0, Math.round(dueAt - performance.now())));
   }
 
-  /** When the connection is to be given up if nothing is heard until then. */
+  /** When the connection is given up if no frame has arrived by then. */
   private silentAt(): number {
     if (this.askedAt !== undefined && this.heardAt >= this.askedAt) this.askedAt = undefined;
     return this.askedAt === undefined ? this.heardAt + MISSED_BEATS * this.intervalMs : this.askedAt + this.intervalMs;

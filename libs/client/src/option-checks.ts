@@ -17,7 +17,7 @@ const UNSETTLED_METHODS = ['list', 'keep', 'settled'];
 const MAX_DEVICE_TYPE = 32;
 const MAX_VERSION_CODE = 1_000_000;
 
-/** One check for each time; what a name must be is told by its check. */
+/** One check per duration; the check defines what the value must be. */
 const timingChecks: Record<keyof Timings, (what: string, value: unknown) => void> = {
   connectMs: checkDuration,
   loginMs: checkDuration,

@@ -27,7 +27,7 @@ export interface ClientOptions {
   transport?: Transport;
   /** Told everything that happened, for the history checker. Must be quick; what it throws is swallowed. */
   observer?: Observer;
-  /** Told every frame that is sent and received, for tools that show the wire. Costs time for each. */
+  /** Called with every frame that is sent or received, for tools that show the wire. Costs time per frame. */
   wire?: WireObserver;
   timings?: Partial<Timings>;
   bounds?: Partial<Bounds>;

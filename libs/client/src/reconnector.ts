@@ -198,7 +198,7 @@ export class Reconnector {
     for (const closer of this.closers.splice(0)) closer();
   }
 
-  /** A certificate that was good before: a page of a hotel's network in the way, perhaps, or an operator who will mend it. */
+  /** The certificate was valid before: a captive portal may be in the way, or the operator will renew it. */
   private mayPass({ error }: SessionEnd): boolean {
     return this.everOnline && error instanceof CertificateError;
   }

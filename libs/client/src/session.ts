@@ -223,7 +223,7 @@ function closeOf(code: number): SessionEnd | undefined {
   return { code, name, reason: 'the server ended it', reconnect: mayReconnect(code) };
 }
 
-/** What the other side of a connection that never opened is or says. */
+/** The cause when a connection never opened. */
 function refusal(error: Error | undefined): SessionEnd | undefined {
   if (error instanceof UpgradeRefusedError) {
     return { code: 0, name: 'upgradeRefused', reason: error.message, reconnect: error.reconnect, error };

@@ -10,7 +10,7 @@ export interface WireFrame {
 
 export type WireObserver = (frame: WireFrame) => void;
 
-/** The same transport, of which `observer` is told every frame. What the observer throws is swallowed. */
+/** Wraps a transport so that `observer` is called with every frame. Errors of the observer are ignored. */
 export const watched =
   (transport: Transport, observer: WireObserver): Transport =>
   (handlers) => {

@@ -15,7 +15,7 @@ export interface PgBouncerOptions {
   settings?: readonly string[];
 }
 
-/** It refuses to run as root. Debian's id of "nobody". */
+/** PgBouncer refuses to run as root. This is Debian's id of the user "nobody". */
 const NOBODY = 65_534;
 
 /** A PgBouncer of our own on 127.0.0.1, for tests. */

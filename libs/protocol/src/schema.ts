@@ -4,7 +4,7 @@ import { ProtocolError } from './errors.js';
 import { ID_PATTERN, idProblem, MAX_ID_LENGTH } from './id-rule.js';
 
 const ID_FORMAT = 'id';
-/** Ids chosen outside (users, devices). Checked by {@link idProblem}, which says more than a schema can. */
+/** Ids chosen outside (users, devices). Checked by {@link idProblem}: a schema cannot express all of the rule. */
 export const Id = Type.String({ format: ID_FORMAT, minLength: 1, maxLength: MAX_ID_LENGTH, pattern: ID_PATTERN });
 /** Ids a client makes up for one message. */
 export const ClientId = Type.String({ pattern: '^[\\x21-\\x7e]{1,64}$' });

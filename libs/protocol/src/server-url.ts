@@ -55,7 +55,7 @@ export interface ServerParts {
   /** As it is, not encoded. */
   readonly password: string;
   readonly database?: string;
-  /** Of PostgreSQL; empty: not said. */
+  /** Of PostgreSQL; empty: not given. */
   readonly sslMode?: string;
 }
 

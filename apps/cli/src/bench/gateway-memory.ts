@@ -4,7 +4,7 @@ import type { LoadedSystem } from './system.js';
 
 const MIB = 2 ** 20;
 
-/** What the gateway says of itself; the unit is in the name. */
+/** Memory and connections as the gateway reports them; the unit is in the name. */
 const SAMPLED: readonly [figure: string, metric: string, unit: number][] = [
   ['RSS (MiB)', 'process_resident_memory_bytes', MIB],
   ['heap used (MiB)', 'nodejs_heap_size_used_bytes', MIB],

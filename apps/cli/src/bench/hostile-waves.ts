@@ -45,7 +45,7 @@ export class HostileWaves {
     }
   }
 
-  /** A full TLS handshake and a token that nobody signed. */
+  /** A full TLS handshake and a token without a valid signature. */
   private readonly refusedLogins = async (): Promise<void> => {
     await inParallel(REFUSED, AT_ONCE, (n) =>
       this.untilClosed((socket) => socket.write(loginLine(`nobody${n}`, 'a.b.c'))),

@@ -14,7 +14,7 @@ const HISTORY_MESSAGES = 20;
 /** Messages that were shown, so that history does not show them again. */
 const MAX_SHOWN = 10_000;
 const SETTLE_MS = 5_000;
-/** What the client calls the end of a connection that it was told to drop. */
+/** The client's reason for the end of a connection that the user has cut. */
 const CUT = 'networkLost';
 
 /** A client of the SDK whose events go into a {@link ChatModel}. */
@@ -51,7 +51,7 @@ export class ChatSession {
       (error) => (this.lastProblem = error instanceof ConnectFailedError ? error.reason : error.message),
     );
     this.client.on('closed', (_code, name, reconnect) => {
-      // What the user cut off says so already.
+      // The line of `/cut` is on the screen already.
       if (model.link === 'leaving' || name === CUT) return;
       model.setLink(reconnect ? 'reconnecting' : 'ended', this.lastProblem || name);
       this.lastProblem = '';
@@ -74,7 +74,7 @@ export class ChatSession {
     this.client.connect().catch((error: unknown) => this.problem(error));
   }
 
-  /** Chooses the conversation at once, and shows the end of it when the server has told it. */
+  /** Selects the conversation at once, and shows its newest messages when the server has answered. */
   choose(target: Target): void {
     this.target = target;
     this.model.setTarget(nameOf(target));
@@ -202,6 +202,6 @@ const nameOf = (target: Target): string => ('user' in target ? target.user : `gr
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** Only a refusal by the server says that the message is not stored. */
+/** Only a refusal by the server means that the message is not stored. */
 const outcomeOf = (error: unknown): 'refused' | 'unknown' =>
   error instanceof Error && error.name === 'SendRefusedError' ? 'refused' : 'unknown';

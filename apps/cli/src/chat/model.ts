@@ -27,7 +27,7 @@ export interface InEntry {
   held: boolean;
 }
 
-/** A line that is nobody's message. */
+/** A line that is not a message. */
 export interface NoteEntry {
   kind: 'note' | 'frame' | 'problem';
   time?: Date;

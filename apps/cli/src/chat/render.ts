@@ -58,7 +58,7 @@ export function liveRows(
   };
 }
 
-/** The newest that fit; a line says how many do not. */
+/** The newest lines that fit, and one line with the number of those that do not. */
 function openRows({ open }: ChatModel, columns: number, room: number): string[] {
   if (room === 0) return [];
   const shown: string[] = [];

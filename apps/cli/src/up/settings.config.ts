@@ -23,7 +23,7 @@ export class SettingsError extends Error {
 
 export interface UpSettings {
   readonly options: ConstellationOptions;
-  /** What the start says about variables that have no effect, one line each. */
+  /** Notes about variables that have no effect, one line each. */
   readonly notes: readonly string[];
 }
 

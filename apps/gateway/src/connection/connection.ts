@@ -160,7 +160,7 @@ export class Connection implements Timed {
       [this.session.expiresAt, 'tokenExpired'],
     ];
     if (this.reader.partialAt !== 0) deadlines.push([this.reader.partialAt + config.FRAME_DEADLINE, 'frameTimeout']);
-    // A receipt shows that the connection still takes bytes, though the kernel has not told that its buffer has room.
+    // A receipt proves that the connection takes bytes, although the socket has not drained yet.
     const movedAt = Math.max(this.writer.blockedAt, this.session.inbox.bytes.movedAt);
     if (this.writer.blockedAt !== 0) deadlines.push([movedAt + config.WRITE_STALL, 'slowConsumer']);
     return deadlines.reduce((nearest, other) => (other[0] < nearest[0] ? other : nearest));

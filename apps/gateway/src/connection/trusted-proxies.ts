@@ -36,7 +36,7 @@ export class TrustedProxies {
 
   /**
    * The address a trusted proxy forwards for: the last one in the header that is not a trusted proxy's, or the first of all when each is.
-   * Each proxy adds its client at the end, so what stands before an address that is not trusted is only what that client says.
+   * Each proxy adds its client at the end, so everything before an untrusted address is that client's own claim.
    * @returns undefined when the header is missing or does not say
    */
   clientOf(headers: IncomingHttpHeaders): string | undefined {

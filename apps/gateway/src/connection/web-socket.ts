@@ -22,7 +22,7 @@ export interface WebSocketEvents {
   controlled(answer: () => void): void;
   /** How many frames may be read now, at least one. */
   allowance(): number;
-  /** The upgrade says that it comes for this address. @returns the limit of it that is exceeded */
+  /** A forwarding header of the upgrade names this client address. @returns the limit of it that is exceeded */
   forwarded(address: string): AddressLimit | undefined;
   /** The upgrade is done, and so many bytes came behind it: the login begins. */
   upgraded(early: number): void;

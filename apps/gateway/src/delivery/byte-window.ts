@@ -24,7 +24,7 @@ export interface Sent {
 }
 
 /**
- * Limits the delivered bytes that may be on their way to one device, and says how long they may take.
+ * Limits the delivered bytes that may be on their way to one device, and estimates how long they may take.
  *
  * Bytes that were written may lie in the kernel's buffers for a minute on a slow link: the socket takes megabytes at once. TCP keeps their
  * order, so a receipt proves that everything written before its entry has arrived; all else counts as in transit. What is in transit

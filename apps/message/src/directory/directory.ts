@@ -11,7 +11,7 @@ export class Directory {
 
   /** The user exists once this resolves; may be repeated. @throws ProtocolError `unavailable` before the database was reached once */
   async ensureUser(userID: string): Promise<object> {
-    // TypeORM knows its entities only after it has connected; before, it says that there is no such entity.
+    // TypeORM knows its entities only after it has connected; before that it throws EntityMetadataNotFoundError.
     if (!this.users.manager.dataSource.isInitialized) {
       throw new ProtocolError('unavailable', 'the database has not been reached yet');
     }

@@ -27,7 +27,7 @@ export interface EventKind {
    * @returns the refusal, or nothing
    */
   readonly decide: (item: Item, state: ConversationState, context: DecisionContext) => RefusedReceipt | undefined;
-  /** Who joins and who leaves the conversation by this event. */
+  /** The members who join and leave the conversation by this event. */
   readonly membership?: (item: Item) => MembershipChange;
   /** What is stored besides the event and its membership change, in the same transaction. */
   readonly persist?: (client: pg.ClientBase, item: Item, row: EventRow) => Promise<void>;

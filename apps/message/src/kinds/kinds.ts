@@ -6,7 +6,7 @@ import { message } from './message.js';
 /** Every kind of event. A name of the protocol without a definition does not compile. */
 const kinds: { readonly [Name in EventKindName]: EventKind } = { message, groupCreated };
 
-/** `message.event.kind` of the kinds that change who is in a group. */
+/** `message.event.kind` of the kinds that change the members of a group. */
 export const membershipCodes: readonly number[] = Object.values(kinds)
   .filter(({ membership }) => membership !== undefined)
   .map(({ code }) => code);

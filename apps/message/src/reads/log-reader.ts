@@ -12,7 +12,7 @@ import { fitting, Reader, type Answer } from './reader.js';
 
 const MAX_RANGE = 1000;
 const MAX_PLACES = 1000;
-/** The head of the reply says nothing of a place. */
+/** A place adds nothing to the head of the reply. */
 const nothing = (): number => 0;
 
 /** Answers from the lane log, which is the truth: what is not in it was never promised. */

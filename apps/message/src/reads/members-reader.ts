@@ -4,7 +4,7 @@ import { membersAsOf } from '../sql/members.js';
 import { fitting, Reader, type Answer } from './reader.js';
 
 const MAX_GROUPS = 500;
-/** The head of the reply says nothing of a group. */
+/** A group adds nothing to the head of the reply. */
 const nothing = (): number => 0;
 
 /** Says who was in groups, as of a committed position. No group is so large that its members would not fit an answer. */

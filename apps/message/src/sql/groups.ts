@@ -12,7 +12,7 @@ export async function insertGroup(
   });
 }
 
-/** Membership intervals: who joined is a member from this position on, who left until before it. */
+/** Membership intervals: `joined` are members from this position on, `left` until the position before it. */
 export async function changeMembers(
   client: pg.ClientBase,
   { conversation, position }: { conversation: string; position: number },

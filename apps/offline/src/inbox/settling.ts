@@ -81,7 +81,7 @@ export class Settling {
     if (before) this.outbox.kick(before.gateway, before.session);
     openings.inc({ outcome: write ? 'opened' : 'repeated' });
     const { epoch, cursor, resync } = device;
-    // What came since the answer that was not heard is known to no one here: it counts as owed.
+    // The count since the lost answer is unknown here, so every later entry counts as waiting.
     const since = head - device.owed.head;
     opening.answer({
       epoch,

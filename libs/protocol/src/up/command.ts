@@ -36,7 +36,7 @@ export interface Command<
   readonly rate: 'frames' | 'quiet';
   /** Frames of the server that may answer it. */
   readonly answers: readonly DownName[];
-  /** Who may use it on what, in a sentence. The situations are played by test/authorisation.e2e.test.ts. */
+  /** Which users may use it on what, in a sentence. The situations are played by test/authorisation.e2e.test.ts. */
   readonly authority: string;
   /** One sentence about the frame. */
   readonly summary: string;

@@ -6,7 +6,7 @@ export type Setting<Out> = z.ZodType<Out, string>;
 /** A problem is a sentence without its subject, the variable, and without the value; it is shown as it is. */
 export type Parsed<Out> = { readonly value: Out } | { readonly problem: string };
 
-/** A setting whose parser says itself what is wrong. */
+/** A setting whose parser returns the problem in its own words. */
 export function parsed<Out>(parse: (text: string) => Parsed<Out>): Setting<Out> {
   return z.string().transform((text, context) => {
     const outcome = parse(text);

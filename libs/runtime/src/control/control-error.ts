@@ -18,7 +18,7 @@ export class ControlError extends Error {
 }
 
 /**
- * What a caller is told of an error that a handler threw: the only place where control-plane errors become wire data.
+ * What a caller receives when a handler throws: the only place where control-plane errors become wire data.
  * A ProtocolError keeps its name; every other error is `unavailable`, and its own text stays inside the process.
  */
 export function failureOf(thrown: unknown): ControlFailure {

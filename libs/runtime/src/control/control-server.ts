@@ -103,7 +103,7 @@ export class ControlServer extends Server implements CustomTransportStrategy {
     this.underWay.add(work);
   }
 
-  /** A request can arrive before the bus has heard that the subscription ended. */
+  /** A request can arrive before the NATS server has processed the unsubscribe. */
   private refusal(): { outcome: 'unready' | 'busy'; message: string } | undefined {
     const { health, maxUnderWay = 256 } = this.options;
     if (!health.isReady) return { outcome: 'unready', message: 'this instance is not ready' };

@@ -40,7 +40,7 @@ export class DatabaseClock {
   }
 
   /**
-   * @param databaseMs what the database said, milliseconds since 1970
+   * @param databaseMs the time of the database, milliseconds since 1970
    * @param sentAt by the monotonic clock, before it was asked. An answer that took longer than the bound proves too little.
    */
   sample(databaseMs: number, sentAt: number): void {

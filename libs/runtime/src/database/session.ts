@@ -12,7 +12,7 @@ export interface SessionSettings {
   readonly idleInTransactionTimeoutMs?: number;
 }
 
-/** A setting of our own, by which a session is told from another one. */
+/** A custom setting that identifies a session. */
 const MARK = 'huizhi.session';
 
 /**

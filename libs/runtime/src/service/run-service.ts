@@ -146,7 +146,7 @@ function isModule(given: unknown): given is AppModule {
   );
 }
 
-/** Its message says what to mend; a stack would only hide it. */
+/** The message names the fix; a stack would hide it. */
 const isPlain = (error: unknown): error is Error =>
   error instanceof ConfigError || error instanceof UnhandledSubjectsError;
 
