@@ -178,7 +178,7 @@ const variables = {
   WRITE_STALL: time('30s', 'How long a connection may take nothing of what waits for it.'),
   HEARTBEAT: time('20s', 'Between heartbeats; after three silent ones a connection is closed.'),
   HEARTBEAT_V1: time('1s', 'The same for clients of version 1.'),
-  WEB_SOCKET_PING: time('10s', 'A WebSocket that has been silent for so long is pinged; `0s`: never.', 0),
+  WEB_SOCKET_PING: time('25s', 'A WebSocket that has been silent for so long is pinged; `0s`: never.', 0),
   HEARTBEAT_LEAST: time('5s', 'No connection is closed for a shorter silence.'),
   STALE_AFTER: time('60s', 'A gateway away longer than this from its event loop or the bus closes its sessions.'),
   WINDOW: count(500, 1, 10_000, 'Entries delivered to a session and not receipted.'),

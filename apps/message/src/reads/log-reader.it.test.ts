@@ -106,8 +106,8 @@ describe('of the longest ids', () => {
   it('a range is answered in as many bus messages as it takes', async () => {
     await rig.admin.query(
       `insert into message.event
-         (lane, position, conversation_id, seq, server_time, user_id, device_id, client_id, hash, peer, makes_group, body)
-       select 2, n, 'd', n, 0, $1, $2, n, 'h', $3, false, '{"content":{}}' from generate_series(1, $4::int) as n`,
+         (lane, position, conversation_id, seq, server_time, user_id, device_id, client_id, hash, peer, kind, body)
+       select 2, n, 'd', n, 0, $1, $2, n, 'h', $3, 1, '{"content":{}}' from generate_series(1, $4::int) as n`,
       [longest('a'), longest('d'), longest('b'), COUNT],
     );
     const found: number[] = [];
