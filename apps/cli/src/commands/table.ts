@@ -36,7 +36,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'revoke',
-    description: 'revoke all tokens of a user that were issued until now, and end its sessions everywhere',
+    description: 'revoke all tokens of a user, and end its sessions everywhere',
     args: '<user>',
     load: async () => (await import('./revoke.js')).revokeCommand(),
   },
