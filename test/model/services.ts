@@ -1,5 +1,5 @@
-import { commands, type EnsureUserCommand } from '@huizhi/protocol';
-import { Bus, DedicatedConnection, readConfig, silentLogger } from '@huizhi/runtime';
+import type { CommandName, ControlCommands } from '@huizhi/protocol';
+import { Bus, DedicatedConnection, readConfig, silentLogger, type ControlClient } from '@huizhi/runtime';
 import { gatewayConfig } from '../../apps/gateway/src/config.js';
 import { Gateway } from '../../apps/gateway/src/gateway.js';
 import { SCHEMA as MESSAGE_SCHEMA } from '../../apps/message/src/database.js';
@@ -62,10 +62,10 @@ async function busFor(ground: Ground, name: string): Promise<FaultyBus> {
 }
 
 /** The control plane's way to the directory, which is real; only Nest's transport is left out. */
-const controlOf = (directory: Directory) => ({
-  request: async <Reply>(pattern: string, data: unknown): Promise<Reply> => {
-    if (pattern !== commands.ensureUser) throw new Error(`the gateway asked for ${pattern}`);
-    return (await directory.ensureUser((data as EnsureUserCommand).user)) as Reply;
+const controlOf = (directory: Directory): Pick<ControlClient, 'request'> => ({
+  request: async <Name extends CommandName>(command: Name, data: ControlCommands[Name]['request']) => {
+    if (command !== 'ensureUser') throw new Error(`the gateway asked for ${command}`);
+    return (await directory.ensureUser(data.user));
   },
 });
 
