@@ -65,7 +65,7 @@ async function busFor(ground: Ground, name: string): Promise<FaultyBus> {
 const controlOf = (directory: Directory): Pick<ControlClient, 'request'> => ({
   request: async <Name extends CommandName>(command: Name, data: ControlCommands[Name]['request']) => {
     if (command !== 'ensureUser') throw new Error(`the gateway asked for ${command}`);
-    return (await directory.ensureUser(data.user));
+    return await directory.ensureUser(data.user);
   },
 });
 
