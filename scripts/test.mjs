@@ -1,11 +1,13 @@
 // All tests, on real servers: one PostgreSQL for the run, then jest. Arguments go to jest. The last line is the count.
 import { mkdtempSync, chmodSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { startEnvironment } from './environment.mjs';
 import { cli, root, run } from './run.mjs';
 import { setup } from './setup.mjs';
+
+const SLOWEST = 40;
 
 await cli(async () => {
   // The servers of the tests are always our own, whatever the shell names. What node-postgres reads is removed from this process,
@@ -42,6 +44,7 @@ async function jest(resultFile, postgresUrl) {
     { env: testEnvironment(postgresUrl) },
   );
   const count = counts(resultFile);
+  for (const line of slowest(resultFile)) console.log(line);
   console.log(`${count.passed} passed, ${count.failed} failed`);
   return code !== 0 ? code : count.failed > 0 ? 1 : 0;
 }
@@ -57,4 +60,14 @@ function counts(resultFile) {
   if (!existsSync(resultFile)) return { passed: 0, failed: 1 };
   const result = JSON.parse(readFileSync(resultFile, 'utf8'));
   return { passed: result.numPassedTests, failed: result.numFailedTests + result.numRuntimeErrorTestSuites };
+}
+
+/** The files to make faster first. */
+function slowest(resultFile) {
+  if (!existsSync(resultFile)) return [];
+  const { testResults } = JSON.parse(readFileSync(resultFile, 'utf8'));
+  const files = testResults.map((one) => ({ name: relative(root, one.name), ms: one.endTime - one.startTime }));
+  if (files.length < 2 * SLOWEST) return [];
+  const rows = files.sort((a, b) => b.ms - a.ms).slice(0, SLOWEST);
+  return ['Slowest files:', ...rows.map(({ name, ms }) => `${(ms / 1_000).toFixed(1).padStart(7)} s  ${name}`)];
 }

@@ -6,7 +6,7 @@ import { Socket } from 'node:net';
 // It runs only while there are children.
 const SCRIPT = `
 trap '' INT TERM HUP
-list=''
+list="$*"
 while read -r verb pid signal; do
   case "$verb" in
     add) list="$list $signal:$pid" ;;
@@ -22,27 +22,30 @@ const guarded = new Map<number, NodeJS.Signals>();
 /** From now on `pid` gets `signal` if this process ends without having called `unguard`. */
 export function guard(pid: number, signal: NodeJS.Signals): void {
   guarded.set(pid, signal);
-  tell(addition(pid, signal));
+  if (shell === undefined) shell = startShell();
+  else shell.stdin?.write(`add ${pid} ${nameOf(signal)}\n`);
 }
 
 export function unguard(pid: number): void {
   if (!guarded.delete(pid)) return;
-  tell(`del ${pid}`);
+  shell?.stdin?.write(`del ${pid}\n`);
   if (guarded.size === 0) {
     shell?.stdin?.end();
     shell = undefined;
   }
 }
 
-const addition = (pid: number, signal: string): string => `add ${pid} ${signal.replace(/^SIG/, '')}`;
-
-function tell(line: string): void {
-  shell ??= startShell();
-  shell.stdin?.write(`${line}\n`);
-}
+/** `kill` takes the name without its prefix. */
+const nameOf = (signal: NodeJS.Signals): string => signal.replace(/^SIG/, '');
 
 function startShell(): ChildProcess {
-  const child = spawn('/bin/sh', ['-c', SCRIPT], { detached: true, stdio: ['pipe', 'ignore', 'ignore'], env: {} });
+  // The list is in the arguments: this process may be killed before it could write it to the pipe.
+  const list = Array.from(guarded, ([pid, signal]) => `${nameOf(signal)}:${pid}`);
+  const child = spawn('/bin/sh', ['-c', SCRIPT, 'reaper', ...list], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+    env: {},
+  });
   // It must neither keep us alive nor take us with it: without it only the clean-up after a crash is lost.
   child.on('error', () => undefined);
   const startedAt = performance.now();
@@ -50,8 +53,7 @@ function startShell(): ChildProcess {
   child.once('exit', () => {
     if (shell !== child) return;
     shell = undefined;
-    if (performance.now() - startedAt < 1_000) return;
-    for (const [pid, signal] of guarded) tell(addition(pid, signal));
+    if (performance.now() - startedAt >= 1_000) shell = startShell();
   });
   child.stdin.on('error', () => undefined);
   child.unref();
