@@ -5,21 +5,21 @@ import { upSchemas } from '@huizhi/protocol';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { matrix, matrixTable, type Cell, type Stage } from './support/authorisation.js';
 import { Device } from './support/device.js';
-import { World } from './support/world.js';
+import { TestCluster } from './support/world.js';
 
 /** Who may do what, command by command; see `support/authorisation.ts`. */
 
 jest.setTimeout(60_000);
 
-let world: World;
+let cluster: TestCluster;
 let stage: Stage;
 let friend: Device;
 
 beforeAll(async () => {
-  world = await World.start();
+  cluster = await TestCluster.start();
   stage = await setTheStage();
 }, 120_000);
-afterAll(() => world?.stop(), 60_000);
+afterAll(() => cluster?.stop(), 60_000);
 
 const user = (device: Device): string => device.options.user;
 
@@ -33,12 +33,12 @@ function means(to: string, { messageID }: Record<string, unknown>): void {
 }
 
 async function setTheStage(): Promise<Stage> {
-  const asker = await world.device(world.name('asker'), 'phone', { receipts: false });
-  friend = await world.device(world.name('friend'));
-  const stranger = world.name('stranger');
-  const unmet = world.name('unmet');
-  await world.known(stranger, unmet);
-  bystanders.push(await world.device(world.name('other')), await world.device(world.name('another')));
+  const asker = await cluster.device(cluster.name('asker'), 'phone', { receipts: false });
+  friend = await cluster.device(cluster.name('friend'));
+  const stranger = cluster.name('stranger');
+  const unmet = cluster.name('unmet');
+  await cluster.known(stranger, unmet);
+  bystanders.push(await cluster.device(cluster.name('other')), await cluster.device(cluster.name('another')));
   const [other, another] = bystanders as [Device, Device];
   const otherGroup = await group(other, user(another));
   const ownGroup = await group(asker, user(friend));
@@ -104,8 +104,8 @@ test('the documents show the matrix as it is', () => {
 describe.each(Object.entries(matrix))('%s', (command, cells) => {
   if (command !== 'login') {
     test('before the login it is refused and the connection closed', async () => {
-      const token = await world.system.token('early');
-      const device = await Device.connect(world.system.address, { user: 'early', deviceID: 'd', token });
+      const token = await cluster.system.token('early');
+      const device = await Device.connect(cluster.system.address, { user: 'early', deviceID: 'd', token });
       device.say({ clientMsgID: 'c', requestID: 'r', ...cells[0]!.frame(stage) });
       expect(await device.next({ messageType: 'loginReceipt' })).toMatchObject({ name: 'loginRequired' });
       expect(await device.closed).toMatchObject({ name: 'loginFailed' });
@@ -125,15 +125,15 @@ describe.each(Object.entries(matrix))('%s', (command, cells) => {
 
 test('nobody who was not to has got anything, and whoever was has got it from the asker', async () => {
   const asker = user(stage.asker);
-  const others = [...bystanders, await world.device(stage.unmet, 'first')];
+  const others = [...bystanders, await cluster.device(stage.unmet, 'first')];
   // Nothing that was said is on its way any more; what comes now comes last.
-  await world.noLag();
+  await cluster.noLag();
   for (const [n, device] of others.entries()) {
     await friend.settle(user(device), `last-${n}`);
     await device.until('the last word', () => device.seen.some(({ clientMsgID }) => clientMsgID === `last-${n}`));
     expect(device.seen.map(({ fromUserID }) => fromUserID)).not.toContain(asker);
   }
-  for (const device of [friend, await world.device(stage.stranger, 'first')]) {
+  for (const device of [friend, await cluster.device(stage.stranger, 'first')]) {
     const ids = meant.get(user(device)) ?? [];
     await device.sawMessages(ids.length);
     const from = new Map(device.seen.map(({ messageID, fromUserID }) => [messageID, fromUserID]));

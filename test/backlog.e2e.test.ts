@@ -5,7 +5,7 @@ import { laneOf, MAX_LANES } from '@huizhi/protocol';
 import pg from 'pg';
 import type { Device } from './support/device.js';
 import { expectWholeInbox, idsOf, sendTexts } from './support/ledger.js';
-import { World } from './support/world.js';
+import { TestCluster } from './support/world.js';
 
 jest.setTimeout(300_000);
 
@@ -15,9 +15,9 @@ const WINDOW = 500;
 const BATCH_ENTRIES = 200;
 const BATCH_BYTES = 256 * 1024;
 
-let world: World;
+let cluster: TestCluster;
 beforeAll(async () => {
-  world = await World.start({
+  cluster = await TestCluster.start({
     env: {
       gateway: {
         // Nobody here beats, and all of it takes minutes on a busy machine.
@@ -30,7 +30,7 @@ beforeAll(async () => {
     },
   });
 }, 120_000);
-afterAll(() => world?.stop(), 60_000);
+afterAll(() => cluster?.stop(), 60_000);
 
 /**
  * What the message service would have stored of so many sends, made in one statement from a real one while no service runs. The
@@ -39,7 +39,7 @@ afterAll(() => world?.stop(), 60_000);
  */
 async function storeBacklog(conversation: string, count: number): Promise<void> {
   const lane = laneOf(conversation, LANES);
-  const client = new pg.Client({ connectionString: world.system.databaseUrl('message') });
+  const client = new pg.Client({ connectionString: cluster.system.databaseUrl('message') });
   await client.connect();
   await client.query(
     `with made as (
@@ -73,26 +73,26 @@ const batchesOf = (device: Device): unknown[][] => device.frames.filter((frame) 
 /** How long after the login was said its first page came, and what was told before it. */
 async function firstPage(user: string, receipts: boolean): Promise<{ phone: Device; ms: number }> {
   const start = performance.now();
-  const phone = await world.device(user, 'phone', { receipts });
+  const phone = await cluster.device(user, 'phone', { receipts });
   await phone.until('the first page', () => batchesOf(phone).length > 0);
   return { phone, ms: performance.now() - start };
 }
 
 test('23. a backlog of 100,000: told up front, bounded pages, the first at once, all in order, in bounded memory', async () => {
-  const [aliceName, bob, carolName] = [world.name('alice'), world.name('bob'), world.name('carol')];
-  await world.known(bob);
-  const alice = await world.device(aliceName);
+  const [aliceName, bob, carolName] = [cluster.name('alice'), cluster.name('bob'), cluster.name('carol')];
+  await cluster.known(bob);
+  const alice = await cluster.device(aliceName);
   alice.text(bob, 'seed', 'SEED');
   const seed = await alice.answer('seed');
   const conversation = String(seed.conversationID);
-  await world.inboxHolds(bob, 1);
+  await cluster.inboxHolds(bob, 1);
 
-  const { system } = world;
+  const { system } = cluster;
   await Promise.all([system.message().stop(), system.offline().stop()]);
   await storeBacklog(conversation, BACKLOG);
   await Promise.all([system.message().restart(), system.offline().restart()]);
   const total = BACKLOG + 1;
-  await world.inboxHolds(bob, total, 90_000);
+  await cluster.inboxHolds(bob, total, 90_000);
 
   // One that takes nothing over gets a window, however much there is.
   const gateway = system.gateway();
@@ -112,7 +112,7 @@ test('23. a backlog of 100,000: told up front, bounded pages, the first at once,
   let peak = before;
   const look = (): void => void (peak = Math.max(peak, rss(gateway)));
   const half = phone.until('half of it', () => (look(), heldBack(phone, total / 2)), 90_000);
-  const carol = await world.device(carolName);
+  const carol = await cluster.device(carolName);
   const late = await sendTexts(alice, bob, 1, 'late');
   await sendTexts(alice, carolName, 1, 'live');
   await carol.confirmed(1);

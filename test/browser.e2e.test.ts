@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import type { Page } from 'playwright-core';
 import { Browser } from './support/browser.js';
 import { named, pipeline } from './support/senders.js';
-import { World } from './support/world.js';
+import { TestCluster } from './support/world.js';
 
 // The functions given to `evaluate` run in the page.
 
@@ -30,20 +30,20 @@ interface Login {
   token: string;
 }
 
-let world: World;
+let cluster: TestCluster;
 let browser: Browser;
 let proxy: TcpProxy;
 let page: Page;
 
 beforeAll(async () => {
   browser = await Browser.start();
-  world = await World.start({
+  cluster = await TestCluster.start({
     // Pages at the first, through a proxy; devices at the second.
     instances: { gateway: 2 },
     throughProxy: ['gateway.client'],
     env: { gateway: { ALLOWED_ORIGINS: browser.origin } },
   });
-  proxy = world.system.proxy('gateway.client', 0);
+  proxy = cluster.system.proxy('gateway.client', 0);
 }, 120_000);
 
 afterEach(async () => {
@@ -53,12 +53,12 @@ afterEach(async () => {
 
 afterAll(async () => {
   await browser?.stop();
-  await world?.stop();
+  await cluster?.stop();
 }, 60_000);
 
 async function loginOf(user: string, deviceID = 'browser'): Promise<Login> {
   const { host, port } = proxy;
-  return { server: `wss://${host}:${port}`, user, deviceID, token: await world.system.token(user) };
+  return { server: `wss://${host}:${port}`, user, deviceID, token: await cluster.system.token(user) };
 }
 
 /** Starts the module of the documentation in a page, and notes what it tells. */
@@ -116,8 +116,8 @@ const keptIn = (page: Page, { user, deviceID }: Login): Promise<string[]> =>
 
 describe('the SDK in a browser', () => {
   test('writes to a device that speaks lines, and it writes back; all is receipted both ways', async () => {
-    const [alice, bob] = [world.name('alice'), world.name('bob')];
-    const device = await world.device(bob, 'phone', { gateway: 1 });
+    const [alice, bob] = [cluster.name('alice'), cluster.name('bob')];
+    const device = await cluster.device(bob, 'phone', { gateway: 1 });
     page = await browser.page();
     await start(page, await loginOf(alice));
     await send(page, bob, named('a', 20));
@@ -130,8 +130,8 @@ describe('the SDK in a browser', () => {
   });
 
   test('reloaded in mid send, it sends again what has no answer, and each is stored once', async () => {
-    const [alice, bob] = [world.name('alice'), world.name('bob')];
-    const device = await world.device(bob, 'phone', { gateway: 1 });
+    const [alice, bob] = [cluster.name('alice'), cluster.name('bob')];
+    const device = await cluster.device(bob, 'phone', { gateway: 1 });
     page = await browser.page();
     const login = await loginOf(alice);
     await start(page, login);
@@ -157,13 +157,13 @@ describe('the SDK in a browser', () => {
     expect(restored).toEqual([...named('a', 5), ...named('b', 5)].map((id, n) => [id, n + 2]));
     await device.sawMessages(11);
     expect(device.seen.map(({ content }) => content.text)).toEqual(['first', ...named('a', 5), ...named('b', 5)]);
-    expect((await world.history(device, alice)).map(({ seq }) => seq)).toEqual(device.seen.map((_, n) => n + 1));
+    expect((await cluster.history(device, alice)).map(({ seq }) => seq)).toEqual(device.seen.map((_, n) => n + 1));
     expect(await keptIn(page, login)).toEqual([]);
   });
 
   test('cut off under way it comes back, and nothing is lost or doubled either way', async () => {
-    const [alice, bob] = [world.name('alice'), world.name('bob')];
-    const device = await world.device(bob, 'phone', { gateway: 1 });
+    const [alice, bob] = [cluster.name('alice'), cluster.name('bob')];
+    const device = await cluster.device(bob, 'phone', { gateway: 1 });
     page = await browser.page();
     await start(page, await loginOf(alice));
     await send(page, bob, ['first']);
@@ -181,7 +181,7 @@ describe('the SDK in a browser', () => {
     expect(new Set(device.seen.map(({ content }) => content.text)).size).toBe(101);
     expect(device.messageIDs.size).toBe(101);
     expect(await sawMessages(page, 100)).toEqual(named('b', 100));
-    const stored = await world.history(device, alice);
+    const stored = await cluster.history(device, alice);
     expect(stored.map(({ seq }) => seq)).toEqual(Array.from({ length: 201 }, (_, n) => n + 1));
     // What the page keeps is what it was shown, also after a reload.
     const conversationID = device.seen[0]!.conversationID;
@@ -197,7 +197,7 @@ describe('the SDK in a browser', () => {
 
   test('a page of a foreign origin is not let in', async () => {
     page = await browser.page(browser.foreignOrigin);
-    const login = await loginOf(world.name('alice'));
+    const login = await loginOf(cluster.name('alice'));
     const ends = await page.evaluate(async ({ token, server, ...login }) => {
       const path = '/huizhi.js';
       const { HuizhiClient } = (await import(path)) as PageGlobals['huizhi'];
@@ -219,7 +219,7 @@ describe('the SDK in a browser', () => {
   });
 
   test('a second tab with the same device kicks the first, which stays away', async () => {
-    const login = await loginOf(world.name('alice'));
+    const login = await loginOf(cluster.name('alice'));
     page = await browser.page();
     await start(page, login);
     const second = await browser.page();

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Device } from './support/device.js';
 import { Terminal, type Shown } from './support/terminal.js';
-import { World } from './support/world.js';
+import { TestCluster } from './support/world.js';
 
 /** `hz chat` as users run it: in a terminal, and in a pipe. */
 const HZ = join(projectRoot(), 'dist/apps/cli/src/main.js');
@@ -13,15 +13,15 @@ const CTRL_C = '\u0003';
 const CTRL_D = '\u0004';
 const ENTER = '\r';
 
-let world: World;
+let cluster: TestCluster;
 let proxy: TcpProxy;
 const terminals: Terminal[] = [];
 let sent = 0;
 
 beforeAll(async () => {
   // The chats at the first, through a proxy; devices at the second.
-  world = await World.start({ instances: { gateway: 2 }, throughProxy: ['gateway.client'] });
-  proxy = world.system.proxy('gateway.client', 0);
+  cluster = await TestCluster.start({ instances: { gateway: 2 }, throughProxy: ['gateway.client'] });
+  proxy = cluster.system.proxy('gateway.client', 0);
 }, 120_000);
 
 afterEach(async () => {
@@ -29,10 +29,10 @@ afterEach(async () => {
   await proxy?.heal();
 });
 
-afterAll(() => world?.stop(), 60_000);
+afterAll(() => cluster?.stop(), 60_000);
 
 const command = (user: string, ...more: string[]): string[] => [
-  ...[process.execPath, HZ, 'chat', user, '--data', world.system.dataDir],
+  ...[process.execPath, HZ, 'chat', user, '--data', cluster.system.dataDir],
   ...['--host', proxy.host, '--port', String(proxy.port), ...more],
 ];
 
@@ -41,8 +41,8 @@ async function chat(
   columns = 80,
   rows = 24,
 ): Promise<{ me: string; peer: string; terminal: Terminal; device: Device }> {
-  const [me, peer] = [world.name('a'), world.name('b')];
-  const device = await world.device(peer, 'phone', { gateway: 1 });
+  const [me, peer] = [cluster.name('a'), cluster.name('b')];
+  const device = await cluster.device(peer, 'phone', { gateway: 1 });
   const terminal = Terminal.run(command(me, '--to', peer), columns, rows);
   terminals.push(terminal);
   await terminal.row(columns < 40 ? /^-- / : new RegExp(`^-- .*online.*to ${peer}`));
@@ -185,8 +185,8 @@ describe('hz chat in a terminal', () => {
 });
 
 test('hz chat in a pipe writes a line for each message, and obeys one line after the other', async () => {
-  const [me, peer] = [world.name('a'), world.name('b')];
-  await world.known(peer);
+  const [me, peer] = [cluster.name('a'), cluster.name('b')];
+  await cluster.known(peer);
   const [program = '', ...args] = command(me);
   const child = spawn(program, args);
   let out = '';

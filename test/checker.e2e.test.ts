@@ -2,9 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { MemoryStore, SendRefusedError, type Rule, type Store } from '@huizhi/client';
 import { eventually } from '@huizhi/constellation';
-import type { Actor } from './support/actor.js';
-import { Cast } from './support/cast.js';
-import { World } from './support/world.js';
+import type { TestUser } from './support/actor.js';
+import { Scenario } from './support/cast.js';
+import { TestCluster } from './support/world.js';
 
 /**
  * The history checker on the running system: what it says of a good one, and whether it finds the bugs that are in the services
@@ -13,9 +13,9 @@ import { World } from './support/world.js';
 
 jest.setTimeout(60_000);
 
-let world: World;
+let cluster: TestCluster;
 beforeAll(async () => {
-  world = await World.start({
+  cluster = await TestCluster.start({
     env: {
       gateway: { LOGIN_ATTEMPTS: '1000', SEND_TIMEOUT: '3s' },
       message: { LEASE: '1s' },
@@ -23,10 +23,10 @@ beforeAll(async () => {
     },
   });
 }, 120_000);
-afterAll(() => world?.stop(), 60_000);
+afterAll(() => cluster?.stop(), 60_000);
 afterEach(async () => {
   for (const name of ['gateway', 'message', 'offline'] as const) {
-    const service = world.system.service(name);
+    const service = cluster.system.service(name);
     if (service.running) await fetch(`${service.baseUrl}/failpoints`, { method: 'DELETE' });
     else await service.restart();
   }
@@ -35,14 +35,14 @@ afterEach(async () => {
 /** What is wrong shows at once; what is lost never comes. */
 const PATIENCE_MS = 3_000;
 
-async function rulesBroken(what: string, scene: (cast: Cast) => Promise<void>): Promise<Rule[]> {
-  const { violations } = await Cast.judge(world, what, scene, PATIENCE_MS);
+async function rulesBroken(what: string, scene: (scenario: Scenario) => Promise<void>): Promise<Rule[]> {
+  const { violations } = await Scenario.judge(cluster, what, scene, PATIENCE_MS);
   return [...new Set(violations.map(({ rule }) => rule))];
 }
 
-async function pair(cast: Cast): Promise<[Actor, Actor, { user: string }]> {
-  const [alice, bob] = (await cast.users('u', 2)) as [Actor, Actor];
-  return [alice, bob, cast.pair(alice, bob) as { user: string }];
+async function pair(scenario: Scenario): Promise<[TestUser, TestUser, { user: string }]> {
+  const [alice, bob] = (await scenario.users('u', 2)) as [TestUser, TestUser];
+  return [alice, bob, scenario.pair(alice, bob) as { user: string }];
 }
 
 /** So slow that a connection can end before what it brought is receipted. */
@@ -70,19 +70,19 @@ class SlowStore implements Store {
 }
 
 test('of a system without seeded bugs it has nothing to say', async () => {
-  await Cast.play(world, 'good', async (cast) => {
-    const actors = await cast.users('u', 4);
-    const [alice, bob, carol, dave] = actors as [Actor, Actor, Actor, Actor];
-    const group = await cast.group(alice, [bob, carol]);
-    bob.talk([group, cast.pair(bob, dave)]);
-    alice.talk([group, cast.pair(alice, bob)]);
-    await cast.more(60);
+  await Scenario.play(cluster, 'good', async (scenario) => {
+    const actors = await scenario.users('u', 4);
+    const [alice, bob, carol, dave] = actors as [TestUser, TestUser, TestUser, TestUser];
+    const group = await scenario.group(alice, [bob, carol]);
+    bob.talk([group, scenario.pair(bob, dave)]);
+    alice.talk([group, scenario.pair(alice, bob)]);
+    await scenario.more(60);
   });
 });
 
 test('a message that is refused for good fails its scene', async () => {
-  const scene = Cast.play(world, 'refused', async (cast) => {
-    const [alice] = (await cast.users('u', 2)) as [Actor, Actor];
+  const scene = Scenario.play(cluster, 'refused', async (scenario) => {
+    const [alice] = (await scenario.users('u', 2)) as [TestUser, TestUser];
     alice.say({ user: 'nobody' }, 'to whom').catch(() => undefined);
   });
   await expect(scene).rejects.toThrow(SendRefusedError);
@@ -90,11 +90,11 @@ test('a message that is refused for good fails its scene', async () => {
 
 describe('it finds', () => {
   test('a receipt that is said before the commit', async () => {
-    const rules = await rulesBroken('ack before commit', async (cast) => {
-      const [alice, , bob] = await pair(cast);
+    const rules = await rulesBroken('ack before commit', async (scenario) => {
+      const [alice, , bob] = await pair(scenario);
       await alice.say(bob, 'first');
-      const service = world.system.message();
-      await world.arm(service, 'bug.ack-before-commit=error,message.before-commit=hang');
+      const service = cluster.system.message();
+      await cluster.arm(service, 'bug.ack-before-commit=error,message.before-commit=hang');
       await alice.say(bob, 'receipted and lost');
       await service.kill9();
       await service.restart();
@@ -104,8 +104,8 @@ describe('it finds', () => {
   });
 
   test('a reader that passes over what it missed', async () => {
-    const rules = await rulesBroken('cursor reader', async (cast) => {
-      const [alice, other, bob] = await pair(cast);
+    const rules = await rulesBroken('cursor reader', async (scenario) => {
+      const [alice, other, bob] = await pair(scenario);
       const came: unknown[] = [];
       other.client.on('message', ({ content }) => came.push(content.text));
       const arrives = (text: string): Promise<unknown> => eventually(`"${text}" to arrive`, () => came.includes(text));
@@ -114,7 +114,7 @@ describe('it finds', () => {
       // The owner of a lane also says now and then how far it is. Between the two messages that has the log read, and nothing is
       // missed, bug or not: then once more.
       for (let round = 1; round <= 10; round++) {
-        await world.arm(world.system.offline(), 'bug.cursor-reader=error,offline.before-news=error@1');
+        await cluster.arm(cluster.system.offline(), 'bug.cursor-reader=error,offline.before-news=error@1');
         const [lost, behind] = [`its news is lost ${round}`, `comes right behind ${round}`];
         for (const text of [lost, behind]) await alice.say(bob, text);
         await arrives(behind);
@@ -125,11 +125,11 @@ describe('it finds', () => {
   });
 
   test('a delivery that counts as receipted', async () => {
-    const rules = await rulesBroken('delivered at push', async (cast) => {
-      const alice = await cast.actor(world.name('u'));
-      const bob = await cast.actor(world.name('u'), 'phone', { store: new SlowStore() });
-      const target = cast.pair(alice, bob);
-      await world.arm(world.system.gateway(), 'bug.delivered-at-push=error');
+    const rules = await rulesBroken('delivered at push', async (scenario) => {
+      const alice = await scenario.testUser(cluster.name('u'));
+      const bob = await scenario.testUser(cluster.name('u'), 'phone', { store: new SlowStore() });
+      const target = scenario.pair(alice, bob);
+      await cluster.arm(cluster.system.gateway(), 'bug.delivered-at-push=error');
       for (let n = 0; n < 5; n++) await alice.say(target, `${n}`);
       await eventually('deliveries', () => bob.received.size > 0);
       // Before it has said a receipt; the cursor it finds is beyond what it has.
@@ -141,14 +141,14 @@ describe('it finds', () => {
   });
 
   test('a cursor that counts for all devices of a user', async () => {
-    const rules = await rulesBroken('user-wide cursor', async (cast) => {
-      const [alice, phone, bob] = await pair(cast);
-      const other = await cast.actor(bob.user, 'tablet');
+    const rules = await rulesBroken('user-wide cursor', async (scenario) => {
+      const [alice, phone, bob] = await pair(scenario);
+      const other = await scenario.testUser(bob.user, 'tablet');
       await alice.say(bob, 'both have it');
       await eventually('both to have it', () => other.received.size === 1);
       other.client.networkLost();
       await alice.say(bob, 'only the phone has it');
-      await world.arm(world.system.offline(), 'bug.user-wide-cursor=error');
+      await cluster.arm(cluster.system.offline(), 'bug.user-wide-cursor=error');
       await eventually('the phone to have it', () => phone.confirmed >= 2);
       other.client.networkBack();
       await eventually('the tablet to be back', () => other.logins === 2);
@@ -157,10 +157,10 @@ describe('it finds', () => {
   });
 
   test('a confirm of what is not stored', async () => {
-    const rules = await rulesBroken('confirm unstored', async (cast) => {
-      const [alice, other, bob] = await pair(cast);
-      const service = world.system.offline();
-      await world.arm(service, 'bug.confirm-unstored=error');
+    const rules = await rulesBroken('confirm unstored', async (scenario) => {
+      const [alice, other, bob] = await pair(scenario);
+      const service = cluster.system.offline();
+      await cluster.arm(service, 'bug.confirm-unstored=error');
       await alice.say(bob, 'receipted, confirmed, forgotten');
       await eventually('the confirm', () => other.confirmed === 1);
       await service.kill9();

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { eventually, type Service } from '@huizhi/constellation';
 import { Device } from './support/device.js';
 import { Lanes } from './support/lanes.js';
-import { World } from './support/world.js';
+import { TestCluster } from './support/world.js';
 
 /** Clocks that are wrong by an hour, or jump by days, in real processes: libfaketime turns the clock of a service, timers apart. */
 
@@ -53,18 +53,18 @@ class SettableClock {
   }
 }
 
-let world: World;
+let cluster: TestCluster;
 let lanes: Lanes;
 const user = (device: Device): string => device.options.user;
 
 beforeAll(async () => {
   if (!LIBRARY) throw new Error('libfaketime is missing: npm run setup installs it for the tests (Debian: faketime)');
-  world = await World.start();
-  lanes = await Lanes.of(world);
+  cluster = await TestCluster.start();
+  lanes = await Lanes.of(cluster);
 }, 120_000);
 afterAll(async () => {
   await lanes?.close();
-  await world?.stop();
+  await cluster?.stop();
 }, 60_000);
 
 const texts = async (from: Device, to: Device, ids: string[]): Promise<Record<string, unknown>[]> => {
@@ -74,7 +74,7 @@ const texts = async (from: Device, to: Device, ids: string[]): Promise<Record<st
 
 describe('10. a clock that is wrong', () => {
   test('of senders: order and the server’s times have nothing to do with `sendTime`', async () => {
-    const [alice, bob] = [await world.device(world.name('clock-a')), await world.device(world.name('clock-b'))];
+    const [alice, bob] = [await cluster.device(cluster.name('clock-a')), await cluster.device(cluster.name('clock-b'))];
     const receipts = [];
     for (const [n, ahead] of [HOUR, -HOUR, 0, -1e15, 1e15].entries()) {
       const frame = { messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: user(bob) };
@@ -88,10 +88,13 @@ describe('10. a clock that is wrong', () => {
   });
 
   test('of the message service, an hour behind its predecessor: `seq` goes on and `serverTime` does not go back', async () => {
-    const [alice, bob] = [await world.device(world.name('behind-a')), await world.device(world.name('behind-b'))];
+    const [alice, bob] = [
+      await cluster.device(cluster.name('behind-a')),
+      await cluster.device(cluster.name('behind-b')),
+    ];
     const before = await texts(alice, bob, ['m1', 'm2', 'm3']);
-    const first = world.system.message();
-    const second = await world.system.add('message', off('-1h'));
+    const first = cluster.system.message();
+    const second = await cluster.system.add('message', off('-1h'));
     await first.kill9();
     await lanes.owner(user(alice), user(bob), first);
     const after = [await alice.settle(user(bob), 'm4'), await alice.settle(user(bob), 'm5')];
@@ -100,7 +103,7 @@ describe('10. a clock that is wrong', () => {
     expect(all.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
     const times = all.map(({ serverTime }) => Number(serverTime));
     expect(times).toEqual([...times].sort((a, b) => a - b));
-    await world.nothingLost(alice, bob, all);
+    await cluster.nothingLost(alice, bob, all);
 
     // A conversation that begins with it has its time, and still one that never goes back when the right clock takes over again.
     const early = await texts(bob, alice, ['n1']);
@@ -116,10 +119,10 @@ describe('10. a clock that is wrong', () => {
   test.each(['+3d', '-3d'] as const)(
     'the message service stores the database’s time while its own clock is %s off, and says so',
     async (jump) => {
-      const [alice, bob] = [await world.device(world.name('jump-a')), await world.device(world.name('jump-b'))];
+      const [alice, bob] = [await cluster.device(cluster.name('jump-a')), await cluster.device(cluster.name('jump-b'))];
       const clock = new SettableClock();
-      const before = world.system.instances('message').find(({ running }) => running)!;
-      const service = await world.system.add('message', clock.env);
+      const before = cluster.system.instances('message').find(({ running }) => running)!;
+      const service = await cluster.system.add('message', clock.env);
       await before.stop();
       await lanes.owner(user(alice), user(bob), before);
       const receipts = [await alice.settle(user(bob), 'm1')];
@@ -129,10 +132,10 @@ describe('10. a clock that is wrong', () => {
         HOUR,
       );
       await eventually('the offset to be measured', async () => {
-        const offset = await world.metric(service, 'hz_clock_offset_seconds');
+        const offset = await cluster.metric(service, 'hz_clock_offset_seconds');
         return Math.abs(offset) > (2 * DAY) / 1_000;
       });
-      expect(await world.metric(service, 'hz_clock_overruled_total')).toBeGreaterThan(0);
+      expect(await cluster.metric(service, 'hz_clock_overruled_total')).toBeGreaterThan(0);
       await eventually('a log line', () => service.logs.some((line) => line.includes('"clock.overruled"')));
       clock.set('+0');
       receipts.push(await alice.settle(user(bob), 'm3'));
@@ -144,26 +147,26 @@ describe('10. a clock that is wrong', () => {
   );
 
   test('of the offline service, an hour ahead: what it takes over is delivered in order and confirmed', async () => {
-    const [alice, bob] = [await world.device(world.name('ahead-a')), await world.device(world.name('ahead-b'))];
-    const first = world.system.offline();
+    const [alice, bob] = [await cluster.device(cluster.name('ahead-a')), await cluster.device(cluster.name('ahead-b'))];
+    const first = cluster.system.offline();
     const receipts = await texts(alice, bob, ['m1', 'm2']);
     await bob.sawMessages(2);
-    await world.system.add('offline', off('+1h'));
+    await cluster.system.add('offline', off('+1h'));
     await first.kill9();
     receipts.push(await alice.settle(user(bob), 'm3'), await alice.settle(user(bob), 'm4'));
-    await world.nothingLost(alice, bob, receipts);
+    await cluster.nothingLost(alice, bob, receipts);
     await bob.confirmed(4);
-    const later = await world.device(user(bob));
+    const later = await cluster.device(user(bob));
     expect(later.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 4, waiting: 0 });
   });
 
   test('of a gateway: it says when a token has expired by its own clock, whatever a client believes', async () => {
-    const wrong = await world.system.add('gateway', off('+1h'));
-    const i = world.system.instances('gateway').indexOf(wrong);
-    const name = world.name('expiry');
-    const token = await world.system.token(name, { expiresIn: '30m' });
+    const wrong = await cluster.system.add('gateway', off('+1h'));
+    const i = cluster.system.instances('gateway').indexOf(wrong);
+    const name = cluster.name('expiry');
+    const token = await cluster.system.token(name, { expiresIn: '30m' });
     const login = async (gateway: number): Promise<Record<string, unknown>> => {
-      const device = await Device.connect(world.system.addressOf(gateway), { user: name, deviceID: 'd', token });
+      const device = await Device.connect(cluster.system.addressOf(gateway), { user: name, deviceID: 'd', token });
       const receipt = await device.login();
       await device.drop();
       return receipt;

@@ -2,7 +2,7 @@ import { eventually } from '@huizhi/constellation';
 import { groupConversation, laneOf } from '@huizhi/protocol';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import pg from 'pg';
-import { World } from './support/world.js';
+import { TestCluster } from './support/world.js';
 
 jest.setTimeout(120_000);
 
@@ -11,18 +11,18 @@ const GROUPS = 30_000;
 /** Asked for one by one, none was answered in this time; together they take a few seconds of it. */
 const WITHIN_MS = 60_000;
 
-let world: World;
+let cluster: TestCluster;
 beforeAll(async () => {
-  world = await World.start();
+  cluster = await TestCluster.start();
 }, 120_000);
-afterAll(() => world?.stop(), 60_000);
+afterAll(() => cluster?.stop(), 60_000);
 
 async function query<Row extends pg.QueryResultRow>(
   schema: 'message' | 'offline',
   text: string,
   values: unknown[] = [],
 ): Promise<Row[]> {
-  const client = new pg.Client({ connectionString: world.system.databaseUrl(schema) });
+  const client = new pg.Client({ connectionString: cluster.system.databaseUrl(schema) });
   await client.connect();
   try {
     return (await client.query<Row>(text, values)).rows;
@@ -57,8 +57,8 @@ async function storeInGroups(
 }
 
 test('an offline service that remembers no group asks for tens of thousands in few requests, and everything arrives', async () => {
-  const { system } = world;
-  const [alice, bob, carol] = [world.name('alice'), world.name('bob'), world.name('carol')];
+  const { system } = cluster;
+  const [alice, bob, carol] = [cluster.name('alice'), cluster.name('bob'), cluster.name('carol')];
   await Promise.all([system.message().stop(), system.offline().stop()]);
   const conversations = Array.from({ length: GROUPS }, (_, n) => groupConversation(`cold${n}`));
   await storeInGroups(conversations, alice, [bob, carol]);
@@ -72,5 +72,5 @@ test('an offline service that remembers no group asks for tens of thousands in f
     },
     WITHIN_MS,
   );
-  expect(await world.metric(system.offline(), 'hz_offline_member_requests_total')).toBeLessThan(GROUPS / 50);
+  expect(await cluster.metric(system.offline(), 'hz_offline_member_requests_total')).toBeLessThan(GROUPS / 50);
 });

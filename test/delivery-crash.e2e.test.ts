@@ -3,16 +3,16 @@ import type { Service } from '@huizhi/constellation';
 import type { Device } from './support/device.js';
 import { expectWholeInbox, Flow, idsOf, sendTexts, type Receipts } from './support/ledger.js';
 import { Lanes } from './support/lanes.js';
-import { World } from './support/world.js';
+import { TestCluster } from './support/world.js';
 
 jest.setTimeout(90_000);
 
 /** After healing, on a machine that does much else. Quiet, it is a second or two. */
 const SECONDS_MS = 20_000;
-let world: World;
+let cluster: TestCluster;
 
 beforeAll(async () => {
-  world = await World.start({
+  cluster = await TestCluster.start({
     instances: { gateway: 2, message: 2, offline: 2 },
     throughProxy: ['gateway.nats', 'message.nats', 'offline.nats'],
     env: {
@@ -30,19 +30,19 @@ beforeAll(async () => {
     },
   });
 }, 120_000);
-afterAll(() => world?.stop(), 60_000);
+afterAll(() => cluster?.stop(), 60_000);
 afterEach(async () => {
-  const services = (['gateway', 'message', 'offline'] as const).flatMap((name) => world.system.instances(name));
+  const services = (['gateway', 'message', 'offline'] as const).flatMap((name) => cluster.system.instances(name));
   await Promise.all(services.map((service) => (service.running ? service.waitReady() : service.restart())));
 }, 60_000);
 
 /** The recipient is at the first gateway, the sender at the second. */
 async function pair(options: { receipts: boolean } = { receipts: true }): Promise<{ alice: Device; bob: Device }> {
-  const bob = await world.device(world.name('bob'), 'phone', { gateway: 0, ...options });
-  return { alice: await world.device(world.name('alice'), 'phone', { gateway: 1 }), bob };
+  const bob = await cluster.device(cluster.name('bob'), 'phone', { gateway: 0, ...options });
+  return { alice: await cluster.device(cluster.name('alice'), 'phone', { gateway: 1 }), bob };
 }
 
-const again = (device: Device): Promise<Device> => world.device(device.options.user, 'phone', { gateway: 1 });
+const again = (device: Device): Promise<Device> => cluster.device(device.options.user, 'phone', { gateway: 1 });
 const send = (alice: Device, bob: Device, count: number, word?: string): Promise<Receipts> =>
   sendTexts(alice, bob.options.user, count, word);
 
@@ -76,7 +76,7 @@ describe('16. a gateway dies', () => {
     const { alice, bob } = await pair({ receipts: false });
     const receipts = await send(alice, bob, 3);
     await bob.sawMessages(3);
-    await world.system.gateway(0).kill9();
+    await cluster.system.gateway(0).kill9();
     expect(await bob.closed).toBeUndefined();
     const elsewhere = await again(bob);
     expect(elsewhere.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 0, waiting: 3 });
@@ -88,8 +88,8 @@ describe('16. a gateway dies', () => {
     'at %s: delivered again at another gateway',
     async (failpoint) => {
       const { alice, bob } = await pair();
-      const gateway = world.system.gateway(0);
-      await world.arm(gateway, failpoint);
+      const gateway = cluster.system.gateway(0);
+      await cluster.arm(gateway, failpoint);
       const flow = new Flow(alice, bob.options.user);
       expect((await gateway.exited).signal).toBe('SIGKILL');
       await bob.closed;
@@ -106,8 +106,8 @@ describe('17. the bus or a service is away', () => {
     const flow = new Flow(alice, bob.options.user);
     for (let time = 0; time < 2; time++) {
       await flow.more(20);
-      await world.system.nats?.kill9();
-      await world.system.nats?.restart();
+      await cluster.system.nats?.kill9();
+      await cluster.system.nats?.restart();
     }
     await flow.more(20);
     await allDelivered([bob], await flow.stop());
@@ -116,15 +116,15 @@ describe('17. the bus or a service is away', () => {
   test('NATS is frozen: sends end as unknown, and are settled by a resend after it', async () => {
     const { alice, bob } = await pair();
     const receipts = await send(alice, bob, 10);
-    world.system.nats?.freeze();
-    await unknown(alice, bob, 'frozen').finally(() => world.system.nats?.resume());
+    cluster.system.nats?.freeze();
+    await unknown(alice, bob, 'frozen').finally(() => cluster.system.nats?.resume());
     receipts.push(await alice.settle(bob.options.user, 'frozen'), ...(await send(alice, bob, 10, 'after')));
     await allDelivered([bob], receipts);
   });
 
   test('the offline services are cut from the bus: sends are receipted, and delivered after it', async () => {
     const { alice, bob } = await pair();
-    const proxies = [0, 1].map((i) => world.system.proxy('offline.nats', i));
+    const proxies = [0, 1].map((i) => cluster.system.proxy('offline.nats', i));
     const receipts = await send(alice, bob, 10);
     await bob.confirmed(10);
     await Promise.all(proxies.map((proxy) => proxy.cut()));
@@ -136,7 +136,7 @@ describe('17. the bus or a service is away', () => {
 
   test('the offline services lose one piece of news, the last one: delivered without another message', async () => {
     const { alice, bob } = await pair();
-    const proxies = [0, 1].map((i) => world.system.proxy('offline.nats', i));
+    const proxies = [0, 1].map((i) => cluster.system.proxy('offline.nats', i));
     const receipts = await send(alice, bob, 3);
     await bob.confirmed(3);
     for (const proxy of proxies) proxy.blackhole();
@@ -147,7 +147,7 @@ describe('17. the bus or a service is away', () => {
 
   test('the message services are cut from the bus: sends end as unknown, and are settled by a resend after it', async () => {
     const { alice, bob } = await pair();
-    const proxies = [0, 1].map((i) => world.system.proxy('message.nats', i));
+    const proxies = [0, 1].map((i) => cluster.system.proxy('message.nats', i));
     const receipts = await send(alice, bob, 10);
     await Promise.all(proxies.map((proxy) => proxy.cut()));
     await unknown(alice, bob, 'cut');
@@ -158,7 +158,7 @@ describe('17. the bus or a service is away', () => {
 
   test('the recipient’s gateway is cut from the bus: receipts are stored and messages delivered after it', async () => {
     const { alice, bob } = await pair({ receipts: false });
-    const proxy = world.system.proxy('gateway.nats', 0);
+    const proxy = cluster.system.proxy('gateway.nats', 0);
     const receipts = await send(alice, bob, 5);
     await bob.sawMessages(5);
     await proxy.cut();
@@ -171,7 +171,7 @@ describe('17. the bus or a service is away', () => {
 
   test('both offline services are dead while 200 messages are sent: all are receipted, and delivered after it', async () => {
     const { alice, bob } = await pair();
-    const services = world.system.instances('offline');
+    const services = cluster.system.instances('offline');
     const receipts = await send(alice, bob, 10);
     await Promise.all(services.map((service) => service.kill9()));
     receipts.push(...(await send(alice, bob, 200, 'dead')));
@@ -182,7 +182,7 @@ describe('17. the bus or a service is away', () => {
   test('the offline services are restarted in turn while messages flow', async () => {
     const { alice, bob } = await pair();
     const flow = new Flow(alice, bob.options.user);
-    for (const service of world.system.instances('offline')) {
+    for (const service of cluster.system.instances('offline')) {
       await flow.more(10);
       await service.restart();
     }
@@ -194,11 +194,11 @@ describe('17. the bus or a service is away', () => {
 describe('17. the owner of an inbox fails', () => {
   let lanes: Lanes;
   beforeAll(async () => {
-    lanes = await Lanes.of(world, 'offline');
+    lanes = await Lanes.of(cluster, 'offline');
   });
   afterAll(() => lanes?.close());
   // Who hands lanes over meanwhile would be no owner any more when its turn to fail has come.
-  beforeEach(() => lanes.sharedBy(...world.system.instances('offline')), 60_000);
+  beforeEach(() => lanes.sharedBy(...cluster.system.instances('offline')), 60_000);
 
   const ownerOf = (alice: Device, bob: Device, ...except: Service[]): Promise<Service> =>
     lanes.owner(alice.options.user, bob.options.user, ...except);
@@ -210,7 +210,7 @@ describe('17. the owner of an inbox fails', () => {
       const flow = new Flow(alice, bob.options.user);
       await flow.more(5);
       const owner = await ownerOf(alice, bob);
-      await world.arm(owner, `${failpoint}=crash@5`);
+      await cluster.arm(owner, `${failpoint}=crash@5`);
       expect((await owner.exited).signal).toBe('SIGKILL');
       await flow.more(10);
       await allDelivered([bob], await flow.stop());
@@ -222,7 +222,7 @@ describe('17. the owner of an inbox fails', () => {
     const { alice, bob } = await pair();
     const flow = new Flow(alice, bob.options.user);
     await flow.more(5);
-    await world.arm(await ownerOf(alice, bob), 'offline.commit-outcome-lost=error@3x2');
+    await cluster.arm(await ownerOf(alice, bob), 'offline.commit-outcome-lost=error@3x2');
     await flow.more(30);
     await allDelivered([bob], await flow.stop());
   });

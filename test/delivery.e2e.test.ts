@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import pg from 'pg';
 import type { Device } from './support/device.js';
 import { expectLedger, expectWholeInbox, idsOf, sendTexts, type Receipts } from './support/ledger.js';
-import { World } from './support/world.js';
+import { TestCluster } from './support/world.js';
 
 jest.setTimeout(60_000);
 
@@ -10,10 +10,10 @@ const WINDOW = 20;
 const BATCH = 5;
 /** The number of a gateway that delivers again after a second. The others never do: tests count what comes. */
 const HASTY = 2;
-let world: World;
+let cluster: TestCluster;
 
 beforeAll(async () => {
-  world = await World.start({
+  cluster = await TestCluster.start({
     instances: { gateway: 2, message: 2, offline: 2 },
     throughProxy: ['gateway.client'],
     env: {
@@ -28,20 +28,20 @@ beforeAll(async () => {
       },
     },
   });
-  await world.system.add('gateway', { REDELIVER_AFTER: '1s', REDELIVER_AT_MOST: '1s', RECEIPT_OVERDUE: '5s' });
+  await cluster.system.add('gateway', { REDELIVER_AFTER: '1s', REDELIVER_AT_MOST: '1s', RECEIPT_OVERDUE: '5s' });
 }, 120_000);
-afterAll(() => world?.stop(), 60_000);
+afterAll(() => cluster?.stop(), 60_000);
 
 /** Two new users, the recipient not connected. The sender is at the second gateway, out of the way of the proxy of the first. */
 async function pair(): Promise<{ alice: Device; bob: string }> {
-  const bob = world.name('bob');
+  const bob = cluster.name('bob');
   await register(bob);
-  return { alice: await world.device(world.name('alice'), 'phone', { gateway: 1 }), bob };
+  return { alice: await cluster.device(cluster.name('alice'), 'phone', { gateway: 1 }), bob };
 }
 
 /** Known, and never logged in. */
 async function register(user: string): Promise<void> {
-  const client = new pg.Client({ connectionString: world.system.databaseUrl('message') });
+  const client = new pg.Client({ connectionString: cluster.system.databaseUrl('message') });
   await client.connect();
   await client.query('insert into message.users (user_id) values ($1)', [user]);
   await client.end();
@@ -59,7 +59,7 @@ async function confirmed(device: Device, fields: Parameters<Device['receipt']>[0
 /** What is unreceipted is delivered again meanwhile: shown by a device that never receipts. */
 async function redeliveryTime(): Promise<void> {
   const { alice, bob } = await pair();
-  const clock = await world.device(bob, 'phone', hasty);
+  const clock = await cluster.device(bob, 'phone', hasty);
   await sendTexts(alice, bob, 1);
   await clock.until('two redeliveries', () => clock.seen.length >= 3);
   await Promise.all([clock.drop(), alice.drop()]);
@@ -67,12 +67,12 @@ async function redeliveryTime(): Promise<void> {
 
 /** Takes what is owed on a new connection; then nothing is. */
 async function takeRest(user: string, deviceID: string, before: Device[], receipts: Receipts): Promise<Device> {
-  const last = await world.device(user, deviceID, { gateway: 1 });
+  const last = await cluster.device(user, deviceID, { gateway: 1 });
   const head = Number(last.find({ messageType: 'loginReceipt' })?.head);
   const { inboxSeq } = last.find({ messageType: 'loginReceipt' }) ?? {};
   if (Number(inboxSeq) < head) await last.confirmed(head);
   expectLedger([...before, last], idsOf(receipts));
-  const after = await world.device(user, deviceID);
+  const after = await cluster.device(user, deviceID);
   expect(after.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: head, head, waiting: 0 });
   await after.drop();
   expect(after.seen).toEqual([]);
@@ -84,8 +84,8 @@ describe('13. what gets lost on the way back', () => {
     const { alice, bob } = await pair();
     const receipts = await sendTexts(alice, bob, 3);
     // Delivered together, whatever was between the sends, so that they come again together.
-    await world.inboxHolds(bob, 3);
-    const phone = await world.device(bob, 'phone', hasty);
+    await cluster.inboxHolds(bob, 3);
+    const phone = await cluster.device(bob, 'phone', hasty);
     await phone.until('three rounds', () => phone.seen.length >= 9);
     expect(phone.seen.slice(0, 9).map((one) => one.inboxSeq)).toEqual([1, 2, 3, 1, 2, 3, 1, 2, 3]);
     expect(await confirmed(phone, { upTo: 3 })).toBe(3);
@@ -97,14 +97,14 @@ describe('13. what gets lost on the way back', () => {
 
   test('a receipt lost with its connection: delivered again at the next login', async () => {
     const { alice, bob } = await pair();
-    const phone = await world.device(bob, 'phone', silent);
+    const phone = await cluster.device(bob, 'phone', silent);
     const receipts = await sendTexts(alice, bob, 3);
     await phone.sawMessages(3);
     // In one turn: the proxy cannot have read it yet.
     phone.receipt({ upTo: 3 });
-    world.system.proxy('gateway.client').reset();
+    cluster.system.proxy('gateway.client').reset();
     await phone.closed;
-    const again = await world.device(bob, 'phone');
+    const again = await cluster.device(bob, 'phone');
     expect(again.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 0, head: 3, waiting: 3 });
     await again.confirmed(3);
     expectWholeInbox([phone, again], idsOf(receipts));
@@ -113,15 +113,15 @@ describe('13. what gets lost on the way back', () => {
 
   test('a confirm lost with its connection: stored all the same, receipted again and confirmed again', async () => {
     const { alice, bob } = await pair();
-    const phone = await world.device(bob, 'phone', silent);
+    const phone = await cluster.device(bob, 'phone', silent);
     const receipts = await sendTexts(alice, bob, 3);
     await phone.sawMessages(3);
-    const eaten = world.system.proxy('gateway.client').dropResponsesOnce(() => true);
+    const eaten = cluster.system.proxy('gateway.client').dropResponsesOnce(() => true);
     phone.receipt({ upTo: 3 });
     await eaten;
     await phone.closed;
     expect(phone.find({ messageType: 'receiptConfirm' })).toBeUndefined();
-    const again = await world.device(bob, 'phone', silent);
+    const again = await cluster.device(bob, 'phone', silent);
     expect(again.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 3, head: 3, waiting: 0 });
     expect(await confirmed(again, { messageIDs: idsOf(receipts) as string[] })).toBe(3);
     expect(await confirmed(again, { upTo: 3 })).toBe(3);
@@ -135,7 +135,7 @@ describe('13. what gets lost on the way back', () => {
 describe('14. receipts in any order', () => {
   test('doubled, late and out of order they never move the cursor back, and only what precedes is complete moves it on', async () => {
     const { alice, bob } = await pair();
-    const phone = await world.device(bob, 'phone', silent);
+    const phone = await cluster.device(bob, 'phone', silent);
     const receipts = await sendTexts(alice, bob, 6);
     await phone.sawMessages(6);
     const id = (n: number): string => String(receipts[n - 1]?.messageID);
@@ -148,7 +148,7 @@ describe('14. receipts in any order', () => {
     expect(await confirmed(phone, { messageID: id(4), upTo: 1 })).toBe(5);
     expect(await confirmed(phone, { upTo: 0 })).toBe(5);
     await phone.drop();
-    const again = await world.device(bob, 'phone', silent);
+    const again = await cluster.device(bob, 'phone', silent);
     expect(again.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 5, waiting: 1 });
     await again.sawMessages(1);
     expect(await confirmed(again, { upTo: 3 })).toBe(5);
@@ -162,8 +162,8 @@ describe('14. receipts in any order', () => {
 describe('15. receipts for what is not the device’s', () => {
   test('another’s message, an unknown id and a number beyond the head change nothing and are answered alike', async () => {
     const { alice, bob } = await pair();
-    const mallory = await world.device(world.name('mallory'), 'phone', silent);
-    const phone = await world.device(bob, 'phone', silent);
+    const mallory = await cluster.device(cluster.name('mallory'), 'phone', silent);
+    const phone = await cluster.device(bob, 'phone', silent);
     const receipts = await sendTexts(alice, bob, 3);
     await phone.sawMessages(3);
     const answers = [];
@@ -189,7 +189,7 @@ describe('15. receipts for what is not the device’s', () => {
 
   test('what is not delivered yet cannot be receipted, by id or by number', async () => {
     const { alice, bob } = await pair();
-    const phone = await world.device(bob, 'phone', silent);
+    const phone = await cluster.device(bob, 'phone', silent);
     const receipts = await sendTexts(alice, bob, WINDOW + 5);
     await phone.sawMessages(WINDOW);
     const held = (idsOf(receipts) as string[]).slice(WINDOW);
@@ -206,9 +206,9 @@ describe('19. devices', () => {
   test('each owes its own receipts; the sender’s other device gets a copy, the sending one does not', async () => {
     const { alice, bob } = await pair();
     const aliceName = alice.options.user;
-    const phone = await world.device(bob, 'phone');
-    const tablet = await world.device(bob, 'tablet', silent);
-    const laptop = await world.device(aliceName, 'laptop', silent);
+    const phone = await cluster.device(bob, 'phone');
+    const tablet = await cluster.device(bob, 'tablet', silent);
+    const laptop = await cluster.device(aliceName, 'laptop', silent);
     const receipts = await sendTexts(alice, bob, 3);
     await phone.confirmed(3);
     await tablet.sawMessages(3);
@@ -232,12 +232,12 @@ describe('19. devices', () => {
   test('19a. the first login of all gets what waited; a later device begins at the most advanced cursor', async () => {
     const { alice, bob } = await pair();
     const receipts = await sendTexts(alice, bob, 7);
-    await world.inboxHolds(bob, 7);
-    const phone = await world.device(bob, 'phone', silent);
+    await cluster.inboxHolds(bob, 7);
+    const phone = await cluster.device(bob, 'phone', silent);
     expect(phone.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 0, head: 7, waiting: 7 });
     await phone.sawMessages(7);
     expect(await confirmed(phone, { upTo: 4 })).toBe(4);
-    const tablet = await world.device(bob, 'tablet');
+    const tablet = await cluster.device(bob, 'tablet');
     expect(tablet.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 4, head: 7, waiting: 3 });
     await tablet.confirmed(7);
     expectLedger([tablet], idsOf(receipts).slice(4));
@@ -250,20 +250,20 @@ describe('21, 22. offline batches', () => {
   test('21. a batch partly receipted, then the connection drops: the next begins at the first unreceipted entry', async () => {
     const { alice, bob } = await pair();
     const receipts = await sendTexts(alice, bob, 12);
-    await world.inboxHolds(bob, 12);
-    const first = await world.device(bob, 'phone', silent);
+    await cluster.inboxHolds(bob, 12);
+    const first = await cluster.device(bob, 'phone', silent);
     await first.sawMessages(12);
     expect(first.frames.filter(Array.isArray).map((batch) => batch.length)).toEqual([BATCH, BATCH, 2]);
     expect(await confirmed(first, { upTo: 3 })).toBe(3);
     await first.drop();
-    const second = await world.device(bob, 'phone', { gateway: 1, receipts: false });
+    const second = await cluster.device(bob, 'phone', { gateway: 1, receipts: false });
     expect(second.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 3, head: 12, waiting: 9 });
     await second.sawMessages(9);
     expect(second.seen.slice(0, 9).map((one) => one.inboxSeq)).toEqual([4, 5, 6, 7, 8, 9, 10, 11, 12]);
     // A hole in what is receipted: the entry after it comes again, too.
     expect(await confirmed(second, { messageIDs: [4, 5, 7].map((n) => String(receipts[n - 1]?.messageID)) })).toBe(5);
     await second.drop();
-    const third = await world.device(bob, 'phone', silent);
+    const third = await cluster.device(bob, 'phone', silent);
     await third.sawMessages(7);
     expect(third.seen[0]?.inboxSeq).toBe(6);
     await third.drop();
@@ -273,8 +273,8 @@ describe('21, 22. offline batches', () => {
   test('22. what arrives while the batches are being sent comes after them, exactly once', async () => {
     const { alice, bob } = await pair();
     const before = await sendTexts(alice, bob, 60, 'before');
-    await world.inboxHolds(bob, 60);
-    const [phone, meanwhile] = await Promise.all([world.device(bob), sendTexts(alice, bob, 60, 'meanwhile')]);
+    await cluster.inboxHolds(bob, 60);
+    const [phone, meanwhile] = await Promise.all([cluster.device(bob), sendTexts(alice, bob, 60, 'meanwhile')]);
     await phone.confirmed(120);
     const [live] = await sendTexts(alice, bob, 1, 'live');
     await phone.confirmed(121);
@@ -291,9 +291,9 @@ describe('21, 22. offline batches', () => {
 describe('23a. clients that receipt badly', () => {
   test('one that never receipts gets its window again and is then closed, and nobody else notices', async () => {
     const { alice, bob } = await pair();
-    const other = world.name('carol');
-    const carol = await world.device(other, 'phone', { gateway: HASTY });
-    const phone = await world.device(bob, 'phone', hasty);
+    const other = cluster.name('carol');
+    const carol = await cluster.device(other, 'phone', { gateway: HASTY });
+    const phone = await cluster.device(bob, 'phone', hasty);
     const receipts = await sendTexts(alice, bob, WINDOW + 5);
     const toCarol: Receipts = [];
     const carolGoesOn = async (): Promise<void> => {
@@ -312,7 +312,7 @@ describe('23a. clients that receipt badly', () => {
 
   test('one that receipts shuffled, by id, by number and twice gets everything once and is confirmed to the end', async () => {
     const { alice, bob } = await pair();
-    const phone = await world.device(bob, 'phone', hasty);
+    const phone = await cluster.device(bob, 'phone', hasty);
     const receipts = await sendTexts(alice, bob, WINDOW);
     await phone.sawMessages(WINDOW);
     const ids = idsOf(receipts) as string[];

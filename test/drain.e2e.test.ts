@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Service, eventually } from '@huizhi/constellation';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { Cast } from './support/cast.js';
+import { Scenario } from './support/cast.js';
 import { Crowd } from './support/crowd.js';
 import { type Device } from './support/device.js';
 import { expectLedger, expectWholeInbox, idsOf, sendTexts } from './support/ledger.js';
 import type { Pace } from './support/pace.js';
-import { World } from './support/world.js';
+import { TestCluster } from './support/world.js';
 
 jest.setTimeout(120_000);
 
@@ -20,10 +20,10 @@ const STRETCHES = 3;
  * something to run out, a lease or a second repeat. A machine that is slower than that was so before.
  */
 const P99_MS = 2_000;
-let world: World;
+let cluster: TestCluster;
 
 beforeAll(async () => {
-  world = await World.start({
+  cluster = await TestCluster.start({
     instances: { gateway: 2, message: 2, offline: 2 },
     env: {
       gateway: {
@@ -36,7 +36,7 @@ beforeAll(async () => {
     },
   });
 }, 120_000);
-afterAll(() => world?.stop(), 60_000);
+afterAll(() => cluster?.stop(), 60_000);
 
 const clean = { exit: { code: 0, signal: null }, forced: false };
 
@@ -51,16 +51,16 @@ async function readiness(service: Service): Promise<number> {
 }
 
 test('a gateway that is told to end is not ready at once, serves on for its delay, and then tells everybody to go', async () => {
-  const service = await world.system.add('gateway', { DRAIN_DELAY: '8s', DRAIN_SPREAD: '0s' });
-  const gateway = world.system.instances('gateway').indexOf(service);
-  const [alice, bob] = [world.name('alice'), world.name('bob')];
-  await world.known(bob);
-  const sender = await world.device(alice, 'phone', { gateway });
+  const service = await cluster.system.add('gateway', { DRAIN_DELAY: '8s', DRAIN_SPREAD: '0s' });
+  const gateway = cluster.system.instances('gateway').indexOf(service);
+  const [alice, bob] = [cluster.name('alice'), cluster.name('bob')];
+  await cluster.known(bob);
+  const sender = await cluster.device(alice, 'phone', { gateway });
   expect(await readiness(service)).toBe(200);
   // It bounds its end itself; more than that is not waited for.
   const stopped = service.stop(30_000);
   await eventually('not to be ready', async () => (await readiness(service)) === 503);
-  const late = await world.device(bob, 'first', { gateway });
+  const late = await cluster.device(bob, 'first', { gateway });
   const receipts = await sendTexts(sender, bob, 3);
   await late.confirmed(3);
   for (const device of [sender, late]) expect(await device.closed).toMatchObject({ name: 'drain', reconnect: true });
@@ -69,9 +69,9 @@ test('a gateway that is told to end is not ready at once, serves on for its dela
 });
 
 test('a second signal ends it at once', async () => {
-  const service = await world.system.add('gateway', { DRAIN_DELAY: '1h' });
-  const gateway = world.system.instances('gateway').indexOf(service);
-  const phone = await world.device(world.name('alice'), 'phone', { gateway });
+  const service = await cluster.system.add('gateway', { DRAIN_DELAY: '1h' });
+  const gateway = cluster.system.instances('gateway').indexOf(service);
+  const phone = await cluster.device(cluster.name('alice'), 'phone', { gateway });
   const stopped = service.stop();
   await eventually('the first signal to have come', () =>
     service.logs.some((line) => line.includes('"service.stopping"')),
@@ -94,19 +94,19 @@ async function isQuick(pace: Pace, boundMs: number): Promise<void> {
 
 describe('33. everything is restarted in turn under load', () => {
   test('nothing is lost, doubled or reordered, everybody is back soon, not in one moment, and p99 is what it was', async () => {
-    const play = async (cast: Cast): Promise<void> => {
-      const crowd = await Crowd.of(cast, { size: 40, word: 'load', gateways: [0, 1] });
+    const play = async (scenario: Scenario): Promise<void> => {
+      const crowd = await Crowd.of(scenario, { size: 40, word: 'load', gateways: [0, 1] });
       crowd.start(300);
       await crowd.works();
-      const { receipted, delivered } = await cast.pace.p99(STRETCH_MS, 20_000);
+      const { receipted, delivered } = await scenario.pace.p99(STRETCH_MS, 20_000);
       const boundMs = Math.max(P99_MS, 3 * receipted, 3 * delivered);
       const drains = (): number[] =>
         crowd.members.map(({ closes }) => closes.filter((name) => name === 'drain').length);
-      const { system } = world;
+      const { system } = cluster;
       const services = ['gateway', 'message', 'offline'] as const;
       for (const service of services.flatMap((name) => system.instances(name).filter(({ running }) => running))) {
         const before = drains();
-        const told = await cast.fault(`${service.label} is restarted`, async () => {
+        const told = await scenario.fault(`${service.label} is restarted`, async () => {
           expect(await service.stop()).toEqual(clean);
           const moments = goodbyes(service);
           await crowd.works();
@@ -115,7 +115,7 @@ describe('33. everything is restarted in turn under load', () => {
         });
         // The time that passes is what is tested.
         await delay(RECOVERY_MS);
-        await isQuick(cast.pace, boundMs);
+        await isQuick(scenario.pace, boundMs);
         await crowd.works();
         if (service.name !== 'gateway') continue;
         const moved = drains().filter((count, n) => count > before[n]!).length;
@@ -127,14 +127,14 @@ describe('33. everything is restarted in turn under load', () => {
       // Ends without a close frame are crashes, and there was none.
       expect(new Set(crowd.members.flatMap(({ closes }) => closes))).toEqual(new Set(['drain']));
     };
-    await Cast.play(world, 'restart in turn', play, RECOVERY_MS);
+    await Scenario.play(cluster, 'restart in turn', play, RECOVERY_MS);
   }, 240_000);
 });
 
 describe('31. versions side by side', () => {
   test('an old device gets single frames and a tip for what it cannot show, over the restart of its gateway, and owes receipts for all', async () => {
-    const [alice, bob] = [await world.device(world.name('alice'), 'phone', { gateway: 1 }), world.name('bob')];
-    await world.known(bob);
+    const [alice, bob] = [await cluster.device(cluster.name('alice'), 'phone', { gateway: 1 }), cluster.name('bob')];
+    await cluster.known(bob);
     const receipts = await sendTexts(alice, bob, 3, 'before');
     const say = async (contenType: string, clientMsgID: string): Promise<void> => {
       const target = { messageType: 'normal', chatType: 'userChat', toUserID: bob };
@@ -142,19 +142,19 @@ describe('31. versions side by side', () => {
       receipts.push(await alice.answer(clientMsgID));
     };
     await say('sticker', 'a-sticker');
-    const old = await world.device(bob, 'first', { versionCode: 1 });
-    const young = await world.device(bob, 'tablet');
+    const old = await cluster.device(bob, 'first', { versionCode: 1 });
+    const young = await cluster.device(bob, 'tablet');
     await say('poll', 'a-poll');
     await old.confirmed(5);
     await young.confirmed(5);
-    const service = world.system.gateway(0);
+    const service = cluster.system.gateway(0);
     const restarted = service.restart();
     for (const device of [old, young]) expect(await device.closed).toMatchObject({ name: 'drain' });
     await say('text', 'in-between');
     await say('sticker', 'another');
     await restarted;
-    const again = await world.device(bob, 'first', { versionCode: 1 });
-    const youngAgain = await world.device(bob, 'tablet');
+    const again = await cluster.device(bob, 'first', { versionCode: 1 });
+    const youngAgain = await cluster.device(bob, 'tablet');
     await Promise.all([again.confirmed(7), youngAgain.confirmed(7)]);
 
     expect([...old.frames, ...again.frames].filter(Array.isArray)).toEqual([]);

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { type Service, eventually } from '@huizhi/constellation';
-import { Cast } from './support/cast.js';
-import { World } from './support/world.js';
+import { Scenario } from './support/cast.js';
+import { TestCluster } from './support/world.js';
 
 /**
  * Every failpoint that a service declares, made to fail and to kill, while people talk, a device is away and comes back to a
@@ -40,9 +40,9 @@ const ROWS: Record<Owner, Record<string, string[]>> = {
 /** Declared by the library that all services share, and never passed: a gateway has no database. */
 const NOT_PASSED: Partial<Record<Owner, string[]>> = { gateway: ['database.commit-answer-lost'] };
 
-let world: World;
+let cluster: TestCluster;
 beforeAll(async () => {
-  world = await World.start({
+  cluster = await TestCluster.start({
     instances: { gateway: 2, message: 2, offline: 2 },
     env: {
       gateway: {
@@ -60,12 +60,12 @@ beforeAll(async () => {
     },
   });
 }, 120_000);
-afterAll(() => world?.stop(), 60_000);
-afterEach(() => world.mended(), 60_000);
+afterAll(() => cluster?.stop(), 60_000);
+afterEach(() => cluster.mended(), 60_000);
 
 test('each declared failpoint has a row here; the seeded bugs are the checker’s', async () => {
   for (const owner of ['gateway', 'message', 'offline'] as const) {
-    const declared = [...(await world.fired(owner)).keys()].filter((name) => !name.startsWith('bug.'));
+    const declared = [...(await cluster.fired(owner)).keys()].filter((name) => !name.startsWith('bug.'));
     expect(declared.sort()).toEqual([...Object.keys(ROWS[owner]), ...(NOT_PASSED[owner] ?? [])].sort());
   }
 });
@@ -74,22 +74,22 @@ describe.each(Object.entries(ROWS) as [Owner, Record<string, string[]>][])('%s',
   const cases = Object.entries(rows).flatMap(([name, actions]) => actions.map((action) => [name, action] as const));
 
   test.each(cases)('at %s=%s nothing is lost, doubled or out of order', async (name, action) => {
-    await Cast.play(world, `${owner} ${name} ${action}`, async (cast) => {
-      const [alice, bob, carol] = await cast.users('f', 3);
-      const group = await cast.group(alice!, [bob!, carol!]);
-      alice!.talk([group, cast.pair(alice!, carol!)]);
-      bob!.talk([group, cast.pair(bob!, alice!)]);
-      await cast.more(10);
+    await Scenario.play(cluster, `${owner} ${name} ${action}`, async (scenario) => {
+      const [alice, bob, carol] = await scenario.users('f', 3);
+      const group = await scenario.group(alice!, [bob!, carol!]);
+      alice!.talk([group, scenario.pair(alice!, carol!)]);
+      bob!.talk([group, scenario.pair(bob!, alice!)]);
+      await scenario.more(10);
       carol!.client.networkLost();
-      await cast.more(10);
-      await cast.fault(name, async () => {
-        await Promise.all(world.system.instances(owner).map((service) => world.arm(service, `${name}=${action}`)));
+      await scenario.more(10);
+      await scenario.fault(name, async () => {
+        await Promise.all(cluster.system.instances(owner).map((service) => cluster.arm(service, `${name}=${action}`)));
         carol!.client.networkBack();
-        await (action.startsWith('crash') ? dead(world.system.instances(owner)) : fired(owner, name, action));
+        await (action.startsWith('crash') ? dead(cluster.system.instances(owner)) : fired(owner, name, action));
       });
-      await cast.more(20);
+      await scenario.more(20);
     });
-    await world.noLag();
+    await cluster.noLag();
   });
 });
 
@@ -97,8 +97,11 @@ describe.each(Object.entries(ROWS) as [Owner, Record<string, string[]>][])('%s',
 async function fired(owner: Owner, name: string, action: string): Promise<void> {
   const times = Number(/x(\d+)$/.exec(action)?.[1]);
   expect(times).toBeGreaterThan(0);
-  await eventually(`${name} to fire ${times} times`, async () => ((await world.fired(owner)).get(name) ?? 0) >= times);
-  await world.disarm();
+  await eventually(
+    `${name} to fire ${times} times`,
+    async () => ((await cluster.fired(owner)).get(name) ?? 0) >= times,
+  );
+  await cluster.disarm();
 }
 
 /** One has died of it at least; no other shall from now on, and who did is started again. */
@@ -107,7 +110,7 @@ async function dead(services: readonly Service[]): Promise<void> {
   expect((await gone.exited).signal).toBe('SIGKILL');
   for (const service of services) {
     // Who does not answer is dying of it too.
-    if (service.running) await world.disarm(service).catch(() => service.exited);
+    if (service.running) await cluster.disarm(service).catch(() => service.exited);
   }
   await Promise.all(services.filter(({ running }) => !running).map((service) => service.restart()));
 }

@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import type { Service } from '@huizhi/constellation';
 import { laneOf } from '@huizhi/protocol';
-import { Cast } from './support/cast.js';
-import { World } from './support/world.js';
+import { Scenario } from './support/cast.js';
+import { TestCluster } from './support/world.js';
 
 /** Groups that overlap, over many lanes and inbox lanes, while the owners of both kinds are killed and frozen in turn. */
 
@@ -14,9 +14,9 @@ const GROUPS = 8;
 const GROUP_SIZE = 16;
 const LEASE_MS = 1_000;
 
-let world: World;
+let cluster: TestCluster;
 beforeAll(async () => {
-  world = await World.start({
+  cluster = await TestCluster.start({
     instances: { gateway: 2, message: 2, offline: 2 },
     env: {
       gateway: {
@@ -32,7 +32,7 @@ beforeAll(async () => {
     },
   });
 }, 120_000);
-afterAll(() => world?.stop(), 60_000);
+afterAll(() => cluster?.stop(), 60_000);
 
 async function killed(service: Service): Promise<void> {
   await service.kill9();
@@ -48,15 +48,15 @@ async function frozen(service: Service): Promise<void> {
 }
 
 test('forty members in eight overlapping groups: each device has all of its groups, in order, whatever happens to the owners', async () => {
-  await Cast.play(world, 'groups', async (cast) => {
-    const actors = await cast.users('member', MEMBERS);
+  await Scenario.play(cluster, 'groups', async (scenario) => {
+    const actors = await scenario.users('member', MEMBERS);
     const groups = await Promise.all(
       Array.from({ length: GROUPS }, (_, g) => {
         const members = Array.from(
           { length: GROUP_SIZE },
           (_, n) => actors[(g * 5 + n * (g % 3 === 0 ? 1 : 2)) % MEMBERS]!,
         );
-        return cast.group(members[0]!, members.slice(1));
+        return scenario.group(members[0]!, members.slice(1));
       }),
     );
     expect(new Set(groups.map((group) => laneOf('group' in group ? group.group : '', 32))).size).toBeGreaterThan(2);
@@ -65,8 +65,8 @@ test('forty members in eight overlapping groups: each device has all of its grou
       actors[(g * 5) % MEMBERS]!.talk([group], 1, 60);
       actors[(g * 5 + 2 * (g % 3 === 0 ? 1 : 2)) % MEMBERS]!.talk([group], 1, 60);
     });
-    await cast.more(50);
-    const { system } = world;
+    await scenario.more(50);
+    const { system } = cluster;
     const faults: [string, () => Promise<void>][] = [
       ['an owner of conversations is killed', () => killed(system.message(0))],
       ['an owner of inboxes is killed', () => killed(system.offline(0))],
@@ -78,9 +78,9 @@ test('forty members in eight overlapping groups: each device has all of its grou
       ],
     ];
     for (const [what, fault] of faults) {
-      await cast.fault(what, fault);
-      await cast.more(50);
+      await scenario.fault(what, fault);
+      await scenario.more(50);
     }
   });
-  await world.noLag();
+  await cluster.noLag();
 });

@@ -4,7 +4,7 @@ import { projectRoot } from '@huizhi/constellation';
 import { errorTable } from '@huizhi/protocol';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Device } from './support/device.js';
-import { World } from './support/world.js';
+import { TestCluster } from './support/world.js';
 
 /**
  * The guide's published iOS client, replayed frame by frame from the golden vectors, against a development server
@@ -26,7 +26,7 @@ const DROPPED = [...LOCAL, ...OF_THE_LIST, ...ABOUT_USERS, 'beatID', 'versionCod
 
 const VIDEO = 'video, in the name of the user that the published client has built in';
 
-let world: World;
+let cluster: TestCluster;
 
 beforeAll(async () => {
   const gateway = {
@@ -36,9 +36,9 @@ beforeAll(async () => {
     // It beats each second; here it need not.
     HEARTBEAT_LEAST: '60s',
   };
-  world = await World.start({ env: { gateway } });
+  cluster = await TestCluster.start({ env: { gateway } });
 }, 120_000);
-afterAll(() => world?.stop(), 60_000);
+afterAll(() => cluster?.stop(), 60_000);
 
 /** Two users of its kind, numbers like its own, that no test used before. */
 class Pair {
@@ -58,7 +58,7 @@ class Pair {
 
   connect(): Promise<Device> {
     const { me: user, base64 } = this;
-    return Device.connect(world.system.address, { user, deviceID: 'default', token: '', receipts: false, base64 });
+    return Device.connect(cluster.system.address, { user, deviceID: 'default', token: '', receipts: false, base64 });
   }
 
   /** Connected and logged in as that client does. */
@@ -71,7 +71,7 @@ class Pair {
 
   /** The other one, with a client of today. */
   async friend(): Promise<Device> {
-    return world.device(this.other);
+    return cluster.device(this.other);
   }
 }
 
@@ -246,14 +246,14 @@ describe.each([
       const friend = await pair.friend();
       const ids: string[] = [];
       for (const id of ['a', 'b', 'c']) ids.push(String((await friend.settle(pair.me, id)).messageID));
-      await world.inboxHolds(pair.me, ids.length);
+      await cluster.inboxHolds(pair.me, ids.length);
       return { friend, ids };
     }
 
     test('every kind of message that this client sends reaches a client of its own version unchanged', async () => {
       const pair = new Pair(base64);
       const device = await pair.login();
-      const other = await Device.connect(world.system.address, {
+      const other = await Device.connect(cluster.system.address, {
         user: pair.other,
         deviceID: 'default',
         token: '',

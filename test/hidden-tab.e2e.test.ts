@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HiddenTabs, type Tab } from './support/hidden-tab.js';
 import { named, pipeline } from './support/senders.js';
-import { World } from './support/world.js';
+import { TestCluster } from './support/world.js';
 
 /** Long enough for a timer that is held up to the next full minute to miss many heartbeats. */
 const HIDDEN_MS = 65_000;
@@ -23,29 +23,29 @@ interface Seen {
   longestGapMs: number;
 }
 
-let world: World;
+let cluster: TestCluster;
 let tabs: HiddenTabs;
 let proxy: TcpProxy;
 
 beforeAll(async () => {
   tabs = await HiddenTabs.start();
-  world = await World.start({
+  cluster = await TestCluster.start({
     // The page at the first, through a proxy; the device at the second.
     instances: { gateway: 2 },
     throughProxy: ['gateway.client'],
     env: { gateway: { ALLOWED_ORIGINS: tabs.origin } },
   });
-  proxy = world.system.proxy('gateway.client', 0);
+  proxy = cluster.system.proxy('gateway.client', 0);
 }, 120_000);
 
 afterAll(async () => {
   await tabs?.stop();
-  await world?.stop();
+  await cluster?.stop();
 }, 60_000);
 
 /** A page whose client is logged in. */
 async function start(heartbeatMs = HEARTBEAT_MS): Promise<{ tab: Tab; user: string }> {
-  const user = world.name('alice');
+  const user = cluster.name('alice');
   const tab = await tabs.open();
   const options = {
     address: `wss://${proxy.host}:${proxy.port}`,
@@ -53,7 +53,7 @@ async function start(heartbeatMs = HEARTBEAT_MS): Promise<{ tab: Tab; user: stri
   };
   await tab.evaluate(`(async () => {
     const { HuizhiClient } = await import('/huizhi.js');
-    const client = new HuizhiClient({ ...${JSON.stringify(options)}, token: () => ${JSON.stringify(await world.system.token(user))} });
+    const client = new HuizhiClient({ ...${JSON.stringify(options)}, token: () => ${JSON.stringify(await cluster.system.token(user))} });
     globalThis.client = client;
     globalThis.closes = [];
     globalThis.texts = [];
@@ -75,7 +75,7 @@ async function start(heartbeatMs = HEARTBEAT_MS): Promise<{ tab: Tab; user: stri
 
 /** Another user writes these. */
 async function write(to: string, texts: string[]): Promise<void> {
-  const device = await world.device(world.name('bob'), 'phone', { gateway: 1 });
+  const device = await cluster.device(cluster.name('bob'), 'phone', { gateway: 1 });
   await pipeline(device, to, texts);
   await device.drop();
 }

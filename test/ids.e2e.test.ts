@@ -6,20 +6,20 @@ import { eventually, projectRoot } from '@huizhi/constellation';
 import type { Delivery } from '@huizhi/protocol';
 import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals';
 import { Device } from './support/device.js';
-import { World } from './support/world.js';
+import { TestCluster } from './support/world.js';
 
 /** Users whose ids are as identity providers make them, through the whole system. */
 
 jest.setTimeout(60_000);
 
-let world: World;
+let cluster: TestCluster;
 const clients: HuizhiClient[] = [];
 
 beforeAll(async () => {
-  world = await World.start({ env: { all: { TOKEN_LEEWAY: '0s' } } });
+  cluster = await TestCluster.start({ env: { all: { TOKEN_LEEWAY: '0s' } } });
 }, 120_000);
 afterEach(() => Promise.all(clients.splice(0).map((client) => client.close())));
-afterAll(() => world?.stop(), 60_000);
+afterAll(() => cluster?.stop(), 60_000);
 
 const longest = (first: string): string => first + '😀'.repeat(254);
 
@@ -31,8 +31,8 @@ test.each([
   ['whose UTF-16 order is not their byte order', 'order\u{10000}', 'order\uffee'],
   ['of the greatest length', longest('a'), longest('b')],
 ])('users with ids %s talk: live, as a batch, in the history, in a group', async (_, alice, bob) => {
-  const a = await world.device(alice, 'Ann’s 手机');
-  const b = await world.device(bob, '"tablet" 2');
+  const a = await cluster.device(alice, 'Ann’s 手机');
+  const b = await cluster.device(bob, '"tablet" 2');
   expect(a.find({ messageType: 'loginReceipt' })).toMatchObject({ fromUserID: alice, deviceID: 'Ann’s 手机' });
   a.text(bob, 'a1');
   b.text(alice, 'b1');
@@ -49,14 +49,14 @@ test.each([
   // The same again is the same.
   a.text(bob, 'a2');
   expect(await a.answer('a2')).toMatchObject({ messageID: receipts[0]?.messageID, seq: 3 });
-  await world.inboxHolds(bob, 4);
-  const again = await world.device(bob, '"tablet" 2');
+  await cluster.inboxHolds(bob, 4);
+  const again = await cluster.device(bob, '"tablet" 2');
   await again.confirmed(4);
   expect(again.seen.map(({ clientMsgID }) => clientMsgID)).toEqual(['a2', 'a3', 'a4']);
-  expect((await world.history(a, bob)).map(({ clientMsgID }) => clientMsgID).sort()).toEqual(
+  expect((await cluster.history(a, bob)).map(({ clientMsgID }) => clientMsgID).sort()).toEqual(
     ['a1', 'a2', 'a3', 'a4', 'b1'].sort(),
   );
-  expect(await world.history(again, alice)).toEqual(await world.history(a, bob));
+  expect(await cluster.history(again, alice)).toEqual(await cluster.history(a, bob));
 
   a.say({ messageType: 'createGroup', clientMsgID: 'g1', groupName: '群', memberUserIDs: [bob] });
   const { groupID } = await a.answer('g1');
@@ -72,7 +72,7 @@ test.each([
   expect(inGroup).toMatchObject({ fromUserID: bob, atToUserIDs: [alice] });
 
   const main = join(projectRoot(), 'dist/apps/cli/src/main.js');
-  const env = { ...process.env, NATS_URL: world.system.natsUrl('admin') };
+  const env = { ...process.env, NATS_URL: cluster.system.natsUrl('admin') };
   const revoked = await promisify(execFile)(process.execPath, [main, 'revoke', '--', bob], { env });
   expect(revoked.stdout).toMatch(`${bob}: 1 sessions ended`);
   expect(await again.closed).toMatchObject({ name: 'revoked' });
@@ -85,8 +85,8 @@ test.each<[Mode, Mode]>([
 ])('the SDK carries such ids over %s to one that speaks %s', async (mode, other) => {
   const [alice, bob] = [`auth0|${mode}`, `张三 ${mode}`];
   const connect = async (user: string, how: Mode): Promise<{ client: HuizhiClient; messages: Delivery[] }> => {
-    const address = { ...world.system.address, mode: how };
-    const client = new HuizhiClient({ address, user, deviceID: '手机', token: () => world.system.token(user) });
+    const address = { ...cluster.system.address, mode: how };
+    const client = new HuizhiClient({ address, user, deviceID: '手机', token: () => cluster.system.token(user) });
     clients.push(client);
     const messages: Delivery[] = [];
     client.on('message', (message) => messages.push(message));
@@ -102,8 +102,8 @@ test.each<[Mode, Mode]>([
 });
 
 test('two ids that only look alike are two users; what is no id is refused by its rule', async () => {
-  const composed = await world.device('caf\u00e9');
-  const wide = await world.device('ｃafé'.normalize('NFC'));
+  const composed = await cluster.device('caf\u00e9');
+  const wide = await cluster.device('ｃafé'.normalize('NFC'));
   wide.text('caf\u00e9', 'w1');
   await wide.answer('w1');
   await composed.sawMessages(1);
@@ -113,8 +113,8 @@ test('two ids that only look alike are two users; what is no id is refused by it
     ['caf\u200bé', 'must hold only'],
     ['é'.repeat(256), '255'],
   ] as const) {
-    const token = await world.system.token(user);
-    const refused = await Device.connect(world.system.address, { user, deviceID: 'd', token });
+    const token = await cluster.system.token(user);
+    const refused = await Device.connect(cluster.system.address, { user, deviceID: 'd', token });
     expect(await refused.login()).toMatchObject({ name: 'badField', reason: expect.stringContaining(rule) });
   }
 });

@@ -9,7 +9,7 @@ import { exportJWK, generateKeyPair, SignJWT, type JWTHeaderParameters } from 'j
 import { type Device } from './support/device.js';
 import { Marks } from './support/marks.js';
 import { frameOf, tlsTo, wireTo, type WireMode } from './support/wire.js';
-import { World } from './support/world.js';
+import { TestCluster } from './support/world.js';
 
 /**
  * Nothing of a body or a token reaches a log, at the most talkative level, whatever is sent in whatever mode, and whatever fails. The tests
@@ -22,7 +22,7 @@ jest.setTimeout(90_000);
 const BODY = 'Zq7bodyXw9';
 const TOKEN = 'Zq7tokenXw9';
 
-let world: World;
+let cluster: TestCluster;
 let dataDir: string;
 /** Good tokens that were used; nothing of what proves in them may be logged either. */
 const tokens: string[] = [];
@@ -38,14 +38,14 @@ beforeAll(async () => {
   dataDir = mkdtempSync(join(tmpdir(), 'huizhi-scrub-'));
   chmodSync(dataDir, 0o711);
   const env = { all: { LOG_LEVEL: 'debug' }, gateway: { LOGIN_ATTEMPTS: '1000' } };
-  world = await World.start({ dataDir, postgres: 'own', env, throughProxy: ['message.postgres'] });
+  cluster = await TestCluster.start({ dataDir, postgres: 'own', env, throughProxy: ['message.postgres'] });
   keyServer = createServer((_, response) => void response.writeHead(published.status).end(published.body));
   await new Promise<void>((resolve) => keyServer.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(keyServer.address() as AddressInfo).port}/keys`;
-  byKeys = await world.system.add('gateway', { JWT_SECRET: '', JWKS_URL: url });
+  byKeys = await cluster.system.add('gateway', { JWT_SECRET: '', JWKS_URL: url });
 }, 120_000);
 afterAll(async () => {
-  await world?.stop();
+  await cluster?.stop();
   keyServer?.closeAllConnections();
   keyServer?.close();
   rmSync(dataDir, { recursive: true, force: true });
@@ -53,8 +53,8 @@ afterAll(async () => {
 
 /** Every line any process wrote: services, PostgreSQL, NATS. What they have said by now is waited for: files are written behind. */
 async function everyLog(): Promise<{ name: string; text: string }[]> {
-  const { postgres, nats } = world.system;
-  const last = [...world.services(), postgres!, nats!].map(({ logs }) => logs.at(-1) ?? '');
+  const { postgres, nats } = cluster.system;
+  const last = [...cluster.services(), postgres!, nats!].map(({ logs }) => logs.at(-1) ?? '');
   return eventually('the last lines in the files', () => {
     const logs = logFiles();
     return last.every((line) => logs.some(({ text }) => text.includes(line))) ? logs : undefined;
@@ -104,7 +104,7 @@ const deadly = [
 
 /** Tokens that are wrong in every way, as a client might send them. */
 async function badTokens(): Promise<string[]> {
-  const good = await world.system.token(`${TOKEN}-somebody`);
+  const good = await cluster.system.token(`${TOKEN}-somebody`);
   const [header, payload] = good.split('.');
   return [
     TOKEN,
@@ -113,7 +113,7 @@ async function badTokens(): Promise<string[]> {
     `${TOKEN}.a.b`,
     TOKEN.repeat(400),
     good,
-    await world.system.token(`${TOKEN}-mallory`, { expiresIn: -60 }),
+    await cluster.system.token(`${TOKEN}-mallory`, { expiresIn: -60 }),
   ];
 }
 
@@ -138,10 +138,10 @@ const brokenBytes: Record<WireMode, [Buffer, ...Buffer[]]> = {
 };
 
 test.each(Object.keys(brokenBytes) as WireMode[])('%s: good and bad frames, garbage and bad tokens', async (mode) => {
-  const { address } = world.system;
+  const { address } = cluster.system;
   const open = async (word: string): Promise<{ user: string; wire: Awaited<ReturnType<typeof wireTo>> }> => {
-    const user = world.name(word);
-    const token = await world.system.token(user);
+    const user = cluster.name(word);
+    const token = await cluster.system.token(user);
     tokens.push(token);
     const wire = await wireTo(address, mode, `/ws?token=${TOKEN}`);
     wire.say(loginOf(user, token));
@@ -197,7 +197,7 @@ test.each([
   ['another HTTP', `GET /ws?token=${TOKEN} HTTP/9.9\r\n\r\n`, 400],
   ['a header of bytes', upgrade('/ws', `X-${TOKEN}: \x00${BODY}`), 400],
 ])('HTTP: %s', async (_, request, status) => {
-  const socket = await tlsTo(world.system.address);
+  const socket = await tlsTo(cluster.system.address);
   let answer = '';
   socket.on('data', (bytes: Buffer) => (answer += bytes.toString('latin1')));
   socket.write(Buffer.from(request, 'latin1'));
@@ -206,7 +206,7 @@ test.each([
 });
 
 test('a gateway with public keys: tokens and keys that are good, forged, unknown and broken', async () => {
-  const address = world.system.addressOf(1);
+  const address = cluster.system.addressOf(1);
   /** What the gateway says to it first; then it is given a reason to end whatever came of it. */
   const login = async (user: string, token: string): Promise<Record<string, unknown>> => {
     const wire = await wireTo(address, 'JSON lines');
@@ -254,8 +254,8 @@ test('a mark is found in clear, in base64 wherever it begins, in hex and as byte
 });
 
 test('of what is sent, refused, stored, delivered, or lost in a crash, no log holds a word', async () => {
-  const alice = await world.device(world.name('scrub-a'));
-  const bob = await world.device(world.name('scrub-b'));
+  const alice = await cluster.device(cluster.name('scrub-a'));
+  const bob = await cluster.device(cluster.name('scrub-b'));
   tokens.push(alice.options.token, bob.options.token);
   const frames = marked(user(bob));
   for (const line of frames) alice.raw(Buffer.from(`${line}\n`, 'latin1'));
@@ -265,23 +265,23 @@ test('of what is sent, refused, stored, delivered, or lost in a crash, no log ho
   alice.say({ messageType: 'history', requestID: 'h', chatType: 'userChat', toUserID: user(bob) });
   await alice.next({ requestID: 'h' });
   for (const bytes of deadly) {
-    const device = await world.device(world.name('deadly'));
+    const device = await cluster.device(cluster.name('deadly'));
     device.raw(Buffer.from(`${bytes}\n`, 'latin1'));
     await device.closed;
   }
   // Then everything fails, in turn, with such a message under way.
-  const failures: [Parameters<World['arm']>[0], string][] = [
-    [world.system.gateway(), 'gateway.before-delivery-write=error@1'],
-    [world.system.gateway(), 'gateway.before-cursor=error@1'],
-    [world.system.message(), 'message.before-commit=error@1'],
-    [world.system.message(), 'database.commit-answer-lost=error@1x1'],
-    [world.system.offline(), 'offline.before-commit=error@1'],
+  const failures: [Parameters<TestCluster['arm']>[0], string][] = [
+    [cluster.system.gateway(), 'gateway.before-delivery-write=error@1'],
+    [cluster.system.gateway(), 'gateway.before-cursor=error@1'],
+    [cluster.system.message(), 'message.before-commit=error@1'],
+    [cluster.system.message(), 'database.commit-answer-lost=error@1x1'],
+    [cluster.system.offline(), 'offline.before-commit=error@1'],
   ];
   for (const [n, [service, failpoint]] of failures.entries()) {
-    await world.arm(service, failpoint);
+    await cluster.arm(service, failpoint);
     await alice.settle(user(bob), `f${n}`, BODY);
   }
-  const proxy = world.system.proxy('message.postgres');
+  const proxy = cluster.system.proxy('message.postgres');
   await proxy.cut();
   alice.text(user(bob), 'cut', BODY);
   expect(await alice.answer('cut')).toMatchObject({ temporary: true });
@@ -289,19 +289,19 @@ test('of what is sent, refused, stored, delivered, or lost in a crash, no log ho
   await alice.settle(user(bob), 'cut', BODY);
 
   for (const [service, failpoint] of [
-    [world.system.message(), 'message.after-commit=crash@1'],
-    [world.system.offline(), 'offline.before-commit=crash@1'],
+    [cluster.system.message(), 'message.after-commit=crash@1'],
+    [cluster.system.offline(), 'offline.before-commit=crash@1'],
   ] as const) {
-    await world.arm(service, failpoint);
+    await cluster.arm(service, failpoint);
     alice.text(user(bob), failpoint.replaceAll(/\W/g, '-'), BODY);
     await service.exited;
     await service.restart();
   }
   await alice.settle(user(bob), 'last', BODY);
   await bob.until('the last message', () => bob.seen.some(({ clientMsgID }) => clientMsgID === 'last'));
-  await world.arm(world.system.gateway(), 'gateway.before-delivery-write=crash@1');
+  await cluster.arm(cluster.system.gateway(), 'gateway.before-delivery-write=crash@1');
   alice.text(user(bob), 'gateway', BODY);
-  await world.system.gateway().exited;
+  await cluster.system.gateway().exited;
 
   const logs = await everyLog();
   const all = logs.map(({ text }) => text).join('\n');

@@ -4,18 +4,18 @@ import type { Delivery } from '@huizhi/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
 import { named } from './support/senders.js';
-import { World } from './support/world.js';
+import { TestCluster } from './support/world.js';
 
-let world: World;
+let cluster: TestCluster;
 const clients: HuizhiClient[] = [];
 
 beforeAll(async () => {
-  world = await World.start({ throughProxy: ['gateway.client'] });
+  cluster = await TestCluster.start({ throughProxy: ['gateway.client'] });
 }, 120_000);
 
 afterEach(() => Promise.all(clients.splice(0).map((client) => client.close())));
 
-afterAll(() => world?.stop(), 60_000);
+afterAll(() => cluster?.stop(), 60_000);
 
 /** A client and what it was told. */
 interface Person {
@@ -27,9 +27,9 @@ interface Person {
 }
 
 function person(user: string, mode: Mode, options: Partial<ClientOptions> = {}): Person {
-  const address: Address = { ...world.system.address, mode };
+  const address: Address = { ...cluster.system.address, mode };
   const reconnect = { baseMs: 20, maxMs: 200 };
-  const token = (): Promise<string> => world.system.token(user);
+  const token = (): Promise<string> => cluster.system.token(user);
   const client = new HuizhiClient({ address, user, deviceID: 'd', token, timings: { reconnect }, ...options });
   clients.push(client);
   const person: Person = { client, messages: [], batches: [], confirmed: 0, closes: [] };
@@ -61,7 +61,7 @@ const holds = (what: string, condition: () => boolean): Promise<true> => eventua
 
 describe.each<Mode>(['lines', 'frames', 'websocket'])('over %s', (mode) => {
   test('a conversation: both ways, live and as a batch, receipted, in the history, with those who speak lines', async () => {
-    const [alice, bob] = [world.name('alice'), world.name('bob')];
+    const [alice, bob] = [cluster.name('alice'), cluster.name('bob')];
     const [a, b] = [person(alice, mode), person(bob, 'lines')];
     await Promise.all([a.client.connect(), b.client.connect()]);
     expect(await say(a, bob, named('回执 👋', 50))).toEqual(Array.from({ length: 50 }, (_, n) => n + 1));
@@ -71,7 +71,7 @@ describe.each<Mode>(['lines', 'frames', 'websocket'])('over %s', (mode) => {
 
     await a.client.close();
     await say(b, alice, named('c', 30));
-    await world.inboxHolds(alice, Number(a.messages.at(-1)?.inboxSeq) + 30);
+    await cluster.inboxHolds(alice, Number(a.messages.at(-1)?.inboxSeq) + 30);
     const again = person(alice, mode);
     await again.client.connect();
     await heard(again, named('c', 30));
@@ -84,12 +84,12 @@ describe.each<Mode>(['lines', 'frames', 'websocket'])('over %s', (mode) => {
   });
 
   test('cut off in mid conversation it goes on, without loss and without doubles', async () => {
-    const [alice, bob] = [world.name('alice'), world.name('bob')];
+    const [alice, bob] = [cluster.name('alice'), cluster.name('bob')];
     const [a, b] = [person(alice, mode), person(bob, mode)];
     await Promise.all([a.client.connect(), b.client.connect()]);
     const both = Promise.all([say(a, bob, named('a', 200)), say(b, alice, named('b', 200))]);
     await holds('some to arrive', () => a.messages.length > 5);
-    world.system.proxy('gateway.client').reset();
+    cluster.system.proxy('gateway.client').reset();
     const seqs = await both;
     expect(seqs.flat().sort((one, other) => one - other)).toEqual(Array.from({ length: 400 }, (_, n) => n + 1));
     await heard(a, named('b', 200));
@@ -98,7 +98,7 @@ describe.each<Mode>(['lines', 'frames', 'websocket'])('over %s', (mode) => {
   });
 
   test('the device that logs in again kicks its older connection, which stays away', async () => {
-    const alice = world.name('alice');
+    const alice = cluster.name('alice');
     const [first, second] = [person(alice, mode), person(alice, mode)];
     await first.client.connect();
     await second.client.connect();
@@ -108,13 +108,13 @@ describe.each<Mode>(['lines', 'frames', 'websocket'])('over %s', (mode) => {
   });
 
   test('a token that is no good is refused by name', async () => {
-    const { client } = person(world.name('alice'), mode, { token: () => 'forged' });
+    const { client } = person(cluster.name('alice'), mode, { token: () => 'forged' });
     await expect(client.connect()).rejects.toMatchObject({ name: 'LoginRefusedError', error: 'badToken' });
   });
 });
 
 test('a WebSocket of a foreign origin is refused before it is one', async () => {
-  const { host, port, ca } = world.system.address;
+  const { host, port, ca } = cluster.system.address;
   const status = await new Promise<number | undefined>((resolve, reject) => {
     const socket = new WebSocket(`wss://${host}:${port}/`, 'huizhi', { ca, origin: 'https://foreign.example' });
     socket.on('error', reject).on('open', () => reject(new Error('it was let in')));

@@ -3,10 +3,10 @@ import { type TcpProxy, eventually } from '@huizhi/constellation';
 import { subjects } from '@huizhi/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { connect } from '@nats-io/transport-node';
-import type { Actor } from './support/actor.js';
-import { Cast } from './support/cast.js';
+import type { TestUser } from './support/actor.js';
+import { Scenario } from './support/cast.js';
 import { Device } from './support/device.js';
-import { World } from './support/world.js';
+import { TestCluster } from './support/world.js';
 
 /**
  * 17, in full: the bus or a service away for so long that everything that can expire has expired several times over (time-outs
@@ -19,9 +19,9 @@ jest.setTimeout(120_000);
 const HOUR_MS = 5_000;
 const LOGIN_BUDGET_MS = 1_000;
 
-let world: World;
+let cluster: TestCluster;
 beforeAll(async () => {
-  world = await World.start({
+  cluster = await TestCluster.start({
     instances: { gateway: 2, message: 2, offline: 2 },
     throughProxy: ['gateway.nats', 'message.nats', 'offline.nats', 'message.postgres', 'offline.postgres'],
     // A consumer that does not read is cut after half a second.
@@ -50,43 +50,44 @@ beforeAll(async () => {
     },
   });
 }, 120_000);
-afterAll(() => world?.stop(), 60_000);
+afterAll(() => cluster?.stop(), 60_000);
 afterEach(async () => {
   await Promise.all(kinds.flatMap((kind) => proxies(kind).map((proxy) => proxy.heal())));
-  await world.mended();
+  await cluster.mended();
 }, 60_000);
 
 const kinds = ['gateway', 'message', 'offline'] as const;
-const proxies = (kind: (typeof kinds)[number]): TcpProxy[] => [0, 1].map((i) => world.system.proxy(`${kind}.nats`, i));
+const proxies = (kind: (typeof kinds)[number]): TcpProxy[] =>
+  [0, 1].map((i) => cluster.system.proxy(`${kind}.nats`, i));
 
 /** Two pairs and a group; everybody stays with a gateway of its own. */
-async function crowd(cast: Cast): Promise<Actor[]> {
+async function crowd(scenario: Scenario): Promise<TestUser[]> {
   const actors = await Promise.all(
-    [0, 1, 0, 1].map((gateway) => cast.actor(world.name('out'), 'phone', { gateways: [gateway] })),
+    [0, 1, 0, 1].map((gateway) => scenario.testUser(cluster.name('out'), 'phone', { gateways: [gateway] })),
   );
-  const [alice, bob, carol, dave] = actors as [Actor, Actor, Actor, Actor];
-  const group = await cast.group(alice, [bob, carol, dave]);
-  alice.talk([group, cast.pair(alice, carol)], 1);
-  bob.talk([group, cast.pair(bob, dave)], 1);
-  await cast.more(10);
+  const [alice, bob, carol, dave] = actors as [TestUser, TestUser, TestUser, TestUser];
+  const group = await scenario.group(alice, [bob, carol, dave]);
+  alice.talk([group, scenario.pair(alice, carol)], 1);
+  bob.talk([group, scenario.pair(bob, dave)], 1);
+  await scenario.more(10);
   return actors;
 }
 
 /** Whether the first instance says that it is ready. */
 async function ready(kind: (typeof kinds)[number]): Promise<boolean> {
-  return (await fetch(`${world.system.service(kind).baseUrl}/readyz`)).ok;
+  return (await fetch(`${cluster.system.service(kind).baseUrl}/readyz`)).ok;
 }
 
 /** A login has a second here, and a busy machine may need more: once more, then. */
 const getsIn = (user: string): Promise<Device> =>
-  eventually(`${user} to get in`, () => world.device(user).catch(() => undefined));
+  eventually(`${user} to get in`, () => cluster.device(user).catch(() => undefined));
 
-async function arrives(actor: Actor, count: number): Promise<void> {
+async function arrives(actor: TestUser, count: number): Promise<void> {
   const goal = actor.received.size + count;
   await eventually(`${actor.where} to get more`, () => actor.received.size >= goal);
 }
 
-async function further(actor: Actor, count: number): Promise<void> {
+async function further(actor: TestUser, count: number): Promise<void> {
   const goal = actor.receipted + count;
   await eventually(`${actor.where} to go on`, () => actor.receipted >= goal);
 }
@@ -95,10 +96,10 @@ describe('17. one instance is cut off from the bus, and from nothing else', () =
   const ways = kinds.flatMap((kind) => (['cut', 'blackhole'] as const).map((how) => [kind, how] as const));
 
   test.each(ways)('a %s (%s): the others go on, and after it everything is delivered', async (kind, how) => {
-    await Cast.play(world, `${kind} ${how}`, async (cast) => {
-      const [alice, bob, carol, dave] = (await crowd(cast)) as [Actor, Actor, Actor, Actor];
+    await Scenario.play(cluster, `${kind} ${how}`, async (scenario) => {
+      const [alice, bob, carol, dave] = (await crowd(scenario)) as [TestUser, TestUser, TestUser, TestUser];
       const proxy = proxies(kind)[0]!;
-      await cast.fault(`${kind} ${how}`, async () => {
+      await scenario.fault(`${kind} ${how}`, async () => {
         await proxy[how]();
         // Bob and Dave are at the second gateway, the lanes of all have an owner again after their lease.
         await eventually('the fault to be noticed', async () => ((await ready(kind)) ? undefined : true));
@@ -112,39 +113,39 @@ describe('17. one instance is cut off from the bus, and from nothing else', () =
         if (kind !== 'gateway') await Promise.all([further(alice, 10), arrives(carol, 10)]);
         await proxy.heal();
       });
-      await cast.more(20);
+      await scenario.more(20);
     });
-    await world.noLag();
+    await cluster.noLag();
   });
 });
 
 describe('17. everything is away for an hour', () => {
   test('the bus: sends are refused for the time being, nobody is told "failed", and after it all is delivered', async () => {
-    await Cast.play(world, 'bus for an hour', async (cast) => {
-      await crowd(cast);
-      const raw = await getsIn(world.name('raw'));
-      await cast.fault('NATS is away', async () => {
-        await world.system.nats!.kill9();
-        raw.text(cast.actors[0]!.user, 'meanwhile');
+    await Scenario.play(cluster, 'bus for an hour', async (scenario) => {
+      await crowd(scenario);
+      const raw = await getsIn(cluster.name('raw'));
+      await scenario.fault('NATS is away', async () => {
+        await cluster.system.nats!.kill9();
+        raw.text(scenario.actors[0]!.user, 'meanwhile');
         // An answer, or a connection that is closed because its gateway is stale: in bounded time either way.
         const answer = await raw.answer('meanwhile').catch(() => raw.closed);
         expect(answer).toMatchObject(answer?.messageType === 'close' ? { reconnect: true } : { temporary: true });
         await delay(HOUR_MS);
-        await world.system.nats!.restart();
+        await cluster.system.nats!.restart();
       });
-      await cast.more(20);
+      await scenario.more(20);
     });
-    await world.noLag();
+    await cluster.noLag();
   });
 
   test('the offline services, while thousands of messages are sent: each is receipted, and after it all are delivered', async () => {
-    await Cast.play(world, 'offline for an hour', async (cast) => {
-      const [alice, bob] = await crowd(cast);
-      const services = world.system.instances('offline');
-      await cast.fault('offline is away', async () => {
+    await Scenario.play(cluster, 'offline for an hour', async (scenario) => {
+      const [alice, bob] = await crowd(scenario);
+      const services = cluster.system.instances('offline');
+      await scenario.fault('offline is away', async () => {
         await Promise.all(services.map((service) => service.kill9()));
         const began = performance.now();
-        const target = cast.pair(alice!, bob!);
+        const target = scenario.pair(alice!, bob!);
         // As many at a time as the SDK keeps.
         for (let wave = 0; wave < 3; wave++) {
           await Promise.all(Array.from({ length: 500 }, (_, n) => alice!.say(target, `volume ${wave} ${n}`)));
@@ -152,32 +153,32 @@ describe('17. everything is away for an hour', () => {
         await delay(Math.max(0, HOUR_MS - (performance.now() - began)));
         await Promise.all(services.map((service) => service.restart()));
       });
-      await cast.more(20);
+      await scenario.more(20);
     });
-    await world.noLag();
+    await cluster.noLag();
   });
 
   test('the message services: nothing is lost of what they had taken, and after it all goes on', async () => {
-    await Cast.play(world, 'message for an hour', async (cast) => {
-      await crowd(cast);
-      const services = world.system.instances('message');
-      await cast.fault('message is away', async () => {
+    await Scenario.play(cluster, 'message for an hour', async (scenario) => {
+      await crowd(scenario);
+      const services = cluster.system.instances('message');
+      await scenario.fault('message is away', async () => {
         await Promise.all(services.map((service) => service.kill9()));
         await delay(HOUR_MS);
         await Promise.all(services.map((service) => service.restart()));
       });
-      await cast.more(20);
+      await scenario.more(20);
     });
-    await world.noLag();
+    await cluster.noLag();
   });
 });
 
 describe('17. a consumer too slow for the bus', () => {
-  const cutOff = (): number => world.system.nats!.logs.filter((line) => /slow consumer/i.test(line)).length;
+  const cutOff = (): number => cluster.system.nats!.logs.filter((line) => /slow consumer/i.test(line)).length;
 
   /** More than the sockets on the way and the server's own buffer hold, of what everybody listens to. */
   async function flood(until: () => boolean): Promise<void> {
-    const { host, username: user, password: pass } = new URL(world.system.natsUrl());
+    const { host, username: user, password: pass } = new URL(cluster.system.natsUrl());
     const client = await connect({ servers: host, user, pass });
     const news = { owner: 'nobody', taken: false, lanes: [], released: false, padding: 'x'.repeat(400_000) };
     try {
@@ -194,57 +195,57 @@ describe('17. a consumer too slow for the bus', () => {
   }
 
   test.each(kinds)('a %s is cut off by the server, comes back, and has missed nothing', async (kind) => {
-    await Cast.play(world, `slow ${kind}`, async (cast) => {
-      await crowd(cast);
-      const service = world.system.service(kind);
+    await Scenario.play(cluster, `slow ${kind}`, async (scenario) => {
+      await crowd(scenario);
+      const service = cluster.system.service(kind);
       const before = cutOff();
-      await cast.fault('slow consumer', async () => {
+      await scenario.fault('slow consumer', async () => {
         service.freeze();
         await flood(() => cutOff() > before).finally(() => service.resume());
         await service.waitReady();
       });
-      await cast.more(20);
+      await scenario.more(20);
     });
-    await world.noLag();
+    await cluster.noLag();
   });
 });
 
 describe('17. a login while something behind the gateway is away', () => {
   const outages: [string, () => Promise<unknown>, () => Promise<unknown>][] = [
-    ['the bus', () => world.system.nats!.kill9(), () => world.system.nats!.restart()],
+    ['the bus', () => cluster.system.nats!.kill9(), () => cluster.system.nats!.restart()],
     ['the offline service', () => each('offline', 'kill9'), () => each('offline', 'restart')],
     ['the message service', () => each('message', 'kill9'), () => each('message', 'restart')],
     ['PostgreSQL', () => postgres('cut'), () => postgres('heal')],
   ];
   const each = (kind: (typeof kinds)[number], what: 'kill9' | 'restart'): Promise<unknown> =>
-    Promise.all(world.system.instances(kind).map((service) => service[what]()));
+    Promise.all(cluster.system.instances(kind).map((service) => service[what]()));
   const postgres = (what: 'cut' | 'heal'): Promise<unknown> =>
     Promise.all(
       (['message', 'offline'] as const).flatMap((schema) =>
-        [0, 1].map((i) => world.system.proxy(`${schema}.postgres`, i)[what]()),
+        [0, 1].map((i) => cluster.system.proxy(`${schema}.postgres`, i)[what]()),
       ),
     );
 
   test.each(outages)(
     '%s: refused for the time being, in bounded time; clients back off and get in after it',
     async (what, begin, end) => {
-      await Cast.play(world, `login without ${what}`, async (cast) => {
-        const newcomer = world.name('new');
+      await Scenario.play(cluster, `login without ${what}`, async (scenario) => {
+        const newcomer = cluster.name('new');
         // The SDK's own back-off: nobody hurries in tests only.
         const timings = { reconnect: { baseMs: 500, maxMs: 30_000 } };
         const actors = await Promise.all(
-          [0, 1, 0, 1].map((gateway) => cast.actor(world.name('in'), 'phone', { gateway, timings })),
+          [0, 1, 0, 1].map((gateway) => scenario.testUser(cluster.name('in'), 'phone', { gateway, timings })),
         );
         for (const { client } of actors) client.networkLost();
         const refusals = await refused();
-        await cast.fault(`${what} is away`, async () => {
+        await scenario.fault(`${what} is away`, async () => {
           await begin();
           for (const { client } of actors) client.networkBack();
           const asked = performance.now();
-          const device = await Device.connect(world.system.address, {
+          const device = await Device.connect(cluster.system.address, {
             user: newcomer,
             deviceID: 'd',
-            token: await world.system.token(newcomer),
+            token: await cluster.system.token(newcomer),
           });
           expect(await device.login()).toMatchObject({ code: 2001, name: 'unavailable' });
           expect(await device.closed).toMatchObject({ reconnect: true });
@@ -255,18 +256,18 @@ describe('17. a login while something behind the gateway is away', () => {
           await end();
         });
         await eventually('all to be in', () => actors.every(({ client }) => client.state === 'online'), 40_000);
-        const [alice, bob] = actors as [Actor, Actor];
-        alice.talk([cast.pair(alice, bob)]);
-        await cast.more(5);
+        const [alice, bob] = actors as [TestUser, TestUser];
+        alice.talk([scenario.pair(alice, bob)]);
+        await scenario.more(5);
         await (await getsIn(newcomer)).drop();
       });
     },
   );
 
   const refused = async (): Promise<number> => {
-    const sums = world.system
+    const sums = cluster.system
       .instances('gateway')
-      .map((gateway) => world.metric(gateway, 'hz_gateway_logins_total', 'unavailable'));
+      .map((gateway) => cluster.metric(gateway, 'hz_gateway_logins_total', 'unavailable'));
     return (await Promise.all(sums)).reduce((sum, one) => sum + one, 0);
   };
 });

@@ -2,21 +2,21 @@ import { eventually } from '@huizhi/constellation';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import type { Device } from './support/device.js';
 import { Lanes } from './support/lanes.js';
-import { World } from './support/world.js';
+import { TestCluster } from './support/world.js';
 
 /** What a device sent itself it need not get: neither heartbeats nor logins may say that it waits. */
 
 jest.setTimeout(120_000);
 
-let world: World;
+let cluster: TestCluster;
 let lanes: Lanes;
 beforeAll(async () => {
-  world = await World.start({ instances: { offline: 2 }, env: { offline: { LEASE: '1s' } } });
-  lanes = await Lanes.of(world, 'offline');
+  cluster = await TestCluster.start({ instances: { offline: 2 }, env: { offline: { LEASE: '1s' } } });
+  lanes = await Lanes.of(cluster, 'offline');
 }, 120_000);
 afterAll(async () => {
   await lanes?.close();
-  await world?.stop();
+  await cluster?.stop();
 }, 60_000);
 
 let beats = 0;
@@ -35,11 +35,11 @@ const nothingWaits = (device: Device): Promise<unknown> =>
   eventually('a heartbeat that names the last entry it got', async () => (await headOf(device)) === lastOf(device));
 
 test('a device that sends while its user has another one is told that nothing waits for it: by heartbeats, at login, by a new owner', async () => {
-  const [alice, bob] = [world.name('alice'), world.name('bob')];
-  let phone = await world.device(alice, 'phone');
-  const tablet = await world.device(alice, 'tablet');
-  await world.known(bob);
-  await lanes.sharedBy(...world.system.instances('offline'));
+  const [alice, bob] = [cluster.name('alice'), cluster.name('bob')];
+  let phone = await cluster.device(alice, 'phone');
+  const tablet = await cluster.device(alice, 'tablet');
+  await cluster.known(bob);
+  await lanes.sharedBy(...cluster.system.instances('offline'));
 
   const sends = async (word: string): Promise<void> => {
     const before = tablet.messageIDs.size;
@@ -50,7 +50,7 @@ test('a device that sends while its user has another one is told that nothing wa
   await nothingWaits(phone);
 
   await phone.drop();
-  phone = await world.device(alice, 'phone');
+  phone = await cluster.device(alice, 'phone');
   const login = phone.find({ messageType: 'loginReceipt' });
   expect(login).toMatchObject({ waiting: 0, head: login?.inboxSeq });
   await nothingWaits(phone);
@@ -61,7 +61,7 @@ test('a device that sends while its user has another one is told that nothing wa
   await sends('second');
   await nothingWaits(phone);
   await phone.drop();
-  phone = await world.device(alice, 'phone');
+  phone = await cluster.device(alice, 'phone');
   expect(phone.find({ messageType: 'loginReceipt' })).toMatchObject({ waiting: 0 });
   await nothingWaits(phone);
   await owner.restart();

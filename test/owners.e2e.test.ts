@@ -3,33 +3,33 @@ import { type Service, type TcpProxy, eventually } from '@huizhi/constellation';
 import type { Device } from './support/device.js';
 import { Lanes } from './support/lanes.js';
 import { named, pipeline, Stream, type Answer } from './support/senders.js';
-import { World } from './support/world.js';
+import { TestCluster } from './support/world.js';
 
 /** 12a: a lane changes hands, in order or not. One writer at a time, no hole, and one sender's messages keep their order. */
 
 jest.setTimeout(60_000);
 
-let world: World;
+let cluster: TestCluster;
 let lanes: Lanes;
 
 beforeAll(async () => {
-  world = await World.start({
+  cluster = await TestCluster.start({
     instances: { gateway: 2, message: 2 },
     env: { gateway: { FRAMES_PER_SECOND: '1000' }, message: { LEASE: '1s' } },
     throughProxy: ['message.postgres'],
   });
-  lanes = await Lanes.of(world);
+  lanes = await Lanes.of(cluster);
 }, 120_000);
 afterAll(async () => {
   await lanes?.close();
-  await world?.stop();
+  await cluster?.stop();
 }, 60_000);
 afterEach(() => lanes.haveNoHoles());
 
 const user = (device: Device): string => device.options.user;
-const messages = (): Service[] => world.system.instances('message').filter(({ running }) => running);
+const messages = (): Service[] => cluster.system.instances('message').filter(({ running }) => running);
 const proxyOf = (service: Service): TcpProxy =>
-  world.system.proxy('message.postgres', world.system.instances('message').indexOf(service));
+  cluster.system.proxy('message.postgres', cluster.system.instances('message').indexOf(service));
 
 interface Scene {
   alice: Device;
@@ -40,8 +40,8 @@ interface Scene {
 
 /** A pair whose lane has an owner that is not about to change. */
 async function scene(word: string): Promise<Scene> {
-  const alice = await world.device(world.name(`${word}-a`));
-  const bob = await world.device(world.name(`${word}-b`), 'phone', { gateway: 1 });
+  const alice = await cluster.device(cluster.name(`${word}-a`));
+  const bob = await cluster.device(cluster.name(`${word}-b`), 'phone', { gateway: 1 });
   await lanes.sharedBy(...messages());
   const owner = await lanes.owner(user(alice), user(bob));
   const other = messages().find((each) => each !== owner);
@@ -52,7 +52,7 @@ async function scene(word: string): Promise<Scene> {
 async function inOrder({ alice, bob }: Scene, receipts: readonly Answer[]): Promise<void> {
   expect(receipts.map(({ messageType }) => messageType)).toEqual(receipts.map(() => 'normalReceipt'));
   expect(receipts.map(({ seq }) => seq)).toEqual(receipts.map((_, n) => n + 1));
-  await world.nothingLost(alice, bob, [...receipts]);
+  await cluster.nothingLost(alice, bob, [...receipts]);
 }
 
 /** Until the service logged this; `from` is how many lines there were before. */
@@ -82,7 +82,7 @@ test('12a: the owner is killed under a hundred messages in one go: the other goe
 test('12a: m1 is lost with its owner while m2 waits behind it: m1 is first all the same', async () => {
   const now = await scene('waiting');
   const { alice, bob, owner } = now;
-  await world.arm(owner, 'message.before-commit=hang@1');
+  await cluster.arm(owner, 'message.before-commit=hang@1');
   alice.text(user(bob), 'm1');
   await fired(owner, 'message.before-commit');
   for (const id of named('behind', 20)) alice.text(user(bob), id);
@@ -114,7 +114,7 @@ test('12a: the owner freezes and wakes up: what it still holds is not written, a
 test('12a: the owner freezes in the middle of a transaction: its lock does not outlive it for long', async () => {
   const now = await scene('locked');
   const { alice, bob, owner, other } = now;
-  await world.arm(owner, 'message.before-commit=delay:2000@1');
+  await cluster.arm(owner, 'message.before-commit=delay:2000@1');
   alice.text(user(bob), 'm1');
   await fired(owner, 'message.before-commit');
   owner.freeze();
@@ -164,7 +164,7 @@ test('12a: instances come and go under load: each hand-over keeps the order and 
   };
   await further();
   const [first, second] = messages();
-  const third = await world.system.add('message');
+  const third = await cluster.system.add('message');
   await lanes.sharedBy(...messages());
   await further();
   for (const service of [first!, second!]) {

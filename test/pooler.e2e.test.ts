@@ -1,6 +1,6 @@
 import { eventually, PgBouncer } from '@huizhi/constellation';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { World } from './support/world.js';
+import { TestCluster } from './support/world.js';
 
 /** The services behind a connection pooler. */
 
@@ -8,11 +8,11 @@ jest.setTimeout(120_000);
 
 const SERVICES = ['message', 'offline'] as const;
 
-let world: World;
+let cluster: TestCluster;
 let poolers: Record<'session' | 'transaction', PgBouncer>;
 beforeAll(async () => {
-  world = await World.start();
-  const urls = SERVICES.map((service) => world.system.databaseUrl(service));
+  cluster = await TestCluster.start();
+  const urls = SERVICES.map((service) => cluster.system.databaseUrl(service));
   const [session, transaction] = await Promise.all(
     (['session', 'transaction'] as const).map((poolMode) =>
       PgBouncer.start({
@@ -25,17 +25,17 @@ beforeAll(async () => {
   poolers = { session: session!, transaction: transaction! };
 }, 120_000);
 afterAll(async () => {
-  await world?.stop();
+  await cluster?.stop();
   await Promise.all(Object.values(poolers ?? {}).map((pooler) => pooler.stop()));
 }, 60_000);
 
 const through = (mode: keyof typeof poolers, service: (typeof SERVICES)[number]): Record<string, string> => ({
-  [`${service.toUpperCase()}_DATABASE_URL`]: poolers[mode].through(world.system.databaseUrl(service)),
+  [`${service.toUpperCase()}_DATABASE_URL`]: poolers[mode].through(cluster.system.databaseUrl(service)),
 });
 
 describe.each(SERVICES)('the %s service', (service) => {
   test('refuses to start behind a pooler in transaction mode and says which variable to change', async () => {
-    await expect(world.system.add(service, through('transaction', service))).rejects.toThrow(
+    await expect(cluster.system.add(service, through('transaction', service))).rejects.toThrow(
       new RegExp(`${service.toUpperCase()}_DATABASE_URL: a connection pooler .* connect directly or use session mode`),
     );
   });
@@ -43,27 +43,27 @@ describe.each(SERVICES)('the %s service', (service) => {
 
 test('messages are stored and delivered behind a pooler in session mode, which the services notice when it hangs', async () => {
   for (const service of SERVICES) {
-    const [direct] = world.system.instances(service);
-    await world.system.add(service, through('session', service));
+    const [direct] = cluster.system.instances(service);
+    await cluster.system.add(service, through('session', service));
     await direct!.stop();
   }
-  const [alice, bob] = [await world.device(world.name('a')), await world.device(world.name('b'))];
+  const [alice, bob] = [await cluster.device(cluster.name('a')), await cluster.device(cluster.name('b'))];
   const receipts = [];
   for (let n = 0; n < 5; n++) {
     alice.text(bob.options.user, `m${n}`);
     receipts.push(await alice.answer(`m${n}`));
   }
   await bob.sawMessages(5);
-  await world.nothingLost(alice, bob, receipts);
+  await cluster.nothingLost(alice, bob, receipts);
 
   poolers.session.freeze();
   for (const service of SERVICES) {
-    const pooled = world.system.instances(service).find(({ running }) => running);
+    const pooled = cluster.system.instances(service).find(({ running }) => running);
     await eventually(`${service} to be unready`, async () => !(await fetch(`${pooled!.baseUrl}/readyz`)).ok);
   }
   poolers.session.resume();
   for (const service of SERVICES)
-    await world.system
+    await cluster.system
       .instances(service)
       .find(({ running }) => running)!
       .waitReady();

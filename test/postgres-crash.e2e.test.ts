@@ -1,19 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, jest, test } from '@jest/globals';
 import { type TcpProxy, eventually } from '@huizhi/constellation';
-import type { Actor } from './support/actor.js';
-import { Cast } from './support/cast.js';
+import type { TestUser } from './support/actor.js';
+import { Scenario } from './support/cast.js';
 import { Lanes } from './support/lanes.js';
-import { World } from './support/world.js';
+import { TestCluster } from './support/world.js';
 
 /** 8, deeper: the database dies, freezes and eats answers under both services at once, in the middle of everything. */
 
 jest.setTimeout(120_000);
 
-let world: World;
+let cluster: TestCluster;
 let lanes: Lanes;
 beforeAll(async () => {
-  world = await World.start({
+  cluster = await TestCluster.start({
     postgres: 'own',
     instances: { gateway: 2, message: 2, offline: 2 },
     throughProxy: ['message.postgres', 'offline.postgres'],
@@ -32,59 +32,59 @@ beforeAll(async () => {
     },
   });
 }, 120_000);
-afterAll(() => world?.stop(), 60_000);
+afterAll(() => cluster?.stop(), 60_000);
 afterEach(async () => {
   await Promise.all(SCHEMAS.flatMap((schema) => proxies(schema).map((proxy) => proxy.heal())));
-  await world.mended();
+  await cluster.mended();
 }, 60_000);
 
 const SCHEMAS = ['message', 'offline'] as const;
 const proxies = (schema: (typeof SCHEMAS)[number]): TcpProxy[] =>
-  [0, 1].map((i) => world.system.proxy(`${schema}.postgres`, i));
+  [0, 1].map((i) => cluster.system.proxy(`${schema}.postgres`, i));
 
 /** Pairs and a group, all of them talking; one device away, so that there are batches too. */
-async function crowd(cast: Cast): Promise<Actor[]> {
-  const actors = await cast.users('pg', 5);
-  const [alice, bob, carol, dave] = actors as [Actor, Actor, Actor, Actor];
-  const group = await cast.group(alice, actors.slice(1));
-  alice.talk([group, cast.pair(alice, bob)], 2, 20);
-  carol.talk([group, cast.pair(carol, dave)], 2, 20);
-  await cast.more(20);
+async function crowd(scenario: Scenario): Promise<TestUser[]> {
+  const actors = await scenario.users('pg', 5);
+  const [alice, bob, carol, dave] = actors as [TestUser, TestUser, TestUser, TestUser];
+  const group = await scenario.group(alice, actors.slice(1));
+  alice.talk([group, scenario.pair(alice, bob)], 2, 20);
+  carol.talk([group, scenario.pair(carol, dave)], 2, 20);
+  await scenario.more(20);
   return actors;
 }
 
 /** What the tables say afterwards: the connections of those who look were cut with the rest. */
 async function noHoles(): Promise<void> {
-  lanes = await Lanes.of(world);
+  lanes = await Lanes.of(cluster);
   await lanes.haveNoHoles().finally(() => lanes.close());
-  await world.noLag();
+  await cluster.noLag();
 }
 
 describe('8: PostgreSQL under load', () => {
-  const server = (): NonNullable<typeof world.system.postgres> => world.system.postgres!;
+  const server = (): NonNullable<typeof cluster.system.postgres> => cluster.system.postgres!;
 
   test.each([
     ['is killed with all its processes', () => server().kill9()],
     ['is shut down at once, without a checkpoint', () => shutDownAtOnce()],
     ['is stopped in order', () => server().stop()],
   ])('%s and started again: nothing acknowledged is missing', async (what, end) => {
-    await Cast.play(world, what, async (cast) => {
-      const actors = await crowd(cast);
-      await cast.fault(what, async () => {
+    await Scenario.play(cluster, what, async (scenario) => {
+      const actors = await crowd(scenario);
+      await scenario.fault(what, async () => {
         await end();
         actors[4]!.client.networkLost();
         await server().restart();
         actors[4]!.client.networkBack();
       });
-      await cast.more(40);
+      await scenario.more(40);
     });
     await noHoles();
   });
 
   test('is frozen for longer than any statement may take, and wakes up: no second writer, no hole', async () => {
-    await Cast.play(world, 'frozen', async (cast) => {
-      await crowd(cast);
-      await cast.fault('PostgreSQL is frozen', async () => {
+    await Scenario.play(cluster, 'frozen', async (scenario) => {
+      await crowd(scenario);
+      await scenario.fault('PostgreSQL is frozen', async () => {
         const frozen = [server().pid!];
         try {
           // The postmaster first: frozen, it starts nobody while the others are listed.
@@ -96,7 +96,7 @@ describe('8: PostgreSQL under load', () => {
           for (const pid of frozen) signal(pid, 'SIGCONT');
         }
       });
-      await cast.more(40);
+      await scenario.more(40);
     });
     await noHoles();
   });
@@ -130,14 +130,14 @@ describe('8: the answer to what an owner commits', () => {
   ] as ['message' | 'offline', 'reset' | 'silence'][])(
     'of the %s service is eaten (%s), at both instances: the truth is read again',
     async (schema, then) => {
-      await Cast.play(world, `${schema} ${then}`, async (cast) => {
-        await crowd(cast);
-        await cast.fault('answers are eaten', async () => {
+      await Scenario.play(cluster, `${schema} ${then}`, async (scenario) => {
+        await crowd(scenario);
+        await scenario.fault('answers are eaten', async () => {
           // Whichever of the two writes next; the other's turn comes while the first is still in doubt, or not at all.
           const first = await Promise.any(
             proxies(schema).map((proxy) => proxy.dropResponsesOnce(ANSWER, then).then(() => proxy)),
           );
-          await cast.more(40);
+          await scenario.more(40);
           // What it has not eaten by now it must not eat when the fault is over. The first one's silence lasts.
           for (const proxy of proxies(schema)) if (proxy !== first) await proxy.heal();
         });
@@ -148,16 +148,16 @@ describe('8: the answer to what an owner commits', () => {
 });
 
 test('every service is killed and started again at once: messages flow again, and nothing of before is lost', async () => {
-  await Cast.play(world, 'restart of everything', async (cast) => {
-    await crowd(cast);
-    await cast.fault('all are killed', async () => {
-      const services = world.services();
+  await Scenario.play(cluster, 'restart of everything', async (scenario) => {
+    await crowd(scenario);
+    await scenario.fault('all are killed', async () => {
+      const services = cluster.services();
       await Promise.all(services.map((service) => service.kill9()));
       await Promise.all(services.map((service) => service.launch()));
       await Promise.all(services.map((service) => service.waitReady()));
     });
-    await cast.more(40);
-    await eventually('everybody to be back', () => cast.actors.every(({ logins }) => logins >= 2));
+    await scenario.more(40);
+    await eventually('everybody to be back', () => scenario.actors.every(({ logins }) => logins >= 2));
   });
   await noHoles();
 });

@@ -51,19 +51,19 @@ async function python(args: readonly string[], listener?: Listener, program = CL
 
 jest.setTimeout(60_000);
 
-let constellation: Constellation;
+let devEnv: Constellation;
 let ca: string;
 
 beforeAll(async () => {
-  constellation = await Constellation.start();
-  ca = join(constellation.dataDir, 'python-ca.pem');
-  writeFileSync(ca, constellation.address.ca);
+  devEnv = await Constellation.start();
+  ca = join(devEnv.dataDir, 'python-ca.pem');
+  writeFileSync(ca, devEnv.address.ca);
 }, 120_000);
-afterAll(() => constellation?.stop(), 60_000);
+afterAll(() => devEnv?.stop(), 60_000);
 
 async function client(user: string, device: string, args: string[], listener?: Listener, mode = 'lines'): Promise<Run> {
-  const { host, port } = constellation.address;
-  const token = await constellation.token(user);
+  const { host, port } = devEnv.address;
+  const token = await devEnv.token(user);
   const server = ['--host', host, '--port', String(port), '--ca', ca, '--mode', mode];
   return python([...server, '--user', user, '--token', token, '--device', device, 'conversation', ...args], listener);
 }
@@ -109,7 +109,7 @@ test('sends, gets receipts, catches up in a batch, receipts it, and is not sent 
   );
   expect(sent).toMatchObject([1, 2, 3].map((seq) => ({ messageType: 'normalReceipt', seq })));
 
-  await inboxHolds(constellation, 'bob', 3);
+  await inboxHolds(devEnv, 'bob', 3);
   const caughtUp = await talk('bob', 'tablet', ['--expect', '3']);
   const messages = delivered(caughtUp);
   expect(all(caughtUp, 'delivered').every(({ via }) => via === 'batch')).toBe(true);
@@ -208,11 +208,11 @@ test('is told what is refused, and why a login is not accepted', async () => {
   const refused = await client('alice', 'phone', ['--to', 'nobody-at-all', '--send', 'anyone?']);
   expect(receipts(refused.events)).toMatchObject([{ messageType: 'invalidReceipt', code: 1201, name: 'notAllowed' }]);
 
-  const { host, port } = constellation.address;
-  const expired = await constellation.token('alice', { expiresIn: -60 });
+  const { host, port } = devEnv.address;
+  const expired = await devEnv.token('alice', { expiresIn: -60 });
   const server = ['--host', host, '--port', String(port), '--ca', ca, '--user', 'alice'];
   const late = await python([...server, '--token', expired, 'conversation']);
   expect(late).toMatchObject({ code: 1, errors: 'stopped: tokenExpired\n' });
-  const forged = await python([...server, '--token', await constellation.token('bob'), 'conversation']);
+  const forged = await python([...server, '--token', await devEnv.token('bob'), 'conversation']);
   expect(forged).toMatchObject({ code: 1, errors: 'stopped: badToken\n' });
 });

@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import pg from 'pg';
 import { eventually } from '@huizhi/constellation';
-import { World } from './support/world.js';
+import { TestCluster } from './support/world.js';
 
 jest.setTimeout(60_000);
 
-let world: World;
+let cluster: TestCluster;
 
 beforeAll(async () => {
-  world = await World.start();
+  cluster = await TestCluster.start();
 }, 120_000);
-afterAll(() => world?.stop(), 60_000);
+afterAll(() => cluster?.stop(), 60_000);
 
 /** As if these entries had been written 40 days ago, ten days more than they are kept. */
 async function age(client: pg.Client): Promise<string> {
@@ -26,21 +26,21 @@ async function age(client: pg.Client): Promise<string> {
 }
 
 test('19a: a device away past the retention is told to resync, finds all in the history, and goes on', async () => {
-  const [alice, bob] = [world.name('alice'), world.name('bob')];
-  await world.known(bob);
-  const sender = await world.device(alice);
+  const [alice, bob] = [cluster.name('alice'), cluster.name('bob')];
+  await cluster.known(bob);
+  const sender = await cluster.device(alice);
   for (const id of ['m1', 'm2', 'm3']) await sender.settle(bob, id);
 
-  const client = new pg.Client({ connectionString: world.system.databaseUrl('offline') });
+  const client = new pg.Client({ connectionString: cluster.system.databaseUrl('offline') });
   await client.connect();
   try {
     await eventually('three entries', async () => {
       const { rowCount } = await client.query('select from offline.inbox where user_id = $1', [bob]);
       return rowCount === 3;
     });
-    await world.system.offline().stop();
+    await cluster.system.offline().stop();
     const table = await age(client);
-    await world.system.offline().restart();
+    await cluster.system.offline().restart();
     await eventually('the old day to be dropped', async () => {
       const { rowCount } = await client.query(`select from pg_class where relname = $1`, [table]);
       return rowCount === 0;
@@ -49,15 +49,15 @@ test('19a: a device away past the retention is told to resync, finds all in the 
     await client.end();
   }
 
-  const device = await world.device(bob, 'first');
+  const device = await cluster.device(bob, 'first');
   expect(device.find({ messageType: 'loginReceipt' })).toMatchObject({ resync: true, inboxSeq: 0, head: 0 });
-  expect((await world.history(device, alice)).map((one) => one.clientMsgID)).toEqual(['m1', 'm2', 'm3']);
+  expect((await cluster.history(device, alice)).map((one) => one.clientMsgID)).toEqual(['m1', 'm2', 'm3']);
   const later = await sender.settle(bob, 'm4');
   const [seen] = await device.sawMessages(1);
   expect(seen).toMatchObject({ messageID: later.messageID, inboxSeq: 4 });
   await device.confirmed(4);
   await device.drop();
-  const again = await world.device(bob, 'first');
+  const again = await cluster.device(bob, 'first');
   expect(again.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 4, head: 4, waiting: 0 });
   expect(again.find({ messageType: 'loginReceipt' })).not.toHaveProperty('resync');
 });

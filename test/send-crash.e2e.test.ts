@@ -3,7 +3,7 @@ import { type Service, eventually } from '@huizhi/constellation';
 import type { Device } from './support/device.js';
 import { Lanes } from './support/lanes.js';
 import { named, pipeline, Stream, type Answer } from './support/senders.js';
-import { World } from './support/world.js';
+import { TestCluster } from './support/world.js';
 
 /** What a sender may rely on while the message service and its database fail under it. */
 
@@ -37,26 +37,26 @@ async function sameAgain(device: Device, to: string, receipts: readonly Answer[]
 }
 
 describe('with two instances of everything', () => {
-  let world: World;
+  let cluster: TestCluster;
   let lanes: Lanes;
   beforeAll(async () => {
     const instances = { gateway: 2, message: 2, offline: 2 };
-    world = await World.start({
+    cluster = await TestCluster.start({
       instances,
       env: { gateway, message: { LEASE: '1s' } },
       throughProxy: ['message.postgres'],
     });
-    lanes = await Lanes.of(world);
-    await lanes.sharedBy(...world.system.instances('message'));
+    lanes = await Lanes.of(cluster);
+    await lanes.sharedBy(...cluster.system.instances('message'));
   }, 120_000);
   afterAll(async () => {
     await lanes?.close();
-    await world?.stop();
+    await cluster?.stop();
   }, 60_000);
 
   async function pair(word: string): Promise<[Device, Device]> {
-    const alice = await world.device(world.name(`${word}-a`));
-    const bob = await world.device(world.name(`${word}-b`), 'phone', { gateway: 1 });
+    const alice = await cluster.device(cluster.name(`${word}-a`));
+    const bob = await cluster.device(cluster.name(`${word}-b`), 'phone', { gateway: 1 });
     return [alice, bob];
   }
 
@@ -65,7 +65,7 @@ describe('with two instances of everything', () => {
     async (place) => {
       const [alice, bob] = await pair('dies');
       const owner = await lanes.owner(user(alice), user(bob));
-      await world.arm(owner, `${place}=crash@1`);
+      await cluster.arm(owner, `${place}=crash@1`);
       const ids = named('m', 10);
       for (const id of ids) alice.text(user(bob), id);
       const dead = owner.exited;
@@ -78,9 +78,9 @@ describe('with two instances of everything', () => {
       await bob.sawMessages(ids.length);
       await owner.restart();
       await sameAgain(alice, user(bob), receipts);
-      await world.nothingLost(alice, bob, receipts);
+      await cluster.nothingLost(alice, bob, receipts);
       await lanes.haveNoHoles();
-      await lanes.sharedBy(...world.system.instances('message'));
+      await lanes.sharedBy(...cluster.system.instances('message'));
     },
   );
 
@@ -95,12 +95,12 @@ describe('with two instances of everything', () => {
     // The failpoint may be met by a transaction that keeps the lanes instead.
     for (let n = 0; unknowns(owner) === before; n++) {
       expect(n).toBeLessThan(20);
-      await world.arm(owner, 'database.commit-answer-lost=error@1x1');
+      await cluster.arm(owner, 'database.commit-answer-lost=error@1x1');
       receipts.push(...(await pipeline(alice, user(bob), named(`try${n}-`, 5))));
     }
     noFailure(alice, receipts);
     await sameAgain(alice, user(bob), receipts);
-    await world.nothingLost(alice, bob, receipts);
+    await cluster.nothingLost(alice, bob, receipts);
     await lanes.haveNoHoles();
   });
 
@@ -109,7 +109,7 @@ describe('with two instances of everything', () => {
     async (then) => {
       const [alice, bob] = await pair('eaten');
       const owner = await lanes.owner(user(alice), user(bob));
-      const proxy = world.system.proxy('message.postgres', world.system.instances('message').indexOf(owner));
+      const proxy = cluster.system.proxy('message.postgres', cluster.system.instances('message').indexOf(owner));
       const before = unknowns(owner);
       // The column in which the statement that is the transaction answers.
       const eaten = proxy.dropResponsesOnce('fenced\0', then);
@@ -118,7 +118,7 @@ describe('with two instances of everything', () => {
       await eventually('the unknown outcome', () => unknowns(owner) > before);
       noFailure(alice, receipts);
       await sameAgain(alice, user(bob), receipts);
-      await world.nothingLost(alice, bob, receipts);
+      await cluster.nothingLost(alice, bob, receipts);
       await lanes.haveNoHoles();
     },
   );
@@ -127,7 +127,7 @@ describe('with two instances of everything', () => {
     '7: the database is gone in the middle of a flow (%s) and comes back: each message is stored once',
     async (how) => {
       const [alice, bob] = await pair('flow');
-      const proxies = [0, 1].map((i) => world.system.proxy('message.postgres', i));
+      const proxies = [0, 1].map((i) => cluster.system.proxy('message.postgres', i));
       const stream = new Stream(alice, user(bob));
       for (let round = 1; round <= 3; round++) {
         const reached = stream.settled + 50;
@@ -138,29 +138,29 @@ describe('with two instances of everything', () => {
       const receipts = await stream.stop();
       noFailure(alice, receipts);
       expect(receipts.map(({ seq }) => seq)).toEqual(receipts.map((_, n) => n + 1));
-      await world.nothingLost(alice, bob, receipts);
+      await cluster.nothingLost(alice, bob, receipts);
       await lanes.haveNoHoles();
     },
   );
 });
 
 describe('with one instance of everything and a database of its own', () => {
-  let world: World;
+  let cluster: TestCluster;
   beforeAll(async () => {
-    world = await World.start({ env: { gateway }, postgres: 'own' });
+    cluster = await TestCluster.start({ env: { gateway }, postgres: 'own' });
   }, 120_000);
-  afterAll(() => world?.stop(), 60_000);
+  afterAll(() => cluster?.stop(), 60_000);
 
   async function pair(word: string): Promise<[Device, Device]> {
-    return [await world.device(world.name(`${word}-a`)), await world.device(world.name(`${word}-b`))];
+    return [await cluster.device(cluster.name(`${word}-a`)), await cluster.device(cluster.name(`${word}-b`))];
   }
 
   test.each(places)(
     '6: the only instance dies at %s and is started again: everything is settled as stored',
     async (place) => {
       const [alice, bob] = await pair('alone');
-      const service = world.system.message();
-      await world.arm(service, `${place}=crash@1`);
+      const service = cluster.system.message();
+      await cluster.arm(service, `${place}=crash@1`);
       const ids = named('m', 10);
       for (const id of ids) alice.text(user(bob), id);
       await service.exited;
@@ -170,13 +170,13 @@ describe('with one instance of everything and a database of its own', () => {
       expect(receipts.map(({ seq }) => seq)).toEqual(ids.map((_, n) => n + 1));
       await bob.sawMessages(ids.length);
       await sameAgain(alice, user(bob), receipts);
-      await world.nothingLost(alice, bob, receipts);
+      await cluster.nothingLost(alice, bob, receipts);
     },
   );
 
   test.each([
-    ['is stopped', () => world.system.postgres!.stop()],
-    ['is killed', () => world.system.postgres!.kill9()],
+    ['is stopped', () => cluster.system.postgres!.stop()],
+    ['is killed', () => cluster.system.postgres!.kill9()],
   ])(
     '8: PostgreSQL %s while messages flow: a temporary code at once, and nothing acknowledged is missing',
     async (_how, end) => {
@@ -188,7 +188,7 @@ describe('with one instance of everything and a database of its own', () => {
       carol.text(user(dave), 'fast');
       // Said by the message service itself: who only runs out of patience, after half a minute, says `unknown`.
       expect(await carol.answer('fast')).toMatchObject({ messageType: 'error', temporary: true, name: 'unavailable' });
-      await world.system.postgres!.restart();
+      await cluster.system.postgres!.restart();
       const settled = await carol.settle(user(dave), 'fast');
       const reached = stream.settled + 40;
       await eventually('messages to flow again', () => stream.settled >= reached);
@@ -196,8 +196,8 @@ describe('with one instance of everything and a database of its own', () => {
       noFailure(alice, receipts);
       noFailure(carol, [settled]);
       expect(receipts.map(({ seq }) => seq)).toEqual(receipts.map((_, n) => n + 1));
-      await world.nothingLost(alice, bob, receipts);
-      await world.nothingLost(carol, dave, [settled]);
+      await cluster.nothingLost(alice, bob, receipts);
+      await cluster.nothingLost(carol, dave, [settled]);
     },
   );
 });

@@ -1,22 +1,22 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type { Device } from './support/device.js';
-import { World } from './support/world.js';
+import { TestCluster } from './support/world.js';
 
 /** What a sender is refused, and that it costs nobody else anything. Two instances of everything. */
 
 jest.setTimeout(60_000);
 
-let world: World;
+let cluster: TestCluster;
 
 beforeAll(async () => {
-  world = await World.start({ instances: { gateway: 2, message: 2, offline: 2 } });
+  cluster = await TestCluster.start({ instances: { gateway: 2, message: 2, offline: 2 } });
 }, 120_000);
-afterAll(() => world?.stop(), 60_000);
+afterAll(() => cluster?.stop(), 60_000);
 
 /** A sender at the first gateway, a recipient at the second. */
 async function pair(word: string): Promise<[Device, Device]> {
-  const alice = await world.device(world.name(`${word}-a`));
-  const bob = await world.device(world.name(`${word}-b`), 'phone', { gateway: 1 });
+  const alice = await cluster.device(cluster.name(`${word}-a`));
+  const bob = await cluster.device(cluster.name(`${word}-b`), 'phone', { gateway: 1 });
   return [alice, bob];
 }
 
@@ -34,7 +34,9 @@ describe('poison', () => {
 
   /** What the message service was ever given to decide, and the gateways to repeat. */
   async function sendsDecided(): Promise<number> {
-    const sums = world.system.instances('message').map((service) => world.metric(service, 'hz_message_sends_total'));
+    const sums = cluster.system
+      .instances('message')
+      .map((service) => cluster.metric(service, 'hz_message_sends_total'));
     return (await Promise.all(sums)).reduce((sum, one) => sum + one, 0);
   }
 
@@ -59,7 +61,7 @@ describe('poison', () => {
       alice.raw(Buffer.from(`${frame}\n`, 'latin1'));
       expect(await alice.answer('poison')).toMatchObject({ messageType: 'invalidReceipt', name: error });
       expect(await sendsDecided()).toBe(before);
-      await world.nothingLost(alice, bob, [
+      await cluster.nothingLost(alice, bob, [
         await alice.settle(user(bob), 'm1'),
         await alice.settle(user(bob), 'poison'),
       ]);
@@ -83,8 +85,11 @@ describe('poison', () => {
     const name = error === 'frameTooLarge' ? error : 'badFrame';
     expect(await alice.closed).toMatchObject({ name, reconnect: false });
     expect(await sendsDecided()).toBe(before);
-    const later = await world.device(user(alice));
-    await world.nothingLost(later, bob, [await later.settle(user(bob), 'm1'), await later.settle(user(bob), 'poison')]);
+    const later = await cluster.device(user(alice));
+    await cluster.nothingLost(later, bob, [
+      await later.settle(user(bob), 'm1'),
+      await later.settle(user(bob), 'poison'),
+    ]);
     cameOnce(bob);
   });
 
@@ -119,7 +124,7 @@ describe('poison', () => {
     alice.say({ messageType: 'teleport' });
     expect(await alice.next({ messageType: 'error' })).toMatchObject({ name: 'unsupported', temporary: false });
     expect(await sendsDecided()).toBe(before);
-    await world.nothingLost(alice, bob, [await alice.settle(user(bob), 'm1')]);
+    await cluster.nothingLost(alice, bob, [await alice.settle(user(bob), 'm1')]);
   });
 
   test('9: what is only just allowed is stored and arrives unchanged, also in the middle of other messages', async () => {
@@ -134,7 +139,7 @@ describe('poison', () => {
     const ids = contents.map((_, n) => `m${n}`);
     for (const [n, content] of contents.entries()) alice.say(send(user(bob), { clientMsgID: ids[n], content }));
     const receipts = await Promise.all(ids.map((id) => alice.answer(id)));
-    await world.nothingLost(alice, bob, receipts);
+    await cluster.nothingLost(alice, bob, receipts);
     expect(bob.seen.map(({ content }) => content)).toEqual(contents);
   });
 });
@@ -146,8 +151,8 @@ describe('what is not the sender’s', () => {
   /** A group of three that `eve` is not in. */
   async function group(): Promise<{ groupID: string; members: Device[]; eve: Device }> {
     const members = [];
-    for (const word of ['ann', 'ben', 'cat']) members.push(await world.device(world.name(word)));
-    const eve = await world.device(world.name('eve'), 'phone', { gateway: 1 });
+    for (const word of ['ann', 'ben', 'cat']) members.push(await cluster.device(cluster.name(word)));
+    const eve = await cluster.device(cluster.name('eve'), 'phone', { gateway: 1 });
     const [ann, ...others] = members;
     ann!.say({ messageType: 'createGroup', clientMsgID: 'g', memberUserIDs: others.map(user) });
     const { groupID } = await ann!.answer('g');
@@ -203,14 +208,14 @@ describe('what is not the sender’s', () => {
     alice.say({ ...frame, ...forged, inboxSeq: 7, deviceID: 'other', clientMsgID: 'm2', content: { text: 'm2' } });
     const second = await alice.answer('m2');
     expect(second).toMatchObject({ seq: 2, conversationID: receipt.conversationID });
-    await world.nothingLost(alice, bob, [receipt, second]);
+    await cluster.nothingLost(alice, bob, [receipt, second]);
     expect(bob.seen.map(({ fromUserID }) => fromUserID)).toEqual([user(alice), user(alice)]);
     expect(carol.seen).toEqual([]);
   });
 
   test('12b: a receipt for another user’s message looks like one for no message, and nothing is receipted', async () => {
     const [alice, bob] = await pair('owed');
-    const eve = await world.device(world.name('eve'));
+    const eve = await cluster.device(cluster.name('eve'));
     bob.receipts = false;
     const { messageID } = await alice.settle(user(bob), 'm1');
     await bob.sawMessages(1);
@@ -222,13 +227,13 @@ describe('what is not the sender’s', () => {
     expect(confirms[0]).toMatchObject({ inboxSeq: 0 });
     expect(confirms[1]).toEqual(confirms[0]);
     await bob.drop();
-    const later = await world.device(user(bob));
+    const later = await cluster.device(user(bob));
     await later.sawMessages(1);
     expect([...later.messageIDs]).toEqual([messageID]);
   });
 
   test('12b: a user who does not exist is refused like any other target that is not the sender’s', async () => {
-    const eve = await world.device(world.name('eve'));
+    const eve = await cluster.device(cluster.name('eve'));
     eve.text('nobody-at-all', 'm1');
     const nobody = without(await eve.answer('m1'));
     const frame = { messageType: 'normal', chatType: 'groupChat', contenType: 'text', groupID: nowhere };

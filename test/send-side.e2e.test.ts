@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type { Device } from './support/device.js';
 import { named, pipeline } from './support/senders.js';
-import { World } from './support/world.js';
+import { TestCluster } from './support/world.js';
 
 /** What a sender may rely on while nothing fails but the network and the sender itself. Two instances of everything. */
 
@@ -9,20 +9,20 @@ jest.setTimeout(60_000);
 
 /** The number of a gateway that does not wait long for the rest of a frame. Others do: a byte at a time takes its time. */
 const STRICT = 2;
-let world: World;
+let cluster: TestCluster;
 
 beforeAll(async () => {
   const instances = { gateway: 2, message: 2, offline: 2 };
   const gateway = { FRAMES_PER_SECOND: '1000', LOGIN_ATTEMPTS: '1000' };
-  world = await World.start({ instances, env: { gateway }, throughProxy: ['gateway.client'] });
-  await world.system.add('gateway', { FRAME_DEADLINE: '1500ms' });
+  cluster = await TestCluster.start({ instances, env: { gateway }, throughProxy: ['gateway.client'] });
+  await cluster.system.add('gateway', { FRAME_DEADLINE: '1500ms' });
 }, 120_000);
-afterAll(() => world?.stop(), 60_000);
+afterAll(() => cluster?.stop(), 60_000);
 
 /** A sender at the first gateway, a recipient at the second. */
 async function pair(word: string): Promise<[Device, Device]> {
-  const alice = await world.device(world.name(`${word}-a`));
-  const bob = await world.device(world.name(`${word}-b`), 'phone', { gateway: 1 });
+  const alice = await cluster.device(cluster.name(`${word}-a`));
+  const bob = await cluster.device(cluster.name(`${word}-b`), 'phone', { gateway: 1 });
   return [alice, bob];
 }
 
@@ -49,7 +49,7 @@ describe('sending again', () => {
     const last = await alice.settle(user(bob), 'm2');
     expect(last.seq).toBe(2);
     await bob.sawMessages(2);
-    await world.nothingLost(alice, bob, [first, last]);
+    await cluster.nothingLost(alice, bob, [first, last]);
     cameOnce(bob);
   });
 
@@ -60,7 +60,7 @@ describe('sending again', () => {
     for (const id of doubled) alice.text(user(bob), id);
     const answers = await Promise.all(doubled.map((id) => alice.answer(id)));
     expect(answers.map(({ seq }) => seq)).toEqual(ids.flatMap((_, n) => [n + 1, n + 1]));
-    await world.nothingLost(alice, bob, answers);
+    await cluster.nothingLost(alice, bob, answers);
     cameOnce(bob);
   });
 
@@ -69,11 +69,11 @@ describe('sending again', () => {
     alice.text(user(bob), 'm1');
     const first = await alice.answer('m1');
     await alice.drop();
-    const later = await world.device(user(alice), 'phone', { gateway: 1 });
+    const later = await cluster.device(user(alice), 'phone', { gateway: 1 });
     expect(identity(await later.settle(user(bob), 'm1'))).toEqual(identity(first));
-    const tablet = await world.device(user(alice), 'tablet');
+    const tablet = await cluster.device(user(alice), 'tablet');
     expect(identity(await tablet.settle(user(bob), 'm1'))).toEqual(identity(first));
-    await world.nothingLost(later, bob, [first]);
+    await cluster.nothingLost(later, bob, [first]);
     cameOnce(bob);
   });
 
@@ -83,16 +83,16 @@ describe('sending again', () => {
     for (const id of ids) alice.text(user(bob), id);
     const first = await alice.answer('m0');
     await alice.drop();
-    const later = await world.device(user(alice), 'phone', { gateway: 1 });
+    const later = await cluster.device(user(alice), 'phone', { gateway: 1 });
     const receipts = await pipeline(later, user(bob), ids);
     expect(receipts.map(({ seq }) => seq)).toEqual(ids.map((_, n) => n + 1));
     expect(identity(receipts[0]!)).toEqual(identity(first));
-    await world.nothingLost(later, bob, receipts);
+    await cluster.nothingLost(later, bob, receipts);
   });
 
   test('3: two connections send one client id at once through two gateways: one message, the same receipt', async () => {
     const [alice, bob] = await pair('race');
-    const tablet = await world.device(user(alice), 'tablet', { gateway: 1 });
+    const tablet = await cluster.device(user(alice), 'tablet', { gateway: 1 });
     const ids = named('m', 30);
     // The same content: the clocks of the two devices differ and do not count.
     for (const id of ids) for (const device of [alice, tablet]) device.text(user(bob), id);
@@ -101,7 +101,7 @@ describe('sending again', () => {
     );
     expect(one.map(({ messageType }) => messageType)).toEqual(ids.map(() => 'normalReceipt'));
     expect(other.map(identity)).toEqual(one.map(identity));
-    await world.nothingLost(alice, bob, one);
+    await cluster.nothingLost(alice, bob, one);
     cameOnce(bob);
   });
 
@@ -113,7 +113,7 @@ describe('sending again', () => {
     expect(await alice.answer('m1')).toMatchObject({ messageType: 'invalidReceipt', name: 'conflict' });
     alice.text(user(bob), 'm1', 'the first');
     expect(identity(await alice.answer('m1'))).toEqual(identity(first));
-    await world.nothingLost(alice, bob, [first]);
+    await cluster.nothingLost(alice, bob, [first]);
     expect(bob.seen.map(({ content }) => content)).toEqual([{ text: 'the first' }]);
   });
 
@@ -138,7 +138,7 @@ describe('sending again', () => {
     expect(receipts.map(({ seq }) => seq)).toEqual([1, 1, 1, 2, 2, 2]);
     await bob.sawMessages(2);
     expect(bob.seen.map(({ content }) => content)).toEqual([1, 2].map(() => ({ fileSize: 0, list: [0] })));
-    expect(await world.history(alice, user(bob))).toHaveLength(2);
+    expect(await cluster.history(alice, user(bob))).toHaveLength(2);
   });
 
   test('4: a client id is its user’s own: the other side of the conversation may use it too', async () => {
@@ -171,7 +171,7 @@ describe('sending again', () => {
     expect(identity(answers[2]!)).toEqual(identity(answers[0]!));
     await bob.sawMessages(2);
     expect(bob.seen.map(({ content }) => content)).toEqual([{ text: 'one' }, { text: 'two' }]);
-    expect((await world.history(alice, user(bob))).map(({ seq }) => seq)).toEqual([1, 2]);
+    expect((await cluster.history(alice, user(bob))).map(({ seq }) => seq)).toEqual([1, 2]);
   });
 });
 
@@ -188,11 +188,11 @@ describe('frames that arrive in pieces', () => {
   test('12: half a frame and then silence ends this connection with `frameTimeout` and stores nothing', async () => {
     const [alice, bob] = await pair('half');
     const whole = await alice.settle(user(bob), 'whole');
-    const half = await world.device(user(alice), 'tablet', { gateway: STRICT });
+    const half = await cluster.device(user(alice), 'tablet', { gateway: STRICT });
     half.raw(frame(user(bob), 'half', 'never ended').slice(0, -10));
     expect(await half.closed).toMatchObject({ name: 'frameTimeout', reconnect: true });
-    await world.nothingLost(alice, bob, [whole]);
-    expect(await world.history(alice, user(bob))).toHaveLength(1);
+    await cluster.nothingLost(alice, bob, [whole]);
+    expect(await cluster.history(alice, user(bob))).toHaveLength(1);
   });
 
   test('12: two frames in one segment, ends of lines CR LF, empty lines between: each frame counts once', async () => {
@@ -201,7 +201,7 @@ describe('frames that arrive in pieces', () => {
     alice.raw(`${a}\n${b}\n${c}\r\n\r\n\n${d}\r\n`);
     const receipts = await Promise.all(named('m', 4).map((id) => alice.answer(id)));
     expect(receipts.map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
-    await world.nothingLost(alice, bob, receipts);
+    await cluster.nothingLost(alice, bob, receipts);
     cameOnce(bob);
   });
 
@@ -213,7 +213,7 @@ describe('frames that arrive in pieces', () => {
       for (const byte of Buffer.from(`${frame(user(bob), `m${n}`, text)}\r\n`)) await written(alice, Buffer.of(byte));
       receipts.push(await alice.answer(`m${n}`));
     }
-    await world.nothingLost(alice, bob, receipts);
+    await cluster.nothingLost(alice, bob, receipts);
     expect(bob.seen.map(({ content }) => content)).toEqual(texts.map((text) => ({ text })));
   });
 
@@ -227,17 +227,17 @@ describe('frames that arrive in pieces', () => {
       await written(alice, bytes.subarray(at));
       receipts.push(alice.answer(`m${at}`));
     }
-    await world.nothingLost(alice, bob, await Promise.all(receipts));
+    await cluster.nothingLost(alice, bob, await Promise.all(receipts));
     expect(new Set(bob.seen.map(({ content }) => content.text))).toEqual(new Set(['回😀']));
   });
 
   test('12: a network that passes on three bytes at a time changes nothing, in either direction', async () => {
-    const proxy = world.system.proxy('gateway.client', 0);
+    const proxy = cluster.system.proxy('gateway.client', 0);
     try {
       proxy.splitBytes(3);
       const [alice, bob] = await pair('slow');
       const receipts = await pipeline(alice, user(bob), named('m', 5));
-      await world.nothingLost(alice, bob, receipts);
+      await cluster.nothingLost(alice, bob, receipts);
     } finally {
       proxy.splitBytes(0);
     }
@@ -249,15 +249,15 @@ describe('after everything was restarted', () => {
     const [alice, bob] = await pair('restarted');
     const receipts = await pipeline(alice, user(bob), named('m', 10));
     await bob.sawMessages(10);
-    const services = (['gateway', 'message', 'offline'] as const).flatMap((name) => world.system.instances(name));
+    const services = (['gateway', 'message', 'offline'] as const).flatMap((name) => cluster.system.instances(name));
     await Promise.all(services.map((service) => service.restart()));
-    const later = await world.device(user(alice), 'phone', { gateway: 1 });
+    const later = await cluster.device(user(alice), 'phone', { gateway: 1 });
     const again = await pipeline(later, user(bob), named('m', 11));
     expect(again.slice(0, 10).map(identity)).toEqual(receipts.map(identity));
     expect(again[10]!.seq).toBe(11);
-    const bobLater = await world.device(user(bob));
+    const bobLater = await cluster.device(user(bob));
     await bobLater.sawMessages(1);
     bobLater.seen.unshift(...bob.seen);
-    await world.nothingLost(later, bobLater, again);
+    await cluster.nothingLost(later, bobLater, again);
   });
 });

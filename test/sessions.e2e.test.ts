@@ -5,11 +5,11 @@ import { promisify } from 'node:util';
 import { HuizhiClient } from '@huizhi/client';
 import { projectRoot, eventually } from '@huizhi/constellation';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { Cast } from './support/cast.js';
+import { Scenario } from './support/cast.js';
 import { Crowd } from './support/crowd.js';
 import { Device } from './support/device.js';
 import { expectWholeInbox, idsOf, sendTexts } from './support/ledger.js';
-import { World } from './support/world.js';
+import { TestCluster } from './support/world.js';
 
 jest.setTimeout(60_000);
 
@@ -21,10 +21,10 @@ const OVERTAKEN = 'this device has logged in elsewhere since';
 /** Gateways by number: two as they come, one that misses heartbeats and notices its own absence soon, one that is strict with logins. */
 const QUICK = 2;
 const STRICT = 3;
-let world: World;
+let cluster: TestCluster;
 
 beforeAll(async () => {
-  world = await World.start({
+  cluster = await TestCluster.start({
     instances: { gateway: 2, message: 1, offline: 2 },
     throughProxy: ['gateway.client', 'gateway.nats'],
     env: {
@@ -34,25 +34,25 @@ beforeAll(async () => {
   });
   // Its devices never beat: what a test does before one is missed must fit into the least silence.
   const quick = { STALE_AFTER: `${STALE_AFTER_MS}ms`, HEARTBEAT: '400ms', HEARTBEAT_LEAST: '5s' };
-  await world.system.add('gateway', quick);
-  await world.system.add('gateway', { LOGIN_ATTEMPTS: String(BURST) });
+  await cluster.system.add('gateway', quick);
+  await cluster.system.add('gateway', { LOGIN_ATTEMPTS: String(BURST) });
 }, 120_000);
-afterAll(() => world?.stop(), 60_000);
+afterAll(() => cluster?.stop(), 60_000);
 
 const silent = { receipts: false };
 const closeOf = async (device: Device): Promise<unknown> => (await device.closed)?.name;
 
 describe('20. the same device logs in again', () => {
   test('in mid batch: the old socket is told and closed, the new one gets everything unreceipted, in order', async () => {
-    const [alice, bob] = [await world.device(world.name('alice')), world.name('bob')];
-    await world.known(bob);
+    const [alice, bob] = [await cluster.device(cluster.name('alice')), cluster.name('bob')];
+    await cluster.known(bob);
     const receipts = await sendTexts(alice, bob, 60);
     // The same device as the one that made the user known: to it everything is owed.
-    const first = await world.device(bob, 'first', silent);
+    const first = await cluster.device(bob, 'first', silent);
     await first.sawMessages(WINDOW);
     first.receipt({ upTo: 7 });
     await first.confirmed(7);
-    const second = await world.device(bob, 'first', { gateway: 1 });
+    const second = await cluster.device(bob, 'first', { gateway: 1 });
     expect(await first.closed).toMatchObject({ name: 'kicked', reconnect: false });
     await second.confirmed(60);
     expect(second.seen[0]?.inboxSeq).toBe(8);
@@ -60,14 +60,14 @@ describe('20. the same device logs in again', () => {
   });
 
   test('ten times a second, through two gateways at once: slowed down, and one session lives in the end', async () => {
-    const [alice, bob] = [await world.device(world.name('alice')), world.name('bob')];
-    await world.known(bob);
-    const token = await world.system.token(bob);
+    const [alice, bob] = [await cluster.device(cluster.name('alice')), cluster.name('bob')];
+    await cluster.known(bob);
+    const token = await cluster.system.token(bob);
     // Handshakes take their time on a busy machine: they are over before the first login.
     const connected = await Promise.all(
       Array.from({ length: 20 }, async (_, n) => {
         const gateway = n % 2 === 0 ? STRICT : 1;
-        const device = await Device.connect(world.system.addressOf(gateway), { user: bob, deviceID: 'first', token });
+        const device = await Device.connect(cluster.system.addressOf(gateway), { user: bob, deviceID: 'first', token });
         return { gateway, device };
       }),
     );
@@ -107,21 +107,21 @@ describe('20. the same device logs in again', () => {
 
 describe('18. a gateway freezes while its device logs in elsewhere', () => {
   test('away too long it ends its sessions before it reads another frame, and nothing of what waited there counts', async () => {
-    const [alice, carol] = [await world.device(world.name('alice')), world.name('carol')];
-    const bob = world.name('bob');
-    await world.known(bob, carol);
+    const [alice, carol] = [await cluster.device(cluster.name('alice')), cluster.name('carol')];
+    const bob = cluster.name('bob');
+    await cluster.known(bob, carol);
     const receipts = await sendTexts(alice, bob, 3);
-    const frozen = await world.device(bob, 'first', { gateway: QUICK, ...silent });
-    const bystander = await world.device(carol, 'first', { gateway: QUICK });
+    const frozen = await cluster.device(bob, 'first', { gateway: QUICK, ...silent });
+    const bystander = await cluster.device(carol, 'first', { gateway: QUICK });
     await frozen.sawMessages(3);
-    const service = world.system.gateway(QUICK);
+    const service = cluster.system.gateway(QUICK);
     service.freeze();
     let again: Device;
     try {
       frozen.receipt({ upTo: 3 });
       frozen.text(alice.options.user, 'from the past');
       bystander.text(alice.options.user, 'too late');
-      again = await world.device(bob, 'first', silent);
+      again = await cluster.device(bob, 'first', silent);
       await again.sawMessages(3);
       // The time that passes is what is tested.
       await delay(STALE_AFTER_MS + 500);
@@ -135,8 +135,8 @@ describe('18. a gateway freezes while its device logs in elsewhere', () => {
       undefined,
       undefined,
     ]);
-    expect(await world.history(alice, bob)).toHaveLength(3);
-    expect(await world.history(alice, carol)).toEqual([]);
+    expect(await cluster.history(alice, bob)).toHaveLength(3);
+    expect(await cluster.history(alice, carol)).toEqual([]);
     again.receipt({ upTo: 2 });
     await again.confirmed(2);
     expect(again.find({ messageType: 'receiptConfirm', inboxSeq: 3 })).toBeUndefined();
@@ -144,17 +144,17 @@ describe('18. a gateway freezes while its device logs in elsewhere', () => {
   });
 
   test('away for a moment only: what its session writes is refused by the owner, and the new one is not disturbed', async () => {
-    const [alice, bob] = [await world.device(world.name('alice')), world.name('bob')];
-    await world.known(bob);
+    const [alice, bob] = [await cluster.device(cluster.name('alice')), cluster.name('bob')];
+    await cluster.known(bob);
     const receipts = await sendTexts(alice, bob, 3);
-    const frozen = await world.device(bob, 'first', { gateway: 1, ...silent });
+    const frozen = await cluster.device(bob, 'first', { gateway: 1, ...silent });
     await frozen.sawMessages(3);
-    const service = world.system.gateway(1);
+    const service = cluster.system.gateway(1);
     service.freeze();
     let again: Device;
     try {
       frozen.receipt({ upTo: 3 });
-      again = await world.device(bob, 'first', silent);
+      again = await cluster.device(bob, 'first', silent);
       await again.sawMessages(3);
     } finally {
       service.resume();
@@ -162,7 +162,7 @@ describe('18. a gateway freezes while its device logs in elsewhere', () => {
     expect(await closeOf(frozen)).toBe('kicked');
     expect(frozen.find({ messageType: 'receiptConfirm' })).toBeUndefined();
     await again.drop();
-    const last = await world.device(bob, 'first');
+    const last = await cluster.device(bob, 'first');
     expect(last.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 0, waiting: 3 });
     await last.confirmed(3);
     expectWholeInbox([frozen, again, last], idsOf(receipts));
@@ -170,12 +170,12 @@ describe('18. a gateway freezes while its device logs in elsewhere', () => {
 });
 
 test('25. half-open: closed after missed heartbeats, and what was not receipted is delivered again', async () => {
-  const [alice, bob] = [await world.device(world.name('alice')), world.name('bob')];
-  await world.known(bob);
-  const proxy = world.system.proxy('gateway.client', QUICK);
+  const [alice, bob] = [await cluster.device(cluster.name('alice')), cluster.name('bob')];
+  await cluster.known(bob);
+  const proxy = cluster.system.proxy('gateway.client', QUICK);
   const missed = (): Promise<number> =>
-    world.metric(world.system.gateway(QUICK), 'hz_gateway_closes_total', 'heartbeatMissed');
-  const lost = await world.device(bob, 'first', { gateway: QUICK });
+    cluster.metric(cluster.system.gateway(QUICK), 'hz_gateway_closes_total', 'heartbeatMissed');
+  const lost = await cluster.device(bob, 'first', { gateway: QUICK });
   const before = await missed();
   proxy.blackhole();
   try {
@@ -183,7 +183,7 @@ test('25. half-open: closed after missed heartbeats, and what was not receipted 
     await eventually('the heartbeats to be missed', async () => (await missed()) > before);
     expect(lost.open).toBe(true);
     expect(lost.seen).toEqual([]);
-    const again = await world.device(bob, 'first');
+    const again = await cluster.device(bob, 'first');
     await again.confirmed(3);
     expectWholeInbox([lost, again], idsOf(receipts));
   } finally {
@@ -192,12 +192,12 @@ test('25. half-open: closed after missed heartbeats, and what was not receipted 
 });
 
 test('300 devices are cut off at once: all come back through two gateways, and nothing is lost or doubled', async () => {
-  await Cast.play(world, 'storm', async (cast) => {
+  await Scenario.play(cluster, 'storm', async (scenario) => {
     const timings = { reconnect: { baseMs: 500, maxMs: 4_000 } };
-    const crowd = await Crowd.of(cast, { size: 300, word: 'storm', gateways: [0, 1], timings });
+    const crowd = await Crowd.of(scenario, { size: 300, word: 'storm', gateways: [0, 1], timings });
     crowd.say(2);
-    await cast.fault('all are cut off', async () => {
-      for (const gateway of [0, 1]) world.system.proxy('gateway.client', gateway).reset();
+    await scenario.fault('all are cut off', async () => {
+      for (const gateway of [0, 1]) cluster.system.proxy('gateway.client', gateway).reset();
       crowd.say(2);
       await crowd.works(40_000);
     });
@@ -209,21 +209,23 @@ test('300 devices are cut off at once: all come back through two gateways, and n
 describe('tokens', () => {
   const hz = async (...args: string[]): Promise<string> => {
     const main = join(projectRoot(), 'dist/apps/cli/src/main.js');
-    const env = { ...process.env, NATS_URL: world.system.natsUrl('admin') };
+    const env = { ...process.env, NATS_URL: cluster.system.natsUrl('admin') };
     return (await promisify(execFile)(process.execPath, [main, ...args], { env })).stdout;
   };
   /** A token issued late enough to be good after a revocation: the leeway later, in whole seconds. */
   const renewed = (user: string): Promise<Device> =>
-    eventually('a token that is good again', () => world.device(user, 'phone', { gateway: 1 }).catch(() => undefined));
+    eventually('a token that is good again', () =>
+      cluster.device(user, 'phone', { gateway: 1 }).catch(() => undefined),
+    );
 
   test('one that expires ends its session; the SDK asks for another and goes on', async () => {
-    const [alice, bob] = [await world.device(world.name('alice')), world.name('bob')];
+    const [alice, bob] = [await cluster.device(cluster.name('alice')), cluster.name('bob')];
     let asked = 0;
     const client = new HuizhiClient({
-      address: world.system.addressOf(0),
+      address: cluster.system.addressOf(0),
       user: bob,
       deviceID: 'phone',
-      token: () => world.system.token(bob, { expiresIn: ++asked === 1 ? 3 : '1h' }),
+      token: () => cluster.system.token(bob, { expiresIn: ++asked === 1 ? 3 : '1h' }),
     });
     const texts: unknown[] = [];
     const closes: string[] = [];
@@ -243,19 +245,19 @@ describe('tokens', () => {
   });
 
   test('revoked: every session ends on every gateway, older tokens are refused, a newer one gets what waits', async () => {
-    const [alice, bob] = [await world.device(world.name('alice')), world.name('bob')];
-    const token = await world.system.token(bob);
+    const [alice, bob] = [await cluster.device(cluster.name('alice')), cluster.name('bob')];
+    const token = await cluster.system.token(bob);
     const sessions = [
-      await world.device(bob, 'phone', { token }),
-      await world.device(bob, 'tablet', { token, gateway: 1 }),
-      await world.device(bob, 'watch', { token, gateway: STRICT }),
+      await cluster.device(bob, 'phone', { token }),
+      await cluster.device(bob, 'tablet', { token, gateway: 1 }),
+      await cluster.device(bob, 'watch', { token, gateway: STRICT }),
     ];
     expect(await hz('revoke', bob)).toMatch(
       new RegExp(`^${bob}: 3 sessions ended; tokens issued from .* on are good\n$`),
     );
     for (const session of sessions) expect(await session.closed).toMatchObject({ name: 'revoked', reconnect: false });
     for (const gateway of [0, 1]) {
-      const refused = await Device.connect(world.system.addressOf(gateway), { user: bob, deviceID: 'phone', token });
+      const refused = await Device.connect(cluster.system.addressOf(gateway), { user: bob, deviceID: 'phone', token });
       expect(await refused.login()).toMatchObject({ code: 1104, name: 'tokenRevoked' });
       expect(await closeOf(refused)).toBe('loginFailed');
     }
@@ -266,25 +268,25 @@ describe('tokens', () => {
   });
 
   test('revoked: a token whose issuer’s clock is ahead logs in no more, also once its time has come', async () => {
-    const bob = world.name('bob');
-    const tooFar = await world.system.token(bob, { aheadS: LEEWAY_S + 600 });
-    const refused = await Device.connect(world.system.addressOf(0), { user: bob, deviceID: 'phone', token: tooFar });
+    const bob = cluster.name('bob');
+    const tooFar = await cluster.system.token(bob, { aheadS: LEEWAY_S + 600 });
+    const refused = await Device.connect(cluster.system.addressOf(0), { user: bob, deviceID: 'phone', token: tooFar });
     expect(await refused.login()).toMatchObject({ name: 'badToken', reason: expect.stringContaining('iat') });
-    const ahead = await world.system.token(bob, { aheadS: LEEWAY_S - 1 });
-    const phone = await world.device(bob, 'phone', { token: ahead });
+    const ahead = await cluster.system.token(bob, { aheadS: LEEWAY_S - 1 });
+    const phone = await cluster.device(bob, 'phone', { token: ahead });
     expect(await hz('revoke', bob)).toContain(': 1 sessions ended');
     expect(await phone.closed).toMatchObject({ name: 'revoked' });
     const again = await renewed(bob);
     // A newer token is good by now, so the time of this one has come.
-    const late = await Device.connect(world.system.addressOf(0), { user: bob, deviceID: 'tablet', token: ahead });
+    const late = await Device.connect(cluster.system.addressOf(0), { user: bob, deviceID: 'tablet', token: ahead });
     expect(await late.login()).toMatchObject({ name: 'tokenRevoked' });
     await again.drop();
   });
 
   test('revoked while their gateway is cut off from the bus: it ends them as soon as it is back', async () => {
-    const bob = world.name('bob');
-    const phone = await world.device(bob, 'phone', { gateway: 1 });
-    const proxy = world.system.proxy('gateway.nats', 1);
+    const bob = cluster.name('bob');
+    const phone = await cluster.device(bob, 'phone', { gateway: 1 });
+    const proxy = cluster.system.proxy('gateway.nats', 1);
     await proxy.cut();
     try {
       expect(await hz('revoke', bob)).toContain(': 1 sessions ended');
@@ -296,7 +298,7 @@ describe('tokens', () => {
   });
 
   test('hz says why it cannot', async () => {
-    const data = ['--data', world.system.dataDir];
+    const data = ['--data', cluster.system.dataDir];
     const rule = { stderr: expect.stringContaining('must not begin or end with a space') };
     for (const command of ['revoke', 'token']) await expect(hz(command, ' bob')).rejects.toMatchObject(rule);
     for (const expires of ['soon', '-1h', '1h ago', '0s', '101y']) {
@@ -307,7 +309,7 @@ describe('tokens', () => {
     const nowhere = ['--nats', 'nats://huizhi:very-secret@127.0.0.1:9'];
     const failed = { stderr: expect.stringMatching(/^cannot reach the bus(?!.*very-secret)/s) };
     await expect(hz('revoke', 'bob', ...nowhere)).rejects.toMatchObject(failed);
-    const wrong = new URL(world.system.natsUrl('admin'));
+    const wrong = new URL(cluster.system.natsUrl('admin'));
     wrong.password = 'very-secret';
     const refused = { stderr: expect.stringMatching(/refuses the credentials: check NATS_URL(?!.*very-secret)/s) };
     await expect(hz('revoke', 'bob', '--nats', wrong.href)).rejects.toMatchObject(refused);

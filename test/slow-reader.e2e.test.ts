@@ -2,7 +2,7 @@ import { TcpProxy } from '@huizhi/constellation';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { Device } from './support/device.js';
 import { expectWholeInbox, idsOf, sendTexts, type Receipts } from './support/ledger.js';
-import { World } from './support/world.js';
+import { TestCluster } from './support/world.js';
 
 jest.setTimeout(240_000);
 
@@ -24,9 +24,9 @@ const LATE = 20;
 const QUICK_MS = 1_000;
 const READ_WITHIN_MS = 120_000;
 
-let world: World;
+let cluster: TestCluster;
 beforeAll(async () => {
-  world = await World.start({
+  cluster = await TestCluster.start({
     env: {
       gateway: {
         WRITE_STALL: `${WRITE_STALL_MS}ms`,
@@ -41,7 +41,7 @@ beforeAll(async () => {
     },
   });
 }, 120_000);
-afterAll(() => world?.stop(), 60_000);
+afterAll(() => cluster?.stop(), 60_000);
 
 /** Long texts, a few at a time. */
 async function sendLong(from: Device, to: string): Promise<Receipts> {
@@ -56,9 +56,9 @@ async function sendLong(from: Device, to: string): Promise<Receipts> {
 
 /** What the gateway keeps, and what it has let go and not cleared away yet: the least of many looks is what it keeps. */
 async function heldBytes(): Promise<number> {
-  const gateway = world.system.gateway();
+  const gateway = cluster.system.gateway();
   const [heap = 0, external = 0] = await Promise.all(
-    ['nodejs_heap_size_used_bytes', 'nodejs_external_memory_bytes'].map((name) => world.metric(gateway, name)),
+    ['nodejs_heap_size_used_bytes', 'nodejs_external_memory_bytes'].map((name) => cluster.metric(gateway, name)),
   );
   return heap + external;
 }
@@ -82,12 +82,12 @@ async function trips(
 }
 
 test('24. who reads slowly but steadily gets everything once and in order, its gateway keeps little of it, and others are as quick as before', async () => {
-  const device = (name: string): Promise<Device> => world.device(world.name(name));
+  const device = (name: string): Promise<Device> => cluster.device(cluster.name(name));
   const [alice, carol, dave] = [await device('alice'), await device('carol'), await device('dave')];
-  const bob = world.name('bob');
-  for (const deviceID of READERS) await (await world.device(bob, deviceID)).drop();
+  const bob = cluster.name('bob');
+  for (const deviceID of READERS) await (await cluster.device(bob, deviceID)).drop();
   // What delivering all of it once takes of memory is taken before.
-  const tablet = await world.device(bob, 'tablet');
+  const tablet = await cluster.device(bob, 'tablet');
   const receipts = await sendLong(alice, bob);
   await tablet.confirmed(LONG);
   let base = Infinity;
@@ -96,10 +96,10 @@ test('24. who reads slowly but steadily gets everything once and in order, its g
     return count === 50;
   });
 
-  const { address } = world.system;
+  const { address } = cluster.system;
   const proxy = await TcpProxy.start({ target: address });
   try {
-    const token = await world.system.token(bob);
+    const token = await cluster.system.token(bob);
     const connect = (deviceID: string): Promise<Device> =>
       Device.connect({ ...address, port: proxy.port }, { user: bob, deviceID, token });
     const readers = await Promise.all(READERS.map(connect));

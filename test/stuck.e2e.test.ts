@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals';
 import type { Service } from '@huizhi/constellation';
 import { Lanes, type Owners } from './support/lanes.js';
-import { World } from './support/world.js';
+import { TestCluster } from './support/world.js';
 
 /** An owner that lives, ticks, answers probes, and whose writer never comes back: nobody waits for it for ever. */
 
@@ -10,40 +10,40 @@ jest.setTimeout(90_000);
 /** After fifteen seconds it renews nothing, and a lease later another is the owner. */
 const OVERTAKEN_MS = 40_000;
 
-let world: World;
+let cluster: TestCluster;
 let lanes: Record<Owners, Lanes>;
 beforeAll(async () => {
-  world = await World.start({
+  cluster = await TestCluster.start({
     instances: { message: 2, offline: 2 },
     env: { gateway: { SEND_TIMEOUT: '2s' }, message: { LEASE: '1s' }, offline: { LEASE: '1s' } },
   });
-  lanes = { message: await Lanes.of(world, 'message'), offline: await Lanes.of(world, 'offline') };
+  lanes = { message: await Lanes.of(cluster, 'message'), offline: await Lanes.of(cluster, 'offline') };
 }, 120_000);
 afterAll(async () => {
   await Promise.all([lanes?.message.close(), lanes?.offline.close()]);
-  await world?.stop();
+  await cluster?.stop();
 }, 60_000);
-afterEach(() => world.mended(), 60_000);
+afterEach(() => cluster.mended(), 60_000);
 
 const livez = async (service: Service): Promise<number> => (await fetch(`${service.baseUrl}/livez`)).status;
 
 test.each(['message', 'offline'] as const)(
   'the %s service: another takes its lanes, nothing is lost, and /livez asks for its end',
   async (kind) => {
-    const [alice, bob] = [await world.device(world.name('alice')), await world.device(world.name('bob'))];
+    const [alice, bob] = [await cluster.device(cluster.name('alice')), await cluster.device(cluster.name('bob'))];
     const [from, to] = [alice.options.user, bob.options.user];
     const before = await alice.settle(to, 'm1');
     await bob.sawMessages(1);
-    const instances = world.system.instances(kind);
+    const instances = cluster.system.instances(kind);
     await lanes[kind].sharedBy(...instances);
     const stuck = await lanes[kind].owner(from, to);
     const others = instances.filter((service) => service !== stuck);
     expect(await livez(stuck)).toBe(200);
-    await world.arm(stuck, `${kind}.before-commit=hang`);
+    await cluster.arm(stuck, `${kind}.before-commit=hang`);
     try {
       const receipts = [before, await alice.settle(to, 'm2'), await alice.settle(to, 'm3')];
       await bob.until('all messages', () => bob.messageIDs.size === 3, OVERTAKEN_MS);
-      await world.nothingLost(alice, bob, receipts);
+      await cluster.nothingLost(alice, bob, receipts);
       expect(await livez(stuck)).toBe(503);
       for (const other of others) expect(await livez(other)).toBe(200);
     } finally {

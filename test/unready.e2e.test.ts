@@ -1,15 +1,15 @@
 import { type Service, eventually } from '@huizhi/constellation';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Device } from './support/device.js';
-import { World } from './support/world.js';
+import { TestCluster } from './support/world.js';
 
 /** An instance that is not ready takes no work of the control plane, and an outage writes a bounded number of log lines. */
 
 jest.setTimeout(120_000);
 
-let world: World;
+let cluster: TestCluster;
 beforeAll(async () => {
-  world = await World.start({
+  cluster = await TestCluster.start({
     instances: { gateway: 1, message: 2, offline: 1 },
     throughProxy: ['message.postgres'],
     env: {
@@ -18,16 +18,16 @@ beforeAll(async () => {
     },
   });
 }, 120_000);
-afterAll(() => world?.stop(), 60_000);
+afterAll(() => cluster?.stop(), 60_000);
 
 /** Logs in as many new users, so many at a time. Resolves with the login receipts. */
 async function logins(count: number, atOnce = 10): Promise<Record<string, unknown>[]> {
   const receipts: Record<string, unknown>[] = [];
-  const names = Array.from({ length: count }, () => world.name('login'));
+  const names = Array.from({ length: count }, () => cluster.name('login'));
   const work = async (): Promise<void> => {
     for (let user = names.pop(); user !== undefined; user = names.pop()) {
-      const token = await world.system.token(user);
-      const device = await Device.connect(world.system.address, { user, deviceID: 'phone', token });
+      const token = await cluster.system.token(user);
+      const device = await Device.connect(cluster.system.address, { user, deviceID: 'phone', token });
       receipts.push(await device.login());
       await device.drop();
     }
@@ -38,7 +38,7 @@ async function logins(count: number, atOnce = 10): Promise<Record<string, unknow
 
 /** Requests that the instance has begun. */
 async function requests(service: Service): Promise<number> {
-  const metric = (label?: string): Promise<number> => world.metric(service, 'hz_control_requests_total', label);
+  const metric = (label?: string): Promise<number> => cluster.metric(service, 'hz_control_requests_total', label);
   return (await metric()) - (await metric('outcome="unready"'));
 }
 const isReady = async (service: Service): Promise<boolean> => (await fetch(`${service.baseUrl}/readyz`)).ok;
@@ -63,16 +63,16 @@ function failures(service: Service, skip: number): Map<string, number> {
 
 describe('a message instance whose database is away while another one is healthy', () => {
   test('takes no control-plane request until the database is back', async () => {
-    const [first, second] = [world.system.message(0), world.system.message(1)];
+    const [first, second] = [cluster.system.message(0), cluster.system.message(1)];
     await logins(4);
-    await world.system.proxy('message.postgres', 0).cut();
+    await cluster.system.proxy('message.postgres', 0).cut();
     await eventually('the first instance to be unready', async () => !(await isReady(first)));
     const [before, others] = [await requests(first), await requests(second)];
     for (const receipt of await logins(60)) expect(receipt).toMatchObject({ messageType: 'loginReceipt', code: 0 });
     expect(await requests(first)).toBe(before);
     expect(await requests(second)).toBeGreaterThanOrEqual(others + 60);
 
-    await world.system.proxy('message.postgres', 0).heal();
+    await cluster.system.proxy('message.postgres', 0).heal();
     await first.waitReady();
     await eventually('the first instance to take requests again', async () => {
       await logins(4);
@@ -81,22 +81,22 @@ describe('a message instance whose database is away while another one is healthy
   });
 
   test('takes none either when it starts without its database', async () => {
-    const first = world.system.message(0);
-    await world.system.proxy('message.postgres', 0).cut();
+    const first = cluster.system.message(0);
+    await cluster.system.proxy('message.postgres', 0).cut();
     await first.kill9();
     await first.launch();
     await eventually('the first instance to say that it is not ready', async () => !(await isReady(first)));
     for (const receipt of await logins(40)) expect(receipt).toMatchObject({ code: 0 });
     expect(first.logs.filter((line) => line.includes('EntityMetadataNotFoundError'))).toEqual([]);
     expect(await requests(first)).toBe(0);
-    await world.system.proxy('message.postgres', 0).heal();
+    await cluster.system.proxy('message.postgres', 0).heal();
     await first.waitReady();
   });
 });
 
 test('200 logins while the database is away write a bounded number of log lines and are refused as unavailable', async () => {
-  const services = world.services();
-  const proxies = [0, 1].map((i) => world.system.proxy('message.postgres', i));
+  const services = cluster.services();
+  const proxies = [0, 1].map((i) => cluster.system.proxy('message.postgres', i));
   const skips = services.map((service) => linesOf(service).length);
   const started = performance.now();
   await Promise.all(proxies.map((proxy) => proxy.cut()));
@@ -108,6 +108,6 @@ test('200 logins while the database is away write a bounded number of log lines 
     }
   });
   await Promise.all(proxies.map((proxy) => proxy.heal()));
-  await world.mended();
+  await cluster.mended();
   await eventually('logins to succeed', async () => (await logins(1))[0]?.code === 0);
 });

@@ -1,23 +1,23 @@
 import fc from 'fast-check';
 import type { Device } from './device.js';
 import { next } from './faulty-bus.js';
-import type { Scene, Target } from './scene.js';
+import type { ModelScenario, Target } from './scene.js';
 import type { SendSpec } from './facts.js';
 import type { Spec } from './spec.js';
 
-export type Step = fc.AsyncCommand<Spec, Scene>;
+export type Step = fc.AsyncCommand<Spec, ModelScenario>;
 
 /** A command with its arguments as plain data, so that a counterexample can be read. */
 function step<A extends object>(
   name: string,
   args: fc.Arbitrary<A>,
-  run: (scene: Scene, args: A) => Promise<unknown> | void,
+  run: (scenario: ModelScenario, args: A) => Promise<unknown> | void,
 ) {
   return args.map((given): Step => ({
     check: () => true,
-    run: async (_, scene) => {
-      await run(scene, given);
-      scene.verify();
+    run: async (_, scenario) => {
+      await run(scenario, given);
+      scenario.verify();
     },
     toString: () => `${name}(${JSON.stringify(given).slice(1, -1)})`,
   }));
@@ -29,7 +29,7 @@ const owner = fc.constantFrom('message' as const, 'offline' as const);
 const speaker = fc.constantFrom('gateway0', 'gateway1', 'message', 'offline');
 const of = <T>(all: readonly T[], n: number): T | undefined => all[n % Math.max(1, all.length)];
 
-const here = (scene: Scene): Device[] => scene.devices.filter((device) => device.link !== undefined);
+const here = (scenario: ModelScenario): Device[] => scenario.devices.filter((device) => device.link !== undefined);
 
 const targets: Target[] = [0, 1, 2, 'group', 'nobody', 'noGroup'];
 const target = fc.oneof(
@@ -47,52 +47,54 @@ const send = step(
     withID: fc.boolean(),
     wait: fc.boolean(),
   }),
-  async (scene, { from, to, count, withID, wait }) => {
-    const device = of(scene.devices, from)!;
-    const sends = Array.from({ length: count }, () => scene.compose(device, to, withID));
+  async (scenario, { from, to, count, withID, wait }) => {
+    const device = of(scenario.devices, from)!;
+    const sends = Array.from({ length: count }, () => scenario.compose(device, to, withID));
     device.send(...sends);
-    if (wait && device.link) await answered(scene, device, sends);
+    if (wait && device.link) await answered(scenario, device, sends);
   },
 );
 
-const answered = (scene: Scene, device: Device, sends: readonly SendSpec[]): Promise<void> =>
-  scene.until('an answer', () => !device.link || sends.every((one) => one.told !== 'nothing'));
+const answered = (scenario: ModelScenario, device: Device, sends: readonly SendSpec[]): Promise<void> =>
+  scenario.until('an answer', () => !device.link || sends.every((one) => one.told !== 'nothing'));
 
 /** The same message once more, from its device or from another of its user. */
-const resend = step('resend', fc.record({ what: which, by: which }), (scene, { what, by }) => {
-  const one = of(scene.spec.sends, what);
+const resend = step('resend', fc.record({ what: which, by: which }), (scenario, { what, by }) => {
+  const one = of(scenario.spec.sends, what);
   if (!one) return;
-  const able = scene.devices.filter(({ spec }) => (one.clientMsgID ? spec.user === one.user : one.devices.has(spec)));
+  const able = scenario.devices.filter(({ spec }) =>
+    one.clientMsgID ? spec.user === one.user : one.devices.has(spec),
+  );
   const device = of(able, by)!;
   one.devices.add(device.spec);
   device.send(one);
 });
 
-const conflict = step('conflict', fc.record({ what: which }), async (scene, { what }) => {
+const conflict = step('conflict', fc.record({ what: which }), async (scenario, { what }) => {
   const one = of(
-    scene.spec.sends.filter((sent) => sent.clientMsgID !== undefined && sent.conversation !== scene.group),
+    scenario.spec.sends.filter((sent) => sent.clientMsgID !== undefined && sent.conversation !== scenario.group),
     what,
   );
-  const device = scene.devices.find(({ spec }) => one?.devices.has(spec));
+  const device = scenario.devices.find(({ spec }) => one?.devices.has(spec));
   if (!one || !device) return;
-  const other = scene.compose(device, 'nobody', true, one);
+  const other = scenario.compose(device, 'nobody', true, one);
   device.send(other);
-  if (device.link) await answered(scene, device, [other]);
+  if (device.link) await answered(scenario, device, [other]);
 });
 
 const createGroup = step(
   'createGroup',
   fc.record({ by: which, others: fc.subarray([0, 1, 2], { minLength: 1 }) }),
-  async (scene, { by, others }) => {
-    const device = of(here(scene), by);
-    if (!device || scene.group) return;
-    const creation = scene.composeGroup(
+  async (scenario, { by, others }) => {
+    const device = of(here(scenario), by);
+    if (!device || scenario.group) return;
+    const creation = scenario.composeGroup(
       device,
-      others.map((n) => scene.spec.users[n]!),
+      others.map((n) => scenario.spec.users[n]!),
     );
     device.send(creation);
     while (creation.told === 'nothing') {
-      await answered(scene, device, [creation]);
+      await answered(scenario, device, [creation]);
       if (!device.link) await device.login(0);
     }
   },
@@ -102,8 +104,8 @@ const createGroup = step(
 const receipt = step(
   'receipt',
   fc.record({ by: which, how: fc.constantFrom('all', 'upTo', 'one', 'backwards'), at: which, twice: fc.boolean() }),
-  (scene, { by, how, at, twice }) => {
-    const device = of(here(scene), by);
+  (scenario, { by, how, at, twice }) => {
+    const device = of(here(scenario), by);
     const link = device?.link;
     if (!device || !link) return;
     const entries = [...link.delivered];
@@ -116,7 +118,7 @@ const receipt = step(
         : how === 'backwards'
           ? [entries.map(([, seq]) => seq), { messageIDs: entries.map(([id]) => id).reverse() }]
           : [entries.map(([, seq]) => seq).filter((seq) => seq <= upTo), { upTo }];
-    scene.spec.receipts(link, covered);
+    scenario.spec.receipts(link, covered);
     device.receipt(frame);
     if (twice) device.receipt(frame);
   },
@@ -126,22 +128,22 @@ const receipt = step(
 const foreignReceipt = step(
   'foreignReceipt',
   fc.record({ by: which, what: fc.constantFrom('others', 'unknown', 'own', 'beyond', 'beyond'), at: which }),
-  async (scene, { by, what, at }) => {
-    const device = of(here(scene), by);
+  async (scenario, { by, what, at }) => {
+    const device = of(here(scenario), by);
     if (!device?.link) return;
     const { user } = device.spec;
     if (what === 'beyond') {
       // Entries on their way would count as delivered; with one device nobody else can bring any unforeseen.
-      if (scene.spec.devices.filter((one) => one.user === user).length > 1) return;
-      await scene.quiet();
-      if (!device.link || !device.isSettled || scene.spec.lacking(device.spec).length > 0) return;
+      if (scenario.spec.devices.filter((one) => one.user === user).length > 1) return;
+      await scenario.quiet();
+      if (!device.link || !device.isSettled || scenario.spec.lacking(device.spec).length > 0) return;
       // So would those that came on an earlier connection and come again on this one.
       if (!device.hasAllAgain) return;
-      if (scene.devices.some((other) => !other.isSettled)) return;
-      scene.spec.receipts(device.link, device.link.delivered.values());
+      if (scenario.devices.some((other) => !other.isSettled)) return;
+      scenario.spec.receipts(device.link, device.link.delivered.values());
       return device.receipt({ upTo: 1_000_000 });
     }
-    const foreign = scene.spec.sends.filter((one) =>
+    const foreign = scenario.spec.sends.filter((one) =>
       what === 'own' ? one.devices.has(device.spec) && one.devices.size === 1 : !one.conversation.users.includes(user),
     );
     const messageID = what === 'unknown' ? '9007199254739968' : of(foreign, at)?.place?.messageID;
@@ -152,53 +154,53 @@ const foreignReceipt = step(
 const reconnect = step(
   'reconnect',
   fc.record({ who: which, gateway, abrupt: fc.boolean() }),
-  async (scene, { who, gateway: to, abrupt }) => {
-    const device = of(scene.devices, who)!;
+  async (scenario, { who, gateway: to, abrupt }) => {
+    const device = of(scenario.devices, who)!;
     device.hangUp(abrupt);
     await device.login(to);
   },
 );
 
-const hangUp = step('hangUp', fc.record({ who: which, abrupt: fc.boolean() }), (scene, { who, abrupt }) =>
-  of(scene.devices, who)!.hangUp(abrupt),
+const hangUp = step('hangUp', fc.record({ who: which, abrupt: fc.boolean() }), (scenario, { who, abrupt }) =>
+  of(scenario.devices, who)!.hangUp(abrupt),
 );
 
 /** The same device once more, while its connection stands. */
-const takeOver = step('takeOver', fc.record({ who: which, gateway }), (scene, { who, gateway: to }) =>
-  of(scene.devices, who)!.login(to),
+const takeOver = step('takeOver', fc.record({ who: which, gateway }), (scenario, { who, gateway: to }) =>
+  of(scenario.devices, who)!.login(to),
 );
 
 const newDevice = step(
   'newDevice',
   fc.record({ user: fc.nat(2), gateway }),
-  async (scene, { user: n, gateway: to }) => {
-    const user = scene.spec.users[n]!;
-    const count = scene.spec.devices.filter((device) => device.user === user).length;
-    if (count < 2) await scene.addDevice(user, `device${count}`).login(to);
+  async (scenario, { user: n, gateway: to }) => {
+    const user = scenario.spec.users[n]!;
+    const count = scenario.spec.devices.filter((device) => device.user === user).length;
+    if (count < 2) await scenario.addDevice(user, `device${count}`).login(to);
   },
 );
 
-const readHistory = step('readHistory', fc.record({ by: which, what: which }), async (scene, { by, what }) => {
-  const device = of(here(scene), by);
+const readHistory = step('readHistory', fc.record({ by: which, what: which }), async (scenario, { by, what }) => {
+  const device = of(here(scenario), by);
   const conversation = of(
-    [...scene.spec.conversations.values()].filter((one) => one.users.length > 0),
+    [...scenario.spec.conversations.values()].filter((one) => one.users.length > 0),
     what,
   );
   if (!device || !conversation) return;
   const { user } = device.spec;
   if (!conversation.users.includes(user)) {
     if (conversation.groupID === undefined) return;
-    const page = await device.history(scene.addressOf(user, conversation));
-    if (page && page !== 'notAllowed') scene.spec.violations.push(`${user} read a group it is not in`);
+    const page = await device.history(scenario.addressOf(user, conversation));
+    if (page && page !== 'notAllowed') scenario.spec.violations.push(`${user} read a group it is not in`);
     return;
   }
   // Nothing learnt while the page was on its way can be asked of it.
   const known = new Map(conversation.bySeq);
-  const page = await device.history(scene.addressOf(user, conversation));
-  if (page && page !== 'notAllowed') scene.spec.history(conversation, user, page, known.keys());
+  const page = await device.history(scenario.addressOf(user, conversation));
+  if (page && page !== 'notAllowed') scenario.spec.history(conversation, user, page, known.keys());
 });
 
-const quiet = step('quiet', fc.constant({}), (scene) => scene.quiet());
+const quiet = step('quiet', fc.constant({}), (scenario) => scenario.quiet());
 
 /** The next things this service says are lost, said twice, or late. */
 const badBus = step(
@@ -208,49 +210,51 @@ const badBus = step(
     count: fc.integer({ min: 1, max: 3 }),
     how: fc.constantFrom('lose' as const, 'double' as const, { delayMs: 15 }),
   }),
-  (scene, { who, count, how }) => next(busOf(scene, who), count, how),
+  (scenario, { who, count, how }) => next(busOf(scenario, who), count, how),
 );
 
-const dropBus = step('dropBus', fc.record({ who: speaker }), async (scene, { who }) => {
-  const bus = busOf(scene, who);
+const dropBus = step('dropBus', fc.record({ who: speaker }), async (scenario, { who }) => {
+  const bus = busOf(scenario, who);
   bus.drop();
-  await scene.pause(5);
+  await scenario.pause(5);
   bus.restore();
 });
 
-function busOf({ house }: Scene, who: string) {
-  if (who === 'message' || who === 'offline') return house[who].bus;
-  return house.gateways[who === 'gateway0' ? 0 : 1]!.bus;
+function busOf({ cluster: cluster }: ModelScenario, who: string) {
+  if (who === 'message' || who === 'offline') return cluster[who].bus;
+  return cluster.gateways[who === 'gateway0' ? 0 : 1]!.bus;
 }
 
 /** The writer's next transactions end badly. */
 const badCommit = step(
   'badCommit',
   fc.record({ who: owner, how: fc.constantFrom('refuse' as const, 'rollBack' as const, 'unheard' as const) }),
-  ({ house }, { who, how }) => void house[who].endings.list.push(how),
+  ({ cluster: cluster }, { who, how }) => void cluster[who].endings.list.push(how),
 );
 
-const terminate = step('terminate', fc.record({ who: owner }), ({ house }, { who }) => house.terminate(who));
+const terminate = step('terminate', fc.record({ who: owner }), ({ cluster: cluster }, { who }) =>
+  cluster.terminate(who),
+);
 
 const crash = step(
   'crash',
   fc.record({ who: owner, sameName: fc.integer({ min: 0, max: 15 }).map((n) => n > 0) }),
-  ({ house }, { who, sameName }) => house.crash(who, sameName),
+  ({ cluster: cluster }, { who, sameName }) => cluster.crash(who, sameName),
 );
 
-const replace = step('replace', fc.record({ who: owner }), ({ house }, { who }) => house.replace(who));
+const replace = step('replace', fc.record({ who: owner }), ({ cluster: cluster }, { who }) => cluster.replace(who));
 
-const crashGateway = step('crashGateway', fc.record({ gateway }), async (scene, { gateway: n }) => {
-  const lost = scene.devices.filter((device) => device.gateway === n);
+const crashGateway = step('crashGateway', fc.record({ gateway }), async (scenario, { gateway: n }) => {
+  const lost = scenario.devices.filter((device) => device.gateway === n);
   for (const device of lost) device.hangUp(true);
-  await scene.house.crashGateway(n);
+  await scenario.cluster.crashGateway(n);
   await Promise.all(lost.map((device) => device.login(n)));
 });
 
-const drain = step('drain', fc.record({ gateway }), async (scene, { gateway: n }) => {
-  const leaving = scene.devices.filter((device) => device.gateway === n);
-  const drained = scene.house.drainGateway(n);
-  await scene.until('the drain', () => leaving.every((device) => device.gateway !== n));
+const drain = step('drain', fc.record({ gateway }), async (scenario, { gateway: n }) => {
+  const leaving = scenario.devices.filter((device) => device.gateway === n);
+  const drained = scenario.cluster.drainGateway(n);
+  await scenario.until('the drain', () => leaving.every((device) => device.gateway !== n));
   await Promise.all(leaving.filter((device) => !device.link).map((device) => device.login(1 - n)));
   await drained;
 });

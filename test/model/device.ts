@@ -1,5 +1,5 @@
 import { Link, type Frame } from './link.js';
-import type { Scene } from './scene.js';
+import type { ModelScenario } from './scene.js';
 import type { ConversationSpec, DeliveryFrame, DeviceSpec, LinkSpec, SendSpec } from './facts.js';
 
 /** Before a message that was refused for the time being is sent again, milliseconds. */
@@ -32,7 +32,7 @@ export class Device {
 
   constructor(
     readonly spec: DeviceSpec,
-    private readonly scene: Scene,
+    private readonly scenario: ModelScenario,
   ) {}
 
   get name(): string {
@@ -61,7 +61,7 @@ export class Device {
     let next = gateway;
     this.isMoving = true;
     while (!(await this.tryLogin(next))) {
-      await this.scene.pause(AGAIN_MS);
+      await this.scenario.pause(AGAIN_MS);
       next = 1 - next;
     }
     this.isMoving = false;
@@ -89,7 +89,7 @@ export class Device {
     const { at, link } = this;
     if (!at || !link || link.delivered.size === 0 || at.saidUpTo === link.last) return;
     at.saidUpTo = link.last;
-    this.scene.spec.receipts(link, link.delivered.values());
+    this.scenario.spec.receipts(link, link.delivered.values());
     this.receipt({ upTo: link.last });
   }
 
@@ -106,12 +106,12 @@ export class Device {
 
   /** A page of a conversation. @returns undefined when it could not be had just now */
   async history(target: object): Promise<readonly DeliveryFrame[] | 'notAllowed' | undefined> {
-    const requestID = this.scene.newID();
+    const requestID = this.scenario.newID();
     const { at } = this;
     at?.link.write({ messageType: 'history', requestID, limit: 200, afterSeq: 0, ...target });
     let answer: Frame | undefined;
-    await this.scene.until(`${this.name}: history`, () => {
-      answer = this.scene.answers.get(requestID);
+    await this.scenario.until(`${this.name}: history`, () => {
+      answer = this.scenario.answers.get(requestID);
       return answer !== undefined || !at?.link.isOpen;
     });
     if (!answer || answer['name'] === 'unavailable') return undefined;
@@ -126,16 +126,16 @@ export class Device {
 
   private async tryLogin(gateway: number): Promise<boolean> {
     const { user, id } = this.spec;
-    const port = this.scene.portOf(gateway);
+    const port = this.scenario.portOf(gateway);
     const link = new Link(
       port,
       (frames) => frames.forEach((frame) => this.heard(now, frame)),
       () => this.ended(now),
     );
-    const atLeast = this.scene.spec.confirmedOf(user);
+    const atLeast = this.scenario.spec.confirmedOf(user);
     const now: Connected = { link, gateway, atLeast, spec: undefined, closed: undefined, saidUpTo: 0 };
     link.write({ messageType: 'login', fromUserID: user, deviceID: id, versionCode: 2, deviceType: 'model' });
-    await this.scene.until(`${this.name}: login`, () => now.spec !== undefined || !link.isOpen);
+    await this.scenario.until(`${this.name}: login`, () => now.spec !== undefined || !link.isOpen);
     return now.spec !== undefined && link.isOpen;
   }
 
@@ -143,19 +143,19 @@ export class Device {
     if (frame.messageType === 'loginReceipt') this.welcomed(now, frame);
     else if (frame.messageType === 'close') now.closed = String(frame['name']);
     else if (now === this.at && now.spec) this.judge(now.spec, frame);
-    this.scene.notify();
+    this.scenario.notify();
   }
 
   private welcomed(now: Connected, frame: Frame): void {
     if (frame['code'] !== 0) return;
     const [cursor, head, waiting] = ['inboxSeq', 'head', 'waiting'].map((name) => Number(frame[name]));
-    now.spec = this.scene.spec.loggedIn(this.spec, cursor!, head!, waiting!, now.atLeast);
+    now.spec = this.scenario.spec.loggedIn(this.spec, cursor!, head!, waiting!, now.atLeast);
     if (this.at) this.replaced.add(this.at);
     this.at = now;
   }
 
   private judge(link: LinkSpec, frame: Frame): void {
-    const { spec, answers } = this.scene;
+    const { spec, answers } = this.scenario;
     switch (frame.messageType) {
       case 'normal':
         return spec.delivered(link, frame as unknown as DeliveryFrame);
@@ -174,7 +174,7 @@ export class Device {
   }
 
   private answered(frame: Frame): void {
-    const { spec } = this.scene;
+    const { spec } = this.scenario;
     const send = this.ofTime(frame);
     if (frame.messageType === 'invalidReceipt') spec.refused(send, String(frame['name']));
     else {
@@ -186,7 +186,7 @@ export class Device {
 
   /** Every send has a time of its own, and every answer echoes it. */
   private ofTime(frame: Frame): SendSpec {
-    const send = this.scene.spec.sends.find((one) => one.sendTime === frame['sendTime']);
+    const send = this.scenario.spec.sends.find((one) => one.sendTime === frame['sendTime']);
     if (!send) throw new Error(`${this.name}: an answer to nothing: ${JSON.stringify(frame)}`);
     return send;
   }
@@ -208,8 +208,8 @@ export class Device {
   private ended(now: Connected): void {
     const isCurrent = now === this.at;
     if (isCurrent && !this.isMoving && now.closed === 'kicked') {
-      this.scene.spec.violations.push(`${this.name} was kicked, though nobody took its place`);
+      this.scenario.spec.violations.push(`${this.name} was kicked, though nobody took its place`);
     }
-    this.scene.notify();
+    this.scenario.notify();
   }
 }

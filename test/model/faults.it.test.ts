@@ -32,8 +32,8 @@ describe('with the services as they are', () => {
       for (const one of details) {
         if (one.failed) throw new Error(`${await fc.asyncDefaultReportMessage(one)}\n${String(one.errorInstance)}`);
       }
-      for (const { house } of ways) {
-        await eventually('heads and vectors', async () => (await judgeLanes(house)).length === 0);
+      for (const { cluster: cluster } of ways) {
+        await eventually('heads and vectors', async () => (await judgeLanes(cluster)).length === 0);
       }
     },
     Math.max(120_000, RUNS * 1_000),

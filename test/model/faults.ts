@@ -3,28 +3,28 @@ import { Bus, silentLogger } from '@huizhi/runtime';
 import fc from 'fast-check';
 import { chanceOf, spoil, spoilEndings } from './chance.js';
 import { FaultyBus } from './faulty-bus.js';
-import { House } from './house.js';
+import { ModelCluster } from './house.js';
 import { PATIENCE_MS } from './services.js';
 import { inboxesOf, isBehind, judgeLanes, judgeStored } from './stored.js';
 import { Traffic, type Tablet } from './traffic.js';
 
 /** A house with two of each owner, and the test in the place of its gateways. */
 export interface Way {
-  readonly house: House;
+  readonly cluster: ModelCluster;
   readonly bus: FaultyBus;
   stop(): Promise<void>;
 }
 
 export async function openWay(): Promise<Way> {
-  const house = await House.start({ gateways: 0, twins: true });
-  const real = Bus.connect({ url: house.ground.natsUrl, name: 'gateway-of-the-test', log: silentLogger });
+  const cluster = await ModelCluster.start({ gateways: 0, twins: true });
+  const real = Bus.connect({ url: cluster.servers.natsUrl, name: 'gateway-of-the-test', log: silentLogger });
   await real.ready();
   const bus = new FaultyBus(real);
   const stop = async (): Promise<void> => {
     await bus.close();
-    await house.stop();
+    await cluster.stop();
   };
-  return { house, bus, stop };
+  return { cluster: cluster, bus, stop };
 }
 
 const owner = fc.constantFrom('message' as const, 'offline' as const);
@@ -44,46 +44,46 @@ export const plan = fc.record({
 });
 export type Plan = typeof plan extends fc.Arbitrary<infer P> ? P : never;
 
-function disturb({ house, bus }: Way, share: number, seed: number): void {
+function disturb({ cluster: cluster, bus }: Way, share: number, seed: number): void {
   const chance = chanceOf(seed);
-  for (const one of house.all) {
+  for (const one of cluster.all) {
     spoil(one.bus, share, chance);
     spoilEndings(one.endings, share, chance);
   }
   spoil(bus, share, chance);
-  house.onBegin = (one) => {
+  cluster.onBegin = (one) => {
     spoil(one.bus, share, chance);
     spoilEndings(one.endings, share, chance);
   };
 }
 
-function heal({ house, bus }: Way): void {
-  house.onBegin = () => undefined;
-  house.heal();
+function heal({ cluster: cluster, bus }: Way): void {
+  cluster.onBegin = () => undefined;
+  cluster.heal();
   bus.fate = () => 'pass';
 }
 
-async function act({ house }: Way, traffic: Traffic, one: Plan['actions'][number]): Promise<void> {
+async function act({ cluster: cluster }: Way, traffic: Traffic, one: Plan['actions'][number]): Promise<void> {
   if (one.do === 'send') traffic.send(one.from, one.to);
   else if (one.do === 'wait') await new Promise((resolve) => setTimeout(resolve, one.ms));
   else if (one.do === 'cursor') traffic.claimCursor(one.of, one.at);
-  else if (one.do === 'terminate') await house.terminate(one.owner);
+  else if (one.do === 'terminate') await cluster.terminate(one.owner);
   else {
-    house[one.owner].bus.drop();
-    setTimeout(() => house[one.owner].bus.restore(), 10);
+    cluster[one.owner].bus.drop();
+    setTimeout(() => cluster[one.owner].bus.restore(), 10);
   }
 }
 
 /** @throws what has come out wrong */
 export async function carryOut(way: Way, { share, seed, actions, crash }: Plan): Promise<void> {
-  const { house, bus } = way;
+  const { cluster: cluster, bus } = way;
   const traffic = new Traffic(bus);
   try {
-    await traffic.begin(house.ground.directory);
+    await traffic.begin(cluster.servers.directory);
     disturb(way, share, seed);
     for (const [index, one] of actions.entries()) {
       await act(way, traffic, one);
-      if (crash && index === actions.length >> 1) await house.crash(crash, true);
+      if (crash && index === actions.length >> 1) await cluster.crash(crash, true);
     }
     heal(way);
     await settle(way, traffic);
@@ -95,16 +95,16 @@ export async function carryOut(way: Way, { share, seed, actions, crash }: Plan):
 }
 
 /** Everything is answered and in the inboxes, or applied without being there and so will never be. @throws whatever is wrong */
-async function settle({ house }: Way, traffic: Traffic): Promise<void> {
+async function settle({ cluster: cluster }: Way, traffic: Traffic): Promise<void> {
   await eventually('all answers', () => traffic.isAnswered, PATIENCE_MS);
   const due = traffic.sent.reduce((sum, sent) => sum + sent.users.length, 0);
   const isDone = async (): Promise<boolean> =>
-    (await inboxesOf(house, traffic.users)).length >= due || !(await isBehind(house));
+    (await inboxesOf(cluster, traffic.users)).length >= due || !(await isBehind(cluster));
   const late = await eventually('all entries', isDone, PATIENCE_MS).then(
     () => [],
-    async (error: Error) => [error.message, ...(await judgeLanes(house))],
+    async (error: Error) => [error.message, ...(await judgeLanes(cluster))],
   );
-  const wrong = [...late, ...(await judgeStored(house, traffic))];
+  const wrong = [...late, ...(await judgeStored(cluster, traffic))];
   if (wrong.length > 0) throw new Error(`stored wrongly:\n  ${wrong.join('\n  ')}`);
 }
 

@@ -16,14 +16,14 @@ import {
   startGateway,
   startMessage,
   startOffline,
-  type Ground,
+  type ModelServers,
   type Running,
 } from './services.js';
 
 export type Owner = 'message' | 'offline';
 
 /** Two gateways, a message service and an offline service in one process, on a PostgreSQL and a NATS of their own. */
-export class House {
+export class ModelCluster {
   /** Told of each service that begins, before anybody speaks with it. */
   onBegin: (running: Running) => void = () => undefined;
   readonly gateways: (Running & { readonly port: number })[] = [];
@@ -34,14 +34,14 @@ export class House {
   private readonly ends: Promise<unknown>[] = [];
 
   private constructor(
-    readonly ground: Ground,
+    readonly servers: ModelServers,
     /** As each service's own role, to its own database. */
     readonly admins: Readonly<Record<Owner, pg.Client>>,
     private readonly close: () => Promise<void>,
   ) {}
 
   /** @param twins a second message and a second offline service beside the first, which share the lanes with them */
-  static async start({ gateways = 2, twins = false } = {}): Promise<House> {
+  static async start({ gateways = 2, twins = false } = {}): Promise<ModelCluster> {
     const [message, offline] = await Promise.all([makeTestDatabase(MESSAGE_SCHEMA), makeTestDatabase(OFFLINE_SCHEMA)]);
     const admins = { message: await adminOf(message.url), offline: await adminOf(offline.url) };
     const tables = databaseOptions(message.url, 'directory');
@@ -53,22 +53,22 @@ export class House {
     const directory = new Directory(source.getRepository(User));
     const folder = mkdtempSync(join(tmpdir(), 'hz-model-'));
     const nats = await Nats.start({ dataDir: folder });
-    const ground = { natsUrl: nats.url(), messageUrl: message.url, offlineUrl: offline.url, directory };
-    const house = new House(ground, admins, async () => {
+    const servers = { natsUrl: nats.url(), messageUrl: message.url, offlineUrl: offline.url, directory };
+    const cluster = new ModelCluster(servers, admins, async () => {
       await source.destroy();
       await nats.stop();
       await Promise.all([admins.message.end(), admins.offline.end()]);
       await Promise.all([message.drop(), offline.drop()]);
       rmSync(folder, { recursive: true, force: true });
     });
-    house.message = await startMessage(ground, house.name('message'));
-    house.offline = await startOffline(ground, house.name('offline'));
-    for (let n = 0; n < gateways; n++) house.gateways[n] = await startGateway(ground, house.name('gateway'));
+    cluster.message = await startMessage(servers, cluster.name('message'));
+    cluster.offline = await startOffline(servers, cluster.name('offline'));
+    for (let n = 0; n < gateways; n++) cluster.gateways[n] = await startGateway(servers, cluster.name('gateway'));
     if (twins) {
-      house.twins.push(await startMessage(ground, house.name('message')));
-      house.twins.push(await startOffline(ground, house.name('offline')));
+      cluster.twins.push(await startMessage(servers, cluster.name('message')));
+      cluster.twins.push(await startOffline(servers, cluster.name('offline')));
     }
-    return house;
+    return cluster;
   }
 
   /** The owner dies; another takes its place. Under its own name at once, under another when the lease has run out. */
@@ -87,13 +87,13 @@ export class House {
 
   async crashGateway(n: number): Promise<void> {
     this.ends.push(this.gateways[n]!.kill());
-    this.gateways[n] = await startGateway(this.ground, this.name('gateway'));
+    this.gateways[n] = await startGateway(this.servers, this.name('gateway'));
   }
 
   /** It tells its clients to go; resolves when they have gone or its time is over. */
   async drainGateway(n: number): Promise<void> {
     const old = this.gateways[n]!;
-    this.gateways[n] = await startGateway(this.ground, this.name('gateway'));
+    this.gateways[n] = await startGateway(this.servers, this.name('gateway'));
     await old.stop();
   }
 
@@ -128,7 +128,7 @@ export class House {
   }
 
   private async begin(who: Owner, name: string): Promise<void> {
-    const running = await (who === 'message' ? startMessage : startOffline)(this.ground, name);
+    const running = await (who === 'message' ? startMessage : startOffline)(this.servers, name);
     this.onBegin(running);
     this[who] = running;
   }

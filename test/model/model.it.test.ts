@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, test } from '@jest/globals';
 import fc from 'fast-check';
 import { eventually } from '@huizhi/constellation';
-import { House } from './house.js';
+import { ModelCluster } from './house.js';
 import { checkRuns } from './runs.js';
 import { judgeLanes } from './stored.js';
 
@@ -13,17 +13,17 @@ const HASTY = process.env['HZ_SHRINK'] !== 'on';
 /** Runs wait more than they compute; each house runs its own, undisturbed by the others' crashes. */
 const HOUSES = PATH === undefined ? 4 : 1;
 
-let houses: House[] = [];
+let houses: ModelCluster[] = [];
 beforeAll(async () => {
-  houses = await Promise.all(Array.from({ length: HOUSES }, () => House.start()));
+  houses = await Promise.all(Array.from({ length: HOUSES }, () => ModelCluster.start()));
 }, 60_000);
-afterAll(() => Promise.all(houses.map((house) => house.stop())), 60_000);
+afterAll(() => Promise.all(houses.map((cluster) => cluster.stop())), 60_000);
 
 /** Behind the frames: no hole in any lane, and inboxes have applied all of it. */
-async function judgeHouse(house: House): Promise<void> {
+async function judgeHouse(cluster: ModelCluster): Promise<void> {
   let wrong: string[] = [];
   const isRight = async (): Promise<boolean> => {
-    wrong = await judgeLanes(house);
+    wrong = await judgeLanes(cluster);
     return wrong.length === 0;
   };
   await eventually('the lanes', isRight).catch((error: Error) => {
@@ -37,8 +37,8 @@ test(
     const started = Date.now();
     const share = Math.ceil(RUNS / HOUSES);
     const details = await Promise.all(
-      houses.map((house, n) =>
-        checkRuns(house, {
+      houses.map((cluster, n) =>
+        checkRuns(cluster, {
           ...{ seed: SEED + n, runs: share, trouble: 12, hasty: HASTY },
           ...(PATH !== undefined && { path: PATH }),
         }),
@@ -49,7 +49,7 @@ test(
     for (const one of details) {
       if (one.failed) throw new Error(`${await fc.asyncDefaultReportMessage(one)}\n${String(one.errorInstance)}`);
     }
-    for (const house of houses) await judgeHouse(house);
+    for (const cluster of houses) await judgeHouse(cluster);
   },
   Math.max(120_000, RUNS * 500),
 );

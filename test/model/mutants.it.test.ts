@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { House } from './house.js';
+import { ModelCluster } from './house.js';
 import { mutants } from './mutants.js';
 import { checkRuns } from './runs.js';
 
@@ -10,10 +10,10 @@ test.each(mutants.flatMap(({ name, model, seed }) => (model ? [{ name, ...model,
   'the model sees $name',
   async ({ seed, shownBy, says }) => {
     const takeBack = seed();
-    const house = await House.start();
+    const cluster = await ModelCluster.start();
     try {
       const trouble = shownBy === 'trouble' ? 35 : 0;
-      const details = await checkRuns(house, { seed: 1, runs: RUNS, trouble, hasty: true });
+      const details = await checkRuns(cluster, { seed: 1, runs: RUNS, trouble, hasty: true });
       process.stderr.write(
         `  ${details.numRuns} runs: ${String(details.errorInstance).split('\n').slice(0, 3).join(' ')}\n`,
       );
@@ -21,7 +21,7 @@ test.each(mutants.flatMap(({ name, model, seed }) => (model ? [{ name, ...model,
       expect(String(details.errorInstance)).toMatch(says);
     } finally {
       takeBack();
-      await house.stop();
+      await cluster.stop();
     }
   },
   120_000,

@@ -5,8 +5,8 @@ import type { PendingSend } from '../../apps/gateway/src/sends/pending-send.js';
 import { SessionSends, type Batch } from '../../apps/gateway/src/sends/session-sends.js';
 import type { Session } from '../../apps/gateway/src/session/session.js';
 import { LaneWriter, type Outcome } from '../../apps/message/src/lanes/lane-writer.js';
-import type { Plan } from '../../apps/message/src/lanes/plan.js';
-import type { Item } from '../../apps/message/src/lanes/work.js';
+import type { CommitPlan } from '../../apps/message/src/lanes/plan.js';
+import type { QueuedSend } from '../../apps/message/src/lanes/work.js';
 import { Recipients, type Recipient } from '../../apps/offline/src/recipients.js';
 
 /** A mistake that somebody could make in the services, made in them as they run. */
@@ -58,11 +58,11 @@ export const mutants: readonly Mutant[] = [
     model: { shownBy: 'trouble', says: /refused .*but it is stored|was refused and is there|without a reason/ },
     faults: /was refused: badField/,
     seed: () =>
-      instead<LaneWriter, [Item[], Error], Promise<Outcome[]>>(LaneWriter, 'recover', (original) => {
+      instead<LaneWriter, [QueuedSend[], Error], Promise<Outcome[]>>(LaneWriter, 'recover', (original) => {
         return async function (items, error) {
           const outcomes = await original.call(this, items, error);
           if (error.name !== 'CommitUnknownError') return outcomes;
-          return [{ kind: 'refused', items, receipt: { error: 'badField', reason: 'a mutant' } }];
+          return [{ kind: 'refused', sends: items, receipt: { error: 'badField', reason: 'a mutant' } }];
         };
       }),
   },
@@ -95,9 +95,9 @@ export const mutants: readonly Mutant[] = [
     model: { shownBy: 'devices', says: /at place|seqs are|ends at/ },
     faults: /seq \d+ follows \d+/,
     seed: () =>
-      instead<LaneWriter, [Plan], void>(LaneWriter, 'apply', (original) => {
+      instead<LaneWriter, [CommitPlan], void>(LaneWriter, 'apply', (original) => {
         return function (plan) {
-          for (const one of plan.conversations) one.state = { ...one.state, seq: one.state.seq + 1 };
+          for (const one of plan.commitLoop) one.state = { ...one.state, seq: one.state.seq + 1 };
           original.call(this, plan);
         };
       }),

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { steps, type Step } from './commands.js';
-import type { House } from './house.js';
-import { Scene } from './scene.js';
+import type { ModelCluster } from './house.js';
+import { ModelScenario } from './scene.js';
 
 export interface RunsOptions {
   readonly seed: number;
@@ -15,18 +15,18 @@ export interface RunsOptions {
 }
 
 /** Checks so many runs on one house, one after another. */
-export async function checkRuns(house: House, options: RunsOptions): Promise<fc.RunDetails<[Iterable<Step>]>> {
+export async function checkRuns(cluster: ModelCluster, options: RunsOptions): Promise<fc.RunDetails<[Iterable<Step>]>> {
   const { seed, path, runs, trouble, hasty = false } = options;
   const property = fc.asyncProperty(steps(trouble), async (commands) => {
-    const scene = new Scene(house);
+    const scenario = new ModelScenario(cluster);
     try {
-      await scene.begin();
-      const setup = () => ({ model: scene.spec, real: scene });
-      await fc.asyncModelRun(setup, commands).catch((error: unknown) => scene.explain(error));
-      await scene.finish();
+      await scenario.begin();
+      const setup = () => ({ model: scenario.spec, real: scenario });
+      await fc.asyncModelRun(setup, commands).catch((error: unknown) => scenario.explain(error));
+      await scenario.finish();
     } finally {
-      scene.leave();
-      house.heal();
+      scenario.leave();
+      cluster.heal();
     }
   });
   return fc.check(property, {

@@ -1,29 +1,29 @@
 import { groupIdOf } from '@huizhi/protocol';
 import { Device } from './device.js';
-import type { House } from './house.js';
+import type { ModelCluster } from './house.js';
 import type { Frame } from './link.js';
 import type { ConversationSpec, SendSpec } from './facts.js';
 import { PATIENCE_MS } from './services.js';
 import { Spec } from './spec.js';
 
-let scenes = 0;
+let modelScenarios = 0;
 
 /** Where a message may be sent: a user by its place, a group, oneself, or what does not exist. */
 export type Target = 0 | 1 | 2 | 'group' | 'nobody' | 'noGroup';
 
 /** One run: three users of its own, their devices, and what is to be true of them. */
-export class Scene {
+export class ModelScenario {
   readonly spec: Spec;
   readonly devices: Device[] = [];
   /** Pages of history and refusals of them, by request. */
   readonly answers = new Map<string, Frame>();
   /** As devices sent them, and none of which is sent by the SDK: resends are the commands'. */
   group: ConversationSpec | undefined;
-  private readonly name = `m${++scenes}`;
+  private readonly name = `m${++modelScenarios}`;
   private readonly waiting = new Set<() => void>();
   private ids = 0;
 
-  constructor(readonly house: House) {
+  constructor(readonly cluster: ModelCluster) {
     this.spec = new Spec(['a', 'b', 'c'].map((letter) => `${this.name}-${letter}`));
   }
 
@@ -33,7 +33,7 @@ export class Scene {
       this.addDevice(a!, 'phone').login(0),
       this.addDevice(b!, 'phone').login(1),
       // Exists, is written to, and logs in later, or never.
-      this.house.ground.directory.ensureUser(c!),
+      this.cluster.servers.directory.ensureUser(c!),
     ]);
   }
 
@@ -49,7 +49,7 @@ export class Scene {
   }
 
   portOf(gateway: number): number {
-    return this.house.gateways[gateway]!.port;
+    return this.cluster.gateways[gateway]!.port;
   }
 
   /** A new message, to be sent by this device first. @param like the same client id with other content */
@@ -96,7 +96,7 @@ export class Scene {
 
   /** Everybody is here, receipts everything, and everything that was ever promised is looked at. */
   async finish(): Promise<void> {
-    this.house.heal();
+    this.cluster.heal();
     await this.everybodyHere();
     await this.until('answers to all sends', () => this.ended((device) => device.isSettled));
     await this.readAll();
@@ -114,7 +114,7 @@ export class Scene {
 
   /** A wait in vain says little: what was promised may be found broken by looking. @throws that, or the error */
   async explain(error: unknown): Promise<never> {
-    this.house.heal();
+    this.cluster.heal();
     await this.readAll();
     this.verify();
     throw error;

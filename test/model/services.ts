@@ -4,10 +4,10 @@ import { gatewayConfig } from '../../apps/gateway/src/config.js';
 import { Gateway } from '../../apps/gateway/src/gateway.js';
 import { SCHEMA as MESSAGE_SCHEMA } from '../../apps/message/src/database.js';
 import type { Directory } from '../../apps/message/src/directory/directory.js';
-import { buildConversations } from '../../apps/message/src/lanes/build.js';
-import { HistoryReader } from '../../apps/message/src/reads/history-reader.js';
-import { LogReader } from '../../apps/message/src/reads/log-reader.js';
-import { MembersReader } from '../../apps/message/src/reads/members-reader.js';
+import { buildCommitLoop } from '../../apps/message/src/lanes/build.js';
+import { HistoryQueryHandler } from '../../apps/message/src/reads/history-reader.js';
+import { LogQueryHandler } from '../../apps/message/src/reads/log-reader.js';
+import { MembersQueryHandler } from '../../apps/message/src/reads/members-reader.js';
 import { OfflineService } from '../../apps/offline/src/offline-service.js';
 import '../../apps/message/src/failpoints.js';
 import { FaultyBus } from './faulty-bus.js';
@@ -22,7 +22,7 @@ export const WINDOW = 12;
 export const PATIENCE_MS = 60_000;
 
 /** What all services of a house need. */
-export interface Ground {
+export interface ModelServers {
   readonly natsUrl: string;
   readonly messageUrl: string;
   readonly offlineUrl: string;
@@ -55,8 +55,8 @@ export class Endings {
   }
 }
 
-async function busFor(ground: Ground, name: string): Promise<FaultyBus> {
-  const real = Bus.connect({ url: ground.natsUrl, name, log: silentLogger });
+async function busFor(servers: ModelServers, name: string): Promise<FaultyBus> {
+  const real = Bus.connect({ url: servers.natsUrl, name, log: silentLogger });
   await real.ready();
   return new FaultyBus(real);
 }
@@ -69,12 +69,12 @@ const controlOf = (directory: Directory): Pick<ControlClient, 'request'> => ({
   },
 });
 
-export async function startGateway(ground: Ground, name: string): Promise<Running & { readonly port: number }> {
-  const faulty = await busFor(ground, name);
+export async function startGateway(servers: ModelServers, name: string): Promise<Running & { readonly port: number }> {
+  const faulty = await busFor(servers, name);
   const config = readConfig(gatewayConfig, {
     NODE_ENV: 'test',
     INSTANCE_ID: name,
-    NATS_URL: ground.natsUrl,
+    NATS_URL: servers.natsUrl,
     HTTP_PORT: '0',
     GATEWAY_PORT: '0',
     TLS: 'off',
@@ -96,7 +96,7 @@ export async function startGateway(ground: Ground, name: string): Promise<Runnin
     DRAIN_SPREAD: '0s',
     DRAIN_TIMEOUT: '1s',
   });
-  const gateway = new Gateway({ config, bus: faulty.bus, control: controlOf(ground.directory), log: silentLogger });
+  const gateway = new Gateway({ config, bus: faulty.bus, control: controlOf(servers.directory), log: silentLogger });
   await gateway.start();
   const end = async (): Promise<void> => {
     await gateway.stop();
@@ -116,19 +116,19 @@ export async function startGateway(ground: Ground, name: string): Promise<Runnin
   };
 }
 
-export async function startMessage(ground: Ground, name: string): Promise<Running> {
-  const faulty = await busFor(ground, name);
+export async function startMessage(servers: ModelServers, name: string): Promise<Running> {
+  const faulty = await busFor(servers, name);
   const connect = (role: string): DedicatedConnection =>
-    new DedicatedConnection({ url: ground.messageUrl, schema: MESSAGE_SCHEMA, applicationName: `${name} ${role}` });
+    new DedicatedConnection({ url: servers.messageUrl, schema: MESSAGE_SCHEMA, applicationName: `${name} ${role}` });
   const [writer, reader] = [connect('writer'), connect('reader')];
   const endings = new Endings();
   const kills = [makeFaulty(writer, () => endings.next()), makeFaulty(reader, () => 'pass')];
   const config = { INSTANCE_ID: name, MESSAGE_LANES, LEASE: LEASE_MS, PACE: 1 };
-  const conversations = buildConversations(config, writer, faulty.bus, silentLogger);
+  const conversations = buildCommitLoop(config, writer, faulty.bus, silentLogger);
   await conversations.keeper.start();
-  new LogReader(faulty.bus, reader, silentLogger).listen();
-  new MembersReader(faulty.bus, reader, silentLogger).listen();
-  new HistoryReader(faulty.bus, reader, silentLogger).listen();
+  new LogQueryHandler(faulty.bus, reader, silentLogger).listen();
+  new MembersQueryHandler(faulty.bus, reader, silentLogger).listen();
+  new HistoryQueryHandler(faulty.bus, reader, silentLogger).listen();
   const stop = async (): Promise<void> => {
     await conversations.keeper.stop();
     await Promise.all([writer.close(), reader.close()]);
@@ -137,11 +137,11 @@ export async function startMessage(ground: Ground, name: string): Promise<Runnin
   return { name, bus: faulty, endings, stop, kill: () => killing(faulty, kills, stop) };
 }
 
-export async function startOffline(ground: Ground, name: string): Promise<Running> {
-  const faulty = await busFor(ground, name);
+export async function startOffline(servers: ModelServers, name: string): Promise<Running> {
+  const faulty = await busFor(servers, name);
   const config = {
     INSTANCE_ID: name,
-    OFFLINE_DATABASE_URL: ground.offlineUrl,
+    OFFLINE_DATABASE_URL: servers.offlineUrl,
     OFFLINE_LANES,
     MESSAGE_LANES,
     LEASE: LEASE_MS,

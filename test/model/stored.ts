@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { House } from './house.js';
+import type { ModelCluster } from './house.js';
 import type { Traffic } from './traffic.js';
 
 interface EventRow {
@@ -24,27 +24,27 @@ const rowsOf = async <R extends pg.QueryResultRow>(
   values: unknown[] = [],
 ): Promise<R[]> => (await client.query<R>(text, values)).rows;
 
-const eventsOf = (house: House, users: readonly string[]): Promise<EventRow[]> =>
+const eventsOf = (cluster: ModelCluster, users: readonly string[]): Promise<EventRow[]> =>
   rowsOf(
-    house.admins.message,
+    cluster.admins.message,
     `select lane, position::float8 as position, conversation_id as conversation, seq::float8 as seq,
             server_time::float8 as "serverTime", user_id as "user", client_id as "clientID"
        from message.event where user_id = any($1) order by conversation_id, seq`,
     [users],
   );
 
-export const inboxesOf = (house: House, users: readonly string[]): Promise<InboxRow[]> =>
+export const inboxesOf = (cluster: ModelCluster, users: readonly string[]): Promise<InboxRow[]> =>
   rowsOf(
-    house.admins.offline,
+    cluster.admins.offline,
     `select user_id as "user", inbox_seq::float8 as seq, lane, position::float8 as position
        from offline.inbox where user_id = any($1) order by user_id, inbox_seq`,
     [users],
   );
 
 /** What contradicts the promises in what a run has stored. Everything was answered, everything is healed. */
-export async function judgeStored(house: House, traffic: Traffic): Promise<string[]> {
-  const events = await eventsOf(house, traffic.users);
-  const inboxes = await inboxesOf(house, traffic.users);
+export async function judgeStored(cluster: ModelCluster, traffic: Traffic): Promise<string[]> {
+  const events = await eventsOf(cluster, traffic.users);
+  const inboxes = await inboxesOf(cluster, traffic.users);
   return [...judgeLog(traffic, events), ...judgeInboxes(traffic, events, inboxes)];
 }
 
@@ -98,7 +98,7 @@ function* judgeInboxes(
 }
 
 /** Some inbox lane has yet to apply events that are in the log. */
-export async function isBehind({ admins }: House): Promise<boolean> {
+export async function isBehind({ admins }: ModelCluster): Promise<boolean> {
   const [log] = await rowsOf<{ heads: number[] }>(
     admins.message,
     'select array_agg(head::float8 order by lane) as heads from message.lane',
@@ -111,7 +111,7 @@ export async function isBehind({ admins }: House): Promise<boolean> {
 }
 
 /** Of the whole house, when nothing is under way: heads and logs agree, and inboxes have applied all of it. */
-export async function judgeLanes({ admins }: House): Promise<string[]> {
+export async function judgeLanes({ admins }: ModelCluster): Promise<string[]> {
   const lanes = await rowsOf<{ lane: number; head: number; last: number; count: number }>(
     admins.message,
     `select l.lane, l.head::float8 as head, coalesce(max(e.position), 0)::float8 as last, count(e.position)::float8 as count

@@ -9,7 +9,7 @@ import {
   type CursorBatch,
   type FetchReply,
   type FetchRequest,
-  type GatewayNews,
+  type GatewayBatch,
   type OpenReply,
   type OpenRequest,
   type ReceiptBatch,
@@ -65,7 +65,7 @@ export class Traffic {
           this.senders[session - 1]?.answered(lane, batch, receipts);
       }),
       bus.subscribe(subjects.gateway(this.gateway), (payload) => {
-        const { confirm } = decodeLines<GatewayNews>(payload).head;
+        const { confirm } = decodeLines<GatewayBatch>(payload).head;
         for (const [session, cursor] of confirm ?? []) {
           const tablet = this.tablets[session - 1];
           if (tablet) tablet.confirmed = Math.max(tablet.confirmed, cursor);

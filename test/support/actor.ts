@@ -8,9 +8,9 @@ import {
   type Target,
 } from '@huizhi/client';
 import type { GatewayAddress } from '@huizhi/constellation';
-import type { World } from './world.js';
+import type { TestCluster } from './world.js';
 
-export interface ActorOptions {
+export interface TestUserOptions {
   /** Numbers of the gateways that it uses in turn, a connection each. Default: all. */
   gateways?: readonly number[];
   /** With which of these it begins. */
@@ -23,7 +23,7 @@ export interface ActorOptions {
  * A device with the SDK, which heals whatever happens to it, and the log of what it saw. Its sends never give up: what the test
  * breaks it mends. Nothing it says may be refused: a refusal fails the scene.
  */
-export class Actor {
+export class TestUser {
   /** By messageID: what came to it. */
   readonly received = new Set<string>();
   readonly client: HuizhiClient;
@@ -43,18 +43,18 @@ export class Actor {
   private readonly timers: NodeJS.Timeout[] = [];
 
   constructor(
-    world: World,
+    cluster: TestCluster,
     readonly user: string,
     readonly device: string,
     token: string,
-    options: ActorOptions,
+    options: TestUserOptions,
     private readonly saw: (event: Observed | Stated) => void,
   ) {
-    const { gateways = [...world.system.instances('gateway').keys()], gateway = 0, store, timings } = options;
+    const { gateways = [...cluster.system.instances('gateway').keys()], gateway = 0, store, timings } = options;
     let next = gateway;
-    const address = (): GatewayAddress => world.system.addressOf(gateways[next++ % gateways.length]!);
+    const address = (): GatewayAddress => cluster.system.addressOf(gateways[next++ % gateways.length]!);
     this.client = new HuizhiClient({
-      address: world.system.addressOf(gateways[0]!),
+      address: cluster.system.addressOf(gateways[0]!),
       transport: (handlers) => nodeTransport(address())(handlers),
       user,
       deviceID: device,

@@ -11,16 +11,16 @@ import {
   type Verdict,
 } from '@huizhi/client';
 import { eventually } from '@huizhi/constellation';
-import { Actor, type ActorOptions } from './actor.js';
+import { TestUser, type TestUserOptions } from './actor.js';
 import { bounded } from './bounded.js';
 import { Pace } from './pace.js';
-import type { World } from './world.js';
+import type { TestCluster } from './world.js';
 
 type History = Extract<Stated, { ev: 'history' }>;
 
 /** A conversation, as one of those who may read it addresses it. */
 interface Thread {
-  reader: Actor;
+  reader: TestUser;
   target: Target;
   participants: string[];
 }
@@ -34,16 +34,16 @@ const MIB = 2 ** 20;
 const RESIDENT_MIB = 500;
 
 /** The devices of one scene, what they saw, and the verdict of the history checker on it. */
-export class Cast {
+export class Scenario {
   /** In the order in which they came, which is by chance for those of one {@link users}. */
-  readonly actors: Actor[] = [];
+  readonly actors: TestUser[] = [];
   readonly pace = new Pace();
   private readonly lines: string[] = [];
   private readonly threads = new Map<string, Thread>();
   private scenes = 0;
 
   private constructor(
-    private readonly world: World,
+    private readonly cluster: TestCluster,
     private readonly title: string,
   ) {}
 
@@ -53,70 +53,72 @@ export class Cast {
    * @param graceMs for how long after a fault slow answers are still its consequence
    */
   static async play(
-    world: World,
+    cluster: TestCluster,
     title: string,
-    scene: (cast: Cast) => Promise<void>,
+    scene: (scenario: Scenario) => Promise<void>,
     graceMs = GRACE_MS,
   ): Promise<void> {
-    const cast = new Cast(world, title);
+    const scenario = new Scenario(cluster, title);
     try {
-      await scene(cast);
-      await cast.settle(SETTLE_MS);
-      await cast.measure();
-      const { violations, total } = cast.verdict(graceMs);
+      await scene(scenario);
+      await scenario.settle(SETTLE_MS);
+      await scenario.measure();
+      const { violations, total } = scenario.verdict(graceMs);
       if (total > 0) throw new Error(`${total} violations:\n${violations.map(textOf).slice(0, 20).join('\n')}`);
     } catch (error) {
-      (error as Error).message += `\nThe histories: ${cast.save()}`;
+      (error as Error).message += `\nThe histories: ${scenario.save()}`;
       throw error;
     } finally {
-      await cast.leave();
+      await scenario.leave();
     }
   }
 
   /** The same for a scene in which something is wrong: answers what the checker says. */
   static async judge(
-    world: World,
+    cluster: TestCluster,
     title: string,
-    scene: (cast: Cast) => Promise<void>,
+    scene: (scenario: Scenario) => Promise<void>,
     withinMs: number,
   ): Promise<Verdict> {
-    const cast = new Cast(world, title);
+    const scenario = new Scenario(cluster, title);
     try {
-      await scene(cast);
-      await cast.settle(withinMs);
-      return cast.verdict();
+      await scene(scenario);
+      await scenario.settle(withinMs);
+      return scenario.verdict();
     } finally {
-      await cast.leave();
+      await scenario.leave();
     }
   }
 
-  async actor(user: string, device = 'phone', options: ActorOptions = {}): Promise<Actor> {
-    const token = await this.world.system.token(user);
-    const actor = new Actor(this.world, user, device, token, options, (event) => {
+  async testUser(user: string, device = 'phone', options: TestUserOptions = {}): Promise<TestUser> {
+    const token = await this.cluster.system.token(user);
+    const testUser = new TestUser(this.cluster, user, device, token, options, (event) => {
       this.lines.push(logLine(user, device, event));
       this.pace.saw(user, event);
     });
-    this.actors.push(actor);
-    await actor.client.connect();
-    return actor;
+    this.actors.push(testUser);
+    await testUser.client.connect();
+    return testUser;
   }
 
   /** Two or more users, one device each, at the gateways in turn. */
-  async users(word: string, count: number, options: ActorOptions = {}): Promise<Actor[]> {
+  async users(word: string, count: number, options: TestUserOptions = {}): Promise<TestUser[]> {
     return Promise.all(
-      Array.from({ length: count }, (_, n) => this.actor(this.world.name(word), 'phone', { gateway: n, ...options })),
+      Array.from({ length: count }, (_, n) =>
+        this.testUser(this.cluster.name(word), 'phone', { gateway: n, ...options }),
+      ),
     );
   }
 
   /** What this actor says to that target belongs to the verdict. */
-  pair(one: Actor, other: Actor): Target {
+  pair(one: TestUser, other: TestUser): Target {
     const target = { user: other.user };
     const participants = [one.user, other.user].sort();
     this.threads.set(participants.join(' '), { reader: one, target, participants });
     return target;
   }
 
-  async group(creator: Actor, members: readonly Actor[]): Promise<Target> {
+  async group(creator: TestUser, members: readonly TestUser[]): Promise<Target> {
     const { receipt } = creator.client.createGroup(members.map(({ user }) => user));
     const { groupID } = await receipt;
     if (groupID === undefined) throw new Error('a group without an id');
@@ -149,22 +151,24 @@ export class Cast {
 
   /** Lets everybody finish, and waits until everything has come and is confirmed. */
   private async settle(withinMs: number): Promise<void> {
-    await bounded(Promise.all(this.actors.map((actor) => actor.settled())), withinMs);
+    await bounded(Promise.all(this.actors.map((testUser) => testUser.settled())), withinMs);
     const histories = await Promise.all([...this.threads.values()].map((thread) => this.read(thread)));
     await eventually('everything to be delivered', () => this.complete(histories), withinMs).catch(
       // What is missing the checker says better.
       () => undefined,
     );
-    for (const actor of this.actors) actor.state({ ev: 'quiet' });
+    for (const testUser of this.actors) testUser.state({ ev: 'quiet' });
   }
 
   /** When everything is delivered nothing waits to be applied, and no service has kept what it should have let go. */
   private async measure(): Promise<void> {
     // If it stays the checker says so.
-    await this.world.noLag().catch(() => undefined);
-    for (const service of this.world.services().filter(({ running }) => running)) {
+    await this.cluster.noLag().catch(() => undefined);
+    for (const service of this.cluster.services().filter(({ running }) => running)) {
       const sum = async (...names: string[]): Promise<number> =>
-        (await Promise.all(names.map((name) => this.world.metric(service, name)))).reduce((one, other) => one + other);
+        (await Promise.all(names.map((name) => this.cluster.metric(service, name)))).reduce(
+          (one, other) => one + other,
+        );
       const resident = Math.round((await sum('process_resident_memory_bytes')) / MIB);
       this.bound(service.label, 'MiB of memory', resident, RESIDENT_MIB);
       if (service.name !== 'offline') continue;
@@ -184,7 +188,7 @@ export class Cast {
     mkdirSync(folder, { recursive: true });
     const file = join(folder, `${this.title.replaceAll(/[^a-z0-9]+/gi, '-').slice(0, 80)}-${Date.now()}.ndjson`);
     writeFileSync(file, `${this.lines.join('\n')}\n`);
-    const logs = this.world.services().flatMap(({ label, logs }) => logs.map((line) => `${label} ${line}\n`));
+    const logs = this.cluster.services().flatMap(({ label, logs }) => logs.map((line) => `${label} ${line}\n`));
     writeFileSync(file.replace('.ndjson', '.log'), logs.join(''));
     return file;
   }
@@ -198,20 +202,21 @@ export class Cast {
   }
 
   private complete(histories: readonly History[]): boolean {
-    return this.actors.every((actor) => {
-      if (actor.confirmed < actor.highest) return false;
-      const theirs = histories.filter(({ participants }) => participants?.includes(actor.user));
+    return this.actors.every((testUser) => {
+      if (testUser.confirmed < testUser.highest) return false;
+      const theirs = histories.filter(({ participants }) => participants?.includes(testUser.user));
       return theirs.every(({ messages }) =>
         messages.every(
           ({ messageID, from, kind, clientMsgID = '' }) =>
-            actor.received.has(messageID) || (from === actor.user && (kind === 'tip' || actor.sent.has(clientMsgID))),
+            testUser.received.has(messageID) ||
+            (from === testUser.user && (kind === 'tip' || testUser.sent.has(clientMsgID))),
         ),
       );
     });
   }
 
   private async leave(): Promise<void> {
-    await Promise.all(this.actors.map((actor) => actor.leave()));
+    await Promise.all(this.actors.map((testUser) => testUser.leave()));
   }
 
   private state(event: Stated): void {

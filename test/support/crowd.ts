@@ -1,9 +1,9 @@
 import type { Target } from '@huizhi/client';
-import type { Actor, ActorOptions } from './actor.js';
-import type { Cast } from './cast.js';
+import type { TestUser, TestUserOptions } from './actor.js';
+import type { Scenario } from './cast.js';
 import { bounded } from './bounded.js';
 
-export interface CrowdOptions extends Pick<ActorOptions, 'timings'> {
+export interface CrowdOptions extends Pick<TestUserOptions, 'timings'> {
   size: number;
   word: string;
   /** Numbers of the gateways, or proxies before them, that each uses in turn. */
@@ -11,7 +11,7 @@ export interface CrowdOptions extends Pick<ActorOptions, 'timings'> {
 }
 
 /** Patient enough for many who connect at once. */
-const TIMINGS: ActorOptions['timings'] = {
+const TIMINGS: TestUserOptions['timings'] = {
   reconnect: { baseMs: 200, maxMs: 2_000 },
   resend: { baseMs: 200, maxMs: 2_000 },
   stableMs: 1_000,
@@ -22,13 +22,13 @@ const TIMINGS: ActorOptions['timings'] = {
 /** Actors of a scene in a ring, each writing to the next. */
 export class Crowd {
   private constructor(
-    readonly members: readonly Actor[],
+    readonly members: readonly TestUser[],
     private readonly targets: readonly Target[],
   ) {}
 
-  static async of(cast: Cast, { size, word, gateways, timings }: CrowdOptions): Promise<Crowd> {
-    const members = await cast.users(word, size, { gateways, timings: { ...TIMINGS, ...timings } });
-    const targets = members.map((member, n) => cast.pair(member, members[(n + 1) % size]!));
+  static async of(scenario: Scenario, { size, word, gateways, timings }: CrowdOptions): Promise<Crowd> {
+    const members = await scenario.users(word, size, { gateways, timings: { ...TIMINGS, ...timings } });
+    const targets = members.map((member, n) => scenario.pair(member, members[(n + 1) % size]!));
     return new Crowd(members, targets);
   }
 

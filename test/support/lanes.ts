@@ -2,7 +2,7 @@ import { type Service, eventually } from '@huizhi/constellation';
 import { inboxLaneOf, laneOf, pairConversation } from '@huizhi/protocol';
 import { expect } from '@jest/globals';
 import pg from 'pg';
-import type { World } from './world.js';
+import type { TestCluster } from './world.js';
 
 export type Owners = 'message' | 'offline';
 
@@ -11,16 +11,16 @@ const LANES = { message: 32, offline: 16 };
 /** The lanes of the message or the offline service, as its tables say: who writes where, and whether the log is what it must be. */
 export class Lanes {
   private constructor(
-    private readonly world: World,
+    private readonly cluster: TestCluster,
     private readonly service: Owners,
     private readonly client: pg.Client,
   ) {}
 
-  static async of(world: World, service: Owners = 'message'): Promise<Lanes> {
-    const client = new pg.Client({ connectionString: world.system.databaseUrl(service) });
+  static async of(cluster: TestCluster, service: Owners = 'message'): Promise<Lanes> {
+    const client = new pg.Client({ connectionString: cluster.system.databaseUrl(service) });
     client.on('error', () => undefined);
     await client.connect();
-    return new Lanes(world, service, client);
+    return new Lanes(cluster, service, client);
   }
 
   close(): Promise<void> {
@@ -77,6 +77,6 @@ export class Lanes {
   private instance(id: string | undefined): Service | undefined {
     if (id === undefined) return undefined;
     const mark = `"instance":${JSON.stringify(id)}`;
-    return this.world.system.instances(this.service).find(({ logs }) => logs.some((line) => line.includes(mark)));
+    return this.cluster.system.instances(this.service).find(({ logs }) => logs.some((line) => line.includes(mark)));
   }
 }

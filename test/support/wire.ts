@@ -32,7 +32,7 @@ function hzFrame(body: Buffer): Buffer {
   return Buffer.concat([header, body]);
 }
 
-const speeches: Record<
+const wireCodecs: Record<
   Exclude<WireMode, 'WebSocket'>,
   { decoder: () => Decoder<ServerFrame>; encode: (body: Buffer) => Buffer }
 > = {
@@ -59,7 +59,7 @@ export async function wireTo(address: GatewayAddress, mode: WireMode, path = '/w
   const frames: Record<string, unknown>[] = [];
   const heard = (frame: ServerFrame): void => void frames.push(...(Array.isArray(frame) ? frame : [frame]));
   if (mode === 'WebSocket') return overWebSocket(address, path, frames);
-  const { decoder, encode } = speeches[mode];
+  const { decoder, encode } = wireCodecs[mode];
   const socket = await tlsTo(address);
   const reader = decoder();
   socket.on('data', (bytes: Buffer) => reader.push(bytes, heard));

@@ -10,14 +10,14 @@ import { Device, type DeviceOptions } from './device.js';
 import { inboxHolds } from './inbox.js';
 
 /** The whole system on real servers, and the devices of a test. */
-export class World {
+export class TestCluster {
   private readonly devices: Device[] = [];
   private names = 0;
 
   private constructor(readonly system: Constellation) {}
 
-  static async start(options: ConstellationOptions = {}): Promise<World> {
-    return new World(await Constellation.start(options));
+  static async start(options: ConstellationOptions = {}): Promise<TestCluster> {
+    return new TestCluster(await Constellation.start(options));
   }
 
   /** A user name no test used before. */

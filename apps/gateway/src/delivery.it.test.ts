@@ -4,38 +4,38 @@ import { inboxLaneOf } from '@huizhi/protocol';
 import { armFailpoints, enableFailpoints, failpointStatus, resetFailpoints } from '@huizhi/runtime';
 import { Clock } from './testing/clock.js';
 import { receiptWhatComes } from './testing/receipts.js';
-import { Rig } from './testing/rig.js';
+import { GatewayFixture } from './testing/rig.js';
 
-const rig = Rig.forEachTest();
+const fixture = GatewayFixture.forEachTest();
 
 const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
 test('gives what waited as batches in order, then what comes live, each once', async () => {
-  for (let i = 1; i <= 450; i++) rig.offline.put('bob', `old ${i}`);
-  const bob = await rig.connect();
+  for (let i = 1; i <= 450; i++) fixture.offline.put('bob', `old ${i}`);
+  const bob = await fixture.connect();
   receiptWhatComes(bob);
-  await rig.loginOn(bob, 'bob');
+  await fixture.loginOn(bob, 'bob');
   expect(bob.frames[0]).toMatchObject({ inboxSeq: 0, head: 450, waiting: 450, generation: 'g1', heartbeat: 20 });
   await bob.frame({ inboxSeq: 450 });
-  for (let i = 1; i <= 20; i++) rig.offline.deliver('bob', `new ${i}`);
+  for (let i = 1; i <= 20; i++) fixture.offline.deliver('bob', `new ${i}`);
   await bob.frame({ inboxSeq: 470 });
   expect(bob.delivered).toEqual(range(1, 470));
   expect(bob.lines.filter(Array.isArray).map((batch) => batch.length)).toEqual([200, 200, 50]);
 });
 
 test('writes an array while catching up even for one entry, a single frame when live', async () => {
-  rig.offline.put('bob', 'old');
-  const bob = await rig.login('bob');
+  fixture.offline.put('bob', 'old');
+  const bob = await fixture.login('bob');
   await bob.frame({ inboxSeq: 1 });
-  rig.offline.deliver('bob', 'new');
+  fixture.offline.deliver('bob', 'new');
   await bob.frame({ inboxSeq: 2 });
   expect(bob.lines.map((line) => Array.isArray(line))).toEqual([false, true, false]);
 });
 
 test('writes no array for version 1, which may log in without messageType and beats each second', async () => {
-  await rig.restart({ AUTH: 'open', JWT_SECRET: '' });
-  for (let i = 1; i <= 5; i++) rig.offline.put('bob', `old ${i}`);
-  const bob = await rig.connect();
+  await fixture.restart({ AUTH: 'open', JWT_SECRET: '' });
+  for (let i = 1; i <= 5; i++) fixture.offline.put('bob', `old ${i}`);
+  const bob = await fixture.connect();
   bob.send({ versionCode: 1, fromUserID: 'bob', beatID: '1' });
   expect(await bob.frame({ messageType: 'loginReceipt' })).toMatchObject({
     code: 0,
@@ -49,170 +49,174 @@ test('writes no array for version 1, which may log in without messageType and be
 });
 
 test('stores receipts as a contiguous cursor and confirms it once stored', async () => {
-  const bob = await rig.login('bob');
-  for (let i = 1; i <= 5; i++) rig.offline.deliver('bob', `m${i}`);
+  const bob = await fixture.login('bob');
+  for (let i = 1; i <= 5; i++) fixture.offline.deliver('bob', `m${i}`);
   await bob.frame({ inboxSeq: 5 });
-  const id = (n: number): string => rig.offline.messageIDOf('bob', n);
+  const id = (n: number): string => fixture.offline.messageIDOf('bob', n);
   bob.send({ messageType: 'receipt', messageIDs: [id(3), id(2)] });
   expect(await bob.frame({ messageType: 'receiptConfirm' })).toMatchObject({ inboxSeq: 0 });
   bob.send({ messageType: 'receipt', messageID: id(1) });
   await bob.frame({ messageType: 'receiptConfirm', inboxSeq: 3 });
   bob.send({ messageType: 'receipt', upTo: 999 });
   await bob.frame({ messageType: 'receiptConfirm', inboxSeq: 5 });
-  expect(rig.offline.cursorOf('bob', 'phone')).toBe(5);
+  expect(fixture.offline.cursorOf('bob', 'phone')).toBe(5);
 });
 
 test('answers a receipt for what is confirmed, unknown or another’s alike and changes nothing', async () => {
-  const bob = await rig.login('bob');
-  rig.offline.deliver('bob', 'm1');
-  rig.offline.put('carol', 'hers');
+  const bob = await fixture.login('bob');
+  fixture.offline.deliver('bob', 'm1');
+  fixture.offline.put('carol', 'hers');
   await bob.frame({ inboxSeq: 1 });
   bob.send({ messageType: 'receipt', upTo: 1 });
   await bob.frame({ messageType: 'receiptConfirm', inboxSeq: 1 });
-  for (const messageID of [rig.offline.messageIDOf('bob', 1), rig.offline.messageIDOf('carol', 1), '99999999']) {
+  for (const messageID of [
+    fixture.offline.messageIDOf('bob', 1),
+    fixture.offline.messageIDOf('carol', 1),
+    '99999999',
+  ]) {
     const before = bob.all({ messageType: 'receiptConfirm' }).length;
     bob.send({ messageType: 'receipt', messageID });
     await eventually('the confirm', () => bob.all({ messageType: 'receiptConfirm' }).length > before);
   }
   expect(new Set(bob.all({ messageType: 'receiptConfirm' }).map(({ inboxSeq }) => inboxSeq))).toEqual(new Set([1]));
-  expect(rig.offline.cursors).toHaveLength(1);
+  expect(fixture.offline.cursors).toHaveLength(1);
 });
 
 test('says the cursor again until it is confirmed', async () => {
-  await rig.restart({ CURSOR_REPEAT: '200ms' });
-  const bob = await rig.login('bob');
-  rig.offline.confirms = false;
-  rig.offline.deliver('bob', 'm1');
+  await fixture.restart({ CURSOR_REPEAT: '200ms' });
+  const bob = await fixture.login('bob');
+  fixture.offline.confirms = false;
+  fixture.offline.deliver('bob', 'm1');
   await bob.frame({ inboxSeq: 1 });
   bob.send({ messageType: 'receipt', upTo: 1 });
-  await eventually('three cursors', () => rig.offline.cursors.length >= 3);
+  await eventually('three cursors', () => fixture.offline.cursors.length >= 3);
   expect(bob.all({ messageType: 'receiptConfirm' })).toEqual([]);
-  rig.offline.confirms = true;
+  fixture.offline.confirms = true;
   await bob.frame({ messageType: 'receiptConfirm', inboxSeq: 1 });
 });
 
 test('fetches what a live entry shows to be missing, in order', async () => {
-  const bob = await rig.login('bob');
-  rig.offline.deliver('bob', 'm1');
-  rig.offline.put('bob', 'lost news');
-  rig.offline.deliver('bob', 'm3');
+  const bob = await fixture.login('bob');
+  fixture.offline.deliver('bob', 'm1');
+  fixture.offline.put('bob', 'lost news');
+  fixture.offline.deliver('bob', 'm3');
   await bob.frame({ inboxSeq: 3 });
   expect(bob.delivered).toEqual([1, 2, 3]);
 });
 
 test('learns of a lost last message from the tick', async () => {
-  const bob = await rig.login('bob');
-  rig.offline.deliver('bob', 'm1');
+  const bob = await fixture.login('bob');
+  fixture.offline.deliver('bob', 'm1');
   await bob.frame({ inboxSeq: 1 });
-  rig.offline.put('bob', 'm2');
-  rig.offline.lose('bob');
-  rig.offline.tick('bob');
+  fixture.offline.put('bob', 'm2');
+  fixture.offline.lose('bob');
+  fixture.offline.tick('bob');
   await bob.frame({ inboxSeq: 2 });
 });
 
 test('asks a new owner of the inbox lane what there is', async () => {
-  const bob = await rig.login('bob');
-  rig.offline.put('bob', 'm1');
-  rig.offline.takeOver(inboxLaneOf('bob', 16));
+  const bob = await fixture.login('bob');
+  fixture.offline.put('bob', 'm1');
+  fixture.offline.takeOver(inboxLaneOf('bob', 16));
   await bob.frame({ inboxSeq: 1 });
 });
 
 test('counts as waiting what came while the login was being answered', async () => {
-  rig.offline.put('bob', 'old');
-  rig.offline.beforeAnswer = ({ user }) => void rig.offline.deliver(user, 'early');
-  const bob = await rig.login('bob');
+  fixture.offline.put('bob', 'old');
+  fixture.offline.beforeAnswer = ({ user }) => void fixture.offline.deliver(user, 'early');
+  const bob = await fixture.login('bob');
   expect(bob.frames[0]).toMatchObject({ inboxSeq: 0, head: 2, waiting: 2 });
   await bob.frame({ inboxSeq: 2 });
 });
 
 test('says again to a new owner which sessions are here until it has answered', async () => {
-  const bob = await rig.login('bob');
-  rig.offline.put('bob', 'm1');
-  rig.offline.losesAttaches = 1;
-  rig.offline.takeOver(inboxLaneOf('bob', 16));
+  const bob = await fixture.login('bob');
+  fixture.offline.put('bob', 'm1');
+  fixture.offline.losesAttaches = 1;
+  fixture.offline.takeOver(inboxLaneOf('bob', 16));
   await bob.frame({ inboxSeq: 1 });
-  expect(rig.offline.attaches).toHaveLength(2);
+  expect(fixture.offline.attaches).toHaveLength(2);
 });
 
 test('catches up after the bus was lost', async () => {
-  const bob = await rig.login('bob');
-  await rig.nats.kill9();
-  rig.offline.put('bob', 'm1');
-  rig.offline.put('bob', 'm2');
-  await rig.nats.restart();
+  const bob = await fixture.login('bob');
+  await fixture.nats.kill9();
+  fixture.offline.put('bob', 'm1');
+  fixture.offline.put('bob', 'm2');
+  await fixture.nats.restart();
   await bob.frame({ inboxSeq: 2 });
   expect(bob.delivered).toEqual([1, 2]);
 });
 
 test('passes over void entries, says what came before, and counts them as receipted in their turn', async () => {
-  const bob = await rig.login('bob');
-  rig.offline.deliver('bob', 'm1');
-  rig.offline.deliverVoid('bob');
-  rig.offline.deliver('bob', 'm3');
+  const bob = await fixture.login('bob');
+  fixture.offline.deliver('bob', 'm1');
+  fixture.offline.deliverVoid('bob');
+  fixture.offline.deliver('bob', 'm3');
   expect(await bob.frame({ inboxSeq: 3 })).toMatchObject({ prevInboxSeq: 1 });
-  bob.send({ messageType: 'receipt', messageID: rig.offline.messageIDOf('bob', 1) });
+  bob.send({ messageType: 'receipt', messageID: fixture.offline.messageIDOf('bob', 1) });
   await bob.frame({ messageType: 'receiptConfirm', inboxSeq: 2 });
 });
 
 test('answers a heartbeat with the last entry that the device has to get, also after the inbox lane has a new owner', async () => {
-  const bob = await rig.login('bob');
+  const bob = await fixture.login('bob');
   const beat = async (): Promise<unknown> => {
     const beatID = String(Math.random());
     bob.send({ beatID });
     return (await bob.frame({ beatID })).inboxSeq;
   };
-  rig.offline.deliver('bob', 'm1');
+  fixture.offline.deliver('bob', 'm1');
   await bob.frame({ inboxSeq: 1 });
   expect(await beat()).toBe(1);
-  for (let n = 0; n < 2; n++) rig.offline.deliverVoid('bob');
+  for (let n = 0; n < 2; n++) fixture.offline.deliverVoid('bob');
   bob.send({ messageType: 'receipt', upTo: 1 });
   await bob.frame({ messageType: 'receiptConfirm', inboxSeq: 3 });
   expect(await beat()).toBe(1);
   // The news of these is lost; the new owner tells how far the inbox goes.
-  for (let n = 0; n < 2; n++) rig.offline.putVoid('bob');
-  rig.offline.takeOver(inboxLaneOf('bob', 16));
-  await eventually('the cursor', () => rig.offline.cursorOf('bob', 'phone') === 5);
+  for (let n = 0; n < 2; n++) fixture.offline.putVoid('bob');
+  fixture.offline.takeOver(inboxLaneOf('bob', 16));
+  await eventually('the cursor', () => fixture.offline.cursorOf('bob', 'phone') === 5);
   expect(await beat()).toBe(1);
-  rig.offline.answersFetch = false;
-  rig.offline.put('bob', 'm6');
-  rig.offline.lose('bob');
-  rig.offline.tick('bob');
+  fixture.offline.answersFetch = false;
+  fixture.offline.put('bob', 'm6');
+  fixture.offline.lose('bob');
+  fixture.offline.tick('bob');
   await eventually('a head that is ahead', async () => (await beat()) === 6);
 });
 
 test('tells at login what the device has to get: its own sends neither wait nor are the head', async () => {
-  for (const user of ['bob', 'carol']) for (let n = 0; n < 2; n++) rig.offline.putVoid(user);
-  const carol = await rig.login('carol');
+  for (const user of ['bob', 'carol']) for (let n = 0; n < 2; n++) fixture.offline.putVoid(user);
+  const carol = await fixture.login('carol');
   expect(carol.frames[0]).toMatchObject({ inboxSeq: 0, head: 0, waiting: 0 });
-  rig.offline.put('bob', 'm3');
-  rig.offline.putVoid('bob');
-  const bob = await rig.login('bob');
+  fixture.offline.put('bob', 'm3');
+  fixture.offline.putVoid('bob');
+  const bob = await fixture.login('bob');
   expect(bob.frames[0]).toMatchObject({ inboxSeq: 0, head: 3, waiting: 1 });
   await bob.frame({ inboxSeq: 3 });
   bob.send({ messageType: 'receipt', upTo: 3 });
-  await eventually('the cursor', () => rig.offline.cursorOf('bob', 'phone') === 4);
-  const again = await rig.login('bob');
+  await eventually('the cursor', () => fixture.offline.cursorOf('bob', 'phone') === 4);
+  const again = await fixture.login('bob');
   expect(again.frames[0]).toMatchObject({ inboxSeq: 4, head: 4, waiting: 0 });
   again.send({ beatID: 'b' });
   expect(await again.frame({ beatID: 'b' })).toMatchObject({ inboxSeq: 4 });
 });
 
 test('takes an own send that comes while the login is answered for nothing that waits', async () => {
-  rig.offline.put('bob', 'old');
-  rig.offline.beforeAnswer = ({ user }) => void rig.offline.deliverVoid(user);
-  const bob = await rig.login('bob');
+  fixture.offline.put('bob', 'old');
+  fixture.offline.beforeAnswer = ({ user }) => void fixture.offline.deliverVoid(user);
+  const bob = await fixture.login('bob');
   expect(bob.frames[0]).toMatchObject({ inboxSeq: 0, head: 1, waiting: 1 });
 });
 
 test('delivers again, in order, what is not receipted, and nothing of what is', async () => {
   const clock = new Clock();
-  await rig.restart({ REDELIVER_AFTER: '10s' }, clock);
-  const bob = await rig.login('bob');
-  for (let i = 1; i <= 4; i++) rig.offline.deliver('bob', `m${i}`);
+  await fixture.restart({ REDELIVER_AFTER: '10s' }, clock);
+  const bob = await fixture.login('bob');
+  for (let i = 1; i <= 4; i++) fixture.offline.deliver('bob', `m${i}`);
   await bob.frame({ inboxSeq: 4 });
   bob.send({
     messageType: 'receipt',
-    messageIDs: [rig.offline.messageIDOf('bob', 1), rig.offline.messageIDOf('bob', 3)],
+    messageIDs: [fixture.offline.messageIDOf('bob', 1), fixture.offline.messageIDOf('bob', 3)],
   });
   await bob.frame({ messageType: 'receiptConfirm', inboxSeq: 1 });
   clock.turn(10_000);
@@ -221,7 +225,7 @@ test('delivers again, in order, what is not receipted, and nothing of what is', 
   bob.send({ messageType: 'receipt', upTo: 4 });
   await bob.frame({ messageType: 'receiptConfirm', inboxSeq: 4 });
   const { length } = bob.delivered;
-  rig.offline.deliver('bob', 'm5');
+  fixture.offline.deliver('bob', 'm5');
   await bob.frame({ inboxSeq: 5 });
   clock.turn(30_000);
   await eventually('the repeat', () => bob.delivered.length >= length + 2);
@@ -229,9 +233,9 @@ test('delivers again, in order, what is not receipted, and nothing of what is', 
 });
 
 test('delivers no more than the window, and more as receipts come', async () => {
-  await rig.restart({ WINDOW: '10', BATCH_ENTRIES: '4' });
-  for (let i = 1; i <= 25; i++) rig.offline.put('bob', `m${i}`);
-  const bob = await rig.login('bob');
+  await fixture.restart({ WINDOW: '10', BATCH_ENTRIES: '4' });
+  for (let i = 1; i <= 25; i++) fixture.offline.put('bob', `m${i}`);
+  const bob = await fixture.login('bob');
   await bob.frame({ inboxSeq: 10 });
   bob.send({ messageType: 'receipt', upTo: 3 });
   await bob.frame({ inboxSeq: 13 });
@@ -239,23 +243,23 @@ test('delivers no more than the window, and more as receipts come', async () => 
 });
 
 test('closes a session that receipts nothing while its window is full', async () => {
-  await rig.restart({ WINDOW: '10', BATCH_ENTRIES: '4', RECEIPT_OVERDUE: '2s', REDELIVER_AFTER: '300ms' });
-  for (let i = 1; i <= 30; i++) rig.offline.put('bob', `m${i}`);
-  const bob = await rig.login('bob');
-  const carol = await rig.login('carol');
+  await fixture.restart({ WINDOW: '10', BATCH_ENTRIES: '4', RECEIPT_OVERDUE: '2s', REDELIVER_AFTER: '300ms' });
+  for (let i = 1; i <= 30; i++) fixture.offline.put('bob', `m${i}`);
+  const bob = await fixture.login('bob');
+  const carol = await fixture.login('carol');
   expect(await bob.frame({ messageType: 'close' })).toMatchObject({ name: 'receiptOverdue', reconnect: true });
   await bob.closed();
   expect(Math.max(...bob.delivered)).toBe(10);
-  await eventually('the goodbye', () => rig.offline.closes.some(({ user }) => user === 'bob'));
-  rig.offline.deliver('carol', 'still here');
+  await eventually('the goodbye', () => fixture.offline.closes.some(({ user }) => user === 'bob'));
+  fixture.offline.deliver('carol', 'still here');
   await carol.frame({ inboxSeq: 1 });
 });
 
 test('delivers little to a device that receipts nothing, and closes it while more waits', async () => {
   const clock = new Clock();
-  await rig.restart({ STALE_AFTER: '24h', HEARTBEAT_LEAST: '24h' }, clock);
-  for (let i = 1; i <= 100; i++) rig.offline.put('bob', 'x'.repeat(30_000));
-  const bob = await rig.login('bob');
+  await fixture.restart({ STALE_AFTER: '24h', HEARTBEAT_LEAST: '24h' }, clock);
+  for (let i = 1; i <= 100; i++) fixture.offline.put('bob', 'x'.repeat(30_000));
+  const bob = await fixture.login('bob');
   await bob.frame({ inboxSeq: 9 });
   clock.turn(20_000);
   await bob.frame({ inboxSeq: 10 });
@@ -267,50 +271,50 @@ test('delivers little to a device that receipts nothing, and closes it while mor
 });
 
 test('kicks the older session of a device and leaves the other device alone', async () => {
-  const phone = await rig.login('bob');
-  const pad = await rig.login('bob', { deviceID: 'pad' });
-  const again = await rig.login('bob');
+  const phone = await fixture.login('bob');
+  const pad = await fixture.login('bob', { deviceID: 'pad' });
+  const again = await fixture.login('bob');
   expect(await phone.frame({ messageType: 'close' })).toMatchObject({ name: 'kicked', reconnect: false });
   await phone.closed();
-  rig.offline.deliver('bob', 'm1');
+  fixture.offline.deliver('bob', 'm1');
   await again.frame({ inboxSeq: 1 });
   expect(pad.all({ messageType: 'close' })).toEqual([]);
 });
 
 test('closes a session whose epoch is over when it asks for more', async () => {
-  const bob = await rig.login('bob');
-  rig.offline.put('bob', 'm1');
-  const other = rig.offline;
+  const bob = await fixture.login('bob');
+  fixture.offline.put('bob', 'm1');
+  const other = fixture.offline;
   Object.assign(other, { say: () => undefined }); // The kick is lost.
-  const again = await rig.login('bob');
+  const again = await fixture.login('bob');
   delete (other as Partial<typeof other>).say;
   await again.frame({ inboxSeq: 1 });
-  rig.offline.put('bob', 'm2');
-  rig.offline.takeOver(inboxLaneOf('bob', 16));
+  fixture.offline.put('bob', 'm2');
+  fixture.offline.takeOver(inboxLaneOf('bob', 16));
   expect(await bob.frame({ messageType: 'close' })).toMatchObject({ name: 'kicked' });
 });
 
 test('goes on fetching when the owner was away for a while', async () => {
-  await rig.restart({ FETCH_TIMEOUT: '200ms' });
-  rig.offline.answersFetch = false;
-  rig.offline.put('bob', 'm1');
-  const bob = await rig.login('bob');
-  await eventually('two fetches', () => rig.offline.fetches.length >= 2);
-  rig.offline.deliver('bob', 'm2');
-  rig.offline.answersFetch = true;
+  await fixture.restart({ FETCH_TIMEOUT: '200ms' });
+  fixture.offline.answersFetch = false;
+  fixture.offline.put('bob', 'm1');
+  const bob = await fixture.login('bob');
+  await eventually('two fetches', () => fixture.offline.fetches.length >= 2);
+  fixture.offline.deliver('bob', 'm2');
+  fixture.offline.answersFetch = true;
   await bob.frame({ inboxSeq: 2 });
   expect(bob.delivered).toEqual([1, 2]);
 });
 
 test.each(['gateway.before-delivery-write', 'gateway.before-cursor'])('mends what fails at %s', async (name) => {
-  await rig.restart({ CURSOR_REPEAT: '100ms' });
+  await fixture.restart({ CURSOR_REPEAT: '100ms' });
   enableFailpoints();
   try {
-    const bob = await rig.login('bob');
+    const bob = await fixture.login('bob');
     armFailpoints(`${name}=error@1`);
-    rig.offline.deliver('bob', 'm1');
+    fixture.offline.deliver('bob', 'm1');
     await eventually('the failure, or what comes before it', () => bob.delivered.length > 0 || fired(name) > 0);
-    rig.offline.deliver('bob', 'm2');
+    fixture.offline.deliver('bob', 'm2');
     await bob.frame({ inboxSeq: 2 });
     bob.send({ messageType: 'receipt', upTo: 2 });
     await bob.frame({ messageType: 'receiptConfirm', inboxSeq: 2 });

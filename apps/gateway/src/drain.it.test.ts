@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals';
 import { eventually } from '@huizhi/constellation';
 import { TestClient } from './testing/client.js';
-import { Rig } from './testing/rig.js';
+import { GatewayFixture } from './testing/rig.js';
 
-const rig = Rig.forEachTest({ DRAIN_SPREAD: '0s' });
+const fixture = GatewayFixture.forEachTest({ DRAIN_SPREAD: '0s' });
 
 const text = (clientMsgID: string) => ({
   ...{ messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: 'bob', clientMsgID },
@@ -12,17 +12,17 @@ const text = (clientMsgID: string) => ({
 const drain = { messageType: 'close', name: 'drain', reconnect: true, retryAfter: expect.any(Number) };
 
 test('tells everybody to go, who waits for an answer once it has come, and takes no more sends of theirs meanwhile', async () => {
-  const alice = await rig.login('alice');
-  const bob = await rig.login('bob');
-  rig.message.answer = () => undefined;
+  const alice = await fixture.login('alice');
+  const bob = await fixture.login('bob');
+  fixture.message.answer = () => undefined;
   alice.send(text('m1'));
-  await eventually('the send', () => rig.message.seen.length > 0);
-  const stopped = rig.gateway.stop();
+  await eventually('the send', () => fixture.message.seen.length > 0);
+  const stopped = fixture.gateway.stop();
   expect(await bob.frame({ messageType: 'close' })).toEqual(expect.objectContaining(drain));
   alice.send(text('m2'), { beatID: 'still here' });
   expect(await alice.frame({ messageType: 'error' })).toMatchObject({ name: 'unavailable', clientMsgID: 'm2' });
   await alice.frame({ beatID: 'still here' });
-  rig.message.answer = ({ send }) => rig.message.store(send);
+  fixture.message.answer = ({ send }) => fixture.message.store(send);
   expect(await alice.frame({ messageType: 'close' })).toEqual(expect.objectContaining(drain));
   const types = alice.frames.map(({ messageType }) => messageType);
   expect(types).toEqual(['loginReceipt', 'error', undefined, 'normalReceipt', 'close']);
@@ -30,10 +30,10 @@ test('tells everybody to go, who waits for an answer once it has come, and takes
 });
 
 test('spreads the goodbyes, and serves everybody until theirs', async () => {
-  await rig.restart({ DRAIN_SPREAD: '3s' });
-  const clients = await Promise.all(Array.from({ length: 40 }, (_, i) => rig.login(`user${i}`)));
+  await fixture.restart({ DRAIN_SPREAD: '3s' });
+  const clients = await Promise.all(Array.from({ length: 40 }, (_, i) => fixture.login(`user${i}`)));
   const slots = new Set<number>();
-  const stopped = rig.gateway.stop();
+  const stopped = fixture.gateway.stop();
   const begun = performance.now();
   await Promise.all(
     clients.map(async (client) => {
@@ -50,40 +50,40 @@ test('spreads the goodbyes, and serves everybody until theirs', async () => {
 });
 
 test('waits for an answer no longer than it may', async () => {
-  await rig.restart({ DRAIN_SPREAD: '0s', DRAIN_TIMEOUT: '300ms' });
-  const alice = await rig.login('alice');
-  rig.message.answer = () => undefined;
+  await fixture.restart({ DRAIN_SPREAD: '0s', DRAIN_TIMEOUT: '300ms' });
+  const alice = await fixture.login('alice');
+  fixture.message.answer = () => undefined;
   alice.send(text('m1'));
-  await eventually('the send', () => rig.message.seen.length > 0);
-  await rig.gateway.stop();
+  await eventually('the send', () => fixture.message.seen.length > 0);
+  await fixture.gateway.stop();
   expect(alice.frames.map(({ messageType }) => messageType)).toEqual(['loginReceipt', 'close']);
 });
 
 test('goes on as before during the delay, then lets nobody in', async () => {
-  await rig.restart({ DRAIN_SPREAD: '0s', DRAIN_DELAY: '3s' });
-  const alice = await rig.login('alice');
-  const stopped = rig.gateway.stop();
-  const bob = await rig.login('bob');
+  await fixture.restart({ DRAIN_SPREAD: '0s', DRAIN_DELAY: '3s' });
+  const alice = await fixture.login('alice');
+  const stopped = fixture.gateway.stop();
+  const bob = await fixture.login('bob');
   bob.send(text('m1'));
   await bob.frame({ messageType: 'normalReceipt' });
   expect(alice.all({ messageType: 'close' })).toEqual([]);
-  const { port } = rig.gateway;
+  const { port } = fixture.gateway;
   await Promise.all([alice, bob].map((client) => client.frame({ messageType: 'close', name: 'drain' })));
   await expect(TestClient.connect(port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   await stopped;
 });
 
 test('lets a login that is under way come to its end, and sends it away like the others', async () => {
-  rig.offline.answersOpen = false;
-  const alice = rig.login('alice');
-  await eventually('an attempt', () => rig.offline.opens.length > 0);
-  const stopped = rig.gateway.stop();
-  rig.offline.answersOpen = true;
+  fixture.offline.answersOpen = false;
+  const alice = fixture.login('alice');
+  await eventually('an attempt', () => fixture.offline.opens.length > 0);
+  const stopped = fixture.gateway.stop();
+  fixture.offline.answersOpen = true;
   await (await alice).frame({ messageType: 'close', name: 'drain' });
   await stopped;
 });
 
 test('is over at once where nobody is', async () => {
-  await rig.restart({ DRAIN_SPREAD: '1h', DRAIN_TIMEOUT: '1h' });
-  await rig.gateway.stop();
+  await fixture.restart({ DRAIN_SPREAD: '1h', DRAIN_TIMEOUT: '1h' });
+  await fixture.gateway.stop();
 });

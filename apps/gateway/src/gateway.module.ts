@@ -17,7 +17,7 @@ import { Gateway } from './gateway.js';
 export class GatewayModule {
   static async start(runtime: Runtime<GatewayConfig>): Promise<DynamicModule> {
     const gateway = new Gateway(runtime);
-    runtime.health.dependency('listening', () => (gateway.isListening ? 'ok' : 'does not listen for clients'));
+    runtime.health.addReadinessCheck('listening', () => (gateway.isListening ? 'ok' : 'does not listen for clients'));
     runtime.shutdown.on('edge', 'clients', () => gateway.stop());
     await gateway.start();
     return { module: GatewayModule, providers: [{ provide: Gateway, useValue: gateway }] };

@@ -2,37 +2,37 @@ import { randomBytes } from 'node:crypto';
 // Not the global: that is looked up by a getter each time, and time is asked for twenty times a message.
 import { performance } from 'node:perf_hooks';
 import type { Socket } from 'node:net';
-import { decodeLines, subjects, type LaneNews } from '@huizhi/protocol';
+import { decodeLines, subjects, type LaneAnnouncement } from '@huizhi/protocol';
 import { gauge, pause, rateLimited, type Bus, type ControlClient, type Logger } from '@huizhi/runtime';
 import { dispatch } from './commands/router.js';
 import type { Services } from './commands/services.js';
 import { trustedProxiesOf, type GatewayConfig } from './config.js';
 import type { Arrival } from './connection/arrivals.js';
 import { Connection } from './connection/connection.js';
-import type { Context } from './connection/context.js';
+import type { ConnectionContext } from './connection/context.js';
 import { ClientServer } from './connection/server.js';
 import { TrustedProxies } from './connection/trusted-proxies.js';
 import { Upgrades } from './connection/upgrades.js';
 import { Cursors } from './delivery/cursors.js';
-import { News } from './delivery/news.js';
-import { Pump } from './delivery/pump.js';
+import { GatewayEvents } from './delivery/news.js';
+import { CatchUpPump } from './delivery/pump.js';
 import { drainBegun, sessionOpened } from './events.js';
-import { Attempts } from './login/attempts.js';
+import { LoginRateLimiter } from './login/attempts.js';
 import { authenticatorFor } from './login/authenticator.js';
 import { KnownUsers } from './login/known-users.js';
 import { SessionOpener } from './login/session-opener.js';
 import { resyncs } from './metrics.js';
-import { Outbox } from './sends/outbox.js';
+import { SendPublisher } from './sends/outbox.js';
 import { onReceipts, settle } from './sends/receipts.js';
 import { SendBudget } from './sends/session-sends.js';
 import { Drain } from './session/drain.js';
-import { Presence } from './session/presence.js';
+import { LaneRegistration } from './session/presence.js';
 import type { Session } from './session/session.js';
 import { Sessions } from './session/sessions.js';
-import { Buckets } from './time/buckets.js';
-import { EndOfTurn } from './time/end-of-turn.js';
-import { Pulse } from './time/pulse.js';
-import { Wheel } from './time/wheel.js';
+import { KeyedRateLimiter } from './time/buckets.js';
+import { FlushScheduler } from './time/end-of-turn.js';
+import { EventLoopWatchdog } from './time/pulse.js';
+import { TimingWheel } from './time/wheel.js';
 
 const STEP_MS = 100;
 /** A tick this late means that the process was away. */
@@ -58,17 +58,17 @@ export class Gateway {
   private readonly log: Logger;
   private readonly now: () => number;
   private readonly connections = new Set<Connection>();
-  private readonly wheel: Wheel;
-  private readonly pulse: Pulse;
+  private readonly wheel: TimingWheel;
+  private readonly watchdog: EventLoopWatchdog;
   private readonly sessions: Sessions;
-  private readonly presence: Presence;
-  private readonly outbox: Outbox;
+  private readonly registration: LaneRegistration;
+  private readonly sendPublisher: SendPublisher;
   private readonly cursors: Cursors;
-  private readonly pump: Pump;
-  private readonly news: News;
+  private readonly pump: CatchUpPump;
+  private readonly news: GatewayEvents;
   private readonly drain: Drain;
   private readonly server: ClientServer;
-  private readonly context: Context;
+  private readonly context: ConnectionContext;
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly stops: (() => void)[] = [];
   private tickedAt: number;
@@ -86,31 +86,35 @@ export class Gateway {
     this.id = `${config.INSTANCE_ID}-${randomBytes(4).toString('hex')}`;
     const failures = rateLimited(log);
     const failed = (error: unknown): void => failures.error('gateway.failed', { error });
-    const endOfTurn = new EndOfTurn(failed);
+    const flushScheduler = new FlushScheduler(failed);
     this.tickedAt = now();
-    this.wheel = new Wheel(this.tickedAt, STEP_MS, 1_024, failed);
-    this.pulse = new Pulse(now(), config.STALE_AFTER);
+    this.wheel = new TimingWheel(this.tickedAt, STEP_MS, 1_024, failed);
+    this.watchdog = new EventLoopWatchdog(now(), config.STALE_AFTER);
     const sendBudget = new SendBudget(config.TOTAL_UNANSWERED_BYTES);
     this.sessions = new Sessions(this.wheel, (session) => this.sessionOver(session), sendBudget);
-    this.presence = new Presence(bus, this.id, this.sessions, endOfTurn, this.wheel, now);
-    this.outbox = new Outbox(bus, this.id, endOfTurn, this.wheel, now, config.SEND_PACE, settle);
+    this.registration = new LaneRegistration(bus, this.id, this.sessions, flushScheduler, this.wheel, now);
+    this.sendPublisher = new SendPublisher(bus, this.id, flushScheduler, this.wheel, now, config.SEND_PACE, settle);
     this.cursors = new Cursors(bus, this.id, this.sessions, this.wheel, config, now, failures);
-    this.pump = new Pump(bus, this.cursors, this.wheel, config, now);
-    this.news = new News(this.sessions, this.pump, this.cursors, this.presence, now);
+    this.pump = new CatchUpPump(bus, this.cursors, this.wheel, config, now);
+    this.news = new GatewayEvents(this.sessions, this.pump, this.cursors, this.registration, now);
     this.drain = new Drain(this.connections, this.wheel, config, now);
-    const duties = [this.outbox, this.cursors, this.pump, this.presence];
-    const opener = new SessionOpener(this.id, bus, control, this.sessions, new KnownUsers(), config, duties, now);
+    const sessionTasks = [this.sendPublisher, this.cursors, this.pump, this.registration];
+    const opener = new SessionOpener(this.id, bus, control, this.sessions, new KnownUsers(), config, sessionTasks, now);
     const services: Services = {
       config,
       bus,
       now,
       opener,
-      attempts: new Attempts(config.LOGIN_ATTEMPTS, config.FAILED_LOGINS_PER_ADDRESS, now),
+      attempts: new LoginRateLimiter(config.LOGIN_ATTEMPTS, config.FAILED_LOGINS_PER_ADDRESS, now),
       authenticator: authenticatorFor(config),
-      outbox: this.outbox,
+      sendPublisher: this.sendPublisher,
       pump: this.pump,
       cursors: this.cursors,
-      groupMembers: new Buckets(config.GROUP_MEMBERS_PER_SECOND, GROUP_BURST_S * config.GROUP_MEMBERS_PER_SECOND, now),
+      groupMembers: new KeyedRateLimiter(
+        config.GROUP_MEMBERS_PER_SECOND,
+        GROUP_BURST_S * config.GROUP_MEMBERS_PER_SECOND,
+        now,
+      ),
       isDraining: () => this.draining,
     };
     const proxies = new TrustedProxies(trustedProxiesOf(config), config.FORWARDING_HEADER);
@@ -119,10 +123,10 @@ export class Gateway {
       log,
       failures,
       wheel: this.wheel,
-      endOfTurn,
+      flushScheduler: flushScheduler,
       upgrades: new Upgrades({ settings: config, proxies, log, now, isAccepting: () => !this.isStopping }),
       now,
-      checkPulse: () => this.checkPulse(),
+      checkWatchdog: () => this.checkWatchdog(),
       perform: (connection, up) => dispatch(services, connection, up),
       opened: (session) => this.sessionOpened(session),
       drained: (session) => this.pump.drained(session),
@@ -175,7 +179,7 @@ export class Gateway {
     await this.drain.run();
     for (const connection of this.connections) connection.destroy();
     this.cursors.flush();
-    this.presence.stop();
+    this.registration.stop();
     for (const timer of this.timers) clearInterval(timer);
     for (const stop of this.stops) stop();
   }
@@ -183,10 +187,16 @@ export class Gateway {
   private subscribe(): void {
     const { bus, id } = this;
     const subscriptions = [
-      bus.subscribe(subjects.receipts(id), (payload) => onReceipts(payload, this.sessions, this.outbox, this.now())),
-      bus.subscribe(subjects.gateway(id), (payload) => this.news.on(payload)),
-      bus.subscribe(subjects.lanes('message'), (payload) => this.outbox.laneNews(decodeLines<LaneNews>(payload).head)),
-      bus.subscribe(subjects.lanes('offline'), (payload) => this.inboxLaneNews(decodeLines<LaneNews>(payload).head)),
+      bus.subscribe(subjects.receipts(id), (payload) =>
+        onReceipts(payload, this.sessions, this.sendPublisher, this.now()),
+      ),
+      bus.subscribe(subjects.gateway(id), (payload) => this.news.receive(payload)),
+      bus.subscribe(subjects.lanes('message'), (payload) =>
+        this.sendPublisher.laneAnnounced(decodeLines<LaneAnnouncement>(payload).head),
+      ),
+      bus.subscribe(subjects.lanes('offline'), (payload) =>
+        this.inboxLaneNews(decodeLines<LaneAnnouncement>(payload).head),
+      ),
     ];
     this.stops.push(...subscriptions.map((subscription) => () => subscription.unsubscribe()));
     this.stops.push(bus.onStatus((connected) => this.busChanged(connected)));
@@ -211,28 +221,28 @@ export class Gateway {
   }
 
   private sessionOver(session: Session): void {
-    this.outbox.forget(session);
-    this.presence.closed(session);
+    this.sendPublisher.forget(session);
+    this.registration.closed(session);
   }
 
-  private inboxLaneNews(news: LaneNews): void {
-    for (const lane of this.cursors.laneNews(news)) this.presence.attachLane(lane);
+  private inboxLaneNews(news: LaneAnnouncement): void {
+    for (const lane of this.cursors.laneAnnounced(news)) this.registration.attachLane(lane);
   }
 
   /** What was on its way when the bus went is gone: everything unsettled is said again, and heads are asked for. */
   private busChanged(connected: boolean): void {
-    this.pulse.bus(connected, this.now());
+    this.watchdog.bus(connected, this.now());
     if (!connected) return;
     resyncs.add('bus');
-    this.outbox.resendAll();
+    this.sendPublisher.resendAll();
     this.cursors.resend(this.sessions.all());
-    this.presence.attachAll(500);
+    this.registration.attachAll(500);
   }
 
   private reconcile(): void {
     if (this.sessions.size === 0) return;
     resyncs.add('reconcile');
-    this.presence.attachAll(2_000);
+    this.registration.attachAll(2_000);
   }
 
   /** After a pause of this process timers come before sockets: then everything that has waited is read before deadlines count. */
@@ -240,16 +250,16 @@ export class Gateway {
     const now = this.now();
     const isLate = now - this.tickedAt > LATE_MS;
     this.tickedAt = now;
-    this.checkPulse();
+    this.checkWatchdog();
     if (isLate) setImmediate(() => this.wheel.advance(this.now()));
     else this.wheel.advance(now);
   }
 
   /** Runs before any bytes are looked at, and at each tick: whichever comes first after a pause. */
-  private checkPulse(): void {
+  private checkWatchdog(): void {
     const now = this.now();
-    const stale = this.pulse.isStale(now);
-    this.pulse.turn(now);
+    const stale = this.watchdog.isStale(now);
+    this.watchdog.turn(now);
     if (!stale) return;
     for (const session of [...this.sessions.all()]) session.connection.close('staleSession');
   }
@@ -258,7 +268,10 @@ export class Gateway {
     gauge({ name: 'hz_gateway_connections', help: 'Open connections' }, () => this.connections.size);
     gauge({ name: 'hz_gateway_accepted', help: 'Open TCP connections, TLS finished or not' }, () => this.accepted);
     gauge({ name: 'hz_gateway_sessions', help: 'Open sessions' }, () => this.sessions.size);
-    gauge({ name: 'hz_gateway_unanswered_batches', help: 'Batches without an answer' }, () => this.outbox.waiting);
+    gauge(
+      { name: 'hz_gateway_unanswered_batches', help: 'Batches without an answer' },
+      () => this.sendPublisher.waiting,
+    );
     const { sendBudget } = this.sessions;
     gauge({ name: 'hz_gateway_unanswered_bytes', help: 'Bytes of sends without an answer' }, () => sendBudget.used);
     gauge({ name: 'hz_gateway_waiting_cursors', help: 'Cursors not sent yet' }, () => this.cursors.waiting);

@@ -1,11 +1,11 @@
 import { beforeEach, expect, test } from '@jest/globals';
 import { encodeLines, pairConversation, subjects, type HistoryReply, type HistoryRequest } from '@huizhi/protocol';
-import { Rig } from './testing/rig.js';
+import { GatewayFixture } from './testing/rig.js';
 
 const TIMEOUT_MS = 600;
 /** Without the variable. */
 const DEFAULT_TIMEOUT_MS = 5_000;
-const rig = Rig.forEachTest({ HISTORY_TIMEOUT: `${TIMEOUT_MS}ms` });
+const fixture = GatewayFixture.forEachTest({ HISTORY_TIMEOUT: `${TIMEOUT_MS}ms` });
 let asked: HistoryRequest[];
 
 beforeEach(() => {
@@ -14,10 +14,10 @@ beforeEach(() => {
 
 /** The message service's instances: each request gets the next of these answers, undefined being none. */
 function instances(...answers: ([head: HistoryReply, ...deliveries: string[]] | undefined)[]): void {
-  rig.bus.subscribe(subjects.history, (payload, _, reply) => {
+  fixture.bus.subscribe(subjects.history, (payload, _, reply) => {
     asked.push(JSON.parse(Buffer.from(payload).toString()) as HistoryRequest);
     const answer = answers[asked.length - 1];
-    if (answer && reply) rig.bus.respond(reply, encodeLines(answer[0], answer.slice(1) as string[]));
+    if (answer && reply) fixture.bus.respond(reply, encodeLines(answer[0], answer.slice(1) as string[]));
   });
 }
 
@@ -25,7 +25,7 @@ const ask = { messageType: 'history', requestID: 'r1', chatType: 'userChat', toU
 
 test('gives the page as the log has it, asked for in the name of the session', async () => {
   instances([{ hasMore: true }, '{"messageID":"1024","seq":1}', '{"messageID":"2048","seq":2}']);
-  const alice = await rig.login('alice');
+  const alice = await fixture.login('alice');
   alice.send({ ...ask, fromUserID: 'mallory', beforeSeq: '3' });
   expect(await alice.frame({ messageType: 'historyReceipt' })).toEqual({
     messageType: 'historyReceipt',
@@ -44,7 +44,7 @@ test('gives the page as the log has it, asked for in the name of the session', a
 
 test('asks another instance where one is silent or cut off from its database', async () => {
   instances(undefined, [{ hasMore: false, error: 'unavailable' }], [{ hasMore: false }]);
-  const alice = await rig.login('alice');
+  const alice = await fixture.login('alice');
   alice.send(ask);
   expect(await alice.frame({ requestID: 'r1' })).toMatchObject({ messageType: 'historyReceipt', messages: [] });
   expect(asked).toHaveLength(3);
@@ -53,7 +53,7 @@ test('asks another instance where one is silent or cut off from its database', a
 test('pages that nobody answers end at their time-out, as unavailable for now, and make room for others', async () => {
   const silence = Array.from({ length: 12 }, () => undefined);
   instances(...silence, [{ hasMore: false }]);
-  const alice = await rig.login('alice');
+  const alice = await fixture.login('alice');
   const four = ['r1', 'r2', 'r3', 'r4'];
   const begun = performance.now();
   alice.send(...four.map((requestID) => ({ ...ask, requestID })));
@@ -72,7 +72,7 @@ test('pages that nobody answers end at their time-out, as unavailable for now, a
 
 test('says the same of a conversation that is not the user’s and of one that does not exist', async () => {
   instances([{ hasMore: false, error: 'notAllowed' }]);
-  const alice = await rig.login('alice');
+  const alice = await fixture.login('alice');
   alice.send({ ...ask, chatType: 'groupChat', groupID: 'g1', toUserID: undefined });
   expect(await alice.frame({ requestID: 'r1' })).toMatchObject({ name: 'notAllowed', temporary: false });
   expect(asked).toHaveLength(1);

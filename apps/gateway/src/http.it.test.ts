@@ -5,11 +5,11 @@ import { httpRefusals } from './metrics.js';
 import { WebSocketTestClient } from './testing/client.js';
 import { Clock } from './testing/clock.js';
 import { works } from './testing/expect.js';
-import { Rig, SECRET } from './testing/rig.js';
+import { GatewayFixture, SECRET } from './testing/rig.js';
 
 /** HTTP on the port for clients: health checks, and requests that become no WebSocket. */
 
-const rig = Rig.forEachTest();
+const fixture = GatewayFixture.forEachTest();
 
 interface Answer {
   readonly status: number;
@@ -19,7 +19,7 @@ interface Answer {
 
 /** Sends the bytes and reads to the end; the answer must be a whole one of HTTP. */
 async function ask(request: string, { bytewise = false, from = '127.0.0.1' } = {}): Promise<Answer> {
-  const socket = rig.owns(connect({ port: rig.gateway.port, host: '127.0.0.1', localAddress: from }));
+  const socket = fixture.owns(connect({ port: fixture.gateway.port, host: '127.0.0.1', localAddress: from }));
   let text = '';
   let ended = false;
   socket.on('error', () => undefined).on('close', () => (ended = true));
@@ -108,7 +108,7 @@ test.each(REQUESTS)('answers by HTTP, counts and says why: %s', async (_, reques
   expect(headers.get('content-type')).toBe('text/plain; charset=utf-8');
   expect(headers.get('allow')).toBe(status === 405 ? 'GET, HEAD, OPTIONS' : null);
   expect(headers.get('upgrade')).toBe(status === 426 ? 'websocket' : null);
-  expect(rig.log.lines.filter(({ event }) => event === 'http.refused')).toEqual([
+  expect(fixture.log.lines.filter(({ event }) => event === 'http.refused')).toEqual([
     { event: 'http.refused', fields: { reason, text: expect.any(String), heldBack: 0 } },
   ]);
 });
@@ -121,12 +121,12 @@ test('answers by HTTP however slowly the request comes', async () => {
 
 test('logs refusals for one reason once in a while, with how many there were', async () => {
   const clock = new Clock(1_000);
-  await rig.restart({}, clock);
+  await fixture.restart({}, clock);
   const get = 'GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n';
   for (let n = 0; n < 5; n++) await ask(get);
   clock.turn(10_000);
   await ask(get);
-  const lines = rig.log.lines.filter(({ event }) => event === 'http.refused');
+  const lines = fixture.log.lines.filter(({ event }) => event === 'http.refused');
   expect(lines.map(({ fields }) => fields)).toMatchObject([{ heldBack: 0 }, { heldBack: 4 }]);
 });
 
@@ -136,7 +136,7 @@ test('the answer to a page of another host says what a proxy must pass on', asyn
   expect(body).toContain('"127.0.0.1:7000"');
   expect(body).toContain('proxy_set_header Host $http_host');
   expect(body).toContain('ALLOWED_ORIGINS');
-  await rig.restart({ ALLOWED_ORIGINS: 'https://chat.example' });
+  await fixture.restart({ ALLOWED_ORIGINS: 'https://chat.example' });
   expect((await ask(upgrade(['Host: a', 'Origin: https://evil.example']))).body).toContain('not in ALLOWED_ORIGINS');
 });
 
@@ -147,12 +147,12 @@ test('an answer quotes little of what a client sent, and in plain text', async (
 });
 
 test('the health check fails while the gateway is to stop, and clients are served until it does', async () => {
-  await rig.restart({ DRAIN_DELAY: '3s', DRAIN_SPREAD: '0s' });
+  await fixture.restart({ DRAIN_DELAY: '3s', DRAIN_SPREAD: '0s' });
   const health = async (): Promise<number> => (await ask('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n')).status;
   expect(await health()).toBe(200);
-  const stopped = rig.gateway.stop();
+  const stopped = fixture.gateway.stop();
   expect(await health()).toBe(503);
-  const late = await rig.login('late');
+  const late = await fixture.login('late');
   await works(late);
   await stopped;
 });
@@ -160,8 +160,8 @@ test('the health check fails while the gateway is to stop, and clients are serve
 describe('behind a proxy that forwards WebSockets', () => {
   const PROXY = '127.0.0.9';
   const through = async (headers: Record<string, string>, user: string, token?: string): Promise<string> => {
-    const { port } = rig.gateway;
-    const client = rig.owns(await WebSocketTestClient.connect(port, { from: PROXY, headers }));
+    const { port } = fixture.gateway;
+    const client = fixture.owns(await WebSocketTestClient.connect(port, { from: PROXY, headers }));
     const good = token ?? (await signToken(SECRET, user));
     client.send({ messageType: 'login', fromUserID: user, versionCode: 2, deviceID: 'd', token: good });
     const { name } = await client.frame({ messageType: 'loginReceipt' });
@@ -173,12 +173,12 @@ describe('behind a proxy that forwards WebSockets', () => {
     ['forwarded', (address: string) => `for=1.1.1.1, for="${address}:4711";proto=https`],
   ])('limits count for the address in %s', async (header, value) => {
     const env = { TRUSTED_PROXIES: PROXY, FORWARDING_HEADER: header, FAILED_LOGINS_PER_ADDRESS: '2' };
-    await rig.restart({ ...env, CONNECTIONS_PER_ADDRESS: '4', LOGIN_DEADLINE: '1m' }, new Clock(100));
+    await fixture.restart({ ...env, CONNECTIONS_PER_ADDRESS: '4', LOGIN_DEADLINE: '1m' }, new Clock(100));
     const from = (address: string): Record<string, string> => ({ [header]: value(address) });
     for (const guess of ['a', 'b']) expect(await through(from('203.0.113.7'), 'alice', guess)).toBe('badToken');
     expect(await through(from('203.0.113.7'), 'alice', 'c')).toBe('unavailable');
     expect(await through(from('203.0.113.8'), 'alice', 'c')).toBe('badToken');
-    await eventually('the refused to be gone', () => rig.gateway.accepted === 0);
+    await eventually('the refused to be gone', () => fixture.gateway.accepted === 0);
     for (let n = 0; n < 4; n++) expect(await through(from('203.0.113.7'), `user${n}`)).toBe('ok');
     await expect(through(from('203.0.113.7'), 'one more')).rejects.toThrow('429');
     // The proxy's own address is exempt, and its other clients are not concerned.
@@ -186,7 +186,7 @@ describe('behind a proxy that forwards WebSockets', () => {
   });
 
   test('the header of a client that is no trusted proxy counts for nothing', async () => {
-    await rig.restart({ TRUSTED_PROXIES: '127.0.0.8', FAILED_LOGINS_PER_ADDRESS: '1' }, new Clock(100));
+    await fixture.restart({ TRUSTED_PROXIES: '127.0.0.8', FAILED_LOGINS_PER_ADDRESS: '1' }, new Clock(100));
     expect(await through({ 'x-forwarded-for': '203.0.113.7' }, 'alice', 'a')).toBe('badToken');
     expect(await through({ 'x-forwarded-for': '203.0.113.8' }, 'alice', 'b')).toBe('unavailable');
   });

@@ -1,4 +1,4 @@
-import type { LaneNews } from '@huizhi/protocol';
+import type { LaneAnnouncement } from '@huizhi/protocol';
 
 /**
  * Which instance was last heard to own which lanes, so that what is for several of them is one bus message. Only a short cut: what is
@@ -11,7 +11,7 @@ export class LaneOwners {
    * An owner speaks of its lanes. Returns those that have just got it: what its predecessor was told, it may not know. Epochs say so and
    * owners repeat them, so one announcement lost hides nobody for longer than a second.
    */
-  hear({ owner, lanes, released = [] }: LaneNews): number[] {
+  hear({ owner, lanes, released = [] }: LaneAnnouncement): number[] {
     const fresh: number[] = [];
     for (const { lane, epoch } of lanes) {
       const known = this.lanes.get(lane);

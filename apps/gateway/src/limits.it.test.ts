@@ -5,9 +5,9 @@ import { Clock } from './testing/clock.js';
 import type { TestClient } from './testing/client.js';
 import { closed, passes, works } from './testing/expect.js';
 import { receiptBlindly } from './testing/receipts.js';
-import { Rig, SECRET } from './testing/rig.js';
+import { GatewayFixture, SECRET } from './testing/rig.js';
 
-const rig = Rig.forEachTest();
+const fixture = GatewayFixture.forEachTest();
 
 const loginLine = async (): Promise<string> =>
   JSON.stringify({
@@ -18,25 +18,25 @@ const loginLine = async (): Promise<string> =>
   });
 
 test('closes who says nothing', async () => {
-  await rig.restart({ LOGIN_DEADLINE: '300ms' });
-  await closed(await rig.connect(), 'loginTimeout');
+  await fixture.restart({ LOGIN_DEADLINE: '300ms' });
+  await closed(await fixture.connect(), 'loginTimeout');
 });
 
 test('closes who keeps busy without logging in', async () => {
-  await rig.restart({ LOGIN_DEADLINE: '500ms' });
-  const client = await rig.connect();
+  await fixture.restart({ LOGIN_DEADLINE: '500ms' });
+  const client = await fixture.connect();
   client.raw('{');
   const loris = setInterval(() => client.raw(' '), 50);
   await closed(client, 'loginTimeout').finally(() => clearInterval(loris));
 });
 
 test('reads at most LOGIN_BYTES before the login, 16 KiB unless set otherwise', async () => {
-  const bystander = await rig.login('bob');
-  const client = await rig.connect();
+  const bystander = await fixture.login('bob');
+  const client = await fixture.connect();
   client.raw(`{"messageType":"login","token":"${'x'.repeat(17_000)}"}\n`);
   expect(await client.frame({ messageType: 'error' })).toMatchObject({ name: 'frameTooLarge' });
   await closed(client, 'frameTooLarge');
-  const chatty = await rig.connect();
+  const chatty = await fixture.connect();
   chatty.raw(`${await loginLine()}\n${'{"beatID":"1"}\n'.repeat(1_200)}`);
   await closed(chatty, 'frameTooLarge');
   await works(bystander);
@@ -58,7 +58,7 @@ function largeToken(user: string, bytes: number): Promise<string> {
 
 test('one setting bounds the token of a login: it is accepted as large as LOGIN_BYTES lets it be', async () => {
   const login = async (bytes: number): Promise<TestClient> => {
-    const client = await rig.connect();
+    const client = await fixture.connect();
     const token = await largeToken('alice', bytes);
     client.raw(`${JSON.stringify({ messageType: 'login', fromUserID: 'alice', versionCode: 2, token })}\n`);
     return client;
@@ -66,24 +66,24 @@ test('one setting bounds the token of a login: it is accepted as large as LOGIN_
   await (await login(6_000)).frame({ messageType: 'loginReceipt', code: 0 });
   await (await login(14_000)).frame({ messageType: 'loginReceipt', code: 0 });
   await closed(await login(20_000), 'frameTooLarge');
-  await rig.restart({ LOGIN_BYTES: '65536' });
+  await fixture.restart({ LOGIN_BYTES: '65536' });
   await (await login(60_000)).frame({ messageType: 'loginReceipt', code: 0 });
-  await rig.restart({ LOGIN_BYTES: '4096' });
+  await fixture.restart({ LOGIN_BYTES: '4096' });
   await closed(await login(6_000), 'frameTooLarge');
 });
 
 test('answers bytes that are no frame and closes', async () => {
-  const client = await rig.connect();
+  const client = await fixture.connect();
   client.raw('hello\n');
   expect(await client.frame({ messageType: 'error' })).toMatchObject({ name: 'badFrame' });
   await closed(client, 'badFrame');
 });
 
 test('takes a login split at any byte, with CRLF', async () => {
-  await rig.restart({ LOGIN_ATTEMPTS: '1000' });
+  await fixture.restart({ LOGIN_ATTEMPTS: '1000' });
   const line = Buffer.from(`${await loginLine()}\r\n`);
   for (let at = 1; at < line.length; at++) {
-    const client = await rig.connect();
+    const client = await fixture.connect();
     client.raw(line.subarray(0, at));
     await new Promise((resolve) => setImmediate(resolve));
     client.raw(line.subarray(at));
@@ -93,7 +93,7 @@ test('takes a login split at any byte, with CRLF', async () => {
 });
 
 test('reads frames however the bytes come: one at a time, many at once', async () => {
-  const alice = await rig.login('alice');
+  const alice = await fixture.login('alice');
   for (const byte of Buffer.from('{"beatID":"回"}\r\n')) {
     alice.raw(Buffer.from([byte]));
     await new Promise((resolve) => setImmediate(resolve));
@@ -106,8 +106,8 @@ test('reads frames however the bytes come: one at a time, many at once', async (
 });
 
 test('closes a frame that is begun and not finished', async () => {
-  await rig.restart({ FRAME_DEADLINE: '400ms' });
-  const alice = await rig.login('alice');
+  await fixture.restart({ FRAME_DEADLINE: '400ms' });
+  const alice = await fixture.login('alice');
   const loris = setInterval(() => alice.raw(' '), 50);
   alice.raw('{"beatID"');
   await closed(alice, 'frameTimeout').finally(() => clearInterval(loris));
@@ -117,8 +117,8 @@ test.each([
   ['larger than 64 KiB', `{"beatID":"${'x'.repeat(70_000)}"}\n`, 'frameTooLarge', 'frameTooLarge'],
   ['not JSON', '{"a":\n', 'badFrame', 'badFrame'],
 ])('closes a connection that sends a frame %s, and no other', async (_, bytes, error, close) => {
-  const bystander = await rig.login('bob');
-  const alice = await rig.login('alice');
+  const bystander = await fixture.login('bob');
+  const alice = await fixture.login('alice');
   alice.raw(bytes);
   expect(await alice.frame({ messageType: 'error' })).toMatchObject({ name: error });
   await closed(alice, close);
@@ -132,7 +132,7 @@ test.each([
   ['with a number beyond 2^53', '{"text":"x","n":9007199254740993}', 'badField'],
   ['with a field named __proto__', '{"text":"x","__proto__":{}}', 'badField'],
 ])('refuses a message %s for good, and the connection goes on', async (_, content, error) => {
-  const alice = await rig.login('alice');
+  const alice = await fixture.login('alice');
   const head = '"messageType":"normal","chatType":"userChat","contenType":"text","toUserID":"bob","clientMsgID":"p1"';
   alice.raw(`{${head},"content":${content}}\n`);
   expect(await alice.frame({ messageType: 'invalidReceipt' })).toMatchObject({ name: error, clientMsgID: 'p1' });
@@ -140,8 +140,8 @@ test.each([
 });
 
 test('closes who sends more frames a second than told for too long, receipts not counted', async () => {
-  await rig.restart({ FRAMES_PER_SECOND: '10', RATE_GRACE: '300ms' });
-  const alice = await rig.login('alice');
+  await fixture.restart({ FRAMES_PER_SECOND: '10', RATE_GRACE: '300ms' });
+  const alice = await fixture.login('alice');
   for (let i = 0; i < 100; i++) alice.send({ messageType: 'receipt', upTo: 1 });
   await works(alice);
   for (let i = 0; i < 60; i++) alice.send({ messageType: 'nonsense' });
@@ -149,9 +149,9 @@ test('closes who sends more frames a second than told for too long, receipts not
 });
 
 test('closes who sends more than the unanswered limit', async () => {
-  await rig.restart({ UNANSWERED_SENDS: '5' });
-  const alice = await rig.login('alice');
-  rig.message.answer = () => undefined;
+  await fixture.restart({ UNANSWERED_SENDS: '5' });
+  const alice = await fixture.login('alice');
+  fixture.message.answer = () => undefined;
   for (let i = 0; i < 6; i++) {
     alice.send({
       ...{ messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: 'bob', clientMsgID: `m${i}` },
@@ -163,9 +163,9 @@ test('closes who sends more than the unanswered limit', async () => {
 
 test('closes who is silent for three heartbeats', async () => {
   const clock = new Clock();
-  await rig.restart({ HEARTBEAT: '20s' }, clock);
-  const silent = await rig.login('alice');
-  const beating = await rig.login('bob');
+  await fixture.restart({ HEARTBEAT: '20s' }, clock);
+  const silent = await fixture.login('alice');
+  const beating = await fixture.login('bob');
   clock.turn(40_000);
   await works(beating);
   clock.turn(30_000);
@@ -175,11 +175,14 @@ test('closes who is silent for three heartbeats', async () => {
 
 test('gives version 1, which beats each second, five seconds of silence, and version 2 more', async () => {
   const clock = new Clock(100);
-  await rig.restart({ LOGIN_DEADLINE: '1s' }, clock);
-  const [silent, beating] = [await rig.login('alice', { versionCode: 1 }), await rig.login('bob', { versionCode: 1 })];
-  const newer = await rig.login('carol', { versionCode: 2 });
-  await passes(4_800, rig, clock);
-  expect(rig.log.closesOf('alice')).toEqual([]);
+  await fixture.restart({ LOGIN_DEADLINE: '1s' }, clock);
+  const [silent, beating] = [
+    await fixture.login('alice', { versionCode: 1 }),
+    await fixture.login('bob', { versionCode: 1 }),
+  ];
+  const newer = await fixture.login('carol', { versionCode: 2 });
+  await passes(4_800, fixture, clock);
+  expect(fixture.log.closesOf('alice')).toEqual([]);
   await works(beating);
   clock.turn(300);
   await closed(silent, 'heartbeatMissed');
@@ -188,38 +191,38 @@ test('gives version 1, which beats each second, five seconds of silence, and ver
 });
 
 test('closes a reader that has stopped, with a bounded buffer, and goes on for others', async () => {
-  await rig.restart({ WRITE_STALL: '1s', REDELIVER_AFTER: '1h', WINDOW: '10000' });
+  await fixture.restart({ WRITE_STALL: '1s', REDELIVER_AFTER: '1h', WINDOW: '10000' });
   const text = 'x'.repeat(30_000);
-  for (let i = 0; i < 600; i++) rig.offline.put('alice', text);
-  const slow = await rig.connect();
+  for (let i = 0; i < 600; i++) fixture.offline.put('alice', text);
+  const slow = await fixture.connect();
   slow.socket.pause();
   slow.raw(`${await loginLine()}\n`);
-  const bystander = await rig.login('bob');
+  const bystander = await fixture.login('bob');
   // Otherwise it would be given little more than one batch.
   const ended = receiptBlindly(slow);
-  await eventually('the goodbye', () => rig.offline.closes.some(({ user }) => user === 'alice')).finally(ended);
-  expect(rig.log.closesOf('alice')).toEqual(['slowConsumer']);
+  await eventually('the goodbye', () => fixture.offline.closes.some(({ user }) => user === 'alice')).finally(ended);
+  expect(fixture.log.closesOf('alice')).toEqual(['slowConsumer']);
   // Only what the kernel takes and one buffer was ever fetched.
-  const { from } = rig.offline.fetches.filter(({ user }) => user === 'alice').at(-1) ?? { from: Infinity };
+  const { from } = fixture.offline.fetches.filter(({ user }) => user === 'alice').at(-1) ?? { from: Infinity };
   expect(from).toBeLessThan(500);
   await works(bystander);
 });
 
 test('closes who asks and asks and never reads', async () => {
-  await rig.restart({ WRITE_BUFFER_BYTES: '524288', WRITE_STALL: '1h', QUIET_FRAMES_PER_SECOND: '100000' });
-  const slow = await rig.login('alice');
+  await fixture.restart({ WRITE_BUFFER_BYTES: '524288', WRITE_STALL: '1h', QUIET_FRAMES_PER_SECOND: '100000' });
+  const slow = await fixture.login('alice');
   slow.socket.pause();
   const beat = `{"beatID":"${'x'.repeat(60)}"}\n`.repeat(500);
   // Half of what it may ask, so that no rate ends it.
   const flood = setInterval(() => slow.raw(beat), 10);
-  await eventually('the goodbye', () => rig.offline.closes.length > 0).finally(() => clearInterval(flood));
-  expect(rig.log.closesOf('alice')).toEqual(['slowConsumer']);
+  await eventually('the goodbye', () => fixture.offline.closes.length > 0).finally(() => clearInterval(flood));
+  expect(fixture.log.closesOf('alice')).toEqual(['slowConsumer']);
 });
 
 test('closes its sessions before it reads another frame when it was away too long', async () => {
   const clock = new Clock();
-  await rig.restart({ STALE_AFTER: '60s' }, clock);
-  const alice = await rig.login('alice');
+  await fixture.restart({ STALE_AFTER: '60s' }, clock);
+  const alice = await fixture.login('alice');
   alice.send({ beatID: 'before' });
   await alice.frame({ beatID: 'before' });
   alice.send({ beatID: 'waiting' });
@@ -233,8 +236,12 @@ test('closes its sessions before it reads another frame when it was away too lon
 const beAway = (ms: number): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 
 test('reads what has waited while it was away for a little before it closes anybody for being silent or slow', async () => {
-  await rig.restart({ HEARTBEAT: '500ms', HEARTBEAT_LEAST: '2s', FRAME_DEADLINE: '2s' });
-  const [silent, beating, slow] = [await rig.login('alice'), await rig.login('bob'), await rig.login('carol')];
+  await fixture.restart({ HEARTBEAT: '500ms', HEARTBEAT_LEAST: '2s', FRAME_DEADLINE: '2s' });
+  const [silent, beating, slow] = [
+    await fixture.login('alice'),
+    await fixture.login('bob'),
+    await fixture.login('carol'),
+  ];
   slow.raw('{"beatID":"1"}\n{"beatID"');
   await slow.frame({ beatID: '1' });
   slow.raw(':"2"}\n');

@@ -5,14 +5,14 @@ import { expect, test } from '@jest/globals';
 import { certificateFor, signToken, eventually } from '@huizhi/constellation';
 import { SignJWT, UnsecuredJWT } from 'jose';
 import { Clock } from './testing/clock.js';
-import { Rig, SECRET } from './testing/rig.js';
+import { GatewayFixture, SECRET } from './testing/rig.js';
 
-const rig = Rig.forEachTest();
+const fixture = GatewayFixture.forEachTest();
 
 const hello = (token: unknown, fromUserID = 'alice') => ({ messageType: 'login', fromUserID, versionCode: 2, token });
 
 test('opens a session for who proves who it is, and tells the limits', async () => {
-  const alice = await rig.login('alice', { deviceType: 'iOS' });
+  const alice = await fixture.login('alice', { deviceType: 'iOS' });
   expect(alice.frames).toEqual([
     {
       messageType: 'loginReceipt',
@@ -28,8 +28,8 @@ test('opens a session for who proves who it is, and tells the limits', async () 
       serverTime: expect.stringMatching(/^\d+$/),
     },
   ]);
-  expect(rig.message.ensured).toEqual(['alice']);
-  expect(rig.offline.opens).toMatchObject([{ user: 'alice', device: 'phone', deviceType: 'iOS', version: 2 }]);
+  expect(fixture.message.ensured).toEqual(['alice']);
+  expect(fixture.offline.opens).toMatchObject([{ user: 'alice', device: 'phone', deviceType: 'iOS', version: 2 }]);
 });
 
 const key = new TextEncoder().encode(SECRET);
@@ -49,12 +49,12 @@ const forged: [string, () => Promise<string> | string | undefined, string][] = [
 ];
 
 test.each(forged)('refuses %s, says so and closes', async (_, make, name) => {
-  const client = await rig.connect();
+  const client = await fixture.connect();
   client.send(hello(await make()));
   expect(await client.frame({ messageType: 'loginReceipt' })).toMatchObject({ name, code: expect.any(Number) });
   expect(await client.frame({ messageType: 'close' })).toMatchObject({ name: 'loginFailed', reconnect: false });
   await client.closed();
-  expect(rig.offline.opens).toEqual([]);
+  expect(fixture.offline.opens).toEqual([]);
 });
 
 test.each([
@@ -64,15 +64,15 @@ test.each([
     { messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: 'b', content: { text: 'x' } },
   ],
 ])('takes nothing before the login: not %s', async (_, frame) => {
-  const client = await rig.connect();
+  const client = await fixture.connect();
   client.send(frame);
   expect(await client.frame({ messageType: 'loginReceipt' })).toMatchObject({ name: 'loginRequired' });
   await client.closed();
 });
 
 test('asks a version that is too old to upgrade', async () => {
-  await rig.restart({ UPGRADE_URL: 'https://example.org/get' });
-  const client = await rig.connect();
+  await fixture.restart({ UPGRADE_URL: 'https://example.org/get' });
+  const client = await fixture.connect();
   client.send({ ...hello('x'), versionCode: 0 });
   expect(await client.frame({ messageType: 'loginReceipt' })).toMatchObject({
     upgradeRequired: true,
@@ -82,24 +82,24 @@ test('asks a version that is too old to upgrade', async () => {
 });
 
 test('keeps what comes while the login is pending for after it', async () => {
-  const client = await rig.connect();
+  const client = await fixture.connect();
   client.send(hello(await signToken(SECRET, 'alice')), { beatID: 'early' });
   await client.frame({ beatID: 'early' });
   expect(client.frames.map(({ messageType, beatID }) => messageType ?? beatID)).toEqual(['loginReceipt', 'early']);
 });
 
 test('tries the owner again, and gives up with an invitation to come back', async () => {
-  await rig.restart({ LOGIN_BUDGET: '3s' });
-  rig.offline.answersOpen = false;
-  const late = rig.login('alice');
-  await eventually('an attempt', () => rig.offline.opens.length > 0);
-  rig.offline.answersOpen = true;
+  await fixture.restart({ LOGIN_BUDGET: '3s' });
+  fixture.offline.answersOpen = false;
+  const late = fixture.login('alice');
+  await eventually('an attempt', () => fixture.offline.opens.length > 0);
+  fixture.offline.answersOpen = true;
   await late;
-  const numbers = rig.offline.opens.map(({ session }) => session);
+  const numbers = fixture.offline.opens.map(({ session }) => session);
   expect(new Set(numbers).size).toBe(numbers.length);
 
-  rig.offline.answersOpen = false;
-  const client = await rig.connect();
+  fixture.offline.answersOpen = false;
+  const client = await fixture.connect();
   client.send(hello(await signToken(SECRET, 'bob'), 'bob'));
   expect(await client.frame({ messageType: 'loginReceipt' })).toMatchObject({ name: 'unavailable' });
   expect(await client.frame({ messageType: 'close' })).toMatchObject({ name: 'unavailable', reconnect: true });
@@ -107,49 +107,49 @@ test('tries the owner again, and gives up with an invitation to come back', asyn
 
 test('slows down who logs in too often, and nobody else', async () => {
   // One more is allowed each second: none while this lasts.
-  await rig.restart({ LOGIN_ATTEMPTS: '2' }, new Clock(100));
-  await rig.login('alice');
-  await rig.login('alice');
-  const third = await rig.connect();
+  await fixture.restart({ LOGIN_ATTEMPTS: '2' }, new Clock(100));
+  await fixture.login('alice');
+  await fixture.login('alice');
+  const third = await fixture.connect();
   third.send(hello(await signToken(SECRET, 'alice')));
   await third.closed();
   expect(third.frames).toMatchObject([
     { messageType: 'loginReceipt', code: 2001, name: 'unavailable' },
     { messageType: 'close', name: 'rateLimited', reconnect: true },
   ]);
-  await rig.login('bob');
+  await fixture.login('bob');
 });
 
 test('refuses a second login on a connection and keeps the first', async () => {
-  const alice = await rig.login('alice');
+  const alice = await fixture.login('alice');
   alice.send(hello('x', 'bob'), { beatID: 'still here' });
   expect(await alice.frame({ messageType: 'error' })).toMatchObject({ name: 'unsupported' });
   await alice.frame({ beatID: 'still here' });
 });
 
 test('a mistake of ours while a login is carried out costs that connection and nothing else', async () => {
-  const bob = await rig.login('bob');
-  const { info } = rig.log;
+  const bob = await fixture.login('bob');
+  const { info } = fixture.log;
   const fails = (event: string): void => {
     if (event === 'session.opened') throw new Error('a mistake');
   };
-  Object.assign(rig.log, { info: fails });
-  const alice = await rig.login('alice');
+  Object.assign(fixture.log, { info: fails });
+  const alice = await fixture.login('alice');
   expect(await alice.frame({ messageType: 'close' })).toMatchObject({ name: 'unavailable', reconnect: true });
   await alice.closed();
-  expect(rig.log.count('connection.failed')).toBe(1);
-  Object.assign(rig.log, { info });
+  expect(fixture.log.count('connection.failed')).toBe(1);
+  Object.assign(fixture.log, { info });
   bob.send({ beatID: 'still here' });
   await bob.frame({ beatID: 'still here' });
-  await rig.login('alice');
+  await fixture.login('alice');
 });
 
 test('speaks TLS', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'hz-gateway-cert-'));
   const { certFile, keyFile, ca } = await certificateFor(folder);
-  await rig.restart({ TLS: 'on', TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile }, { ca });
-  rig.offline.put('alice', '回执 ✓');
-  const alice = await rig.login('alice');
+  await fixture.restart({ TLS: 'on', TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile }, { ca });
+  fixture.offline.put('alice', '回执 ✓');
+  const alice = await fixture.login('alice');
   expect(await alice.frame({ inboxSeq: 1 })).toMatchObject({ content: { text: '回执 ✓' } });
   rmSync(folder, { recursive: true });
 });

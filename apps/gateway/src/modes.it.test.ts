@@ -4,19 +4,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { certificateFor, signToken, eventually } from '@huizhi/constellation';
 import { encodeBase64Line, encodeHzFrame, encodeJsonLine, HZ } from '@huizhi/protocol';
-import { speeches, WebSocketTestClient, type Frame, type TestClient } from './testing/client.js';
+import { wireCodecs, WebSocketTestClient, type Frame, type TestClient } from './testing/client.js';
 import { works } from './testing/expect.js';
 import { receiptBlindly } from './testing/receipts.js';
-import { Rig, SECRET, type Mode, type ModeClient } from './testing/rig.js';
+import { GatewayFixture, SECRET, type Mode, type ModeClient } from './testing/rig.js';
 
 /** What is the same in every mode of the wire, and what only one of them has. WebSockets have a file of their own for the rest. */
 
 const MODES: Mode[] = ['JSON lines', 'base64 lines', 'HZ frames', 'WebSocket'];
 
-const rig = Rig.forEachTest();
+const fixture = GatewayFixture.forEachTest();
 
 const login = async (mode: Mode, user: string, more: Frame = {}): Promise<ModeClient> =>
-  rig.loginOn(await rig.connectAs(mode), user, more);
+  fixture.loginOn(await fixture.connectAs(mode), user, more);
 const closed = async (client: ModeClient, name: string): Promise<void> => {
   expect(await client.frame({ messageType: 'close' })).toMatchObject({ name });
   await client.closed();
@@ -31,10 +31,10 @@ const loginText = async (user = 'alice'): Promise<string> =>
 
 describe.each(MODES)('%s', (mode) => {
   test('logs in, sends, catches up in batches, gets what is live, receipts, beats, is told why it ends', async () => {
-    for (const text of ['回执 😀', 'two']) rig.offline.put('alice', text);
+    for (const text of ['回执 😀', 'two']) fixture.offline.put('alice', text);
     const alice = await login(mode, 'alice');
     await alice.frame({ inboxSeq: 2 });
-    rig.offline.deliver('alice', 'live');
+    fixture.offline.deliver('alice', 'live');
     expect(await alice.frame({ inboxSeq: 3 })).toMatchObject({ content: { text: 'live' } });
     expect(alice.lines.map((line) => (Array.isArray(line) ? line.length : 0))).toEqual([0, 2, 0]);
     expect(alice.frames[1]).toMatchObject({ content: { text: '回执 😀' } });
@@ -44,42 +44,42 @@ describe.each(MODES)('%s', (mode) => {
     alice.send(message('m1', { text: '你好 😀' }), message('m2', { text: 'x'.repeat(40_000) }));
     expect(await alice.frame({ clientMsgID: 'm1' })).toMatchObject({ messageType: 'normalReceipt', seq: 1 });
     expect(await alice.frame({ clientMsgID: 'm2' })).toMatchObject({ messageType: 'normalReceipt', seq: 2 });
-    expect(rig.message.seen[0]?.body).toMatchObject({ content: { text: '你好 😀' } });
+    expect(fixture.message.seen[0]?.body).toMatchObject({ content: { text: '你好 😀' } });
     await works(alice);
 
-    rig.offline.kick('alice', 'phone');
+    fixture.offline.kick('alice', 'phone');
     await closed(alice, 'kicked');
     if (alice instanceof WebSocketTestClient) expect(alice.code).toBe(4500);
   });
 
   test('gives version 1 single frames', async () => {
-    for (const text of ['one', 'two']) rig.offline.put('alice', text);
+    for (const text of ['one', 'two']) fixture.offline.put('alice', text);
     const alice = await login(mode, 'alice', { versionCode: 1 });
     await alice.frame({ inboxSeq: 2 });
     expect(alice.lines.some(Array.isArray)).toBe(false);
   });
 
   test('takes nothing before the login, and says so', async () => {
-    const client = await rig.connectAs(mode);
+    const client = await fixture.connectAs(mode);
     client.send({ beatID: '1' });
     expect(await client.frame({ messageType: 'loginReceipt' })).toMatchObject({ name: 'loginRequired' });
     await closed(client, 'loginFailed');
   });
 
   test('keeps what comes while the login is pending for after it', async () => {
-    const client = await rig.connectAs(mode);
+    const client = await fixture.connectAs(mode);
     client.send(JSON.parse(await loginText()) as Frame, { beatID: 'early' });
     await client.frame({ beatID: 'early' });
     expect(client.frames.map(({ messageType, beatID }) => messageType ?? beatID)).toEqual(['loginReceipt', 'early']);
   });
 
   test('reads at most 16 KiB before the login', async () => {
-    const client = await rig.connectAs(mode);
+    const client = await fixture.connectAs(mode);
     client.send({ messageType: 'login', token: 'x'.repeat(17_000) });
     expect(await client.frame({ messageType: 'error' })).toMatchObject({ name: 'frameTooLarge' });
     await closed(client, 'frameTooLarge');
-    const chatty = await rig.connectAs(mode);
-    rig.offline.answersOpen = false;
+    const chatty = await fixture.connectAs(mode);
+    fixture.offline.answersOpen = false;
     chatty.send(JSON.parse(await loginText()) as Frame, ...Array.from({ length: 1_200 }, () => ({ beatID: '1' })));
     await closed(chatty, 'frameTooLarge');
   });
@@ -102,16 +102,16 @@ describe.each(MODES)('%s', (mode) => {
   });
 
   test('closes a reader that has stopped, with a bounded buffer', async () => {
-    await rig.restart({ WRITE_STALL: '1s', REDELIVER_AFTER: '1h', WINDOW: '10000' });
-    for (let i = 0; i < 600; i++) rig.offline.put('alice', 'x'.repeat(30_000));
-    const slow = await rig.connectAs(mode);
+    await fixture.restart({ WRITE_STALL: '1s', REDELIVER_AFTER: '1h', WINDOW: '10000' });
+    for (let i = 0; i < 600; i++) fixture.offline.put('alice', 'x'.repeat(30_000));
+    const slow = await fixture.connectAs(mode);
     if (slow instanceof WebSocketTestClient) slow.webSocket.pause();
     else slow.socket.pause();
     slow.send(JSON.parse(await loginText()) as Frame);
     const ended = receiptBlindly(slow);
-    await eventually('the goodbye', () => rig.offline.closes.some(({ user }) => user === 'alice')).finally(ended);
-    expect(rig.log.closesOf('alice')).toEqual(['slowConsumer']);
-    const { from } = rig.offline.fetches.filter(({ user }) => user === 'alice').at(-1) ?? { from: Infinity };
+    await eventually('the goodbye', () => fixture.offline.closes.some(({ user }) => user === 'alice')).finally(ended);
+    expect(fixture.log.closesOf('alice')).toEqual(['slowConsumer']);
+    const { from } = fixture.offline.fetches.filter(({ user }) => user === 'alice').at(-1) ?? { from: Infinity };
     expect(from).toBeLessThan(500);
   });
 });
@@ -119,8 +119,8 @@ describe.each(MODES)('%s', (mode) => {
 test('speaks every mode over TLS, on one port', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'hz-modes-cert-'));
   const { certFile, keyFile, ca } = await certificateFor(folder);
-  await rig.restart({ TLS: 'on', TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile }, { ca });
-  rig.offline.put('alice', 'waited');
+  await fixture.restart({ TLS: 'on', TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile }, { ca });
+  fixture.offline.put('alice', 'waited');
   for (const [i, mode] of MODES.entries()) {
     const client = await login(mode, 'alice', { deviceID: `device-${i}` });
     await client.frame({ inboxSeq: 1 });
@@ -136,10 +136,10 @@ const ENCODED: [Exclude<Mode, 'WebSocket'>, (json: string) => Uint8Array][] = [
 ];
 
 describe.each(ENCODED)('%s, byte by byte', (mode, encode) => {
-  const connect = async (): Promise<TestClient> => (await rig.connectAs(mode)) as TestClient;
+  const connect = async (): Promise<TestClient> => (await fixture.connectAs(mode)) as TestClient;
 
   test('takes a login split at any byte', async () => {
-    await rig.restart({ LOGIN_ATTEMPTS: '1000' });
+    await fixture.restart({ LOGIN_ATTEMPTS: '1000' });
     const bytes = encode(await loginText());
     for (let at = 1; at < bytes.length; at += at < 16 ? 1 : 13) {
       const client = await connect();
@@ -152,7 +152,7 @@ describe.each(ENCODED)('%s, byte by byte', (mode, encode) => {
   });
 
   test('closes a frame that is begun and not finished', async () => {
-    await rig.restart({ FRAME_DEADLINE: '400ms' });
+    await fixture.restart({ FRAME_DEADLINE: '400ms' });
     const alice = (await login(mode, 'alice')) as TestClient;
     const bytes = encode('{"beatID":"1"}');
     alice.raw(bytes.subarray(0, -9));
@@ -197,7 +197,7 @@ test.each([
 });
 
 test('base64: answers a bare heartbeat with the frame that answers any heartbeat, also when it came with the login', async () => {
-  const client = (await rig.connectAs('base64 lines')) as TestClient;
+  const client = (await fixture.connectAs('base64 lines')) as TestClient;
   client.raw(`${encodeBase64Line(await loginText())}beatID\n`);
   const answer = { inboxSeq: 0, serverTime: expect.any(String) as unknown };
   expect(await client.frame({ beatID: 'beatID' })).toEqual({ beatID: 'beatID', ...answer });
@@ -209,14 +209,14 @@ test('base64: answers a bare heartbeat with the frame that answers any heartbeat
 });
 
 test.each(['beatID\n', 'YmVhdElECg==\n'])('base64: a bare heartbeat is no login (%j)', async (bytes) => {
-  const client = (await rig.connectAs('base64 lines')) as TestClient;
+  const client = (await fixture.connectAs('base64 lines')) as TestClient;
   client.raw(bytes);
   expect(await client.frame({ messageType: 'loginReceipt' })).toMatchObject({ name: 'loginRequired' });
   await closed(client, 'loginFailed');
 });
 
 test('base64: counts bare heartbeats', async () => {
-  await rig.restart({ QUIET_FRAMES_PER_SECOND: '10', RATE_GRACE: '200ms' });
+  await fixture.restart({ QUIET_FRAMES_PER_SECOND: '10', RATE_GRACE: '200ms' });
   const alice = (await login('base64 lines', 'alice')) as TestClient;
   alice.raw('beatID\n'.repeat(30));
   await closed(alice, 'rateLimited');
@@ -263,7 +263,7 @@ test.each([
   ['zeros', '\0\0\0\0'],
 ])('%s is no beginning of a connection, however slowly it comes', async (_, bytes) => {
   for (const pieces of [[bytes], [...bytes]]) {
-    const client = (await rig.connectAs('JSON lines')) as TestClient;
+    const client = (await fixture.connectAs('JSON lines')) as TestClient;
     for (const piece of pieces) {
       client.raw(piece);
       await new Promise((resolve) => setImmediate(resolve));
@@ -275,6 +275,6 @@ test.each([
 
 test('the mode is decided once: another one in the middle is no frame', async () => {
   const alice = (await login('JSON lines', 'alice')) as TestClient;
-  alice.raw(speeches['base64 lines'].encode('{"beatID":"1"}'));
+  alice.raw(wireCodecs['base64 lines'].encode('{"beatID":"1"}'));
   await closed(alice, 'badFrame');
 });

@@ -9,11 +9,11 @@ import { certificateFor, eventually, freePort, projectRoot, signToken, type Cert
 import { TestClient, WebSocketTestClient } from './testing/client.js';
 import { Clock } from './testing/clock.js';
 import { works } from './testing/expect.js';
-import { Rig, SECRET, type ModeClient } from './testing/rig.js';
+import { GatewayFixture, SECRET, type ModeClient } from './testing/rig.js';
 
 /** The configurations in docs/proxies.md, run by the programs they are for. */
 
-const rig = Rig.forEachTest();
+const fixture = GatewayFixture.forEachTest();
 const page = readFileSync(join(projectRoot(), 'docs/proxies.md'), 'utf8');
 let folder: string;
 let certificate: Certificate;
@@ -38,7 +38,7 @@ function configuration(heading: string, language: string, port: number): string 
   if (text === undefined) throw new Error(`docs/proxies.md has no ${language} below "${heading}"`);
   const { certFile, keyFile } = certificate;
   return text
-    .replaceAll(/10\.0\.0\.1[12]:7000/g, `127.0.0.1:${rig.gateway.port}`)
+    .replaceAll(/10\.0\.0\.1[12]:7000/g, `127.0.0.1:${fixture.gateway.port}`)
     .replace(/(listen|bind :) ?443\b/, (_, word: string) => (word === 'listen' ? `listen ${port}` : `bind :${port}`))
     .replace('/etc/nginx/tls/cert.pem', certFile)
     .replace('/etc/nginx/tls/key.pem', keyFile)
@@ -101,9 +101,9 @@ async function tellsAddresses(connectFrom: (address: string) => Promise<ModeClie
   expect(await answerTo(await connectFrom('127.0.0.3'), 'bob', 'guess')).toBe('badToken');
   expect(await answerTo(await connectFrom('127.0.0.3'), 'bob', 'another')).toBe('unavailable');
   expect(await answerTo(await connectFrom('127.0.0.4'), 'bob', 'another')).toBe('badToken');
-  await works(await rig.loginOn(await connectFrom('127.0.0.3'), 'bob'));
+  await works(await fixture.loginOn(await connectFrom('127.0.0.3'), 'bob'));
   // Whatever else the proxy did, such as asking for health, was no fault.
-  expect(rig.log.lines.filter(({ event }) => /refused|failed/.test(event))).toEqual([]);
+  expect(fixture.log.lines.filter(({ event }) => /refused|failed/.test(event))).toEqual([]);
 }
 
 const tlsEnv = (): Record<string, string> => ({
@@ -111,19 +111,19 @@ const tlsEnv = (): Record<string, string> => ({
 });
 
 test('nginx passes TCP on with the PROXY protocol', async () => {
-  await rig.restart({ ...env, ...tlsEnv(), PROXY_PROTOCOL: 'on' }, { now: new Clock(100).now });
+  await fixture.restart({ ...env, ...tlsEnv(), PROXY_PROTOCOL: 'on' }, { now: new Clock(100).now });
   const port = await nginx('nginx, TCP', 'load_module /usr/lib/nginx/modules/ngx_stream_module.so;');
-  await tellsAddresses(async (from) => rig.owns(await TestClient.connect(port, certificate.ca, from)));
+  await tellsAddresses(async (from) => fixture.owns(await TestClient.connect(port, certificate.ca, from)));
 });
 
 test('HAProxy passes TCP on with the PROXY protocol, and its health check leaves a gateway that is to stop', async () => {
-  await rig.restart({ ...env, ...tlsEnv(), PROXY_PROTOCOL: 'on', DRAIN_DELAY: '20s' }, { now: new Clock(100).now });
+  await fixture.restart({ ...env, ...tlsEnv(), PROXY_PROTOCOL: 'on', DRAIN_DELAY: '20s' }, { now: new Clock(100).now });
   const port = await freePort();
   const text = configuration('HAProxy, TCP', 'haproxy', port).replace('/etc/haproxy/ca.pem', certificate.certFile);
   await run('haproxy', ['-db', '-f', file('haproxy.cfg', text)], port);
-  await tellsAddresses(async (from) => rig.owns(await TestClient.connect(port, certificate.ca, from)));
+  await tellsAddresses(async (from) => fixture.owns(await TestClient.connect(port, certificate.ca, from)));
   expect(said).not.toContain('DOWN');
-  const stopped = rig.gateway.stop();
+  const stopped = fixture.gateway.stop();
   await eventually('HAProxy to leave it', () => said.includes('gateway1 is DOWN') && said.includes('code: 503'));
   // A login comes too late now, whatever is left of the delay.
   await expect(TestClient.connect(port, certificate.ca)).rejects.toThrow();
@@ -131,21 +131,21 @@ test('HAProxy passes TCP on with the PROXY protocol, and its health check leaves
 });
 
 test('nginx passes WebSockets on, pages of its host included', async () => {
-  await rig.restart(env, { now: new Clock(100).now });
+  await fixture.restart(env, { now: new Clock(100).now });
   const port = await nginx('nginx, WebSocket');
   const options = { ca: certificate.ca, origin: `https://127.0.0.1:${port}` };
-  await tellsAddresses(async (from) => rig.owns(await WebSocketTestClient.connect(port, { ...options, from })));
+  await tellsAddresses(async (from) => fixture.owns(await WebSocketTestClient.connect(port, { ...options, from })));
 });
 
 test('Caddy passes WebSockets on, pages of its host included', async () => {
-  await rig.restart(env, { now: new Clock(100).now });
+  await fixture.restart(env, { now: new Clock(100).now });
   const port = await freePort();
   // Its own certificates need the Internet.
   const text = configuration('Caddy, WebSocket', 'caddy', port).replace('chat.example', `http://127.0.0.1:${port}`);
   const path = file('Caddyfile', `{\n  admin off\n  auto_https off\n}\n${text}`);
   await run('caddy', ['run', '--adapter', 'caddyfile', '--config', path], port);
   const options = { origin: `http://127.0.0.1:${port}` };
-  await tellsAddresses(async (from) => rig.owns(await WebSocketTestClient.connect(port, { ...options, from })));
+  await tellsAddresses(async (from) => fixture.owns(await WebSocketTestClient.connect(port, { ...options, from })));
 });
 
 test('the page has no configuration that is not run', () => {

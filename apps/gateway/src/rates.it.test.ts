@@ -3,11 +3,11 @@ import { describe, expect, test } from '@jest/globals';
 import { eventually, signToken } from '@huizhi/constellation';
 import type { Frame, TestClient } from './testing/client.js';
 import { closed, works } from './testing/expect.js';
-import { Rig, SECRET, type Mode, type ModeClient } from './testing/rig.js';
+import { GatewayFixture, SECRET, type Mode, type ModeClient } from './testing/rig.js';
 
 /** Beyond the rates a client is read more slowly. It is closed only when frames wait for long without a gap. */
 
-const rig = Rig.forEachTest();
+const fixture = GatewayFixture.forEachTest();
 
 const message = (clientMsgID: string): Frame => ({
   ...{ messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: 'bob', clientMsgID },
@@ -15,12 +15,13 @@ const message = (clientMsgID: string): Frame => ({
 });
 /** Refused with an error that names it. */
 const nonsense = (requestID: string): Frame => ({ messageType: 'nonsense', requestID });
-const login = async (mode: Mode, user = 'alice'): Promise<ModeClient> => rig.loginOn(await rig.connectAs(mode), user);
+const login = async (mode: Mode, user = 'alice'): Promise<ModeClient> =>
+  fixture.loginOn(await fixture.connectAs(mode), user);
 const secondsSince = (begun: number): number => (performance.now() - begun) / 1_000;
 
 describe.each<Mode>(['JSON lines', 'base64 lines', 'HZ frames', 'WebSocket'])('%s', (mode) => {
   test('a client that waits for each receipt is slowed to the rate when it is faster, and not closed', async () => {
-    await rig.restart({ FRAMES_PER_SECOND: '20', RATE_GRACE: '1s' });
+    await fixture.restart({ FRAMES_PER_SECOND: '20', RATE_GRACE: '1s' });
     const alice = await login(mode);
     const begun = performance.now();
     for (let n = 0; n < 100; n++) {
@@ -33,8 +34,8 @@ describe.each<Mode>(['JSON lines', 'base64 lines', 'HZ frames', 'WebSocket'])('%
   });
 
   test('frames beyond the rate that came in one piece are answered at the rate, receipts and heartbeats in their place', async () => {
-    await rig.restart({ FRAMES_PER_SECOND: '20' });
-    const bystander = await rig.login('bob');
+    await fixture.restart({ FRAMES_PER_SECOND: '20' });
+    const bystander = await fixture.login('bob');
     const alice = await login(mode);
     const numbers = Array.from({ length: 80 }, (_, n) => String(n));
     const begun = performance.now();
@@ -47,8 +48,8 @@ describe.each<Mode>(['JSON lines', 'base64 lines', 'HZ frames', 'WebSocket'])('%
   });
 
   test('a client whose frames wait without a gap is closed after the grace time, and no other', async () => {
-    await rig.restart({ FRAMES_PER_SECOND: '10', RATE_GRACE: '500ms' });
-    const bystander = await rig.login('bob');
+    await fixture.restart({ FRAMES_PER_SECOND: '10', RATE_GRACE: '500ms' });
+    const bystander = await fixture.login('bob');
     const alice = await login(mode);
     alice.send(...Array.from({ length: 100 }, (_, n) => nonsense(String(n))));
     expect(await alice.frame({ messageType: 'close' })).toMatchObject({ name: 'rateLimited', reconnect: true });
@@ -59,8 +60,8 @@ describe.each<Mode>(['JSON lines', 'base64 lines', 'HZ frames', 'WebSocket'])('%
 });
 
 test('the gateway does not take a client for silent, or its frame for late, while it does not read it', async () => {
-  await rig.restart({ FRAMES_PER_SECOND: '10', HEARTBEAT: '500ms', HEARTBEAT_LEAST: '2s', FRAME_DEADLINE: '2s' });
-  const alice = await rig.login('alice');
+  await fixture.restart({ FRAMES_PER_SECOND: '10', HEARTBEAT: '500ms', HEARTBEAT_LEAST: '2s', FRAME_DEADLINE: '2s' });
+  const alice = await fixture.login('alice');
   const begun = performance.now();
   // Four seconds beyond the burst, and the beginning of a frame behind.
   alice.raw(`${`${JSON.stringify(nonsense('n'))}\n`.repeat(60)}{"beatID"`);
@@ -71,32 +72,32 @@ test('the gateway does not take a client for silent, or its frame for late, whil
 });
 
 test('a client that sends faster than it is read meets back-pressure: little of it is held', async () => {
-  await rig.restart({ RATE_GRACE: '1h' });
-  const alice = await rig.login('alice');
+  await fixture.restart({ RATE_GRACE: '1h' });
+  const alice = await fixture.login('alice');
   const piece = `${JSON.stringify(nonsense('n'))}\n`.repeat(5_000);
   const pieces = 300;
   for (let n = 0; n < pieces; n++) alice.raw(piece);
   await eventually('the burst', () => alice.all({ requestID: 'n' }).length >= 200);
   // The buffers of two kernels take some MB; the rest of 60 MB does not leave the client.
   expect(pieces * piece.length).toBeGreaterThan(60_000_000 * 0.9);
-  await works(await rig.login('bob'));
+  await works(await fixture.login('bob'));
   expect(alice.socket.writableLength).toBeGreaterThan(30_000_000);
   expect(alice.all({ messageType: 'close' })).toEqual([]);
 });
 
 test('a client that hangs up while it is slowed is noticed', async () => {
-  await rig.restart({ FRAMES_PER_SECOND: '10' });
-  const alice = await rig.login('alice');
+  await fixture.restart({ FRAMES_PER_SECOND: '10' });
+  const alice = await fixture.login('alice');
   alice.send(...Array.from({ length: 30 }, (_, n) => nonsense(String(n))));
   await alice.frame({ requestID: '19' });
   alice.socket.end();
-  await eventually('the end of the session', () => rig.offline.closes.some(({ user }) => user === 'alice'));
-  expect(rig.log.closesOf('alice')).toEqual([]);
+  await eventually('the end of the session', () => fixture.offline.closes.some(({ user }) => user === 'alice'));
+  expect(fixture.log.closesOf('alice')).toEqual([]);
 });
 
 test('frames that came with the login are within the rate, too', async () => {
-  await rig.restart({ FRAMES_PER_SECOND: '10', RATE_GRACE: '500ms' });
-  const client = await rig.connect();
+  await fixture.restart({ FRAMES_PER_SECOND: '10', RATE_GRACE: '500ms' });
+  const client = await fixture.connect();
   const token = await signToken(SECRET, 'alice');
   const hello = { messageType: 'login', fromUserID: 'alice', versionCode: 2, token };
   client.send(hello, ...Array.from({ length: 60 }, () => nonsense('n')));
@@ -105,9 +106,9 @@ test('frames that came with the login are within the rate, too', async () => {
 });
 
 test('reads no more bytes a second than the limit, whatever the frames', async () => {
-  await rig.restart({ BYTES_PER_SECOND: '262144', RATE_GRACE: '1s' });
-  const bystander = await rig.login('bob');
-  const alice = await rig.login('alice');
+  await fixture.restart({ BYTES_PER_SECOND: '262144', RATE_GRACE: '1s' });
+  const bystander = await fixture.login('bob');
+  const alice = await fixture.login('alice');
   const begun = performance.now();
   alice.raw(`${JSON.stringify({ messageType: 'receipt', padding: 'x'.repeat(60_000) })}\n`.repeat(24));
   await works(bystander);
@@ -117,8 +118,8 @@ test('reads no more bytes a second than the limit, whatever the frames', async (
 });
 
 test('a receipt that is wrong counts as a frame: those behind it wait', async () => {
-  await rig.restart({ FRAMES_PER_SECOND: '10' });
-  const alice = await rig.login('alice');
+  await fixture.restart({ FRAMES_PER_SECOND: '10' });
+  const alice = await fixture.login('alice');
   const begun = performance.now();
   alice.raw(`${JSON.stringify({ messageType: 'receipt', messageIDs: ['x'] })}\n`.repeat(40));
   await works(alice);
@@ -145,13 +146,13 @@ describe('pings of a WebSocket', () => {
     ended = false;
 
     constructor(readonly socket: Socket) {
-      rig.owns(socket);
+      fixture.owns(socket);
       socket.on('error', () => undefined).on('close', () => (this.ended = true));
       socket.on('data', (more: Buffer) => (this.bytes = Buffer.concat([this.bytes, more])));
     }
 
     static async loggedIn(): Promise<Peer> {
-      const peer = new Peer(connect(rig.gateway.port, '127.0.0.1'));
+      const peer = new Peer(connect(fixture.gateway.port, '127.0.0.1'));
       const token = await signToken(SECRET, 'alice');
       const hello = JSON.stringify({ messageType: 'login', fromUserID: 'alice', versionCode: 2, token });
       peer.socket.write(Buffer.concat([Buffer.from(request), frameOf(1, hello)]));
@@ -172,7 +173,7 @@ describe('pings of a WebSocket', () => {
   });
 
   test('beyond the rate are answered at the rate', async () => {
-    await rig.restart({ FRAMES_PER_SECOND: '20' });
+    await fixture.restart({ FRAMES_PER_SECOND: '20' });
     const peer = await Peer.loggedIn();
     const begun = performance.now();
     peer.socket.write(Buffer.concat([pings(80), frameOf(1, '{"beatID":"last"}')]));
@@ -182,7 +183,7 @@ describe('pings of a WebSocket', () => {
   });
 
   test('that do not end are closed with a frame and a code', async () => {
-    await rig.restart({ FRAMES_PER_SECOND: '20', RATE_GRACE: '500ms' });
+    await fixture.restart({ FRAMES_PER_SECOND: '20', RATE_GRACE: '500ms' });
     const peer = await Peer.loggedIn();
     peer.socket.write(pings(10_000));
     await eventually('the end', () => peer.ended);
@@ -194,10 +195,10 @@ describe('pings of a WebSocket', () => {
 
 /** Its frames cost a turn of the wheel each, however many wait. */
 test('a flood of the smallest frames is held as bytes, and costs others nothing', async () => {
-  await rig.restart({ RATE_GRACE: '2s' });
-  const bystander = await rig.login('bob');
+  await fixture.restart({ RATE_GRACE: '2s' });
+  const bystander = await fixture.login('bob');
   const flooding: TestClient[] = [];
-  for (let n = 0; n < 20; n++) flooding.push(await rig.login(`user${n}`));
+  for (let n = 0; n < 20; n++) flooding.push(await fixture.login(`user${n}`));
   for (const client of flooding) client.raw('{}\n'.repeat(100_000));
   for (let n = 0; n < 5; n++) await works(bystander);
   for (const client of flooding) await closed(client, 'rateLimited');

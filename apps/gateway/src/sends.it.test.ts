@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals';
 import { eventually } from '@huizhi/constellation';
 import { groupIdOf, laneOf, pairConversation } from '@huizhi/protocol';
-import { Rig } from './testing/rig.js';
+import { GatewayFixture } from './testing/rig.js';
 
-const rig = Rig.forEachTest({ RESEND_AFTER: '200ms', SEND_TIMEOUT: '1h' });
+const fixture = GatewayFixture.forEachTest({ RESEND_AFTER: '200ms', SEND_TIMEOUT: '1h' });
 
 const chat = (clientMsgID: string, text = 'hello', toUserID = 'bob') => ({
   messageType: 'normal',
@@ -16,7 +16,7 @@ const chat = (clientMsgID: string, text = 'hello', toUserID = 'bob') => ({
 });
 
 test('answers a message with its receipt once it is stored', async () => {
-  const alice = await rig.login('alice');
+  const alice = await fixture.login('alice');
   alice.send(chat('m1'));
   expect(await alice.frame({ messageType: 'normalReceipt' })).toEqual({
     messageType: 'normalReceipt',
@@ -30,7 +30,7 @@ test('answers a message with its receipt once it is stored', async () => {
 });
 
 test('stamps the sender from the session, whatever the frame says, and relays no local field', async () => {
-  const alice = await rig.login('alice', { deviceType: 'iOS' });
+  const alice = await fixture.login('alice', { deviceType: 'iOS' });
   alice.send({
     ...chat('m1'),
     fromUserID: 'mallory',
@@ -41,7 +41,7 @@ test('stamps the sender from the session, whatever the frame says, and relays no
     nickName: 'M',
   });
   await alice.frame({ messageType: 'normalReceipt' });
-  expect(rig.message.seen[0]?.body).toEqual({
+  expect(fixture.message.seen[0]?.body).toEqual({
     messageType: 'normal',
     fromUserID: 'alice',
     chatType: 'userChat',
@@ -55,7 +55,7 @@ test('stamps the sender from the session, whatever the frame says, and relays no
 });
 
 test('makes a group whose id follows from its maker and the client id', async () => {
-  const alice = await rig.login('alice');
+  const alice = await fixture.login('alice');
   alice.send({
     messageType: 'createGroup',
     clientMsgID: 'g1',
@@ -64,20 +64,20 @@ test('makes a group whose id follows from its maker and the client id', async ()
   });
   const receipt = await alice.frame({ messageType: 'normalReceipt' });
   expect(receipt).toMatchObject({ groupID: groupIdOf('alice', 'g1'), clientMsgID: 'g1', seq: 1 });
-  expect(rig.message.seen[0]).toMatchObject({
+  expect(fixture.message.seen[0]).toMatchObject({
     send: { group: groupIdOf('alice', 'g1'), members: ['bob'] },
     body: { contenType: 'tip', groupName: 'Two', content: { tip: 'groupCreated', memberUserIDs: ['alice', 'bob'] } },
   });
 });
 
 test('keeps one batch unanswered per session and lane, and what came meanwhile goes out in its order', async () => {
-  const alice = await rig.login('alice');
-  const { answer } = rig.message;
-  rig.message.answer = () => undefined;
+  const alice = await fixture.login('alice');
+  const { answer } = fixture.message;
+  fixture.message.answer = () => undefined;
   alice.send(chat('m1'));
-  await eventually('the first batch', () => rig.message.seen.length > 0);
+  await eventually('the first batch', () => fixture.message.seen.length > 0);
   alice.send(chat('m2'), chat('m3'));
-  rig.message.answer = answer;
+  fixture.message.answer = answer;
   await alice.frame({ clientMsgID: 'm3' });
   expect(alice.all({ messageType: 'normalReceipt' }).map(({ clientMsgID, seq }) => [clientMsgID, seq])).toEqual([
     ['m1', 1],
@@ -87,45 +87,45 @@ test('keeps one batch unanswered per session and lane, and what came meanwhile g
 });
 
 test('sends an unanswered batch again word for word, and settles it once', async () => {
-  const alice = await rig.login('alice');
-  const { answer } = rig.message;
-  rig.message.answer = (seen) => (rig.message.payloads.length < 3 ? undefined : answer(seen));
+  const alice = await fixture.login('alice');
+  const { answer } = fixture.message;
+  fixture.message.answer = (seen) => (fixture.message.payloads.length < 3 ? undefined : answer(seen));
   alice.send(chat('m1'));
   await alice.frame({ clientMsgID: 'm1' });
-  expect(rig.message.payloads.length).toBeGreaterThanOrEqual(3);
-  expect(new Set(rig.message.payloads).size).toBe(1);
+  expect(fixture.message.payloads.length).toBeGreaterThanOrEqual(3);
+  expect(new Set(fixture.message.payloads).size).toBe(1);
   expect(alice.all({ messageType: 'normalReceipt' })).toHaveLength(1);
 });
 
 test('sends again at once when the lane has a new owner', async () => {
-  await rig.restart({ RESEND_AFTER: '1h' });
-  const alice = await rig.login('alice');
-  const { answer } = rig.message;
-  rig.message.answer = () => undefined;
+  await fixture.restart({ RESEND_AFTER: '1h' });
+  const alice = await fixture.login('alice');
+  const { answer } = fixture.message;
+  fixture.message.answer = () => undefined;
   alice.send(chat('m1'));
-  await eventually('the first batch', () => rig.message.payloads.length === 1);
-  rig.message.answer = answer;
-  rig.message.takeOver(laneOf(pairConversation('alice', 'bob'), 32));
+  await eventually('the first batch', () => fixture.message.payloads.length === 1);
+  fixture.message.answer = answer;
+  fixture.message.takeOver(laneOf(pairConversation('alice', 'bob'), 32));
   await alice.frame({ messageType: 'normalReceipt', clientMsgID: 'm1' });
 });
 
 test('settles what was unanswered when the bus went, once it is back', async () => {
-  const alice = await rig.login('alice');
-  const { answer } = rig.message;
-  rig.message.answer = () => undefined;
+  const alice = await fixture.login('alice');
+  const { answer } = fixture.message;
+  fixture.message.answer = () => undefined;
   alice.send(chat('m1'));
-  await eventually('the first batch', () => rig.message.payloads.length === 1);
-  await rig.nats.kill9();
-  rig.message.answer = answer;
-  await rig.nats.restart();
+  await eventually('the first batch', () => fixture.message.payloads.length === 1);
+  await fixture.nats.kill9();
+  fixture.message.answer = answer;
+  await fixture.nats.restart();
   await alice.frame({ clientMsgID: 'm1', messageType: 'normalReceipt' });
 });
 
 test('says unknown when nobody answers, and then takes the same message first', async () => {
-  await rig.restart({ SEND_TIMEOUT: '2s' });
-  const alice = await rig.login('alice');
-  const { answer } = rig.message;
-  rig.message.answer = () => undefined;
+  await fixture.restart({ SEND_TIMEOUT: '2s' });
+  const alice = await fixture.login('alice');
+  const { answer } = fixture.message;
+  fixture.message.answer = () => undefined;
   alice.send(chat('m1'), chat('m2'));
   expect(await alice.frame({ clientMsgID: 'm1' })).toMatchObject({
     messageType: 'error',
@@ -133,7 +133,7 @@ test('says unknown when nobody answers, and then takes the same message first', 
     temporary: true,
   });
   expect(await alice.frame({ clientMsgID: 'm2' })).toMatchObject({ name: 'unknown' });
-  rig.message.answer = answer;
+  fixture.message.answer = answer;
   alice.send(chat('m2'));
   await alice.frame({ clientMsgID: 'm2', name: 'resendInOrder' });
   alice.send(chat('m1'), chat('m2'));
@@ -142,8 +142,8 @@ test('says unknown when nobody answers, and then takes the same message first', 
 });
 
 test('tells a refusal for good from one for now', async () => {
-  const alice = await rig.login('alice');
-  rig.message.answer = ({ send }) =>
+  const alice = await fixture.login('alice');
+  fixture.message.answer = ({ send }) =>
     send.to === 'stranger' ? { error: 'notAllowed', reason: 'no' } : { error: 'unavailable', reason: 'later' };
   alice.send(chat('m1', 'hi', 'stranger'), chat('m2', 'hi', 'friend'));
   expect(await alice.frame({ clientMsgID: 'm1' })).toMatchObject({ messageType: 'invalidReceipt', name: 'notAllowed' });
@@ -151,7 +151,7 @@ test('tells a refusal for good from one for now', async () => {
 });
 
 test('refuses a malformed message for good and goes on', async () => {
-  const alice = await rig.login('alice');
+  const alice = await fixture.login('alice');
   alice.send({ ...chat('bad'), content: { text: '' } }, { messageType: 'nonsense' }, chat('good'));
   expect(await alice.frame({ clientMsgID: 'bad' })).toMatchObject({
     messageType: 'invalidReceipt',
@@ -163,30 +163,30 @@ test('refuses a malformed message for good and goes on', async () => {
 });
 
 test('knows a message without a client id by what it says and when', async () => {
-  const alice = await rig.login('alice');
+  const alice = await fixture.login('alice');
   const { clientMsgID: _, ...message } = chat('x');
   alice.send(message, message, { ...message, content: { text: 'other' } });
-  await eventually('three sends', () => rig.message.seen.length === 3);
-  const ids = rig.message.seen.map(({ send }) => send.clientID);
+  await eventually('three sends', () => fixture.message.seen.length === 3);
+  const ids = fixture.message.seen.map(({ send }) => send.clientID);
   expect(ids[0]).toBe(ids[1]);
   expect(ids[2]).not.toBe(ids[0]);
   expect(await alice.frame({ messageType: 'normalReceipt' })).toMatchObject({ sendTime: '1700000000001' });
 });
 
 test('names the owner it last heard of, and the lane itself when that one does not answer', async () => {
-  const alice = await rig.login('alice');
-  const { answer, subjects } = rig.message;
-  rig.message.takeOver(0);
+  const alice = await fixture.login('alice');
+  const { answer, subjects } = fixture.message;
+  fixture.message.takeOver(0);
   let n = 0;
   await eventually('a send to the owner', () => {
     alice.send(chat(`m${++n}`));
     return subjects.includes('hz.send.to.another');
   });
-  rig.message.answer = () => undefined;
+  fixture.message.answer = () => undefined;
   subjects.length = 0;
   alice.send(chat('last'));
   await eventually('the owner, then the lane', () => subjects.at(-1) === 'hz.send.0');
   expect(subjects[0]).toBe('hz.send.to.another');
-  rig.message.answer = answer;
+  fixture.message.answer = answer;
   await alice.frame({ clientMsgID: 'last' });
 });

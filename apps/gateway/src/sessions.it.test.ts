@@ -1,19 +1,19 @@
 import { expect, test } from '@jest/globals';
 import { signToken } from '@huizhi/constellation';
 import { Clock } from './testing/clock.js';
-import { Rig, SECRET } from './testing/rig.js';
+import { GatewayFixture, SECRET } from './testing/rig.js';
 
 const HOUR_MS = 3_600_000;
 
-const rig = Rig.forEachTest();
+const fixture = GatewayFixture.forEachTest();
 
 test('a session ends a little after its token, and the client is told to come back with a new one', async () => {
   const clock = new Clock();
   const patience = { HEARTBEAT: '23h', STALE_AFTER: '23h', TOKEN_LEEWAY: '10s' };
-  await rig.restart(patience, clock);
+  await fixture.restart(patience, clock);
   const token = await signToken(SECRET, 'alice', HOUR_MS / 1_000);
-  const alice = await rig.login('alice', { token });
-  const bob = await rig.login('bob');
+  const alice = await fixture.login('alice', { token });
+  const bob = await fixture.login('bob');
   clock.turn(HOUR_MS + 5_000);
   alice.send({ beatID: 'within the leeway' });
   await alice.frame({ beatID: 'within the leeway' });
@@ -25,36 +25,36 @@ test('a session ends a little after its token, and the client is told to come ba
 });
 
 test('an owner is told when the token was issued, and what it refuses is refused for good', async () => {
-  rig.offline.refusal = 'tokenRevoked';
+  fixture.offline.refusal = 'tokenRevoked';
   const before = Math.floor(Date.now() / 1_000);
-  const client = await rig.connect();
+  const client = await fixture.connect();
   client.send({ messageType: 'login', fromUserID: 'alice', versionCode: 2, token: await signToken(SECRET, 'alice') });
   expect(await client.frame({ messageType: 'loginReceipt' })).toMatchObject({ code: 1104, name: 'tokenRevoked' });
   expect(await client.frame({ messageType: 'close' })).toMatchObject({ name: 'loginFailed', reconnect: false });
-  expect(rig.offline.opens).toHaveLength(1);
-  expect(rig.offline.opens[0]?.issuedAt).toBeGreaterThanOrEqual(before);
+  expect(fixture.offline.opens).toHaveLength(1);
+  expect(fixture.offline.opens[0]?.issuedAt).toBeGreaterThanOrEqual(before);
 });
 
 test('a revoked session ends, and so does one that hears of it before it knows that it is open', async () => {
-  const phone = await rig.login('alice');
-  const tablet = await rig.login('alice', { deviceID: 'tablet' });
-  rig.offline.revoke('alice', 'phone');
+  const phone = await fixture.login('alice');
+  const tablet = await fixture.login('alice', { deviceID: 'tablet' });
+  fixture.offline.revoke('alice', 'phone');
   expect(await phone.frame({ messageType: 'close' })).toMatchObject({ name: 'revoked', reconnect: false });
   await phone.closed();
-  rig.offline.beforeOpened = ({ gateway, session }) => rig.offline.say(gateway, { revoked: [session] });
-  const late = await rig.login('alice', { deviceID: 'watch' });
+  fixture.offline.beforeOpened = ({ gateway, session }) => fixture.offline.say(gateway, { revoked: [session] });
+  const late = await fixture.login('alice', { deviceID: 'watch' });
   expect(await late.frame({ messageType: 'close' })).toMatchObject({ name: 'revoked' });
   tablet.send({ beatID: 'still here' });
   await tablet.frame({ beatID: 'still here' });
 });
 
 test('a login in the middle of a batch: the older socket is told and closed, the newer gets everything unreceipted', async () => {
-  for (let i = 0; i < 450; i++) rig.offline.put('alice', `m${i}`);
-  const first = await rig.login('alice');
+  for (let i = 0; i < 450; i++) fixture.offline.put('alice', `m${i}`);
+  const first = await fixture.login('alice');
   await first.frame({ inboxSeq: 200 });
   first.send({ messageType: 'receipt', upTo: 100 });
   await first.frame({ messageType: 'receiptConfirm', inboxSeq: 100 });
-  const second = await rig.login('alice');
+  const second = await fixture.login('alice');
   expect(await first.frame({ messageType: 'close' })).toMatchObject({ name: 'kicked', reconnect: false });
   await first.closed();
   await second.frame({ inboxSeq: 450 });
@@ -63,21 +63,21 @@ test('a login in the middle of a batch: the older socket is told and closed, the
 
 test('version 1 is shown a tip for what it cannot show, live and while catching up, and receipts it like any other', async () => {
   const body = (contenType: string): Record<string, unknown> => ({ contenType, content: { text: contenType, odd: 1 } });
-  rig.offline.put('alice', 'x', body('sticker'));
-  rig.offline.put('alice', 'x', body('text'));
-  const old = await rig.login('alice', { versionCode: 1 });
+  fixture.offline.put('alice', 'x', body('sticker'));
+  fixture.offline.put('alice', 'x', body('text'));
+  const old = await fixture.login('alice', { versionCode: 1 });
   await old.frame({ inboxSeq: 2 });
-  rig.offline.deliver('alice', 'x', body('poll'));
+  fixture.offline.deliver('alice', 'x', body('poll'));
   const tip = { contenType: 'tip', content: { text: expect.stringContaining('please upgrade') as unknown } };
   expect(await old.frame({ inboxSeq: 3 })).toMatchObject(tip);
   expect(old.frames.find(({ inboxSeq, content }) => inboxSeq === 1 && content)).toMatchObject(tip);
   expect(old.frames.find(({ inboxSeq, content }) => inboxSeq === 2 && content)).toMatchObject(body('text'));
   // Single frames: it cannot read an array.
   expect(old.lines.filter(Array.isArray)).toEqual([]);
-  old.send({ messageType: 'receipt', messageID: rig.offline.messageIDOf('alice', 1) });
+  old.send({ messageType: 'receipt', messageID: fixture.offline.messageIDOf('alice', 1) });
   old.send({ messageType: 'receipt', upTo: 3 });
   await old.frame({ messageType: 'receiptConfirm', inboxSeq: 3 });
-  const tablet = await rig.login('alice', { deviceID: 'new-one' });
+  const tablet = await fixture.login('alice', { deviceID: 'new-one' });
   expect(await tablet.frame((frame) => frame.inboxSeq === 1 && frame.content !== undefined)).toMatchObject(
     body('sticker'),
   );

@@ -2,11 +2,11 @@ import { expect, jest, test } from '@jest/globals';
 import { eventually, TcpProxy } from '@huizhi/constellation';
 import { TestClient } from './testing/client.js';
 import { receiptWhatComes } from './testing/receipts.js';
-import { Rig } from './testing/rig.js';
+import { GatewayFixture } from './testing/rig.js';
 
 jest.setTimeout(300_000);
 
-const rig = Rig.forEachTest({ HEARTBEAT_LEAST: '10m' });
+const fixture = GatewayFixture.forEachTest({ HEARTBEAT_LEAST: '10m' });
 
 /** How long a reader may take, on a machine that is several times slower. */
 const READ_WITHIN_MS = 240_000;
@@ -28,19 +28,19 @@ const range = (count: number): number[] => Array.from({ length: count }, (_, n) 
 /** Has one device read all its entries over a link of so many bytes a second. Returns how many bytes it was sent. */
 async function read(reader: Reader): Promise<{ delivered: number[]; bytes: number; closes: unknown[] }> {
   const user = reader.name.replaceAll(' ', '-');
-  for (let n = 1; n <= reader.entries; n++) rig.offline.put(user, 'x'.repeat(reader.bytes));
-  const proxy = await TcpProxy.start({ target: { host: '127.0.0.1', port: rig.gateway.port } });
+  for (let n = 1; n <= reader.entries; n++) fixture.offline.put(user, 'x'.repeat(reader.bytes));
+  const proxy = await TcpProxy.start({ target: { host: '127.0.0.1', port: fixture.gateway.port } });
   try {
-    const client = rig.owns(await TestClient.connect(proxy.port));
+    const client = fixture.owns(await TestClient.connect(proxy.port));
     await eventually('the link', () => proxy.connections === 1);
     proxy.throttle(reader.bytesPerSecond);
     receiptWhatComes(client, reader.delayMs);
-    await rig.loginOn(client, user, { versionCode: reader.version ?? 2 });
+    await fixture.loginOn(client, user, { versionCode: reader.version ?? 2 });
     await client.frame({ messageType: 'receiptConfirm', inboxSeq: reader.entries }, READ_WITHIN_MS);
     return {
       delivered: client.delivered,
       bytes: client.socket.bytesRead,
-      closes: rig.log.closesOf(user),
+      closes: fixture.log.closesOf(user),
     };
   } finally {
     await proxy.stop();
@@ -61,7 +61,7 @@ test('delivers each entry once over links from 8 KB/s up, to devices of both ver
   for (const { name, entries, delivered, bytes, bytes: sent, closes } of results) {
     expect({ name, delivered, closes }).toEqual({ name, delivered: range(entries), closes: [] });
     const reader = readers.find((one) => one.name === name) as Reader;
-    const payload = range(entries).reduce((sum, n) => sum + rig.offline.bytesOf(name.replaceAll(' ', '-'), n), 0);
+    const payload = range(entries).reduce((sum, n) => sum + fixture.offline.bytesOf(name.replaceAll(' ', '-'), n), 0);
     expect({ name, ratio: sent / payload <= MOST_BYTES, bytes, reader }).toMatchObject({ ratio: true });
   }
 });

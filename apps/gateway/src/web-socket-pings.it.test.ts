@@ -5,15 +5,15 @@ import { eventually } from '@huizhi/constellation';
 import { WebSocketTestClient } from './testing/client.js';
 import { Clock } from './testing/clock.js';
 import { closed as closedLine, works } from './testing/expect.js';
-import { Rig } from './testing/rig.js';
+import { GatewayFixture } from './testing/rig.js';
 
 /** Pings of the gateway to WebSockets that are silent. */
 
-const rig = Rig.forEachTest();
+const fixture = GatewayFixture.forEachTest();
 
 const open = (options?: Parameters<typeof WebSocketTestClient.connect>[1]): Promise<WebSocketTestClient> =>
-  WebSocketTestClient.connect(rig.gateway.port, options);
-const login = async (user: string): Promise<WebSocketTestClient> => rig.loginOn(await open(), user);
+  WebSocketTestClient.connect(fixture.gateway.port, options);
+const login = async (user: string): Promise<WebSocketTestClient> => fixture.loginOn(await open(), user);
 
 /** Turns the clock in small steps until something has happened: what it makes a client do is read in between. */
 const turnUntil = (clock: Clock, ms: number, happened: () => boolean): Promise<unknown> =>
@@ -25,10 +25,10 @@ const turnUntil = (clock: Clock, ms: number, happened: () => boolean): Promise<u
 
 test('keeps a WebSocket whose program is silent while its library answers pings, and closes one that does not', async () => {
   const clock = new Clock();
-  await rig.restart({ HEARTBEAT: '20s', WEB_SOCKET_PING: '10s' }, clock);
+  await fixture.restart({ HEARTBEAT: '20s', WEB_SOCKET_PING: '10s' }, clock);
   const asleep = await login('alice');
-  const gone = await rig.loginOn(await open({ autoPong: false }), 'bob');
-  const line = await rig.login('carol');
+  const gone = await fixture.loginOn(await open({ autoPong: false }), 'bob');
+  const line = await fixture.login('carol');
   let pings = 0;
   asleep.webSocket.on('ping', () => (pings += 1));
   for (let n = 1; n <= 9; n++) await turnUntil(clock, 1_000, () => pings >= n);
@@ -41,7 +41,7 @@ test('keeps a WebSocket whose program is silent while its library answers pings,
 
 test('pings no WebSocket that is heard from, and none before its login', async () => {
   const clock = new Clock();
-  await rig.restart({ WEB_SOCKET_PING: '10s', LOGIN_DEADLINE: '1h' }, clock);
+  await fixture.restart({ WEB_SOCKET_PING: '10s', LOGIN_DEADLINE: '1h' }, clock);
   const [beating, silent, early] = [await login('alice'), await login('bob'), await open()];
   const pings = new Map([beating, silent, early].map((client) => [client, 0]));
   for (const client of pings.keys()) {
@@ -57,7 +57,7 @@ test('pings no WebSocket that is heard from, and none before its login', async (
 
 test('counts no pong that it has asked for as a frame', async () => {
   const clock = new Clock(100);
-  await rig.restart({ FRAMES_PER_SECOND: '1', WEB_SOCKET_PING: '200ms' }, clock);
+  await fixture.restart({ FRAMES_PER_SECOND: '1', WEB_SOCKET_PING: '200ms' }, clock);
   const client = await login('alice');
   let pings = 0;
   client.webSocket.on('ping', () => (pings += 1));
@@ -70,8 +70,8 @@ test('pings, and understands the pong, as the golden vectors have them', async (
   const { rows } = JSON.parse(readFileSync(file, 'utf8')) as { rows: { name: string; hex: string; answer: string }[] };
   const { hex, answer } = rows.find(({ name }) => name === 'a ping of the server')!;
   const clock = new Clock();
-  await rig.restart({ WEB_SOCKET_PING: '10s' }, clock);
-  const client = await rig.loginOn(await open({ autoPong: false }), 'alice');
+  await fixture.restart({ WEB_SOCKET_PING: '10s' }, clock);
+  const client = await fixture.loginOn(await open({ autoPong: false }), 'alice');
   const { _socket: socket } = client.webSocket as unknown as { _socket: Socket };
   const frames: Buffer[] = [];
   socket.prependListener('data', (bytes: Buffer) => frames.push(bytes));

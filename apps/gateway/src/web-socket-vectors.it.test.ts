@@ -7,7 +7,7 @@ import { silentLogger } from '@huizhi/runtime';
 import { TrustedProxies } from './connection/trusted-proxies.js';
 import { Upgrades } from './connection/upgrades.js';
 import { WebSocketCodec } from './connection/web-socket.js';
-import { Rig, SECRET } from './testing/rig.js';
+import { GatewayFixture, SECRET } from './testing/rig.js';
 
 /** The golden vectors of WebSockets, sent to a gateway: whole, and byte by byte. */
 
@@ -41,7 +41,7 @@ const [upgrade] = handshakes as [Handshake];
 const TEXT = 0x81;
 const CLOSE = 0x88;
 
-const rig = Rig.forAllTests();
+const fixture = GatewayFixture.forAllTests();
 let users = 0;
 
 type Heard = Record<string, unknown>;
@@ -79,7 +79,7 @@ class Peer {
   private bytes: Buffer = Buffer.alloc(0);
   ended = false;
 
-  private constructor(private readonly socket = rig.owns(connect(rig.gateway.port, '127.0.0.1'))) {
+  private constructor(private readonly socket = fixture.owns(connect(fixture.gateway.port, '127.0.0.1'))) {
     socket.setNoDelay(true);
     socket.on('error', () => undefined);
     socket.on('close', () => (this.ended = true));
@@ -172,13 +172,13 @@ test.each(encodes)('understands a message as it is to be encoded: $json', async 
 
 test('writes an offline batch, and what is live, as the vectors have them', async () => {
   const [batch, live] = ['an offline batch', 'a message that is live'].map((name) => rowNamed(name).hex);
-  rig.offline.now = () => 1_700_000_000_123;
-  for (const text of ['回执 😀', 'two']) rig.offline.put('reader', text);
+  fixture.offline.now = () => 1_700_000_000_123;
+  for (const text of ['回执 😀', 'two']) fixture.offline.put('reader', text);
   const peer = await Peer.loggedIn('reader');
   const deliveries = (): string[] =>
     peer.frames.map(({ whole }) => whole.toString('hex')).filter((hex) => hex.includes(hexOf('"inboxSeq":')));
   await eventually('the batch', () => deliveries().includes(batch as string));
-  rig.offline.deliver('reader', 'live');
+  fixture.offline.deliver('reader', 'live');
   await eventually('the live one', () => deliveries().includes(live as string));
 });
 

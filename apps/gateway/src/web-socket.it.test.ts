@@ -5,15 +5,15 @@ import { signToken, eventually } from '@huizhi/constellation';
 import { WebSocketTestClient, type Frame } from './testing/client.js';
 import { Clock } from './testing/clock.js';
 import { passes, works } from './testing/expect.js';
-import { Rig, SECRET } from './testing/rig.js';
+import { GatewayFixture, SECRET } from './testing/rig.js';
 
 /** WebSockets: the upgrade, who may ask for it, and what only they have. The rest is in modes.it.test.ts. */
 
-const rig = Rig.forEachTest();
+const fixture = GatewayFixture.forEachTest();
 
 const open = (options?: Parameters<typeof WebSocketTestClient.connect>[1]): Promise<WebSocketTestClient> =>
-  WebSocketTestClient.connect(rig.gateway.port, options);
-const login = async (user: string): Promise<WebSocketTestClient> => rig.loginOn(await open(), user);
+  WebSocketTestClient.connect(fixture.gateway.port, options);
+const login = async (user: string): Promise<WebSocketTestClient> => fixture.loginOn(await open(), user);
 const closed = async (client: WebSocketTestClient, name: string, code: number): Promise<void> => {
   expect(await client.frame({ messageType: 'close' })).toMatchObject({ name, code });
   await client.closed();
@@ -31,7 +31,7 @@ class RawClient {
   ended = false;
 
   constructor(readonly socket: Socket) {
-    rig.owns(socket);
+    fixture.owns(socket);
     socket.on('error', () => undefined);
     socket.on('close', () => (this.ended = true));
     socket.on('data', (bytes) => {
@@ -41,7 +41,7 @@ class RawClient {
   }
 
   static async connect(): Promise<RawClient> {
-    const socket = connect(rig.gateway.port, '127.0.0.1');
+    const socket = connect(fixture.gateway.port, '127.0.0.1');
     await new Promise((resolve) => socket.once('connect', resolve));
     return new RawClient(socket);
   }
@@ -99,7 +99,7 @@ const pinged = async (client: RawClient, payload: string): Promise<void> => {
 /** As good as only the test turns it. */
 const restartWithClock = async (): Promise<Clock> => {
   const clock = new Clock(100);
-  await rig.restart({ LOGIN_DEADLINE: '1s' }, clock);
+  await fixture.restart({ LOGIN_DEADLINE: '1s' }, clock);
   return clock;
 };
 
@@ -136,7 +136,7 @@ test('asks who comes without an upgrade for one', async () => {
     ['/', 426],
     ['/index.html', 404],
   ] as const) {
-    const response = await fetch(`http://127.0.0.1:${rig.gateway.port}${path}`);
+    const response = await fetch(`http://127.0.0.1:${fixture.gateway.port}${path}`);
     expect(response.status).toBe(status);
     expect(response.headers.get('connection')).toContain('close');
     expect((await response.text()).length).toBeLessThan(100);
@@ -144,13 +144,13 @@ test('asks who comes without an upgrade for one', async () => {
 });
 
 test('lets in pages of the same host, or those that are listed', async () => {
-  const { port } = rig.gateway;
-  await works(await rig.loginOn(await open({ origin: `http://localhost:${port}` }), 'alice'));
+  const { port } = fixture.gateway;
+  await works(await fixture.loginOn(await open({ origin: `http://localhost:${port}` }), 'alice'));
   await expect(open({ origin: `http://localhost:${port + 1}` })).rejects.toThrow('403');
-  await rig.restart({ ALLOWED_ORIGINS: 'https://chat.example,http://localhost:8080' });
-  await works(await rig.loginOn(await open({ origin: 'https://chat.example' }), 'alice'));
+  await fixture.restart({ ALLOWED_ORIGINS: 'https://chat.example,http://localhost:8080' });
+  await works(await fixture.loginOn(await open({ origin: 'https://chat.example' }), 'alice'));
   await expect(open({ origin: 'https://chat.example.evil.example' })).rejects.toThrow('403');
-  await expect(open({ origin: `http://localhost:${rig.gateway.port}` })).rejects.toThrow('403');
+  await expect(open({ origin: `http://localhost:${fixture.gateway.port}` })).rejects.toThrow('403');
 });
 
 test('an upgrade may come byte by byte, and be followed by the login at once', async () => {
@@ -168,7 +168,7 @@ test('an upgrade may come byte by byte, and be followed by the login at once', a
 });
 
 test('closes an upgrade that does not end, however busy it keeps', async () => {
-  await rig.restart({ LOGIN_DEADLINE: '500ms' });
+  await fixture.restart({ LOGIN_DEADLINE: '500ms' });
   const client = await RawClient.connect();
   client.socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n');
   const loris = setInterval(() => client.socket.write('X: y\r\n'), 50);
@@ -240,7 +240,7 @@ test('reads a message in pieces, with a ping between them', async () => {
 });
 
 test('closes a message that is begun and not finished', async () => {
-  await rig.restart({ FRAME_DEADLINE: '400ms' });
+  await fixture.restart({ FRAME_DEADLINE: '400ms' });
   const client = await loggedIn();
   client.socket.write(wsFrame(TEXT, '{', { claims: 100 }));
   const loris = setInterval(() => client.socket.write(' '), 150);
@@ -263,7 +263,7 @@ test.each([
     client.socket.write(Buffer.concat(bytes));
     for (const payload of ['one', 'two', 'three']) {
       await pinged(client, payload);
-      await passes(3_000, rig, clock);
+      await passes(3_000, fixture, clock);
     }
     await pinged(client, 'in time');
     clock.turn(1_100);
@@ -281,8 +281,8 @@ test.each([
   const client = before ? await loggedIn() : await loggedIn(WHOLE.subarray(0, 5));
   if (before) client.socket.write(Buffer.concat([before, WHOLE.subarray(0, 5)]));
   await eventually('the answer to what is whole', () => !before || client.text.includes('whole'));
-  await passes(9_500, rig, clock);
-  expect(rig.log.closesOf('alice')).toEqual([]);
+  await passes(9_500, fixture, clock);
+  expect(fixture.log.closesOf('alice')).toEqual([]);
   clock.turn(600);
   await eventually('the end', () => client.ended);
   expect(client.text).toContain('"name":"frameTimeout"');
@@ -294,7 +294,7 @@ test('gives each message its own time, with pings between its pieces', async () 
   client.socket.write(FRAGMENT);
   for (const payload of ['one', 'two', 'three']) {
     await pinged(client, payload);
-    await passes(9_000, rig, clock);
+    await passes(9_000, fixture, clock);
     client.text = '';
     // The end of one and the beginning of the next.
     client.socket.write(Buffer.concat([wsFrame(0, REST), FRAGMENT]));
@@ -305,12 +305,12 @@ test('gives each message its own time, with pings between its pieces', async () 
 
 test('counts pings as frames, and is not silent to one who only pings', async () => {
   const clock = new Clock();
-  await rig.restart({ FRAMES_PER_SECOND: '10', HEARTBEAT: '20s', RATE_GRACE: '300ms' }, clock);
+  await fixture.restart({ FRAMES_PER_SECOND: '10', HEARTBEAT: '20s', RATE_GRACE: '300ms' }, clock);
   const flooding = await login('alice');
   for (let i = 0; i < 60; i++) flooding.webSocket.ping();
   await closed(flooding, 'rateLimited', 4006);
   const pinging = await login('bob');
-  const silent = await rig.loginOn(await open({ autoPong: false }), 'carol');
+  const silent = await fixture.loginOn(await open({ autoPong: false }), 'carol');
   clock.turn(40_000);
   const pong = once(pinging.webSocket, 'pong');
   pinging.webSocket.ping();
@@ -325,16 +325,16 @@ test('a client that says goodbye is answered and its session is over', async () 
   client.webSocket.close(1000, 'bye');
   await client.closed();
   expect(client.code).toBe(1000);
-  await eventually('the end of the session', () => rig.offline.closes.some(({ user }) => user === 'alice'));
+  await eventually('the end of the session', () => fixture.offline.closes.some(({ user }) => user === 'alice'));
 });
 
 test('is told to go when the gateway ends, also in the middle of an upgrade', async () => {
-  await rig.restart({ DRAIN_SPREAD: '0ms' });
+  await fixture.restart({ DRAIN_SPREAD: '0ms' });
   const client = await login('alice');
   const upgrading = await RawClient.connect();
   upgrading.socket.write('GET / HTTP/1.1\r\n');
   await works(client);
-  const stopped = rig.gateway.stop();
+  const stopped = fixture.gateway.stop();
   await closed(client, 'drain', 4000);
   await eventually('the end', () => upgrading.ended);
   expect(upgrading.text).toMatch(/^HTTP\/1.1 503 /);

@@ -13,11 +13,11 @@ import {
 import { DataSource } from 'typeorm';
 import type { MessageConfig } from './config.js';
 import { sessionCheck } from './database.js';
-import { Conversations } from './lanes/conversations.js';
-import { HistoryReader } from './reads/history-reader.js';
-import { LogReader } from './reads/log-reader.js';
-import { MembersReader } from './reads/members-reader.js';
-import { Readers } from './reads/readers.js';
+import { CommitLoop } from './lanes/conversations.js';
+import { HistoryQueryHandler } from './reads/history-reader.js';
+import { LogQueryHandler } from './reads/log-reader.js';
+import { MembersQueryHandler } from './reads/members-reader.js';
+import { ReadConnections } from './reads/readers.js';
 import { WriterConnection } from './writer-connection.js';
 
 /** In which order the service begins and ends. */
@@ -29,11 +29,11 @@ export class Lifecycle implements OnApplicationBootstrap {
   constructor(
     private readonly database: DataSource,
     private readonly connection: WriterConnection,
-    private readonly readers: Readers,
-    private readonly conversations: Conversations,
-    private readonly logReader: LogReader,
-    private readonly membersReader: MembersReader,
-    private readonly historyReader: HistoryReader,
+    private readonly readConnections: ReadConnections,
+    private readonly commitLoop: CommitLoop,
+    private readonly logQueries: LogQueryHandler,
+    private readonly membersQueries: MembersQueryHandler,
+    private readonly historyQueries: HistoryQueryHandler,
     private readonly health: Health,
     private readonly shutdown: Shutdown,
     @InjectConfig() private readonly config: MessageConfig,
@@ -49,10 +49,10 @@ export class Lifecycle implements OnApplicationBootstrap {
   }
 
   onApplicationBootstrap(): void {
-    const { keeper } = this.conversations;
-    for (const [name, probe] of Object.entries(this.probes)) this.health.dependency(name, () => probe.status());
-    this.health.dependency('lanes', () => keeper.status());
-    this.health.vital('lanes', () => keeper.turnStatus());
+    const { keeper } = this.commitLoop;
+    for (const [name, probe] of Object.entries(this.probes)) this.health.addReadinessCheck(name, () => probe.status());
+    this.health.addReadinessCheck('lanes', () => keeper.status());
+    this.health.addLivenessCheck('lanes', () => keeper.stallStatus());
     this.shutdown.on('work', 'lanes', () => keeper.stop());
     this.shutdown.on('database', 'connections', () => this.close());
     void startWhenPossible('database', { log: this.log, health: this.health, signal: this.shutdown.signal }, () =>
@@ -65,7 +65,7 @@ export class Lifecycle implements OnApplicationBootstrap {
     if (!this.database.isInitialized) await this.database.initialize();
     await assertMigrated(this.database);
     this.listen();
-    await this.conversations.keeper.start();
+    await this.commitLoop.keeper.start();
     for (const probe of Object.values(this.probes)) probe.start();
   }
 
@@ -73,14 +73,14 @@ export class Lifecycle implements OnApplicationBootstrap {
   private listen(): void {
     if (this.listening) return;
     this.listening = true;
-    this.logReader.listen();
-    this.membersReader.listen();
-    this.historyReader.listen();
+    this.logQueries.listen();
+    this.membersQueries.listen();
+    this.historyQueries.listen();
   }
 
   private async close(): Promise<void> {
     for (const probe of Object.values(this.probes)) probe.stop();
-    await Promise.all([this.connection.close(), this.readers.close()]);
+    await Promise.all([this.connection.close(), this.readConnections.close()]);
     if (this.database.isInitialized) await this.database.destroy();
   }
 }

@@ -6,13 +6,13 @@ import { dataSource, SCHEMA } from './database.js';
 import { DirectoryController } from './directory/directory.controller.js';
 import { Directory } from './directory/directory.js';
 import { User } from './directory/user.entity.js';
-import { buildConversations } from './lanes/build.js';
-import { Conversations } from './lanes/conversations.js';
+import { buildCommitLoop } from './lanes/build.js';
+import { CommitLoop } from './lanes/conversations.js';
 import { Lifecycle } from './lifecycle.js';
-import { HistoryReader } from './reads/history-reader.js';
-import { LogReader } from './reads/log-reader.js';
-import { MembersReader } from './reads/members-reader.js';
-import { Readers } from './reads/readers.js';
+import { HistoryQueryHandler } from './reads/history-reader.js';
+import { LogQueryHandler } from './reads/log-reader.js';
+import { MembersQueryHandler } from './reads/members-reader.js';
+import { ReadConnections } from './reads/readers.js';
 import { WriterConnection } from './writer-connection.js';
 import './failpoints.js';
 
@@ -28,38 +28,40 @@ const writerConnection: FactoryProvider = {
   useFactory: (config: MessageConfig) => new WriterConnection(connectionOptions(config, 'writer')),
 };
 
-const readers: FactoryProvider = {
-  provide: Readers,
+const readConnections: FactoryProvider = {
+  provide: ReadConnections,
   inject: [CONFIG_TOKEN],
   useFactory: (config: MessageConfig) =>
-    new Readers(
+    new ReadConnections(
       new DedicatedConnection(connectionOptions(config, 'log')),
       new DedicatedConnection(connectionOptions(config, 'history')),
     ),
 };
 
-const logReader: FactoryProvider = {
-  provide: LogReader,
-  inject: [Bus, Readers, LOGGER_TOKEN],
-  useFactory: (bus: Bus, { log: connection }: Readers, log: Logger) => new LogReader(bus, connection, log),
+const logQueries: FactoryProvider = {
+  provide: LogQueryHandler,
+  inject: [Bus, ReadConnections, LOGGER_TOKEN],
+  useFactory: (bus: Bus, { log: connection }: ReadConnections, log: Logger) =>
+    new LogQueryHandler(bus, connection, log),
 };
 
-const membersReader: FactoryProvider = {
-  provide: MembersReader,
-  inject: [Bus, Readers, LOGGER_TOKEN],
-  useFactory: (bus: Bus, { log: connection }: Readers, log: Logger) => new MembersReader(bus, connection, log),
+const membersQueries: FactoryProvider = {
+  provide: MembersQueryHandler,
+  inject: [Bus, ReadConnections, LOGGER_TOKEN],
+  useFactory: (bus: Bus, { log: connection }: ReadConnections, log: Logger) =>
+    new MembersQueryHandler(bus, connection, log),
 };
 
-const historyReader: FactoryProvider = {
-  provide: HistoryReader,
-  inject: [Bus, Readers, LOGGER_TOKEN],
-  useFactory: (bus: Bus, { history }: Readers, log: Logger) => new HistoryReader(bus, history, log),
+const historyQueries: FactoryProvider = {
+  provide: HistoryQueryHandler,
+  inject: [Bus, ReadConnections, LOGGER_TOKEN],
+  useFactory: (bus: Bus, { history }: ReadConnections, log: Logger) => new HistoryQueryHandler(bus, history, log),
 };
 
-const conversations: FactoryProvider = {
-  provide: Conversations,
+const commitLoop: FactoryProvider = {
+  provide: CommitLoop,
   inject: [CONFIG_TOKEN, WriterConnection, Bus, LOGGER_TOKEN],
-  useFactory: buildConversations,
+  useFactory: buildCommitLoop,
 };
 
 @Module({
@@ -71,6 +73,15 @@ const conversations: FactoryProvider = {
     TypeOrmModule.forFeature([User]),
   ],
   controllers: [DirectoryController],
-  providers: [writerConnection, readers, logReader, membersReader, historyReader, conversations, Directory, Lifecycle],
+  providers: [
+    writerConnection,
+    readConnections,
+    logQueries,
+    membersQueries,
+    historyQueries,
+    commitLoop,
+    Directory,
+    Lifecycle,
+  ],
 })
 export class MessageModule {}

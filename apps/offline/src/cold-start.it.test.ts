@@ -1,36 +1,36 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { laneOf } from '@huizhi/protocol';
-import { MESSAGE_LANES, Rig, until } from './testing/rig.js';
+import { MESSAGE_LANES, OfflineFixture, until } from './testing/rig.js';
 
-let rig: Rig;
+let fixture: OfflineFixture;
 beforeEach(async () => {
-  rig = await Rig.start();
+  fixture = await OfflineFixture.start();
 }, 30_000);
-afterEach(() => rig.stop(), 30_000);
+afterEach(() => fixture.stop(), 30_000);
 
 const names = (count: number): string[] => Array.from({ length: count }, (_, n) => `g_cold${n}`);
 
 /** Stores one text in each of these groups, which were made before anybody listened. */
 function writeTo(conversations: readonly string[], members: string[]): void {
   for (const conversation of conversations) {
-    rig.message.groups.set(conversation, members);
-    rig.message.storeInGroup(conversation, 'alice', 'while nobody listened');
+    fixture.message.groups.set(conversation, members);
+    fixture.message.storeInGroup(conversation, 'alice', 'while nobody listened');
   }
 }
 
 const inboxOfBob = async (count: number): Promise<void> =>
-  until(async () => (await rig.inboxOf('bob')).length >= count, `${count} entries`, 25_000);
+  until(async () => (await fixture.inboxOf('bob')).length >= count, `${count} entries`, 25_000);
 
 test('thousands of groups that nobody remembers are asked for in few bounded requests, and every entry comes, in order', async () => {
   const conversations = names(4_000);
   writeTo(conversations, ['alice', 'bob', 'carol']);
-  await rig.instance('offline-1');
+  await fixture.instance('offline-1');
   await inboxOfBob(conversations.length);
 
-  const asked = rig.message.membersAsked.map(({ groups }) => groups.length);
+  const asked = fixture.message.membersAsked.map(({ groups }) => groups.length);
   expect(Math.max(...asked)).toBeLessThanOrEqual(250);
   expect(asked.length).toBeLessThan(conversations.length / 50);
-  const inbox = await rig.inboxOf('bob');
+  const inbox = await fixture.inboxOf('bob');
   expect(inbox).toHaveLength(conversations.length);
   for (const lane of new Set(inbox.map((entry) => entry.lane))) {
     const positions = inbox.filter((entry) => entry.lane === lane).map((entry) => entry.position);
@@ -39,11 +39,11 @@ test('thousands of groups that nobody remembers are asked for in few bounded req
 });
 
 test('an answer that says it failed, and one that is lost, are asked for again', async () => {
-  rig.message.membersFates.push('failed', 'lost');
+  fixture.message.membersFates.push('failed', 'lost');
   writeTo(['g_cold'], ['alice', 'bob']);
-  await rig.instance('offline-1');
+  await fixture.instance('offline-1');
   await inboxOfBob(1);
-  expect(rig.message.membersAsked).toEqual(Array(3).fill({ groups: [['g_cold', 1]] }));
+  expect(fixture.message.membersAsked).toEqual(Array(3).fill({ groups: [['g_cold', 1]] }));
 });
 
 test('what one answer has no room for is asked for again, and every entry comes', async () => {
@@ -51,7 +51,7 @@ test('what one answer has no room for is asked for again, and every entry comes'
     .filter((name) => laneOf(name, MESSAGE_LANES) === 0)
     .slice(0, 40);
   writeTo(conversations, ['alice', 'bob', ...Array.from({ length: 500 }, (_, n) => `${n}-`.padEnd(64, 'x'))]);
-  await rig.instance('offline-1');
+  await fixture.instance('offline-1');
   await inboxOfBob(conversations.length);
-  expect(rig.message.membersAsked.map(({ groups }) => groups.length)).toEqual([40, 25, 10]);
+  expect(fixture.message.membersAsked.map(({ groups }) => groups.length)).toEqual([40, 25, 10]);
 });

@@ -1,35 +1,35 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { Rig, until } from './testing/rig.js';
+import { OfflineFixture, until } from './testing/rig.js';
 import { textOf } from './testing/fake-gateway.js';
 
 describe('delivery', () => {
-  let rig: Rig;
+  let fixture: OfflineFixture;
   beforeAll(async () => {
-    rig = await Rig.start();
-    await rig.instance('offline-1');
+    fixture = await OfflineFixture.start();
+    await fixture.instance('offline-1');
   }, 30_000);
-  afterAll(() => rig.stop(), 30_000);
+  afterAll(() => fixture.stop(), 30_000);
 
   test('news becomes a live entry; its receipt is stored, then confirmed', async () => {
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     const bob = await gateway.open('bob');
     expect(bob).toMatchObject({ epoch: 1, cursor: 0, head: 0 });
-    rig.message.say('alice', 'bob', 'one');
-    rig.message.say('alice', 'bob', 'two');
+    fixture.message.say('alice', 'bob', 'one');
+    fixture.message.say('alice', 'bob', 'two');
     await until(() => gateway.told.length === 2);
     expect(gateway.seqsOf(bob.session)).toEqual([1, 2]);
     expect(gateway.textsOf(bob.session)).toEqual(['one', 'two']);
 
     gateway.cursor(bob, 2);
     await until(() => gateway.confirmed.get(bob.session) === 2);
-    expect(await rig.cursorOf('bob')).toBe(2);
+    expect(await fixture.cursorOf('bob')).toBe(2);
   });
 
   test('what waits for a first device is told at its login and fetched', async () => {
-    rig.message.say('alice', 'carol', 'one');
-    rig.message.say('alice', 'carol', 'two');
-    await until(async () => (await rig.inboxOf('carol')).length === 2);
-    const gateway = rig.gateway();
+    fixture.message.say('alice', 'carol', 'one');
+    fixture.message.say('alice', 'carol', 'two');
+    await until(async () => (await fixture.inboxOf('carol')).length === 2);
+    const gateway = fixture.gateway();
     const carol = await gateway.open('carol');
     expect(carol).toMatchObject({ epoch: 1, cursor: 0, head: 2 });
     const page = await gateway.fetch(carol);
@@ -42,21 +42,21 @@ describe('delivery', () => {
       head: 2,
     });
     expect(page.bodies.map(textOf)).toEqual(['one', 'two']);
-    rig.message.say('alice', 'carol', 'three');
+    fixture.message.say('alice', 'carol', 'three');
     await until(() => gateway.told.length === 1);
     expect(gateway.seqsOf(carol.session)).toEqual([3]);
   });
 
   test('a copy goes to the other devices of the sender, and is void for the sending one', async () => {
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     const phone = await gateway.open('dave', 'phone');
-    rig.message.say('dave', 'erin', 'from the only device', 'phone');
-    await until(async () => (await rig.inboxOf('erin')).length === 1);
-    expect(await rig.inboxOf('dave')).toEqual([]);
+    fixture.message.say('dave', 'erin', 'from the only device', 'phone');
+    await until(async () => (await fixture.inboxOf('erin')).length === 1);
+    expect(await fixture.inboxOf('dave')).toEqual([]);
 
     const tablet = await gateway.open('dave', 'tablet');
-    rig.message.say('dave', 'erin', 'from the phone', 'phone');
-    rig.message.say('erin', 'dave', 'answer', 'phone');
+    fixture.message.say('dave', 'erin', 'from the phone', 'phone');
+    fixture.message.say('erin', 'dave', 'answer', 'phone');
     await until(() => gateway.told.length === 4);
     expect(gateway.seqsOf(phone.session)).toEqual([1, 2]);
     expect(gateway.textsOf(phone.session)).toEqual([undefined, 'answer']);
@@ -71,92 +71,92 @@ describe('delivery', () => {
   });
 
   test('a device that is not known and sends gets no copy, the known ones do', async () => {
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     await gateway.open('fay', 'phone');
-    rig.message.say('fay', 'erin', 'hello', 'a device from before');
+    fixture.message.say('fay', 'erin', 'hello', 'a device from before');
     await until(() => gateway.told.length === 1);
-    expect(await rig.inboxOf('fay')).toMatchObject([{ seq: 1, skip: 'a device from before' }]);
+    expect(await fixture.inboxOf('fay')).toMatchObject([{ seq: 1, skip: 'a device from before' }]);
   });
 
   test('notes to oneself reach the other devices once', async () => {
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     await gateway.open('gus', 'phone');
     const tablet = await gateway.open('gus', 'tablet');
-    rig.message.say('gus', 'gus', 'remember', 'phone');
+    fixture.message.say('gus', 'gus', 'remember', 'phone');
     await until(() => gateway.textsOf(tablet.session).length === 1);
-    expect(await rig.inboxOf('gus')).toHaveLength(1);
+    expect(await fixture.inboxOf('gus')).toHaveLength(1);
   });
 
   test('a group: members from its first event, later from memory; a body goes once to a gateway', async () => {
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     const members = ['gail', 'gina', 'glen'];
     const sessions = await Promise.all(members.map((member) => gateway.open(member)));
-    rig.message.publish(rig.message.storeInGroup('g_new', 'gail', 'made', members));
-    rig.message.publish(rig.message.storeInGroup('g_new', 'gina', 'hello'));
+    fixture.message.publish(fixture.message.storeInGroup('g_new', 'gail', 'made', members));
+    fixture.message.publish(fixture.message.storeInGroup('g_new', 'gina', 'hello'));
     await until(() => gateway.told.length === 4);
     expect(sessions.map(({ session }) => gateway.textsOf(session))).toEqual([['hello'], ['made'], ['made', 'hello']]);
-    expect(rig.message.membersAsked).toEqual([]);
+    expect(fixture.message.membersAsked).toEqual([]);
   });
 
   test('a group that is not known: its members are asked for, its lane waits and keeps its order', async () => {
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     const hal = await gateway.open('hal');
-    rig.message.groups.set('g_old', ['hal', 'ida']);
-    const first = rig.message.storeInGroup('g_old', 'ida', 'one');
-    const second = rig.message.storeInGroup('g_old', 'ida', 'two');
-    rig.message.publish(first);
-    rig.message.publish(second);
+    fixture.message.groups.set('g_old', ['hal', 'ida']);
+    const first = fixture.message.storeInGroup('g_old', 'ida', 'one');
+    const second = fixture.message.storeInGroup('g_old', 'ida', 'two');
+    fixture.message.publish(first);
+    fixture.message.publish(second);
     await until(() => gateway.told.length === 2);
     expect(gateway.textsOf(hal.session)).toEqual(['one', 'two']);
-    expect(rig.message.membersAsked).toEqual([{ groups: [['g_old', first.events[0]?.position]] }]);
+    expect(fixture.message.membersAsked).toEqual([{ groups: [['g_old', first.events[0]?.position]] }]);
   });
 
   test('lost news is read from the log as soon as later news or an announcement shows the hole', async () => {
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     const jan = await gateway.open('jan');
-    rig.message.store('kim', 'jan', 'lost 1');
-    rig.message.store('kim', 'jan', 'lost 2');
-    rig.message.say('kim', 'jan', 'heard');
+    fixture.message.store('kim', 'jan', 'lost 1');
+    fixture.message.store('kim', 'jan', 'lost 2');
+    fixture.message.say('kim', 'jan', 'heard');
     await until(() => gateway.told.length === 3);
-    rig.message.store('kim', 'jan', 'lost 3');
-    rig.message.announce();
+    fixture.message.store('kim', 'jan', 'lost 3');
+    fixture.message.announce();
     await until(() => gateway.told.length === 4);
     expect(gateway.textsOf(jan.session)).toEqual(['lost 1', 'lost 2', 'heard', 'lost 3']);
     expect(gateway.seqsOf(jan.session)).toEqual([1, 2, 3, 4]);
   });
 
   test('news said twice and late changes nothing', async () => {
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     const lea = await gateway.open('lea');
-    const first = rig.message.say('kim', 'lea', 'one');
-    rig.message.publish(first);
-    rig.message.say('kim', 'lea', 'two');
-    rig.message.publish(first);
-    rig.message.say('kim', 'lea', 'three');
+    const first = fixture.message.say('kim', 'lea', 'one');
+    fixture.message.publish(first);
+    fixture.message.say('kim', 'lea', 'two');
+    fixture.message.publish(first);
+    fixture.message.say('kim', 'lea', 'three');
     await until(() => gateway.told.length === 3);
     expect(gateway.textsOf(lea.session)).toEqual(['one', 'two', 'three']);
-    expect(await rig.inboxOf('lea')).toHaveLength(3);
+    expect(await fixture.inboxOf('lea')).toHaveLength(3);
   });
 
   test('the log being away delays, and nothing is lost', async () => {
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     const mia = await gateway.open('mia');
-    rig.message.answering = false;
-    rig.message.store('kim', 'mia', 'lost');
-    rig.message.say('kim', 'mia', 'heard');
+    fixture.message.answering = false;
+    fixture.message.store('kim', 'mia', 'lost');
+    fixture.message.say('kim', 'mia', 'heard');
     await until(
       async () => (await gateway.fetch(mia).catch(() => ({ head: { error: 'none' } }))).head.error === undefined,
     );
     expect(gateway.told).toEqual([]);
-    rig.message.answering = true;
+    fixture.message.answering = true;
     await until(() => gateway.told.length === 2);
     expect(gateway.textsOf(mia.session)).toEqual(['lost', 'heard']);
   });
 
   test('the numbers of what a gateway is told have no hole, and a tick repeats the last', async () => {
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     await gateway.open('ned');
-    for (let i = 0; i < 20; i++) rig.message.say('kim', 'ned', `${i}`);
+    for (let i = 0; i < 20; i++) fixture.message.say('kim', 'ned', `${i}`);
     await until(() => gateway.told.length === 20);
     await until(() => gateway.news.some((news) => news.tick));
     const numbers = gateway.news.filter((news) => !news.tick).map((news) => news.n);
@@ -165,10 +165,10 @@ describe('delivery', () => {
   });
 
   test('a bus that dies and comes back: what was said meanwhile arrives', async () => {
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     const oda = await gateway.open('oda');
-    await rig.nats.restart();
-    rig.message.store('kim', 'oda', 'nobody heard');
+    await fixture.nats.restart();
+    fixture.message.store('kim', 'oda', 'nobody heard');
     await until(() => gateway.told.length === 1);
     expect(gateway.textsOf(oda.session)).toEqual(['nobody heard']);
   });

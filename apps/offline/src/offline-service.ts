@@ -1,4 +1,4 @@
-import { decodeLines, subjects, type LaneNews, type NewsHead } from '@huizhi/protocol';
+import { decodeLines, subjects, type LaneAnnouncement, type CommittedEvents } from '@huizhi/protocol';
 import {
   assertDirectSession,
   assertMigrated,
@@ -17,15 +17,15 @@ import type { OfflineConfig } from './config.js';
 import { Feed } from './feed/feed.js';
 import { Fetcher } from './fetch/fetcher.js';
 import { LogClient } from './fetch/log-client.js';
-import { Outbox } from './gateways/outbox.js';
+import { GatewayPublisher } from './gateways/outbox.js';
 import { InboxLane } from './inbox/inbox-lane.js';
 import { InboxWriter } from './inbox/inbox-writer.js';
 import { Partitions } from './inbox/partitions.js';
-import { Settling } from './inbox/settling.js';
+import { AfterCommit } from './inbox/settling.js';
 import { membersClient } from './members-client.js';
 import { migrations, SCHEMA } from './migrations/prepare.js';
 import { Recipients } from './recipients.js';
-import { SessionEdge } from './sessions/session-edge.js';
+import { SessionRpc } from './sessions/session-edge.js';
 import { readGeneration } from './sql/meta.js';
 import { assertVectors, readVectors } from './sql/vectors.js';
 
@@ -60,9 +60,9 @@ export class OfflineService {
   private readonly probe: DatabaseProbe;
   private readonly recipients: Recipients;
   private readonly feed: Feed;
-  private readonly outbox: Outbox;
+  private readonly gatewayPublisher: GatewayPublisher;
   private readonly writer: InboxWriter;
-  private readonly edge: SessionEdge;
+  private readonly sessionRpc: SessionRpc;
   private readonly timers: NodeJS.Timeout[] = [];
   private begun = false;
   private generation = '';
@@ -76,7 +76,9 @@ export class OfflineService {
       statement: () => this.connection.check(),
       connected: () => this.connection.connected,
     });
-    this.outbox = new Outbox(config.INSTANCE_ID, (gateway, payload) => bus.publish(subjects.gateway(gateway), payload));
+    this.gatewayPublisher = new GatewayPublisher(config.INSTANCE_ID, (gateway, payload) =>
+      bus.publish(subjects.gateway(gateway), payload),
+    );
     this.recipients = new Recipients({
       lanes: config.OFFLINE_LANES,
       membersAsOf: membersClient(bus),
@@ -107,7 +109,7 @@ export class OfflineService {
       keeper: this.keeper,
       feed: this.feed,
       recipients: this.recipients,
-      settling: new Settling(this.outbox, () => this.generation),
+      afterCommit: new AfterCommit(this.gatewayPublisher, () => this.generation),
       lanes: this.lanes,
       paceMs: config.PACE,
       tokenLeewayMs: config.TOKEN_LEEWAY,
@@ -121,11 +123,11 @@ export class OfflineService {
     });
     const respond = (replyTo: string, payload: string): void => void bus.respond(replyTo, payload);
     const fetcher = new Fetcher(this.reading, logClient.bodies, respond, log);
-    this.edge = new SessionEdge({
+    this.sessionRpc = new SessionRpc({
       instance: config.INSTANCE_ID,
       bus,
       lanes: config.OFFLINE_LANES,
-      outbox: this.outbox,
+      gatewayPublisher: this.gatewayPublisher,
       fetcher,
       wake: () => this.writer.wake(),
     });
@@ -151,7 +153,7 @@ export class OfflineService {
     for (const timer of this.timers) clearInterval(timer);
     this.probe.stop();
     await this.keeper.stop();
-    this.outbox.stop();
+    this.gatewayPublisher.stop();
     this.recipients.stop();
     await this.feed.stop();
     await this.writer.stop();
@@ -201,16 +203,16 @@ export class OfflineService {
 
   private hearMessages(): void {
     const { bus } = this.options;
-    bus.subscribe(subjects.news, (payload) => {
+    bus.subscribe(subjects.committed, (payload) => {
       failpoint('offline.before-news');
-      const { head, bodies } = decodeLines<NewsHead>(payload);
-      this.feed.news(head, bodies);
+      const { head, bodies } = decodeLines<CommittedEvents>(payload);
+      this.feed.committed(head, bodies);
     });
     bus.subscribe(subjects.lanes('message'), (payload) => {
-      const { lanes, taken } = JSON.parse(new TextDecoder().decode(payload)) as LaneNews;
-      for (const { lane, head } of lanes) this.feed.heard(lane, head, taken);
+      const { lanes, taken } = JSON.parse(new TextDecoder().decode(payload)) as LaneAnnouncement;
+      for (const { lane, head } of lanes) this.feed.headAnnounced(lane, head, taken);
     });
-    bus.onReconnect(() => this.feed.survey());
+    bus.onReconnect(() => this.feed.requestHeads());
   }
 
   private async taken(held: HeldLane[]): Promise<void> {
@@ -224,9 +226,9 @@ export class OfflineService {
       this.lanes.get(number)?.lose();
       this.lanes.set(number, lane);
       this.feed.add(lane);
-      this.edge.listen(lane);
+      this.sessionRpc.listen(lane);
     }
-    this.feed.survey();
+    this.feed.requestHeads();
   }
 
   private lost(numbers: number[]): void {
@@ -248,7 +250,7 @@ export class OfflineService {
   }
 
   private silence(lane: InboxLane): void {
-    this.edge.ignore(lane);
+    this.sessionRpc.ignore(lane);
     this.feed.remove(lane);
   }
 
@@ -259,7 +261,7 @@ export class OfflineService {
   private schedule(): void {
     const every = (ms: number, work: () => void): void => void this.timers.push(setInterval(work, ms).unref());
     every(1_000, () => {
-      this.outbox.tick();
+      this.gatewayPublisher.tick();
       this.writer.wake();
     });
     every(10_000, () => this.forgetSilentSessions());

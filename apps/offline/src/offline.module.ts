@@ -10,9 +10,9 @@ import { Revoker } from './sessions/revoker.js';
 export class OfflineModule {
   static register({ config, bus, log, health, shutdown }: Runtime<OfflineConfig>): DynamicModule {
     const service = new OfflineService({ config, bus, log });
-    health.dependency('database', () => service.databaseStatus());
-    health.dependency('lanes', () => service.laneStatus());
-    health.vital('lanes', () => service.keeper.turnStatus());
+    health.addReadinessCheck('database', () => service.databaseStatus());
+    health.addReadinessCheck('lanes', () => service.laneStatus());
+    health.addLivenessCheck('lanes', () => service.keeper.stallStatus());
     shutdown.on('work', 'lanes', () => service.stop());
     shutdown.on('database', 'connections', () => service.close());
     // What it throws, because waiting cannot mend it, ends the process as an unhandled rejection, by design: crash, say why, start anew.

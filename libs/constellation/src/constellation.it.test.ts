@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { connect } from 'node:tls';
 import pg from 'pg';
 import { certificateFor } from './certificate.js';
-import { Constellation } from './constellation.js';
+import { DevEnv } from './constellation.js';
 import { DataFolderInUseError } from './lock.js';
-import type { ConstellationOptions } from './options.js';
+import type { DevEnvOptions } from './options.js';
 import { identityOf } from './pid-file.js';
 import { makeTestDatabase } from './test-database.js';
 
@@ -34,10 +34,10 @@ async function currentUser(url: string): Promise<string> {
 describe('Constellation', () => {
   it('starts and stops its own servers, and finds everything again at the second start', async () => {
     const options = { dataDir: join(folder, 'data'), postgres: 'own', instances: NO_SERVICES };
-    const first = await Constellation.start(options);
+    const first = await DevEnv.start(options);
     expect(await currentUser(first.databaseUrl('message'))).toBe('hz_huizhi_message@message');
     expect(await currentUser(first.databaseUrl('offline'))).toBe('hz_huizhi_offline@offline');
-    await expect(Constellation.start(options)).rejects.toThrow(DataFolderInUseError);
+    await expect(DevEnv.start(options)).rejects.toThrow(DataFolderInUseError);
 
     const pids = [first.postgres?.pid, first.nats?.pid] as number[];
     const secret = (): string => (JSON.parse(readFileSync(stateFile, 'utf8')) as { jwtSecret: string }).jwtSecret;
@@ -52,15 +52,15 @@ describe('Constellation', () => {
     await first.stop();
     expect(pids.map(identityOf)).toEqual([undefined, undefined]);
 
-    const second = await Constellation.start(options);
+    const second = await DevEnv.start(options);
     expect(second.databaseUrl('message')).toBe(url);
     expect(new TextEncoder().encode(secret())).toEqual(key);
     await second.stop();
   }, 60_000);
 
   it('leaves nothing of a temporary one, nor in a server that is not its own', async () => {
-    const host = await Constellation.start({ postgres: 'own', instances: NO_SERVICES });
-    const guest = await Constellation.start({ postgres: host.postgres as never, instances: NO_SERVICES });
+    const host = await DevEnv.start({ postgres: 'own', instances: NO_SERVICES });
+    const guest = await DevEnv.start({ postgres: host.postgres as never, instances: NO_SERVICES });
     expect(await currentUser(guest.databaseUrl('offline'))).toMatch(/^hz_t_[0-9a-f]{12}_offline@offline$/);
     await guest.stop();
     await expect(currentUser(guest.databaseUrl('offline'))).rejects.toThrow('password authentication failed');
@@ -69,12 +69,12 @@ describe('Constellation', () => {
   }, 60_000);
 
   it('reaches a gateway where it listens, with a certificate for that address', async () => {
-    const env = (host: string): ConstellationOptions => ({ env: { gateway: { GATEWAY_HOST: host } } });
+    const env = (host: string): DevEnvOptions => ({ env: { gateway: { GATEWAY_HOST: host } } });
     for (const [listens, reached] of [
       ['127.0.0.2', '127.0.0.2'],
       ['0.0.0.0', '127.0.0.1'],
     ] as const) {
-      const system = await Constellation.start({ ...env(listens), dataDir: join(folder, 'elsewhere') });
+      const system = await DevEnv.start({ ...env(listens), dataDir: join(folder, 'elsewhere') });
       try {
         expect(system.address.host).toBe(reached);
         const socket = connect(system.address);
@@ -87,7 +87,7 @@ describe('Constellation', () => {
   }, 60_000);
 
   it('says what is not there', async () => {
-    const empty = await Constellation.start({
+    const empty = await DevEnv.start({
       databaseUrls: { message: 'postgresql://m@127.0.0.1/x', offline: 'postgresql://o@127.0.0.1/x' },
       nats: 'nats://u:p@127.0.0.1:1',
       instances: NO_SERVICES,

@@ -9,7 +9,7 @@ import { Nats } from './nats.js';
 import {
   SCHEMAS,
   SERVICES,
-  type ConstellationOptions,
+  type DevEnvOptions,
   type GatewayAddress,
   type Link,
   type Schema,
@@ -36,7 +36,7 @@ interface State {
 }
 
 /** The whole system as real processes: servers, schemas, migrations, services. The order of things is in `#boot`. */
-export class Constellation {
+export class DevEnv {
   readonly dataDir: string;
   postgres: Postgres | undefined;
   nats: Nats | undefined;
@@ -53,18 +53,18 @@ export class Constellation {
   #crashListener: ((name: string, report: string) => void) | undefined;
 
   /** Resolves when every service is ready. On failure everything started is stopped before it rejects. */
-  static async start(options: ConstellationOptions = {}): Promise<Constellation> {
-    const constellation = new Constellation(options);
+  static async start(options: DevEnvOptions = {}): Promise<DevEnv> {
+    const devEnv = new DevEnv(options);
     try {
-      await constellation.#boot();
+      await devEnv.#boot();
     } catch (error) {
-      await constellation.stop().catch(() => undefined);
+      await devEnv.stop().catch(() => undefined);
       throw error;
     }
-    return constellation;
+    return devEnv;
   }
 
-  private constructor(private readonly options: ConstellationOptions) {
+  private constructor(private readonly options: DevEnvOptions) {
     this.dataDir = options.dataDir ? resolve(options.dataDir) : temporaryFolder();
     if (!options.dataDir) {
       this.#undo.push({

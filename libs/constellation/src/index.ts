@@ -1,7 +1,7 @@
 export { findBinaries, requireBinary, type Binaries } from './binaries.js';
 export { certificateFor, type Certificate } from './certificate.js';
-export { Constellation } from './constellation.js';
-export type { ConstellationOptions, GatewayAddress, Link, ServiceName } from './options.js';
+export { DevEnv as Constellation } from './constellation.js';
+export type { DevEnvOptions as ConstellationOptions, GatewayAddress, Link, ServiceName } from './options.js';
 export { createSchemas, dropDatabase, type SchemaUrls } from './database.js';
 export { eventually } from './eventually.js';
 export { DataFolderInUseError, DataLock } from './lock.js';

@@ -67,7 +67,7 @@ test.each(BUS_USERS)('%s may say and hear exactly what the table of routes says'
 });
 
 const attacks: [string, BusUser, Deed, string][] = [
-  ['a gateway tells of messages that do not exist', 'gateway', 'publish', subjects.news],
+  ['a gateway tells of messages that do not exist', 'gateway', 'publish', subjects.committed],
   ['a gateway receipts what is not stored', 'gateway', 'publish', subjects.receipts('gateway-2')],
   ['a gateway delivers to another gateway', 'gateway', 'publish', subjects.gateway('gateway-2')],
   ['a gateway says that it owns lanes', 'gateway', 'publish', subjects.lanes('message')],
@@ -77,7 +77,7 @@ const attacks: [string, BusUser, Deed, string][] = [
   ['a gateway revokes them at the owner', 'gateway', 'publish', subjects.revoke(0)],
   ['a gateway overhears sends', 'gateway', 'subscription', subjects.send(0)],
   ['a gateway takes logins', 'gateway', 'subscription', subjects.open(0)],
-  ['a gateway hears all news', 'gateway', 'subscription', subjects.news],
+  ['a gateway hears all news', 'gateway', 'subscription', subjects.committed],
   ['a gateway reads the answers to another service', 'gateway', 'subscription', 'hz.reply.offline.>'],
   ['a gateway answers a question of another', 'gateway', 'publish', subjects.replies('gateway', 'gateway-2')],
   ['a gateway hears everything', 'gateway', 'subscription', '>'],

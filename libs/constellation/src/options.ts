@@ -11,7 +11,7 @@ export type Schema = (typeof SCHEMAS)[number];
 /** A way that can be led through a TcpProxy, for every instance of the service. */
 export type Link = 'gateway.client' | `${ServiceName}.nats` | `${Schema}.postgres`;
 
-export interface ConstellationOptions {
+export interface DevEnvOptions {
   /** Data, certificate, secrets, logs. Default: a new temporary folder, removed at stop. */
   dataDir?: string;
   /**

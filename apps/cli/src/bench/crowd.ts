@@ -14,7 +14,7 @@ const STOPPED_OF = 20;
 const LARGE = { count: 100, bytes: 60_000 };
 
 /** Connections that stall. */
-export class Crowd {
+export class StalledConnections {
   private readonly sockets = new Set<Socket>();
   private readonly stopped: string[] = [];
   private lost = 0;
@@ -45,8 +45,8 @@ export class Crowd {
   }
 
   private async join(n: number): Promise<void> {
-    const { constellation } = this.system;
-    const { host, port, ca } = constellation.address;
+    const { devEnv: devEnv } = this.system;
+    const { host, port, ca } = devEnv.address;
     const kind: Kind = n % STOPPED_OF === 0 ? 'stopped reading' : KINDS[n % KINDS.length]!;
     const isPlain = kind === 'connected';
     const socket = isPlain ? connectTcp(port, host) : connectTls({ host, port, ca, servername: 'localhost' });
@@ -59,7 +59,7 @@ export class Crowd {
     if (kind === 'half a login') socket.write('{"messageType":"login","fromUserID":"');
     if (kind !== 'half a frame' && kind !== 'stopped reading') return;
     const user = this.user(n);
-    const login = { messageType: 'login', fromUserID: user, versionCode: 2, token: await constellation.token(user) };
+    const login = { messageType: 'login', fromUserID: user, versionCode: 2, token: await devEnv.token(user) };
     socket.write(`${JSON.stringify(login)}\n`);
     await happens('data');
     if (kind === 'half a frame') return void socket.write('{"beatID":"');
@@ -94,7 +94,7 @@ export class Crowd {
 
   /** Who reads nothing does not notice its end: the gateway is asked whom it has closed. */
   private async closed(): Promise<number> {
-    const gateways = this.system.constellation.instances('gateway');
+    const gateways = this.system.devEnv.instances('gateway');
     const pages = await Promise.all(gateways.map(async ({ baseUrl }) => (await fetch(`${baseUrl}/metrics`)).text()));
     const counts = pages.flatMap((page) => [
       ...page.matchAll(/^hz_gateway_closes_total\{name="(?!client").*\} (\d+)$/gm),

@@ -46,7 +46,7 @@ export class GatewayMemory {
   private async sample(): Promise<void> {
     const second = round((performance.now() - this.from) / 1000);
     try {
-      const page = await (await fetch(`${this.system.constellation.gateway().baseUrl}/metrics`)).text();
+      const page = await (await fetch(`${this.system.devEnv.gateway().baseUrl}/metrics`)).text();
       const figures = SAMPLED.map(([figure, metric, unit]) => [figure, round(valueOf(page, metric) / unit)]);
       this.samples.push({ second, ...(Object.fromEntries(figures) as Sample) });
     } catch {

@@ -5,7 +5,7 @@ import type { LoadConnection, LoadFrame } from './load-connection.js';
 const CONFIRM = '{"messageType":"receiptConfirm","inboxSeq":';
 
 /** What all members share: one sender's messages 1, 2, 3 … in one group. */
-export interface GroupTalk {
+export interface GroupTraffic {
   line: DeliveryLine;
   /** Message n has arrived at one more member, first time for this one. Answers what is wrong with it, if anything. */
   delivered(n: number, seq: number): string | undefined;
@@ -22,7 +22,7 @@ export class GroupMember {
   constructor(
     private readonly user: string,
     readonly connection: LoadConnection,
-    private readonly talk: GroupTalk,
+    private readonly talk: GroupTraffic,
   ) {
     connection.onLine = (text, start, end) => this.scan(text, start, end);
     connection.onFrame = (frame) => this.read(frame);

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { keepBeating } from './beats.js';
 import { cpuSnapshot, cpuUse, round } from './cpu.js';
 import { DeliveryLine, padding } from './delivery-line.js';
-import { GroupMember, type GroupTalk } from './group-member.js';
+import { GroupMember, type GroupTraffic } from './group-member.js';
 import { Latency } from './latency.js';
 import type { LoadConnection, LoadFrame } from './load-connection.js';
 import type { BenchOptions, Mode } from './options.js';
@@ -26,7 +26,7 @@ export const group: Mode = {
   check: ({ members }) => (members >= 2 && members <= 501 ? undefined : '--members must be from 2 to 501'),
   gatewayEnv: ({ rate }) => ({ FRAMES_PER_SECOND: String(Math.max(100, 2 * rate)) }),
   async run(system, options, print) {
-    const talk = new Talk(system, options);
+    const talk = new GroupLoad(system, options);
     try {
       await talk.gather();
       print(
@@ -39,7 +39,7 @@ export const group: Mode = {
   },
 };
 
-class Talk implements GroupTalk {
+class GroupLoad implements GroupTraffic {
   readonly line: DeliveryLine;
   private readonly connections: LoadConnection[] = [];
   private readonly members: GroupMember[] = [];

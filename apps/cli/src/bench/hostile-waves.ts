@@ -1,6 +1,6 @@
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Crowd } from './crowd.js';
+import { StalledConnections } from './crowd.js';
 import { inParallel, type LoadedSystem } from './system.js';
 
 const AT_ONCE = 32;
@@ -63,7 +63,7 @@ export class HostileWaves {
     const flood = '{"messageType":"nonsense"}\n'.repeat(2_000);
     await inParallel(FLOODS, AT_ONCE, async (n) => {
       const user = `flood-${this.system.run}-${n}`;
-      const login = loginLine(user, await this.system.constellation.token(user));
+      const login = loginLine(user, await this.system.devEnv.token(user));
       await this.untilClosed((socket) => {
         socket.write(login);
         socket.once('data', () => socket.write(flood));
@@ -73,7 +73,7 @@ export class HostileWaves {
 
   /** Half a handshake, a login, a frame; and sessions that read nothing while much is written to them. */
   private readonly stalls = async (): Promise<void> => {
-    const crowd = new Crowd(this.system, `-${this.waves}`);
+    const crowd = new StalledConnections(this.system, `-${this.waves}`);
     try {
       await crowd.gather(STALLED);
       await delay(STALL_MS);
@@ -84,7 +84,7 @@ export class HostileWaves {
   };
 
   private untilClosed(secured: (socket: TLSSocket) => void): Promise<void> {
-    const { host, port, ca } = this.system.constellation.address;
+    const { host, port, ca } = this.system.devEnv.address;
     this.connections += 1;
     return new Promise((resolve) => {
       const socket = connectTls({ host, port, ca, servername: 'localhost' });

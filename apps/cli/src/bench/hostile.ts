@@ -1,4 +1,4 @@
-import { Crowd } from './crowd.js';
+import { StalledConnections } from './crowd.js';
 import { round } from './cpu.js';
 import type { Mode } from './options.js';
 import { PairLoad } from './pair-load.js';
@@ -25,7 +25,7 @@ export const hostile: Mode = {
   }),
   async run(system, { sessions, rate, warmUp, seconds, bytes }, print) {
     const load = new PairLoad(system, bytes);
-    const crowd = new Crowd(system);
+    const crowd = new StalledConnections(system);
     try {
       await load.growTo(sessions);
       print(`· ${sessions} sessions alone, at ${rate}/s`);

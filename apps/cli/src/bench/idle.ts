@@ -31,7 +31,7 @@ async function measure(
       open.push(connection);
     });
   const stopBeating = keepBeating(open);
-  const { pid } = system.constellation.gateway();
+  const { pid } = system.devEnv.gateway();
   try {
     // The first ones pay for code and buffers that all share.
     await connect(0, FIRST);

@@ -11,8 +11,8 @@ export class LoadedSystem {
   crash: string | undefined;
   readonly run = randomBytes(3).toString('hex');
 
-  private constructor(readonly constellation: Constellation) {
-    constellation.onCrash((name, report) => (this.crash ??= `${name} ended unexpectedly\n${report}`));
+  private constructor(readonly devEnv: Constellation) {
+    devEnv.onCrash((name, report) => (this.crash ??= `${name} ended unexpectedly\n${report}`));
   }
 
   static async boot(print: (line: string) => void, gatewayEnv: Record<string, string> = {}): Promise<LoadedSystem> {
@@ -22,13 +22,13 @@ export class LoadedSystem {
   }
 
   get parts(): Parts {
-    const { constellation } = this;
+    const { devEnv: devEnv } = this;
     return {
-      gateway: () => constellation.instances('gateway').map(({ pid }) => pid),
-      message: () => constellation.instances('message').map(({ pid }) => pid),
-      offline: () => constellation.instances('offline').map(({ pid }) => pid),
-      nats: () => (constellation.nats?.pid === undefined ? [] : [constellation.nats.pid]),
-      postgres: () => constellation.postgres?.pids() ?? [],
+      gateway: () => devEnv.instances('gateway').map(({ pid }) => pid),
+      message: () => devEnv.instances('message').map(({ pid }) => pid),
+      offline: () => devEnv.instances('offline').map(({ pid }) => pid),
+      nats: () => (devEnv.nats?.pid === undefined ? [] : [devEnv.nats.pid]),
+      postgres: () => devEnv.postgres?.pids() ?? [],
     };
   }
 
@@ -37,9 +37,9 @@ export class LoadedSystem {
   }
 
   async login(user: string): Promise<{ connection: LoadConnection; receipt: LoadFrame }> {
-    const token = await this.constellation.token(user);
+    const token = await this.devEnv.token(user);
     const login = { fromUserID: user, deviceID: 'load', deviceType: 'bench', versionCode: 2, token };
-    return LoadConnection.open(this.constellation.address, login);
+    return LoadConnection.open(this.devEnv.address, login);
   }
 
   /** Users `from` … `to`−1, a few at a time; `each` is called as soon as one is in. */
@@ -56,7 +56,7 @@ export class LoadedSystem {
   }
 
   stop(): Promise<void> {
-    return this.constellation.stop();
+    return this.devEnv.stop();
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Mode } from '@huizhi/client';
 import { isHopeless } from '../explain.js';
-import { Stage, type Step } from './stage.js';
+import { DemoContext, type Step } from './stage.js';
 import { bothReceipts } from './steps/both-receipts.js';
 import { login } from './steps/login.js';
 import { offlineBatch } from './steps/offline-batch.js';
@@ -34,9 +34,9 @@ export async function runDemo(
 ): Promise<{ ok: number; failed: number }> {
   const counts = { ok: 0, failed: 0 };
   for (const step of steps) {
-    const stage = new Stage(target);
+    const demo = new DemoContext(target);
     try {
-      await step.run(stage);
+      await step.run(demo);
       counts.ok++;
       print(`step ok ${step.name}`);
     } catch (error) {
@@ -44,7 +44,7 @@ export async function runDemo(
       counts.failed++;
       print(`step failed ${step.name}: ${error instanceof Error ? error.message : String(error)}`);
     } finally {
-      await stage.clear();
+      await demo.clear();
     }
   }
   return counts;

@@ -7,13 +7,13 @@ import type { DemoTarget } from './run-demo.js';
 export interface Step {
   name: string;
   /** Throws when what it claims is not so. */
-  run(stage: Stage): Promise<void>;
+  run(demo: DemoContext): Promise<void>;
 }
 
 const STEP_MS = 10_000;
 
 /** Where one step plays: fresh users, their devices, and a common deadline for everything that is waited for. */
-export class Stage {
+export class DemoContext {
   private readonly suffix = randomBytes(4).toString('hex');
   private readonly devices: Device[] = [];
   private readonly deadline = performance.now() + STEP_MS;

@@ -41,10 +41,10 @@ export function queryHandler<Frame extends { readonly requestID: string }>(
   };
   return (services, session, asked) => {
     const tooMany = refused('unavailable', 'too many requests at once', asked.requestID);
-    if (session.queries >= MAX_AT_ONCE || session.connection.isCrowded) return tooMany;
+    if (session.queries >= MAX_AT_ONCE || session.connection.isBackpressured) return tooMany;
     session.queries += 1;
     return run(services, session, asked)
-      .then((outcome) => (session.connection.isCrowded ? tooMany : outcome))
+      .then((outcome) => (session.connection.isBackpressured ? tooMany : outcome))
       .finally(() => (session.queries -= 1));
   };
 }

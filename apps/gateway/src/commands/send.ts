@@ -23,7 +23,7 @@ export const submit =
   };
 
 function enqueue(services: Services, session: Session, pending: PendingSend): Result {
-  const { config, outbox, now } = services;
+  const { config, sendPublisher: sendPublisher, now } = services;
   const { sends } = session;
   if (session.whenSettled) return refused('unavailable', pending, 'this gateway is going away');
   if (sends.count >= config.UNANSWERED_SENDS || sends.bytes + pending.bytes > config.UNANSWERED_BYTES) {
@@ -31,7 +31,7 @@ function enqueue(services: Services, session: Session, pending: PendingSend): Re
   }
   const error = sends.offer(pending, now());
   if (error) return refused(error, pending);
-  outbox.submit(session, pending.lane);
+  sendPublisher.submit(session, pending.lane);
   return undefined;
 }
 

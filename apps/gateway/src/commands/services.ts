@@ -1,25 +1,25 @@
 import type { Bus } from '@huizhi/runtime';
 import type { GatewayConfig } from '../config.js';
 import type { Cursors } from '../delivery/cursors.js';
-import type { Pump } from '../delivery/pump.js';
-import type { Attempts } from '../login/attempts.js';
+import type { CatchUpPump } from '../delivery/pump.js';
+import type { LoginRateLimiter } from '../login/attempts.js';
 import type { Authenticator } from '../login/authenticator.js';
 import type { SessionOpener } from '../login/session-opener.js';
-import type { Outbox } from '../sends/outbox.js';
-import type { Buckets } from '../time/buckets.js';
+import type { SendPublisher } from '../sends/outbox.js';
+import type { KeyedRateLimiter } from '../time/buckets.js';
 
 /** What commands work with. */
 export interface Services {
   readonly config: GatewayConfig;
   readonly bus: Bus;
-  readonly attempts: Attempts;
+  readonly attempts: LoginRateLimiter;
   readonly authenticator: Authenticator;
   readonly opener: SessionOpener;
-  readonly outbox: Outbox;
-  readonly pump: Pump;
+  readonly sendPublisher: SendPublisher;
+  readonly pump: CatchUpPump;
   readonly cursors: Cursors;
   /** Of groups that are made, by who makes them. */
-  readonly groupMembers: Buckets;
+  readonly groupMembers: KeyedRateLimiter;
   readonly now: () => number;
   /** The gateway is going away: nobody logs in any more. */
   readonly isDraining: () => boolean;

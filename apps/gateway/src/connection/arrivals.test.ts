@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { originOf } from './arrivals.js';
+import { clientNetworkOf } from './arrivals.js';
 
 test.each([
   ['192.0.2.7', '192.0.2.7'],
@@ -11,5 +11,5 @@ test.each([
   ['::1', '0:0:0:0::/64'],
   ['', ''],
 ])('limits count %s as %s', (address, origin) => {
-  expect(originOf(address)).toBe(origin);
+  expect(clientNetworkOf(address)).toBe(origin);
 });

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { refusedConnections } from '../metrics.js';
-import { Buckets } from '../time/buckets.js';
-import type { Timed, Wheel } from '../time/wheel.js';
+import { KeyedRateLimiter } from '../time/buckets.js';
+import type { Timed, TimingWheel } from '../time/wheel.js';
 import { withoutMapping, type TrustedProxies } from './trusted-proxies.js';
 
 /** Those of so many seconds may come at once: where one address is an office, all of it comes back together. */
@@ -12,8 +12,8 @@ export type AddressLimit = 'address' | 'rate';
 /** A TCP connection since it was accepted, before TLS and the first frame. */
 export class Arrival implements Timed {
   wheelAt = 0;
-  /** The network its limits count for: see {@link originOf}. */
-  origin = '';
+  /** The network its limits count for: see {@link clientNetworkOf}. */
+  clientNetwork = '';
   /** It comes from a trusted proxy, which may still tell the address of its client. */
   isFromProxy = false;
   /** It is one of its network's connections. */
@@ -23,7 +23,7 @@ export class Arrival implements Timed {
   constructor(
     readonly at: number,
     readonly socket: Socket,
-    private readonly arrivals: Arrivals,
+    private readonly limiter: ConnectionLimiter,
   ) {}
 
   /**
@@ -31,7 +31,7 @@ export class Arrival implements Timed {
    * @returns the limit of that address which it exceeds; then it must be ended
    */
   attribute(address: string): AddressLimit | undefined {
-    return this.arrivals.attribute(this, address);
+    return this.limiter.attribute(this, address);
   }
 
   /** The deadline came before TLS was through: there is no way to tell the client. */
@@ -43,12 +43,12 @@ export class Arrival implements Timed {
 }
 
 /** Limits concurrent and new connections per client network, and tracks those that have not finished TLS. */
-export class Arrivals {
-  private readonly rate: Buckets;
-  private readonly perOrigin = new Map<string, number>();
+export class ConnectionLimiter {
+  private readonly rate: KeyedRateLimiter;
+  private readonly perNetwork = new Map<string, number>();
   private readonly unfinished = new Set<Arrival>();
   /** By the ends of the connection: TLS hands on another socket than came in; the two share their ends. */
-  private readonly shaking = new Map<string, Arrival>();
+  private readonly pendingHandshakes = new Map<string, Arrival>();
   private count = 0;
 
   constructor(
@@ -56,10 +56,10 @@ export class Arrivals {
     perSecond: number,
     private readonly deadlineMs: number,
     private readonly proxies: Pick<TrustedProxies, 'has'>,
-    private readonly wheel: Wheel,
+    private readonly wheel: TimingWheel,
     private readonly now: () => number,
   ) {
-    this.rate = new Buckets(perSecond, BURST_S * perSecond, now);
+    this.rate = new KeyedRateLimiter(perSecond, BURST_S * perSecond, now);
   }
 
   /** TCP connections there are. */
@@ -68,7 +68,7 @@ export class Arrivals {
   }
 
   /** Counts it until it is gone. Undefined: too many from there, or too quickly; it was ended. */
-  admit(socket: Socket): Arrival | undefined {
+  accept(socket: Socket): Arrival | undefined {
     // A balancer's health check ends with a reset, perhaps before anything else listens for errors.
     socket.on('error', () => undefined);
     const arrival = new Arrival(this.now(), socket, this);
@@ -95,12 +95,12 @@ export class Arrivals {
   /** A trusted proxy is exempt: the clients behind it share its address, so one of them could use the limits up for all. */
   attribute(arrival: Arrival, address: string): AddressLimit | undefined {
     const isFromProxy = this.proxies.has(address);
-    const origin = originOf(address);
+    const origin = clientNetworkOf(address);
     if (!isFromProxy) {
-      const there = this.perOrigin.get(origin) ?? 0;
+      const there = this.perNetwork.get(origin) ?? 0;
       if (there >= this.mostPerOrigin) return 'address';
       if (!this.rate.take(origin)) return 'rate';
-      this.perOrigin.set(origin, there + 1);
+      this.perNetwork.set(origin, there + 1);
     }
     this.uncount(arrival);
     Object.assign(arrival, { origin, isFromProxy, isCounted: !isFromProxy });
@@ -119,20 +119,20 @@ export class Arrivals {
   }
 
   /** TLS begins: see {@link begin}. */
-  shake(arrival: Arrival): void {
+  startHandshake(arrival: Arrival): void {
     const { socket } = arrival;
     const ends = endsOf(socket);
-    this.shaking.set(ends, arrival);
+    this.pendingHandshakes.set(ends, arrival);
     this.begin(arrival);
-    socket.once('close', () => this.shaking.get(ends) === arrival && this.shaking.delete(ends));
+    socket.once('close', () => this.pendingHandshakes.get(ends) === arrival && this.pendingHandshakes.delete(ends));
   }
 
   /** TLS is through. Undefined: its other side has gone already. */
-  shaken(socket: Socket): Arrival | undefined {
+  finishHandshake(socket: Socket): Arrival | undefined {
     const ends = endsOf(socket);
-    const arrival = this.shaking.get(ends);
+    const arrival = this.pendingHandshakes.get(ends);
     if (!arrival) return undefined;
-    this.shaking.delete(ends);
+    this.pendingHandshakes.delete(ends);
     this.finish(arrival);
     return arrival;
   }
@@ -145,9 +145,9 @@ export class Arrivals {
   private uncount(arrival: Arrival): void {
     if (!arrival.isCounted) return;
     arrival.isCounted = false;
-    const there = (this.perOrigin.get(arrival.origin) ?? 1) - 1;
-    if (there > 0) this.perOrigin.set(arrival.origin, there);
-    else this.perOrigin.delete(arrival.origin);
+    const there = (this.perNetwork.get(arrival.clientNetwork) ?? 1) - 1;
+    if (there > 0) this.perNetwork.set(arrival.clientNetwork, there);
+    else this.perNetwork.delete(arrival.clientNetwork);
   }
 }
 
@@ -158,7 +158,7 @@ const endsOf = ({ remoteAddress, remotePort, localAddress }: Socket): string =>
 /**
  * The client network that limits count for: an IPv4 address; of IPv6 the /64 network, of which one subscriber has all addresses.
  */
-export function originOf(address: string): string {
+export function clientNetworkOf(address: string): string {
   const plain = withoutMapping(address);
   if (!plain.includes(':')) return plain;
   const [left = '', right] = (address.split('%')[0] ?? '').split('::');

@@ -15,8 +15,8 @@ import { framesIn } from '../metrics.js';
 import type { Session } from '../session/session.js';
 import type { Timed } from '../time/wheel.js';
 import type { Arrival } from './arrivals.js';
-import type { Context } from './context.js';
-import { Reader, type Raw } from './reader.js';
+import type { ConnectionContext } from './context.js';
+import { FrameReader, type RawFrame } from './reader.js';
 import { WebSocketCodec } from './web-socket.js';
 import { Writer } from './writer.js';
 
@@ -33,12 +33,12 @@ const NEXT_STEP_MS = 1;
 
 /** A frame beyond the rate, and what is to be done once it is within. */
 interface Held {
-  readonly raw: Raw;
+  readonly raw: RawFrame;
   readonly run: () => void;
 }
 
 /** Pings and pongs of WebSocket count as frames. */
-const CONTROL: Raw = { messageType: 'control' };
+const CONTROL: RawFrame = { messageType: 'control' };
 
 /** Errors that end the connection: what follows such bytes cannot be made out. */
 const FATAL: Partial<Record<ErrorName, CloseName>> = {
@@ -51,10 +51,10 @@ export class Connection implements Timed {
   wheelAt = 0;
   state: ConnectionState = 'fresh';
   session: Session | undefined;
-  private readonly reader: Reader;
+  private readonly reader: FrameReader;
   private readonly writer: Writer;
   /** Frames that came with the login, until it is decided. */
-  private early: Raw[] = [];
+  private early: RawFrame[] = [];
   /** Frames beyond the rate, in order: one, but for those of `early`. What follows them is not decoded yet. */
   private held: Held[] = [];
   /** Since when reading waits for the rate, without a step of the wheel at which nothing waited; 0 when it does not wait. */
@@ -64,16 +64,16 @@ export class Connection implements Timed {
 
   constructor(
     private readonly socket: Socket,
-    private readonly context: Context,
+    private readonly context: ConnectionContext,
     private readonly arrival: Arrival,
   ) {
-    const { config, endOfTurn, now, wheel } = context;
+    const { config, flushScheduler: flushScheduler, now, wheel } = context;
     this.heardAt = now();
-    this.reader = new Reader(config, this.take, this.takeRefused, this.webSocket);
-    this.writer = new Writer(socket, config.WRITE_BUFFER_BYTES, endOfTurn, now, {
+    this.reader = new FrameReader(config, this.take, this.takeRefused, this.webSocket);
+    this.writer = new Writer(socket, config.WRITE_BUFFER_BYTES, flushScheduler, now, {
       overflow: () => this.close('slowConsumer'),
       blocked: () => this.state !== 'closing' && wheel.arm(this, now() + config.WRITE_STALL),
-      roomy: () => this.session && this.state === 'open' && this.context.drained(this.session),
+      onDrained: () => this.session && this.state === 'open' && this.context.drained(this.session),
     });
     socket.setNoDelay(true);
     socket.on('data', this.read);
@@ -88,17 +88,17 @@ export class Connection implements Timed {
 
   /** The client network its limits count for. */
   get origin(): string {
-    return this.arrival.origin;
+    return this.arrival.clientNetwork;
   }
 
   /** More waits to be written than a client that keeps up would leave: no new deliveries until it has drained. */
-  get isCrowded(): boolean {
-    return this.writer.isCrowded;
+  get isBackpressured(): boolean {
+    return this.writer.isBackpressured;
   }
 
   /** Bytes that this process holds for the connection. */
   get backlog(): number {
-    return this.writer.backlog;
+    return this.writer.bufferedBytes;
   }
 
   /** One frame, as JSON text. */
@@ -174,7 +174,7 @@ export class Connection implements Timed {
   }
 
   private readonly read = (bytes: Buffer): void => {
-    this.context.checkPulse();
+    this.context.checkWatchdog();
     if (this.state === 'closing') return;
     const { config, now, wheel } = this.context;
     this.heardAt = now();
@@ -190,7 +190,7 @@ export class Connection implements Timed {
     if (this.reader.partialAt !== 0) wheel.arm(this, this.reader.partialAt + config.FRAME_DEADLINE);
   };
 
-  private readonly take = (raw: Raw): boolean => {
+  private readonly take = (raw: RawFrame): boolean => {
     if (this.state === 'opening') this.early.push(raw);
     else if (this.isWithinRate(raw)) this.perform(raw);
     else this.hold(raw, () => this.perform(raw));
@@ -212,11 +212,11 @@ export class Connection implements Timed {
   }
 
   /** Nothing overtakes a frame that waits. */
-  private isWithinRate(raw: Raw): boolean {
+  private isWithinRate(raw: RawFrame): boolean {
     return this.slowedAt === 0 && this.reader.isWithinRate(raw, this.heardAt);
   }
 
-  private hold(raw: Raw, run: () => void): void {
+  private hold(raw: RawFrame, run: () => void): void {
     if (!this.isReading) return;
     this.held.push({ raw, run });
     this.slowDown(this.heardAt);
@@ -268,7 +268,7 @@ export class Connection implements Timed {
     return this.state !== 'closing';
   }
 
-  private perform(raw: Raw): void {
+  private perform(raw: RawFrame): void {
     let up: Up;
     try {
       up = readUp(raw, this.state === 'fresh');
@@ -317,7 +317,7 @@ export class Connection implements Timed {
   }
 
   /** A frame that is whole but wrong. A message that can be named is refused for good, so that nobody sends it again; the connection goes on. */
-  private refuse(raw: Raw, error: unknown): void {
+  private refuse(raw: RawFrame, error: unknown): void {
     framesIn.add('refused');
     if (!(error instanceof ProtocolError) || FATAL[error.error]) return this.fail(error);
     if (this.state === 'fresh') {

@@ -3,24 +3,24 @@ import type { Logger } from '@huizhi/runtime';
 import type { Result } from '../commands/outcome.js';
 import type { GatewayConfig } from '../config.js';
 import type { Session } from '../session/session.js';
-import type { EndOfTurn } from '../time/end-of-turn.js';
-import type { Wheel } from '../time/wheel.js';
+import type { FlushScheduler } from '../time/end-of-turn.js';
+import type { TimingWheel } from '../time/wheel.js';
 import type { Connection } from './connection.js';
 import type { Upgrades } from './upgrades.js';
 
 /** What a connection needs of the house it stands in. */
-export interface Context {
+export interface ConnectionContext {
   readonly config: GatewayConfig;
   readonly log: Logger;
   /** For what clients or an outage can repeat without end: limited in rate. */
   readonly failures: Logger;
-  readonly wheel: Wheel;
-  readonly endOfTurn: EndOfTurn;
+  readonly wheel: TimingWheel;
+  readonly flushScheduler: FlushScheduler;
   /** Where connections that begin as HTTP become WebSockets. */
   readonly upgrades: Upgrades;
   readonly now: () => number;
   /** To be asked before any bytes are looked at: it closes sessions that this process was away from for too long. */
-  readonly checkPulse: () => void;
+  readonly checkWatchdog: () => void;
   readonly perform: (connection: Connection, up: Up) => Result;
   /** The connection has a session from now on. */
   readonly opened: (session: Session) => void;

@@ -12,7 +12,7 @@ import { TokenBucket } from '../time/token-bucket.js';
 import { codecFor, jsonLines, type Codec, type Written } from './codec.js';
 
 /** A frame as it was decoded, before anyone has looked at its fields. */
-export type Raw = Frame;
+export type RawFrame = Frame;
 
 const NOTHING = new Uint8Array();
 
@@ -22,7 +22,7 @@ export type ReaderSettings = Pick<
 >;
 
 /** What one connection sends, made into frames, within what it may send: little before the login, then so much a frame and a second. */
-export class Reader {
+export class FrameReader {
   private codec: Codec | undefined;
   /** What came and does not say yet how the connection speaks. */
   private beginning = NOTHING;
@@ -41,7 +41,7 @@ export class Reader {
    */
   constructor(
     private readonly settings: ReaderSettings,
-    private readonly take: (raw: Raw) => boolean,
+    private readonly take: (raw: RawFrame) => boolean,
     private readonly takeRefused: (error: RefusedContentError) => boolean,
     private readonly webSocket: (limit: number) => Codec,
   ) {}
@@ -107,7 +107,7 @@ export class Reader {
    * like other frames.
    * @returns false: it is beyond the rate and must wait
    */
-  isWithinRate(raw: Raw, now: number): boolean {
+  isWithinRate(raw: RawFrame, now: number): boolean {
     return (isQuiet(raw) ? this.quietRate : this.rate)?.take(now) ?? true;
   }
 
@@ -115,7 +115,7 @@ export class Reader {
    * Counts a frame that is refused. Receipts and heartbeats that are wrong count as other frames, too: refusing costs more than
    * processing. False: beyond the rate; no more may be read for now.
    */
-  countWrong(raw: Raw, now: number): boolean {
+  countWrong(raw: RawFrame, now: number): boolean {
     return !isQuiet(raw) || (this.rate?.spend(now) ?? true);
   }
 

@@ -3,8 +3,8 @@ import { createServer as createTlsServer } from 'node:tls';
 import type { Logger } from '@huizhi/runtime';
 import { refusedConnections } from '../metrics.js';
 import { OncePerInterval } from '../time/once-per-interval.js';
-import type { Wheel } from '../time/wheel.js';
-import { Arrivals, type Arrival } from './arrivals.js';
+import type { TimingWheel } from '../time/wheel.js';
+import { ConnectionLimiter, type Arrival } from './arrivals.js';
 import { readCertificate, watchCertificate, type CertificateFiles } from './certificate.js';
 import { ProxyHeaderError, readProxyHeader } from './proxy-header.js';
 import type { TrustedProxies } from './trusted-proxies.js';
@@ -27,7 +27,7 @@ export interface ServerSettings extends CertificateFiles {
 export interface ServerParts {
   readonly settings: ServerSettings;
   readonly log: Logger;
-  readonly wheel: Wheel;
+  readonly wheel: TimingWheel;
   readonly now: () => number;
   readonly proxies: Pick<TrustedProxies, 'has'>;
   readonly accept: (socket: Socket, arrival: Arrival) => void;
@@ -36,18 +36,25 @@ export interface ServerParts {
 /** The server for clients: TCP, from trusted proxies a PROXY header, then TLS. Hands on the socket that is left. */
 export class ClientServer {
   private readonly server: Server;
-  private readonly arrivals: Arrivals;
+  private readonly limiter: ConnectionLimiter;
   private readonly refusals: OncePerInterval<string>;
   private unwatch = (): void => undefined;
 
   constructor(private readonly parts: ServerParts) {
     const { settings, wheel, now, proxies, accept } = parts;
     const { CONNECTIONS_PER_ADDRESS, CONNECTS_PER_SECOND, LOGIN_DEADLINE, PROXY_PROTOCOL } = settings;
-    this.arrivals = new Arrivals(CONNECTIONS_PER_ADDRESS, CONNECTS_PER_SECOND, LOGIN_DEADLINE, proxies, wheel, now);
+    this.limiter = new ConnectionLimiter(
+      CONNECTIONS_PER_ADDRESS,
+      CONNECTS_PER_SECOND,
+      LOGIN_DEADLINE,
+      proxies,
+      wheel,
+      now,
+    );
     this.refusals = new OncePerInterval(REFUSAL_LOG_INTERVAL_MS, now);
     const next = settings.TLS === 'on' ? this.throughTls() : accept;
     this.server = createTcpServer((socket) => {
-      const arrival = this.arrivals.admit(socket);
+      const arrival = this.limiter.accept(socket);
       if (!arrival) return;
       if (PROXY_PROTOCOL === 'on' && arrival.isFromProxy) this.afterProxyHeader(arrival, next);
       else next(socket, arrival);
@@ -66,7 +73,7 @@ export class ClientServer {
 
   /** TCP connections there are, with those that have not finished TLS. */
   get accepted(): number {
-    return this.arrivals.size;
+    return this.limiter.size;
   }
 
   async listen(): Promise<void> {
@@ -84,7 +91,7 @@ export class ClientServer {
   stop(): void {
     this.unwatch();
     this.server.close();
-    this.arrivals.endHandshakes();
+    this.limiter.endHandshakes();
   }
 
   /** The TLS server listens nowhere: it is given what was admitted. */
@@ -95,7 +102,7 @@ export class ClientServer {
     tls.on('tlsClientError', (_, socket) => socket.destroy());
     this.unwatch = watchCertificate(settings, tls, settings.TLS_RELOAD, log);
     return (socket, arrival) => {
-      this.arrivals.shake(arrival);
+      this.limiter.startHandshake(arrival);
       tls.emit('connection', socket);
     };
   }
@@ -103,25 +110,25 @@ export class ClientServer {
   /** The address in the header takes the place of the socket's, for all limits. */
   private afterProxyHeader(arrival: Arrival, next: (socket: Socket, arrival: Arrival) => void): void {
     const { socket } = arrival;
-    this.arrivals.begin(arrival);
+    this.limiter.begin(arrival);
     readProxyHeader(socket, (result) => {
-      this.arrivals.finish(arrival);
+      this.limiter.finish(arrival);
       if (result instanceof ProxyHeaderError) return this.refuseProxy(arrival, result);
       const limit = result.address === undefined ? undefined : arrival.attribute(result.address);
-      if (limit) return this.arrivals.refuse(arrival, limit);
+      if (limit) return this.limiter.refuse(arrival, limit);
       next(socket, arrival);
     });
   }
 
   private refuseProxy(arrival: Arrival, { message: reason }: ProxyHeaderError): void {
-    const proxy = arrival.origin;
-    this.arrivals.refuse(arrival, 'proxyHeader');
+    const proxy = arrival.clientNetwork;
+    this.limiter.refuse(arrival, 'proxyHeader');
     const heldBack = this.refusals.pass(reason);
     if (heldBack !== undefined) this.parts.log.warn('proxy.refused', { reason, proxy, heldBack });
   }
 
   private secured(socket: Socket): void {
-    const arrival = this.arrivals.shaken(socket);
+    const arrival = this.limiter.finishHandshake(socket);
     if (arrival) this.parts.accept(socket, arrival);
     else socket.destroy();
   }

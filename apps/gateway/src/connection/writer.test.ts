@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from '@jest/globals';
-import { EndOfTurn } from '../time/end-of-turn.js';
+import { FlushScheduler } from '../time/end-of-turn.js';
 import { Writer } from './writer.js';
 
 /** A socket that takes what fits and no more. */
@@ -27,10 +27,10 @@ let events: string[];
 let writer: Writer;
 
 const writerWithin = (limit: number): Writer =>
-  new Writer(sink as never, limit, new EndOfTurn(), () => 7, {
+  new Writer(sink as never, limit, new FlushScheduler(), () => 7, {
     overflow: () => events.push('overflow'),
     blocked: () => events.push('blocked'),
-    roomy: () => events.push('roomy'),
+    onDrained: () => events.push('roomy'),
   });
 
 beforeEach(() => {
@@ -69,9 +69,9 @@ test('says when there is room again, also when the socket takes much at once and
   await turn();
   expect(events).toEqual([]);
   writer.write('x'.repeat(26));
-  expect(writer.isCrowded).toBe(true);
+  expect(writer.isBackpressured).toBe(true);
   await turn();
-  expect([writer.isCrowded, events]).toEqual([false, ['roomy']]);
+  expect([writer.isBackpressured, events]).toEqual([false, ['roomy']]);
   sink.accepts = false;
   writer.write('x'.repeat(30));
   await turn();
@@ -84,7 +84,7 @@ test('gathers bytes as it gathers text', async () => {
   writer.write(Buffer.from('a'));
   writer.write(Buffer.from('é'));
   writer.write('');
-  expect(writer.backlog).toBe(3);
+  expect(writer.bufferedBytes).toBe(3);
   writer.end('');
   expect([String(sink.written[0]), sink.ended]).toEqual(['aé', true]);
 });
@@ -94,9 +94,9 @@ test('keeps no more than its limit, the socket’s own buffer included', async (
   writer.write('x'.repeat(60));
   await turn();
   writer.write('x'.repeat(40));
-  expect([writer.backlog, events]).toEqual([100, ['blocked']]);
+  expect([writer.bufferedBytes, events]).toEqual([100, ['blocked']]);
   writer.write('é');
-  expect([writer.backlog, events]).toEqual([60, ['blocked', 'overflow']]);
+  expect([writer.bufferedBytes, events]).toEqual([60, ['blocked', 'overflow']]);
 });
 
 test('hands on 64 KiB at a time, so that who takes it slowly is seen to take it', async () => {
@@ -106,14 +106,14 @@ test('hands on 64 KiB at a time, so that who takes it slowly is seen to take it'
   writer.write(frame);
   writer.write(Buffer.from('b'));
   await turn();
-  expect([sink.written.length, writer.backlog, writer.blockedAt]).toEqual([1, 100_002, 7]);
+  expect([sink.written.length, writer.bufferedBytes, writer.blockedAt]).toEqual([1, 100_002, 7]);
   sink.writableLength = 0;
   writer.drained();
-  expect([sink.written.length, writer.backlog]).toEqual([2, 100_002 - 65_536]);
+  expect([sink.written.length, writer.bufferedBytes]).toEqual([2, 100_002 - 65_536]);
   Object.assign(sink, { accepts: true, writableLength: 0 });
   writer.write('c');
   writer.drained();
-  expect([writer.backlog, writer.blockedAt]).toEqual([0, 0]);
+  expect([writer.bufferedBytes, writer.blockedAt]).toEqual([0, 0]);
 });
 
 test('what has begun is written to its end before the last words, also when too much came behind it', async () => {

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { writes } from '../metrics.js';
-import type { EndOfTurn, Flushable } from '../time/end-of-turn.js';
+import type { FlushScheduler, Flushable } from '../time/end-of-turn.js';
 import type { Written } from './codec.js';
 
 /** Handed to the socket at a time, bytes. It says only that it has taken all of that, so this is how finely progress is seen. */
@@ -26,53 +26,53 @@ export class Writer implements Flushable {
   constructor(
     private readonly socket: Sink,
     private readonly limit: number,
-    private readonly endOfTurn: EndOfTurn,
+    private readonly flushScheduler: FlushScheduler,
     private readonly now: () => number,
     /** `roomy`: what made it crowded has left. */
-    private readonly tell: { overflow(): void; blocked(): void; roomy(): void },
+    private readonly tell: { overflow(): void; blocked(): void; onDrained(): void },
   ) {}
 
   /** Bytes that have not left yet. */
-  get backlog(): number {
+  get bufferedBytes(): number {
     return this.bytes + this.socket.writableLength;
   }
 
   /** More waits than somebody who keeps up would leave. */
-  get isCrowded(): boolean {
-    return this.backlog > this.limit / 4;
+  get isBackpressured(): boolean {
+    return this.bufferedBytes > this.limit / 4;
   }
 
   write(part: Written): void {
     if (this.ended || part.length === 0) return;
     this.bytes += typeof part === 'string' ? Buffer.byteLength(part) : part.length;
-    if (this.backlog > this.limit) {
+    if (this.bufferedBytes > this.limit) {
       this.drop();
       return this.tell.overflow();
     }
     this.parts.push(part);
     if (this.queued || this.blockedAt !== 0) return;
     this.queued = true;
-    this.endOfTurn.add(this);
+    this.flushScheduler.add(this);
   }
 
   flush(): void {
     this.queued = false;
     if (this.ended || this.blockedAt !== 0) return;
-    const wasCrowded = this.isCrowded;
+    const wasBackpressured = this.isBackpressured;
     while (this.rest || this.parts.length > 0) {
       if (this.socket.write(this.piece())) continue;
       this.blockedAt = this.now();
       return this.tell.blocked();
     }
     // The system took all at once: no `drain` will follow.
-    if (wasCrowded) this.tell.roomy();
+    if (wasBackpressured) this.tell.onDrained();
   }
 
   /** The socket has room again. */
   drained(): void {
     this.blockedAt = 0;
     this.flush();
-    if (!this.isCrowded) this.tell.roomy();
+    if (!this.isBackpressured) this.tell.onDrained();
   }
 
   /** Everything that waits and then `last`; nothing is written after it. */

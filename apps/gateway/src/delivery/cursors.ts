@@ -1,11 +1,11 @@
-import { subjects, type CursorBatch, type LaneNews } from '@huizhi/protocol';
+import { subjects, type CursorBatch, type LaneAnnouncement } from '@huizhi/protocol';
 import { declareFailpoints, failpoint, type Bus, type Logger } from '@huizhi/runtime';
 import { busSlices } from '../bus-slices.js';
 import { receiptConfirm } from '../frames.js';
 import { LaneOwners } from '../lane-owners.js';
-import type { Duty, Session } from '../session/session.js';
+import type { SessionTask, Session } from '../session/session.js';
 import type { Sessions } from '../session/sessions.js';
-import type { Wheel } from '../time/wheel.js';
+import type { TimingWheel } from '../time/wheel.js';
 
 declareFailpoints('gateway.before-cursor');
 
@@ -22,7 +22,7 @@ const QUIET_INTERVALS = 10;
  * Brings the sessions' cursors to their owners, many in one message, and says each again until it is stored; tells the devices what is.
  * Waiting is free here: nobody waits for a cursor, and every further receipt rides along.
  */
-export class Cursors implements Duty {
+export class Cursors implements SessionTask {
   private readonly ready = new Set<Session>();
   private readonly owners = new LaneOwners();
   private timer: NodeJS.Timeout | undefined;
@@ -31,7 +31,7 @@ export class Cursors implements Duty {
     private readonly bus: Bus,
     private readonly gateway: string,
     private readonly sessions: Sessions,
-    private readonly wheel: Wheel,
+    private readonly wheel: TimingWheel,
     private readonly settings: CursorSettings,
     private readonly now: () => number,
     private readonly log: Logger,
@@ -43,7 +43,7 @@ export class Cursors implements Duty {
   }
 
   /** Returns the inbox lanes that have just got this owner; what their sessions have not confirmed goes out again. */
-  laneNews(news: LaneNews): number[] {
+  laneAnnounced(news: LaneAnnouncement): number[] {
     const lanes = this.owners.hear(news);
     for (const lane of lanes) this.resend(this.sessions.ofLane(lane));
     return lanes;
@@ -58,19 +58,19 @@ export class Cursors implements Duty {
   receipted(session: Session): void {
     session.owesConfirm = true;
     this.moved(session);
-    if (session.inbox.stored >= session.inbox.cursor) this.tell(session);
+    if (session.inbox.stored >= session.inbox.cursor) this.scheduleConfirm(session);
   }
 
   /** Something is written to the device anyway: a confirm that is due goes with it and costs no write of its own. */
-  ride(session: Session): void {
+  piggyback(session: Session): void {
     if (!session.owesConfirm || session.inbox.stored <= session.confirmed) return;
-    if (this.now() >= session.confirmedAt + this.settings.CONFIRM_INTERVAL) this.say(session);
+    if (this.now() >= session.confirmedAt + this.settings.CONFIRM_INTERVAL) this.sendConfirm(session);
   }
 
   /** The owner has stored a cursor. */
   confirmed(session: Session, cursor: number): void {
     session.inbox.confirm(cursor, this.now());
-    if (session.owesConfirm) this.tell(session);
+    if (session.owesConfirm) this.scheduleConfirm(session);
   }
 
   /** All that is not confirmed goes out again: what was sent may be lost. */
@@ -87,7 +87,7 @@ export class Cursors implements Duty {
       if (now - session.cursorSentAt >= this.settings.CURSOR_REPEAT) this.send(session);
       next = Math.max(now, session.cursorSentAt) + this.settings.CURSOR_REPEAT;
     }
-    if (session.owesConfirm && inbox.stored >= inbox.cursor) this.tell(session);
+    if (session.owesConfirm && inbox.stored >= inbox.cursor) this.scheduleConfirm(session);
     return session.owesConfirm ? Math.min(next, this.latestConfirm(session)) : next;
   }
 
@@ -141,11 +141,11 @@ export class Cursors implements Duty {
   }
 
   /** At once when the device has been quiet; else it waits a while for something to ride with. The last is always said. */
-  private tell(session: Session): void {
+  private scheduleConfirm(session: Session): void {
     const now = this.now();
     const isQuiet = now - session.confirmedAt >= QUIET_INTERVALS * this.settings.CONFIRM_INTERVAL;
     const at = this.latestConfirm(session);
-    if (isQuiet || now >= at) this.say(session);
+    if (isQuiet || now >= at) this.sendConfirm(session);
     else this.wheel.arm(session, at);
   }
 
@@ -153,7 +153,7 @@ export class Cursors implements Duty {
     return session.confirmedAt + 2 * this.settings.CONFIRM_INTERVAL;
   }
 
-  private say(session: Session): void {
+  private sendConfirm(session: Session): void {
     const { stored, cursor } = session.inbox;
     session.confirmedAt = this.now();
     session.confirmed = stored;

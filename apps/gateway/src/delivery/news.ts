@@ -1,36 +1,36 @@
-import { decodeLines, inboxText, messageIdIn, type GatewayNews } from '@huizhi/protocol';
+import { decodeLines, inboxText, messageIdIn, type GatewayBatch } from '@huizhi/protocol';
 import { declareFailpoints, failpoint, seededBug } from '@huizhi/runtime';
 import { deliveries, resyncs } from '../metrics.js';
-import type { Presence } from '../session/presence.js';
+import type { LaneRegistration } from '../session/presence.js';
 import type { Session } from '../session/session.js';
 import type { Sessions } from '../session/sessions.js';
 import type { Cursors } from './cursors.js';
 import { forVersion } from './for-version.js';
-import type { Pump } from './pump.js';
-import { Talk } from './talk.js';
+import type { CatchUpPump } from './pump.js';
+import { GapDetector } from './talk.js';
 
 declareFailpoints('gateway.before-news', 'gateway.before-delivery-write');
 // What the history checker must find; see docs/decisions/crashes.md.
 declareFailpoints('bug.delivered-at-push');
 
 /** What the owners of inbox lanes say to this gateway: live entries, stored cursors, heads, sessions that are over. */
-export class News {
-  private readonly talk = new Talk();
+export class GatewayEvents {
+  private readonly gaps = new GapDetector();
 
   constructor(
     private readonly sessions: Sessions,
-    private readonly pump: Pump,
+    private readonly pump: CatchUpPump,
     private readonly cursors: Cursors,
-    private readonly presence: Presence,
+    private readonly registration: LaneRegistration,
     private readonly now: () => number,
   ) {}
 
-  on(payload: Uint8Array): void {
+  receive(payload: Uint8Array): void {
     failpoint('gateway.before-news');
-    const { head: news, bodies } = decodeLines<GatewayNews>(payload);
-    if (this.talk.hasHole(news.from, news.n, news.tick === true)) {
+    const { head: news, bodies } = decodeLines<GatewayBatch>(payload);
+    if (this.gaps.hasGap(news.from, news.n, news.tick === true)) {
       resyncs.add('hole');
-      this.presence.attachAll(0);
+      this.registration.attachAll(0);
     }
     for (const number of news.kick ?? []) this.end(number, 'kicked');
     for (const number of news.revoked ?? []) this.end(number, 'revoked');
@@ -38,7 +38,7 @@ export class News {
     for (const [number, cursor] of news.confirm ?? []) this.confirm(number, cursor);
     for (const [number, inboxSeq, line] of news.deliver ?? []) this.deliver(number, inboxSeq, bodies[line]);
     // Last: what throws on the way leaves a hole, and the hole is mended.
-    this.talk.heard(news.from, news.n);
+    this.gaps.received(news.from, news.n);
   }
 
   private end(number: number, why: 'kicked' | 'revoked'): void {
@@ -51,7 +51,7 @@ export class News {
   private attached(number: number, cursor: number, head: number): void {
     const session = this.sessions.get(number);
     if (session?.state !== 'open') return;
-    this.presence.attached(session);
+    this.registration.attached(session);
     session.inbox.noteHead(head);
     this.cursors.confirmed(session, cursor);
     this.pump.start(session);
@@ -71,7 +71,7 @@ export class News {
     const fate = session.inbox.live(inboxSeq, isVoid);
     if (fate === 'old') return;
     const hasRoom = isVoid || session.inbox.bytes.room(this.now()) > 0;
-    if (fate === 'later' || session.connection.isCrowded || !hasRoom) return this.pump.start(session);
+    if (fate === 'later' || session.connection.isBackpressured || !hasRoom) return this.pump.start(session);
     this.write(session, inboxSeq, delivery);
   }
 
@@ -89,7 +89,7 @@ export class News {
       inbox.receiptUpTo(inboxSeq, this.now());
       this.cursors.moved(session);
     }
-    this.cursors.ride(session);
+    this.cursors.piggyback(session);
     deliveries.add('live');
     this.pump.watch(session);
   }

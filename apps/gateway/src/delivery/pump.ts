@@ -10,8 +10,8 @@ import {
 } from '@huizhi/protocol';
 import { Backoff, failpoint, pause, type Bus } from '@huizhi/runtime';
 import { deliveries } from '../metrics.js';
-import type { Duty, Session } from '../session/session.js';
-import type { Wheel } from '../time/wheel.js';
+import type { SessionTask, Session } from '../session/session.js';
+import type { TimingWheel } from '../time/wheel.js';
 import type { Cursors } from './cursors.js';
 import { FIRST_WITH_BATCHES, forVersion } from './for-version.js';
 
@@ -28,11 +28,11 @@ export interface PumpSettings {
  *
  * Whatever opens the way starts it again: an entry beyond the next one, receipts, a socket that has drained, a timer for redelivery.
  */
-export class Pump implements Duty {
+export class CatchUpPump implements SessionTask {
   constructor(
     private readonly bus: Bus,
     private readonly cursors: Cursors,
-    private readonly wheel: Wheel,
+    private readonly wheel: TimingWheel,
     private readonly settings: PumpSettings,
     private readonly now: () => number,
   ) {}
@@ -75,7 +75,7 @@ export class Pump implements Duty {
 
   private mayGoOn(session: Session): boolean {
     const { inbox, connection } = session;
-    if (session.state !== 'open' || !inbox.isBehind || connection.isCrowded) return false;
+    if (session.state !== 'open' || !inbox.isBehind || connection.isBackpressured) return false;
     const now = this.now();
     if (inbox.isRepeating) return true;
     if (now < inbox.bytes.batchAt) {

@@ -6,9 +6,9 @@ import { signToken, eventually } from '@huizhi/constellation';
 import { closes } from '../metrics.js';
 import { Clock } from '../testing/clock.js';
 import type { TestClient } from '../testing/client.js';
-import { Rig, SECRET } from '../testing/rig.js';
+import { GatewayFixture, SECRET } from '../testing/rig.js';
 
-const rig = Rig.forEachTest();
+const fixture = GatewayFixture.forEachTest();
 
 /** Beyond what it takes a slow machine to bring the crowd together. */
 const DEADLINES = { LOGIN_DEADLINE: '5m', FRAME_DEADLINE: '5m', WRITE_STALL: '5m', RECEIPT_OVERDUE: '5m' };
@@ -27,7 +27,7 @@ const MIB = 1024 * 1024;
 const LARGE = { count: 500, bytes: 30_000 };
 
 async function raw(first: string): Promise<Socket> {
-  const socket = connect(rig.gateway.port, '127.0.0.1');
+  const socket = connect(fixture.gateway.port, '127.0.0.1');
   socket.on('error', () => undefined);
   await new Promise((resolve) => socket.once('connect', resolve));
   if (first !== '') socket.write(first);
@@ -42,7 +42,7 @@ async function device(user: string, n: number): Promise<Socket> {
 }
 
 async function halfway(n: number): Promise<Socket> {
-  const client = await rig.login(`half${n}`);
+  const client = await fixture.login(`half${n}`);
   client.raw('{"beatID":"');
   return client.socket;
 }
@@ -52,9 +52,9 @@ const times = <T>(count: number, make: (n: number) => Promise<T>): Promise<T[]> 
 
 /** How many devices of the user have asked for entries beyond this one. */
 const beyond = (user: string, entry: number): number =>
-  new Set(rig.offline.fetches.filter((one) => one.user === user && one.from > entry).map((one) => one.device)).size;
+  new Set(fixture.offline.fetches.filter((one) => one.user === user && one.from > entry).map((one) => one.device)).size;
 
-const asked = (user: string): number => rig.offline.fetches.filter((one) => one.user === user).length;
+const asked = (user: string): number => fixture.offline.fetches.filter((one) => one.user === user).length;
 
 /** Bytes that are in use. */
 function memory(): number {
@@ -73,14 +73,14 @@ const closesSince = (before: typeof closes.counts): object =>
 
 test('2,000 stalled connections are each closed for their own reason, and 200 users beside them miss nothing', async () => {
   const clock = new Clock();
-  await rig.restart({ ...DEADLINES, ...PATIENCE, ...BOUNDS }, clock);
-  for (let i = 0; i < LARGE.count; i++) rig.offline.put('stopped', 'x'.repeat(LARGE.bytes));
-  for (let i = 0; i < LARGE.count; i++) rig.offline.put('silent', 'x');
-  const good = await times(GOOD, (n) => rig.login(`good${n}`));
+  await fixture.restart({ ...DEADLINES, ...PATIENCE, ...BOUNDS }, clock);
+  for (let i = 0; i < LARGE.count; i++) fixture.offline.put('stopped', 'x'.repeat(LARGE.bytes));
+  for (let i = 0; i < LARGE.count; i++) fixture.offline.put('silent', 'x');
+  const good = await times(GOOD, (n) => fixture.login(`good${n}`));
   let rounds = 0;
   const round = async (): Promise<number> => {
     rounds += 1;
-    return median((await Promise.all(good.map((client, n) => talk(client, n, rounds)))).flat());
+    return median((await Promise.all(good.map((client, n) => gaps(client, n, rounds)))).flat());
   };
   // The first is slow: what is new is yet to be compiled.
   await round();
@@ -123,7 +123,7 @@ test('2,000 stalled connections are each closed for their own reason, and 200 us
 
   // What else the machine does makes a round slower and none quicker: the best of three.
   const beside = Math.min(await round(), await round(), await round());
-  expect(rig.gateway.accepted).toBe(GOOD + stalled.length);
+  expect(fixture.gateway.accepted).toBe(GOOD + stalled.length);
   expect(closesSince(closesBefore)).toEqual({});
   // Twice what it is, with their clients, who are in this process too. More than 1 GB waits for those that do not read.
   expect(memory() - memoryBefore).toBeLessThan(128 * MIB);
@@ -134,7 +134,7 @@ test('2,000 stalled connections are each closed for their own reason, and 200 us
   await round();
   await eventually('the end of all that stalled', () => {
     clock.turn(1_000);
-    return rig.gateway.accepted === GOOD;
+    return fixture.gateway.accepted === GOOD;
   });
   expect(closesSince(closesBefore)).toEqual({
     ...{ loginTimeout: 800 + 700, frameTimeout: 300, receiptOverdue: 100, slowConsumer: 100 },
@@ -147,7 +147,7 @@ test('2,000 stalled connections are each closed for their own reason, and 200 us
  * Sends, is receipted, is delivered to, and receipts: so many messages in each round.
  * @returns how long each receipt took to come, milliseconds
  */
-async function talk(client: TestClient, n: number, round: number): Promise<number[]> {
+async function gaps(client: TestClient, n: number, round: number): Promise<number[]> {
   const to = { messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: `good${(n + 1) % GOOD}` };
   const upTo = round * MESSAGES;
   const took: number[] = [];
@@ -156,7 +156,7 @@ async function talk(client: TestClient, n: number, round: number): Promise<numbe
     client.send({ ...to, clientMsgID: `m${i}`, content: { text: 'good day' } });
     await client.frame({ messageType: 'normalReceipt', clientMsgID: `m${i}` });
     took.push(performance.now() - sent);
-    rig.offline.deliver(`good${n}`, `for ${n}`);
+    fixture.offline.deliver(`good${n}`, `for ${n}`);
   }
   await client.frame({ inboxSeq: upTo, messageType: 'normal' });
   client.send({ messageType: 'receipt', upTo });

@@ -6,11 +6,11 @@ import { connect as connectTls, type SecureVersion, type TLSSocket } from 'node:
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { certificateFor, signToken, type Certificate, eventually } from '@huizhi/constellation';
 import { Clock } from '../testing/clock.js';
-import { Rig, SECRET } from '../testing/rig.js';
+import { GatewayFixture, SECRET } from '../testing/rig.js';
 
 /** Before anybody is logged in: TCP, TLS, and whatever else may come to the port. */
 
-const rig = Rig.forEachTest();
+const fixture = GatewayFixture.forEachTest();
 let folder: string;
 let certificate: Certificate;
 
@@ -22,13 +22,13 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const start = async (env: Record<string, string> = {}, clock: Pick<Clock, 'now'> = new Clock()): Promise<void> => {
   const { certFile, keyFile, ca } = certificate;
-  await rig.restart({ TLS: 'on', TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile, ...env }, { ca, now: clock.now });
+  await fixture.restart({ TLS: 'on', TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile, ...env }, { ca, now: clock.now });
 };
 
 /** TCP only: what is on top is the test's. */
 async function tcp(): Promise<Socket> {
-  const socket = connectTcp(rig.gateway.port, '127.0.0.1');
-  rig.owns(socket);
+  const socket = connectTcp(fixture.gateway.port, '127.0.0.1');
+  fixture.owns(socket);
   socket.on('error', () => undefined).resume();
   // Who is turned away may hear of that before it hears that it was connected.
   await new Promise((resolve) => socket.once('connect', resolve).once('close', resolve));
@@ -36,7 +36,7 @@ async function tcp(): Promise<Socket> {
 }
 
 async function tls(options: { minVersion?: SecureVersion; maxVersion?: SecureVersion } = {}): Promise<TLSSocket> {
-  const { port } = rig.gateway;
+  const { port } = fixture.gateway;
   // A version this old is not even offered by OpenSSL's usual security level.
   const ciphers = options.maxVersion === 'TLSv1.1' ? 'ALL:@SECLEVEL=0' : undefined;
   const socket = connectTls({
@@ -46,7 +46,7 @@ async function tls(options: { minVersion?: SecureVersion; maxVersion?: SecureVer
     ...options,
     ...(ciphers && { ciphers }),
   });
-  rig.owns(socket);
+  fixture.owns(socket);
   await new Promise<void>((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject));
   socket.on('error', () => undefined);
   return socket;
@@ -55,7 +55,7 @@ async function tls(options: { minVersion?: SecureVersion; maxVersion?: SecureVer
 const gone = (socket: Socket): Promise<true> => eventually('the end of the connection', () => socket.destroyed);
 
 async function works(user = 'bystander'): Promise<void> {
-  const client = await rig.login(user);
+  const client = await fixture.login(user);
   client.send({ beatID: 'works' });
   await client.frame({ beatID: 'works' });
   client.destroy();
@@ -84,10 +84,10 @@ test('TLS and the login have one deadline together', async () => {
   const clock = new Clock();
   await start({}, clock);
   const raw = await tcp();
-  await eventually('the connection', () => rig.gateway.accepted === 1);
+  await eventually('the connection', () => fixture.gateway.accepted === 1);
   clock.turn(5_000);
   const socket = connectTls({ socket: raw, rejectUnauthorized: false });
-  rig.owns(socket);
+  fixture.owns(socket);
   let said = '';
   socket.on('data', (bytes: Buffer) => (said += bytes.toString()));
   await new Promise<void>((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject));
@@ -131,7 +131,7 @@ describe('bytes that are not this protocol', () => {
 
   test('end a connection that speaks TLS inside TLS', async () => {
     const inner = connectTls({ socket: await tls(), rejectUnauthorized: false });
-    rig.owns(inner);
+    fixture.owns(inner);
     const failed = new Promise((resolve) => inner.once('error', resolve));
     await expect(failed).resolves.toMatchObject({ message: expect.any(String) });
     await works();
@@ -168,7 +168,7 @@ describe('TLS', () => {
     copyFileSync(certificate.certFile, certFile);
     copyFileSync(certificate.keyFile, keyFile);
     await start({ TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile, TLS_RELOAD: '50ms' });
-    const alice = await rig.login('alice');
+    const alice = await fixture.login('alice');
     const before = await fingerprint();
     const renewed = await certificateFor(mkdtempSync(join(live, 'renewed-')));
 
@@ -176,14 +176,14 @@ describe('TLS', () => {
       () => writeFileSync(certFile, readFileSync(renewed.certFile).subarray(0, 200)),
       () => writeFileSync(certFile, readFileSync(renewed.certFile)),
     ]) {
-      const looks = rig.log.count('certificate.not-reloaded');
+      const looks = fixture.log.count('certificate.not-reloaded');
       half();
-      await eventually('a look at the files', () => rig.log.count('certificate.not-reloaded') > looks);
+      await eventually('a look at the files', () => fixture.log.count('certificate.not-reloaded') > looks);
       expect(await fingerprint()).toBe(before);
     }
     copyFileSync(renewed.keyFile, `${keyFile}.new`);
     renameSync(`${keyFile}.new`, keyFile);
-    await eventually('the renewed certificate', () => rig.log.count('certificate.reloaded') > 0);
+    await eventually('the renewed certificate', () => fixture.log.count('certificate.reloaded') > 0);
     expect(await fingerprint()).not.toBe(before);
     await expect(tls({ minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1' })).rejects.toThrow();
 
@@ -196,11 +196,11 @@ describe('TLS', () => {
 describe('the number of connections', () => {
   test('is bounded; who leaves makes room, and sessions there are go on', async () => {
     await start({ MAX_CONNECTIONS: '5', LOGIN_DEADLINE: '1m' });
-    const alice = await rig.login('alice');
+    const alice = await fixture.login('alice');
     const held = await Promise.all([tcp(), tcp(), tcp(), tcp()]);
     await gone(await tcp());
     held[0]?.destroy();
-    await eventually('room', () => rig.gateway.accepted < 5);
+    await eventually('room', () => fixture.gateway.accepted < 5);
     await works();
     alice.send({ beatID: 'still here' });
     await alice.frame({ beatID: 'still here' });
@@ -208,15 +208,15 @@ describe('the number of connections', () => {
 
   test('is bounded for one address, handshakes that never end included', async () => {
     await start({ CONNECTIONS_PER_ADDRESS: '5', LOGIN_DEADLINE: '1m' });
-    const alice = await rig.login('alice');
+    const alice = await fixture.login('alice');
     const held = await Promise.all([tcp(), tcp(), tcp(), tcp()]);
     await gone(await tcp());
-    const other = connectTcp({ port: rig.gateway.port, host: '127.0.0.1', localAddress: '127.0.0.2' });
-    rig.owns(other);
+    const other = connectTcp({ port: fixture.gateway.port, host: '127.0.0.1', localAddress: '127.0.0.2' });
+    fixture.owns(other);
     const elsewhere = connectTls({ socket: other, rejectUnauthorized: false });
     await new Promise<void>((resolve, reject) => elsewhere.once('secureConnect', resolve).once('error', reject));
     held[0]?.destroy();
-    await eventually('room', () => rig.gateway.accepted < 6);
+    await eventually('room', () => fixture.gateway.accepted < 6);
     await works();
     alice.send({ beatID: 'still here' });
     await alice.frame({ beatID: 'still here' });
@@ -225,16 +225,16 @@ describe('the number of connections', () => {
   test('is bounded per second for one address, also of those that leave at once; sessions and other addresses go on', async () => {
     let at = 1_000;
     await start({ CONNECTS_PER_SECOND: '1' }, { now: () => at });
-    const alice = await rig.login('alice');
-    const other = await rig.connect('127.0.0.2');
+    const alice = await fixture.login('alice');
+    const other = await fixture.connect('127.0.0.2');
     for (let n = 1; n < 20; n++) {
       const socket = await tls();
       socket.destroy();
     }
-    await eventually('all to be gone', () => rig.gateway.accepted === 2);
+    await eventually('all to be gone', () => fixture.gateway.accepted === 2);
     await gone(await tcp());
-    await rig.connect('127.0.0.2');
-    for (const client of [alice, await rig.loginOn(other, 'bob')]) {
+    await fixture.connect('127.0.0.2');
+    for (const client of [alice, await fixture.loginOn(other, 'bob')]) {
       client.send({ beatID: 'still here' });
       await client.frame({ beatID: 'still here' });
     }
@@ -248,30 +248,30 @@ describe('the number of connections', () => {
     for (let round = 0; round < 10; round++) {
       const some = await Promise.all(Array.from({ length: 50 }, () => tcp()));
       for (const socket of some) socket.resetAndDestroy();
-      await eventually('all to be gone', () => rig.gateway.accepted === 0);
+      await eventually('all to be gone', () => fixture.gateway.accepted === 0);
     }
     await works();
-    expect(rig.offline.opens).toHaveLength(1);
+    expect(fixture.offline.opens).toHaveLength(1);
   });
 });
 
 test('who has not finished TLS does not hold up the end', async () => {
   await start({ LOGIN_DEADLINE: '1h' });
   const socket = await tcp();
-  await eventually('the connection', () => rig.gateway.accepted === 1);
-  await rig.gateway.stop();
+  await eventually('the connection', () => fixture.gateway.accepted === 1);
+  await fixture.gateway.stop();
   await gone(socket);
 });
 
 test('two connections from one port, to two addresses of the gateway, do not take each other for the same', async () => {
   await start({ GATEWAY_HOST: '0.0.0.0' });
-  const { port } = rig.gateway;
+  const { port } = fixture.gateway;
   const from = { port, localAddress: '127.0.0.1' };
-  const first = rig.owns(connectTcp({ ...from, host: '127.0.0.1' }));
+  const first = fixture.owns(connectTcp({ ...from, host: '127.0.0.1' }));
   await new Promise((resolve) => first.once('connect', resolve));
-  const second = rig.owns(connectTcp({ ...from, host: '127.0.0.2', localPort: first.localPort as number }));
+  const second = fixture.owns(connectTcp({ ...from, host: '127.0.0.2', localPort: first.localPort as number }));
   await new Promise((resolve) => second.once('connect', resolve));
-  await eventually('both', () => rig.gateway.accepted === 2);
+  await eventually('both', () => fixture.gateway.accepted === 2);
   for (const socket of [first, second]) {
     const answered = await new Promise((resolve) => {
       const secured = connectTls({ socket, rejectUnauthorized: false });
@@ -286,9 +286,9 @@ test('two connections from one port, to two addresses of the gateway, do not tak
 test('nothing of the services behind is asked before a login is proved', async () => {
   await start();
   for (const token of [undefined, 'x', await signToken(SECRET, 'mallory')]) {
-    const client = await rig.connect();
+    const client = await fixture.connect();
     client.send({ messageType: 'login', fromUserID: 'alice', versionCode: 2, token });
     await client.closed();
   }
-  expect([rig.message.ensured, rig.offline.opens]).toEqual([[], []]);
+  expect([fixture.message.ensured, fixture.offline.opens]).toEqual([[], []]);
 });

@@ -3,15 +3,15 @@ import { encodeLines, subjects, type HistoryReply } from '@huizhi/protocol';
 import { signToken, eventually } from '@huizhi/constellation';
 import { Clock } from '../testing/clock.js';
 import { closed, works } from '../testing/expect.js';
-import { Rig, SECRET } from '../testing/rig.js';
+import { GatewayFixture, SECRET } from '../testing/rig.js';
 
 /** Who sends much of something small, or a little of something large: it costs them their connection and nobody else anything. */
 
-const rig = Rig.forEachTest();
+const fixture = GatewayFixture.forEachTest();
 
 test('47 KB of tiny frames before the login are refused at the first', async () => {
-  const bystander = await rig.login('bob');
-  const client = await rig.connect();
+  const bystander = await fixture.login('bob');
+  const client = await fixture.connect();
   client.raw('{}\n'.repeat(16_000));
   await client.closed();
   expect(client.all({ messageType: 'loginReceipt' })).toHaveLength(1);
@@ -19,9 +19,9 @@ test('47 KB of tiny frames before the login are refused at the first', async () 
 });
 
 test('47 KB of tiny frames that say nothing count as frames, although they have no type', async () => {
-  await rig.restart({ RATE_GRACE: '300ms' });
-  const bystander = await rig.login('bob');
-  const client = await rig.login('alice');
+  await fixture.restart({ RATE_GRACE: '300ms' });
+  const bystander = await fixture.login('bob');
+  const client = await fixture.login('alice');
   client.raw('{}\n'.repeat(16_000));
   await closed(client, 'rateLimited');
   expect(client.all({ messageType: 'error' }).length).toBeLessThan(300);
@@ -29,15 +29,15 @@ test('47 KB of tiny frames that say nothing count as frames, although they have 
 });
 
 test('receipts that are wrong count as frames', async () => {
-  await rig.restart({ FRAMES_PER_SECOND: '10', RATE_GRACE: '300ms' });
-  const client = await rig.login('alice');
+  await fixture.restart({ FRAMES_PER_SECOND: '10', RATE_GRACE: '300ms' });
+  const client = await fixture.login('alice');
   client.raw(`${JSON.stringify({ messageType: 'receipt', messageIDs: Array<string>(900).fill('x') })}\n`.repeat(100));
   await closed(client, 'rateLimited');
   expect(client.all({ messageType: 'error' }).length).toBeLessThan(100);
 });
 
 test('47 KB of tiny heartbeats are answered, each once and in order', async () => {
-  const client = await rig.login('alice');
+  const client = await fixture.login('alice');
   client.raw(Array.from({ length: 3_000 }, (_, n) => `{"beatID":"${n}"}\n`).join(''));
   await client.frame({ beatID: '2999' });
   expect(client.frames.slice(1).map(({ beatID }) => Number(beatID))).toEqual(
@@ -49,18 +49,18 @@ test.each([
   ['heartbeats', { beatID: '1' }],
   ['receipts', { messageType: 'receipt', upTo: 1 }],
 ])('closes who sends more %s a second than their own limit for too long', async (_, frame) => {
-  await rig.restart({ QUIET_FRAMES_PER_SECOND: '50', RATE_GRACE: '300ms' });
-  const bystander = await rig.login('bob');
-  const client = await rig.login('alice');
+  await fixture.restart({ QUIET_FRAMES_PER_SECOND: '50', RATE_GRACE: '300ms' });
+  const bystander = await fixture.login('bob');
+  const client = await fixture.login('alice');
   client.send(...Array<typeof frame>(300).fill(frame));
   await closed(client, 'rateLimited');
   await works(bystander);
 });
 
 test('closes who has more bytes unanswered than the limit', async () => {
-  await rig.restart({ UNANSWERED_BYTES: '131072', FRAMES_PER_SECOND: '1000' });
-  rig.message.answer = () => undefined;
-  const client = await rig.login('alice');
+  await fixture.restart({ UNANSWERED_BYTES: '131072', FRAMES_PER_SECOND: '1000' });
+  fixture.message.answer = () => undefined;
+  const client = await fixture.login('alice');
   const frame = { messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: 'bob' };
   const content = { text: 'x'.repeat(30_000) };
   client.send(...Array.from({ length: 5 }, (_, n) => ({ ...frame, clientMsgID: `m${n}`, content })));
@@ -68,24 +68,24 @@ test('closes who has more bytes unanswered than the limit', async () => {
 });
 
 test('what all sessions have unanswered together is bounded: more is refused for now, and nobody is closed', async () => {
-  await rig.restart({ TOTAL_UNANSWERED_BYTES: '1048576', FRAMES_PER_SECOND: '1000', RESEND_AFTER: '100ms' });
-  const { answer } = rig.message;
-  rig.message.answer = () => undefined;
-  const [alice, bob] = [await rig.login('alice'), await rig.login('bob')];
+  await fixture.restart({ TOTAL_UNANSWERED_BYTES: '1048576', FRAMES_PER_SECOND: '1000', RESEND_AFTER: '100ms' });
+  const { answer } = fixture.message;
+  fixture.message.answer = () => undefined;
+  const [alice, bob] = [await fixture.login('alice'), await fixture.login('bob')];
   const frame = { messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: 'carol' };
   const content = { text: 'x'.repeat(60_000) };
   for (const client of [alice, bob])
     client.send(...Array.from({ length: 12 }, (_, n) => ({ ...frame, clientMsgID: `m${n}`, content })));
   expect(await bob.frame({ messageType: 'error' })).toMatchObject({ name: 'unavailable', temporary: true });
   for (const client of [alice, bob]) await works(client);
-  rig.message.answer = answer;
+  fixture.message.answer = answer;
   for (let n = 0; n < 12; n++) await alice.frame({ messageType: 'normalReceipt', clientMsgID: `m${n}` });
   for (const { clientMsgID } of bob.all({ messageType: 'error' })) bob.send({ ...frame, clientMsgID, content });
   for (let n = 0; n < 12; n++) await bob.frame({ messageType: 'normalReceipt', clientMsgID: `m${n}` });
 });
 
 test('closes who sends nothing but empty lines', async () => {
-  const client = await rig.login('alice');
+  const client = await fixture.login('alice');
   client.raw('\n'.repeat(900));
   await works(client);
   client.raw('\r\n'.repeat(1_001));
@@ -95,11 +95,11 @@ test('closes who sends nothing but empty lines', async () => {
 const ask = (requestID: string) => ({ messageType: 'history', requestID, chatType: 'userChat', toUserID: 'bob' });
 
 test('reads four pages of history at a time and refuses more for now; a flood of them is a flood of frames', async () => {
-  await rig.restart({ RATE_GRACE: '300ms' });
+  await fixture.restart({ RATE_GRACE: '300ms' });
   const asked: string[] = [];
-  const bus = rig.bus;
+  const bus = fixture.bus;
   bus.subscribe(subjects.history, (_, __, reply) => reply && asked.push(reply));
-  const client = await rig.login('alice');
+  const client = await fixture.login('alice');
   client.send(...Array.from({ length: 9 }, (_, n) => ask(`h${n}`)));
   await eventually('five refusals', () => client.all({ messageType: 'error', name: 'unavailable' }).length === 5);
   expect(asked).toHaveLength(4);
@@ -113,12 +113,12 @@ test('reads four pages of history at a time and refuses more for now; a flood of
 test('four of the largest pages at once do not cost a slow reader its connection', async () => {
   const page = encodeLines({ hasMore: true }, [JSON.stringify({ content: { text: 'x'.repeat(500_000) } })]);
   const replies: string[] = [];
-  rig.bus.subscribe(subjects.history, (_, __, reply) => {
+  fixture.bus.subscribe(subjects.history, (_, __, reply) => {
     if (reply) replies.push(reply);
     // All in one piece, so that they are written in one turn.
-    if (replies.length === 4) for (const to of replies) rig.bus.respond(to, page);
+    if (replies.length === 4) for (const to of replies) fixture.bus.respond(to, page);
   });
-  const client = await rig.login('alice');
+  const client = await fixture.login('alice');
   client.socket.pause();
   client.send(...Array.from({ length: 4 }, (_, n) => ask(`h${n}`)));
   await eventually('the questions', () => replies.length === 4);
@@ -139,18 +139,18 @@ const group = (clientMsgID: string, size: number) => ({
 
 test('makes groups of so many members a second for a user and refuses more for now, whatever the device; messages go on', async () => {
   let ahead = 0;
-  await rig.restart({ GROUP_MEMBERS_PER_SECOND: '25' }, { now: () => performance.now() + ahead });
-  const phone = await rig.login('alice');
+  await fixture.restart({ GROUP_MEMBERS_PER_SECOND: '25' }, { now: () => performance.now() + ahead });
+  const phone = await fixture.login('alice');
   phone.send(group('g1', 400), group('g2', 200));
   await phone.frame({ messageType: 'normalReceipt', clientMsgID: 'g1' });
   expect(await phone.frame({ clientMsgID: 'g2' })).toMatchObject({ messageType: 'error', name: 'unavailable' });
-  const tablet = await rig.login('alice', { deviceID: 'tablet' });
+  const tablet = await fixture.login('alice', { deviceID: 'tablet' });
   tablet.send(group('g3', 200));
   expect(await tablet.frame({ clientMsgID: 'g3' })).toMatchObject({ messageType: 'error', name: 'unavailable' });
   const text = { messageType: 'normal', chatType: 'userChat', contenType: 'text', content: { text: 'x' } };
   phone.send({ ...text, toUserID: 'bob', clientMsgID: 'm1' });
   await phone.frame({ messageType: 'normalReceipt', clientMsgID: 'm1' });
-  const other = await rig.login('bob');
+  const other = await fixture.login('bob');
   other.send(group('g4', 400));
   await other.frame({ messageType: 'normalReceipt', clientMsgID: 'g4' });
   ahead += 10_000;
@@ -159,7 +159,7 @@ test('makes groups of so many members a second for a user and refuses more for n
 });
 
 const tryLogin = async (user: string, token: string, from?: string): Promise<string> => {
-  const client = await rig.connect(from);
+  const client = await fixture.connect(from);
   client.send({ messageType: 'login', fromUserID: user, versionCode: 2, token });
   const { name } = await client.frame({ messageType: 'loginReceipt' });
   if (name === undefined) return 'ok';
@@ -169,7 +169,7 @@ const tryLogin = async (user: string, token: string, from?: string): Promise<str
 
 test('limits logins with bad tokens per address and never refuses a good token or an expired one for them', async () => {
   // Ten are forgiven a second: none while this lasts.
-  await rig.restart({ FAILED_LOGINS_PER_ADDRESS: '5' }, new Clock(100));
+  await fixture.restart({ FAILED_LOGINS_PER_ADDRESS: '5' }, new Clock(100));
   for (let n = 0; n < 5; n++) expect(await tryLogin(`victim${n}`, 'guess')).toBe('badToken, loginFailed');
   expect(await tryLogin('victim5', 'guess')).toBe('unavailable, rateLimited');
   expect(await tryLogin('victim5', 'guess', '127.0.0.2')).toBe('badToken, loginFailed');
@@ -178,7 +178,7 @@ test('limits logins with bad tokens per address and never refuses a good token o
 });
 
 test('counts a bad token that is tried again and again once', async () => {
-  await rig.restart({ FAILED_LOGINS_PER_ADDRESS: '2' }, new Clock(100));
+  await fixture.restart({ FAILED_LOGINS_PER_ADDRESS: '2' }, new Clock(100));
   for (let n = 0; n < 5; n++) expect(await tryLogin('alice', 'old')).toBe('badToken, loginFailed');
   expect(await tryLogin('bob', 'guess')).toBe('badToken, loginFailed');
   expect(await tryLogin('bob', 'another')).toBe('unavailable, rateLimited');
@@ -186,12 +186,12 @@ test('counts a bad token that is tried again and again once', async () => {
 });
 
 test('does not count bad logins in the name of a user for that user', async () => {
-  await rig.restart({ LOGIN_ATTEMPTS: '1' }, new Clock(100));
+  await fixture.restart({ LOGIN_ATTEMPTS: '1' }, new Clock(100));
   for (let n = 0; n < 5; n++) expect(await tryLogin('alice', `guess${n}`)).toBe('badToken, loginFailed');
-  await rig.login('alice');
+  await fixture.login('alice');
 });
 
 test('logins that succeed do not count as failed', async () => {
-  await rig.restart({ FAILED_LOGINS_PER_ADDRESS: '1' });
-  for (let n = 0; n < 5; n++) await rig.login(`user${n}`);
+  await fixture.restart({ FAILED_LOGINS_PER_ADDRESS: '1' });
+  for (let n = 0; n < 5; n++) await fixture.login(`user${n}`);
 });

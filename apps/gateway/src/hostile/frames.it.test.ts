@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { subjects, upSchemas } from '@huizhi/protocol';
 import { signToken } from '@huizhi/constellation';
 import type { Frame, TestClient } from '../testing/client.js';
-import { Rig, SECRET } from '../testing/rig.js';
+import { GatewayFixture, SECRET } from '../testing/rig.js';
 
 /** Every field of every command with every kind of value it must not have. Made from the schemas: a new field is tried by itself. */
 
@@ -113,10 +113,10 @@ function* wrongFrames(command: keyof typeof upSchemas): Iterable<[field: string,
   }
 }
 
-const rig = Rig.forAllTests({ FRAMES_PER_SECOND: '100000', LOGIN_ATTEMPTS: '10000' });
+const fixture = GatewayFixture.forAllTests({ FRAMES_PER_SECOND: '100000', LOGIN_ATTEMPTS: '10000' });
 let asked = 0;
 
-beforeAll(() => void rig.bus.subscribe(subjects.history, () => (asked += 1)));
+beforeAll(() => void fixture.bus.subscribe(subjects.history, () => (asked += 1)));
 
 const NAMES = ['badField', 'badText', 'tooDeep', 'unsupported'];
 const isRefusal = ({ messageType }: Frame): boolean => messageType === 'error' || messageType === 'invalidReceipt';
@@ -136,10 +136,10 @@ describe('a field that is wrong', () => {
   test.each(open)(
     'refuses %s by name, whichever field it is; nothing reaches the services and the session goes on',
     async (command) => {
-      const client = await rig.login(`user-${command}`);
+      const client = await fixture.login(`user-${command}`);
       const frames = [...wrongFrames(command)];
       expect(frames.length).toBeGreaterThan(10);
-      const before = rig.offline.cursors.length;
+      const before = fixture.offline.cursors.length;
       for (const [, text] of frames) client.raw(`${text}\n`);
       const answers = await refusals(client, frames.length);
       for (const [n, [field, text]] of frames.entries()) {
@@ -152,12 +152,12 @@ describe('a field that is wrong', () => {
       client.send({ beatID: 'still here' });
       await client.frame({ beatID: 'still here' });
       expect(answers).toHaveLength(frames.length);
-      expect([rig.message.seen, asked, rig.offline.cursors.length]).toEqual([[], 0, before]);
+      expect([fixture.message.seen, asked, fixture.offline.cursors.length]).toEqual([[], 0, before]);
     },
   );
 
   test('is refused by an `invalidReceipt` where that can name the message, otherwise by an `error`', async () => {
-    const client = await rig.login('names');
+    const client = await fixture.login('names');
     const wrong = { ...commands.normal, toUserID: 'a\u200bb', requestID: 'r1', clientMsgID: null, sendTime: null };
     const cases: [Frame, Frame][] = [
       [{ clientMsgID: 'c1' }, { messageType: 'invalidReceipt', clientMsgID: 'c1' }],
@@ -178,10 +178,10 @@ describe('a field that is wrong', () => {
   });
 
   test('refuses a login by name, whichever field it is; no session is asked for', async () => {
-    const opens = rig.offline.opens.length;
+    const opens = fixture.offline.opens.length;
     await Promise.all(
       [...wrongFrames('login')].map(async ([field, text]) => {
-        const client = await rig.connect();
+        const client = await fixture.connect();
         client.raw(`${text.slice(0, 4_000)}\n`.replace(/\n+$/, '\n'));
         await client.closed();
         const [answer] = client.frames;
@@ -192,21 +192,21 @@ describe('a field that is wrong', () => {
         ]);
       }),
     );
-    expect(rig.offline.opens).toHaveLength(opens);
+    expect(fixture.offline.opens).toHaveLength(opens);
   });
 });
 
 test('of a field given twice the last counts', async () => {
-  const client = await rig.login('twice');
+  const client = await fixture.login('twice');
   client.raw(
     '{"messageType":"normal","chatType":"userChat","contenType":"text","toUserID":"bob","toUserID":"carol","clientMsgID":"t1","content":{"text":"x"},"messageType":"normal"}\n',
   );
   await client.frame({ clientMsgID: 't1' });
-  expect(rig.message.seen.at(-1)?.send.to).toBe('carol');
+  expect(fixture.message.seen.at(-1)?.send.to).toBe('carol');
 });
 
 test('fields named like what every object has are neither stored nor obeyed, and content keeps them', async () => {
-  const client = await rig.login('names');
+  const client = await fixture.login('names');
   const names = { constructor: 'x', toString: 'x', hasOwnProperty: 'x', valueOf: 1, then: 'x', toJSON: 'x', length: 5 };
   const frame = {
     ...commands.normal,
@@ -217,7 +217,7 @@ test('fields named like what every object has are neither stored nor obeyed, and
   };
   client.send(frame);
   expect(await client.frame({ clientMsgID: 'n1' })).toMatchObject({ messageType: 'normalReceipt' });
-  const body = rig.message.seen.at(-1)?.body ?? {};
+  const body = fixture.message.seen.at(-1)?.body ?? {};
   expect(body.content).toEqual({ text: 'x', ...names });
   expect(Object.keys(body).filter((name) => name in names)).toEqual([]);
   expect(({} as Record<string, unknown>).x).toBeUndefined();
@@ -230,8 +230,8 @@ test.each([
   ['a byte order mark', Buffer.from('\ufeff{"beatID":"1"}')],
   ['UTF-16', Buffer.from('{"beatID":"1"}', 'utf16le')],
 ])('a session that turns to %s is ended, and no other', async (_, bytes) => {
-  const bystander = await rig.login('bystander');
-  const client = await rig.login('turncoat');
+  const bystander = await fixture.login('bystander');
+  const client = await fixture.login('turncoat');
   client.raw(Buffer.concat([bytes, Buffer.from('\n')]));
   expect(await client.frame({ messageType: 'close' })).toMatchObject({ name: 'badFrame' });
   bystander.send({ beatID: 'works' });
@@ -241,8 +241,8 @@ test.each([
 test('a login that is good but for a token of another user and one for a user nobody knows get the same answer', async () => {
   const answers = [];
   for (const user of ['known', 'nobody-has-this-name']) {
-    if (user === 'known') (await rig.login(user)).destroy();
-    const client = await rig.connect();
+    if (user === 'known') (await fixture.login(user)).destroy();
+    const client = await fixture.connect();
     client.send({ messageType: 'login', fromUserID: user, versionCode: 2, token: await signToken(SECRET, 'mallory') });
     await client.closed();
     answers.push(client.lines);

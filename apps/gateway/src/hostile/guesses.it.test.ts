@@ -1,11 +1,15 @@
 import { expect, test } from '@jest/globals';
 import { commands } from '@huizhi/protocol';
 import { eventually, signToken } from '@huizhi/constellation';
-import { Rig, SECRET } from '../testing/rig.js';
+import { GatewayFixture, SECRET } from '../testing/rig.js';
 
 /** Who guesses tokens learns nothing of who exists: not from words, and not from how long it takes. */
 
-const rig = Rig.forAllTests({ LOGIN_ATTEMPTS: '1000', FAILED_LOGINS_PER_ADDRESS: '1000', RECONCILE: '1h' });
+const fixture = GatewayFixture.forAllTests({
+  LOGIN_ATTEMPTS: '1000',
+  FAILED_LOGINS_PER_ADDRESS: '1000',
+  RECONCILE: '1h',
+});
 
 /** What a guesser may hold, and how it is refused. */
 const guesses: [string, (user: string) => Promise<string>, string][] = [
@@ -15,7 +19,7 @@ const guesses: [string, (user: string) => Promise<string>, string][] = [
 ];
 
 async function guess(user: string, token: string): Promise<unknown[]> {
-  const client = await rig.connect();
+  const client = await fixture.connect();
   client.send({ messageType: 'login', fromUserID: user, versionCode: 2, deviceID: 'd', token });
   await client.closed();
   return client.lines;
@@ -23,14 +27,16 @@ async function guess(user: string, token: string): Promise<unknown[]> {
 
 /** A clock on a busy machine proves nothing either way; that nothing is done that could take a different time does. */
 test('a refused login asks nobody and is answered alike, whether the user has a session, has been here, or does not exist', async () => {
-  await rig.login('online');
-  (await rig.login('was-here')).destroy();
-  await eventually('the end of the session', () => rig.offline.closes.length === 1);
+  await fixture.login('online');
+  (await fixture.login('was-here')).destroy();
+  await eventually('the end of the session', () => fixture.offline.closes.length === 1);
   // All that the gateway asks of anybody says where to answer.
   const asked: string[] = [];
   let listens = false;
-  rig.bus.subscribe('>', (_, subject, reply) => (reply ? asked.push(subject) : (listens ||= subject === 'test.mark')));
-  rig.bus.publish('test.mark', '');
+  fixture.bus.subscribe('>', (_, subject, reply) =>
+    reply ? asked.push(subject) : (listens ||= subject === 'test.mark'),
+  );
+  fixture.bus.publish('test.mark', '');
   await eventually('the bus to be overheard', () => listens);
   const users = ['online', 'was-here', 'nobody'];
   for (let round = 0; round < 10; round++) {
@@ -45,6 +51,6 @@ test('a refused login asks nobody and is answered alike, whether the user has a 
     }
   }
   // One that is proved asks on both of the gateway's connections, behind all that a refused one could have asked there.
-  await rig.login('proved');
+  await fixture.login('proved');
   expect(asked).toEqual([commands.ensureUser, expect.stringMatching(/^hz\.session\.open\.\d+$/)]);
 });

@@ -2,20 +2,20 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from '@jest/globals';
 import { eventually } from '@huizhi/constellation';
-import { Rig } from '../testing/rig.js';
+import { GatewayFixture } from '../testing/rig.js';
 
 const REFUSED = 200;
 
-const rig = Rig.forEachTest({ FAILED_LOGINS_PER_ADDRESS: '1000000' });
+const fixture = GatewayFixture.forEachTest({ FAILED_LOGINS_PER_ADDRESS: '1000000' });
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
 test('connections are collected when their logins were refused and their sockets are gone', async () => {
-  const open = rig.gateway['connections'];
+  const open = fixture.gateway['connections'];
   const refs = new Set<WeakRef<object>>();
   for (let n = 0; n < REFUSED; n++) {
-    const client = await rig.connect();
+    const client = await fixture.connect();
     await eventually('the connection', () => open.size > 0);
     for (const connection of open) refs.add(new WeakRef(connection));
     client.send({ messageType: 'login', fromUserID: `nobody${n}`, versionCode: 2, token: 'a.b.c' });
@@ -23,7 +23,7 @@ test('connections are collected when their logins were refused and their sockets
     await eventually('its end', () => open.size === 0);
   }
   expect(refs.size).toBe(REFUSED);
-  expect(rig.gateway.accepted).toBe(0);
+  expect(fixture.gateway.accepted).toBe(0);
   // The engine or the wheel may hold the last one a little longer. A leak would be one of each.
   await eventually('the connections to be collected', () => {
     collectGarbage();

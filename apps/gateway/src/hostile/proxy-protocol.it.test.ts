@@ -7,11 +7,11 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { certificateFor, eventually, signToken, type Certificate } from '@huizhi/constellation';
 import { closes, refusedConnections } from '../metrics.js';
 import { Clock } from '../testing/clock.js';
-import { Rig, SECRET } from '../testing/rig.js';
+import { GatewayFixture, SECRET } from '../testing/rig.js';
 
 /** Connections that come through a TCP proxy which tells the client's address by the PROXY protocol. */
 
-const rig = Rig.forEachTest();
+const fixture = GatewayFixture.forEachTest();
 let folder: string;
 let certificate: Certificate;
 
@@ -38,13 +38,13 @@ class RawClient {
   ended = false;
 
   constructor(readonly socket: Socket) {
-    rig.owns(socket);
+    fixture.owns(socket);
     socket.on('error', () => undefined).on('close', () => (this.ended = true));
     socket.on('data', (bytes: Buffer) => (this.text += bytes.toString()));
   }
 
   static async connect(localAddress = PROXY): Promise<RawClient> {
-    const socket = connectTcp({ port: rig.gateway.port, host: '127.0.0.1', localAddress });
+    const socket = connectTcp({ port: fixture.gateway.port, host: '127.0.0.1', localAddress });
     const client = new RawClient(socket);
     await new Promise((resolve) => socket.once('connect', resolve));
     return client;
@@ -75,7 +75,7 @@ test.each([
   ['version 2', v2('203.0.113.7')],
   ['version 2, LOCAL', local],
 ])('a client logs in behind a PROXY header of %s, in one piece and byte by byte', async (_, header) => {
-  await rig.restart(behindProxy);
+  await fixture.restart(behindProxy);
   expect((await login(header, 'alice')).text).toContain('"code":0');
   const slow = await RawClient.connect();
   slow.socket.setNoDelay(true);
@@ -88,10 +88,10 @@ test.each([
 
 test('the PROXY header comes before TLS, in one piece with its beginning or apart', async () => {
   const { certFile, keyFile, ca } = certificate;
-  await rig.restart({ ...behindProxy, TLS: 'on', TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile });
+  await fixture.restart({ ...behindProxy, TLS: 'on', TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile });
   for (const isApart of [true, false]) {
-    const raw = connectTcp({ port: rig.gateway.port, host: '127.0.0.1', localAddress: PROXY });
-    rig.owns(raw);
+    const raw = connectTcp({ port: fixture.gateway.port, host: '127.0.0.1', localAddress: PROXY });
+    fixture.owns(raw);
     await new Promise((resolve) => raw.once('connect', resolve));
     raw.cork();
     raw.write(v2('203.0.113.7'));
@@ -106,7 +106,7 @@ test('the PROXY header comes before TLS, in one piece with its beginning or apar
 });
 
 test('the address in the header takes the place of the proxy\u2019s for failed logins', async () => {
-  await rig.restart({ ...behindProxy, FAILED_LOGINS_PER_ADDRESS: '2' }, new Clock(100));
+  await fixture.restart({ ...behindProxy, FAILED_LOGINS_PER_ADDRESS: '2' }, new Clock(100));
   for (const guess of ['a', 'b']) expect((await login(v1('203.0.113.7'), 'alice', guess)).text).toContain('"badToken"');
   expect((await login(v1('203.0.113.7'), 'alice', 'c')).text).toContain('"rateLimited"');
   expect((await login(v1('203.0.113.8'), 'alice', 'c')).text).toContain('"badToken"');
@@ -114,7 +114,7 @@ test('the address in the header takes the place of the proxy\u2019s for failed l
 });
 
 test('the address in the header takes the place of the proxy\u2019s for connections and connects per second', async () => {
-  await rig.restart({ ...behindProxy, CONNECTIONS_PER_ADDRESS: '3', LOGIN_DEADLINE: '1m' });
+  await fixture.restart({ ...behindProxy, CONNECTIONS_PER_ADDRESS: '3', LOGIN_DEADLINE: '1m' });
   const held: RawClient[] = [];
   for (const user of ['u1', 'u2', 'u3']) held.push(await login(v2('203.0.113.7'), user));
   const { address } = refusedConnections.counts;
@@ -125,10 +125,10 @@ test('the address in the header takes the place of the proxy\u2019s for connecti
   // The proxy itself is exempt, and its other clients are not concerned.
   for (const host of [1, 2, 3, 4, 5]) await login(v2(`203.0.113.${10 + host}`), `other${host}`);
   held[0]?.socket.destroy();
-  await eventually('room', () => rig.gateway.accepted <= 7);
+  await eventually('room', () => fixture.gateway.accepted <= 7);
   await login(v2('203.0.113.7'), 'u4');
 
-  await rig.restart({ ...behindProxy, CONNECTS_PER_SECOND: '1' }, new Clock(100));
+  await fixture.restart({ ...behindProxy, CONNECTS_PER_SECOND: '1' }, new Clock(100));
   for (let n = 0; n < 20; n++) await login(v1('203.0.113.7'), `v${n}`);
   const late = await RawClient.connect();
   late.socket.write(v1('203.0.113.7'));
@@ -143,7 +143,7 @@ test.each([
 ])(
   'a trusted proxy that sends %s instead of a header is refused, counted and logged, not once for each',
   async (_, bytes) => {
-    await rig.restart(behindProxy);
+    await fixture.restart(behindProxy);
     const { proxyHeader } = refusedConnections.counts;
     for (let n = 0; n < 5; n++) {
       const client = await RawClient.connect();
@@ -152,7 +152,7 @@ test.each([
       expect(client.text).toBe('');
     }
     expect(refusedConnections.counts.proxyHeader).toBe(proxyHeader + 5);
-    expect(rig.log.lines.filter(({ event }) => event === 'proxy.refused')).toEqual([
+    expect(fixture.log.lines.filter(({ event }) => event === 'proxy.refused')).toEqual([
       { event: 'proxy.refused', fields: { reason: expect.any(String), proxy: PROXY, heldBack: 0 } },
     ]);
   },
@@ -162,18 +162,18 @@ test.each([
   ['version 1', v1('203.0.113.7')],
   ['version 2', v2('203.0.113.7')],
 ])('a PROXY header of %s from any other address is refused as what it is: not this protocol', async (_, header) => {
-  await rig.restart(behindProxy);
+  await fixture.restart(behindProxy);
   const client = await RawClient.connect('127.0.0.1');
   client.socket.write(Buffer.concat([header, Buffer.from(await loginLine('alice'))]));
   await client.ends();
   expect(client.text).not.toContain('loginReceipt');
-  expect(rig.offline.opens).toEqual([]);
+  expect(fixture.offline.opens).toEqual([]);
   // Without one it is a client like others.
-  await rig.login('alice');
+  await fixture.login('alice');
 });
 
 test('with the PROXY protocol off a header is refused from a trusted proxy, too', async () => {
-  await rig.restart({ TRUSTED_PROXIES: PROXY });
+  await fixture.restart({ TRUSTED_PROXIES: PROXY });
   const client = await RawClient.connect();
   client.socket.write(Buffer.concat([v1('203.0.113.7'), Buffer.from(await loginLine('alice'))]));
   await client.ends();
@@ -181,26 +181,26 @@ test('with the PROXY protocol off a header is refused from a trusted proxy, too'
 });
 
 test('a header that does not end is ended at the login deadline, and does not hold up the end of the gateway', async () => {
-  await rig.restart({ ...behindProxy, LOGIN_DEADLINE: '300ms' });
+  await fixture.restart({ ...behindProxy, LOGIN_DEADLINE: '300ms' });
   const slow = await RawClient.connect();
   slow.socket.write('PROXY TCP4 203');
   await slow.ends();
-  await rig.restart({ ...behindProxy, LOGIN_DEADLINE: '1h' });
+  await fixture.restart({ ...behindProxy, LOGIN_DEADLINE: '1h' });
   const waiting = await RawClient.connect();
-  await eventually('the connection', () => rig.gateway.accepted === 1);
-  await rig.gateway.stop();
+  await eventually('the connection', () => fixture.gateway.accepted === 1);
+  await fixture.gateway.stop();
   await waiting.ends();
 });
 
 test('a health check that connects and closes, or resets, is neither logged nor counted as refused', async () => {
-  await rig.restart(behindProxy);
+  await fixture.restart(behindProxy);
   const [refused, closed] = [{ ...refusedConnections.counts }, { ...closes.counts }];
   for (let n = 0; n < 10; n++) {
     const client = await RawClient.connect();
     if (n % 2 === 0) client.socket.end();
     else client.socket.resetAndDestroy();
   }
-  await eventually('all to be gone', () => rig.gateway.accepted === 0);
+  await eventually('all to be gone', () => fixture.gateway.accepted === 0);
   expect([refusedConnections.counts, closes.counts]).toEqual([refused, closed]);
-  expect(rig.log.lines.map(({ event }) => event)).toEqual(['server.listening']);
+  expect(fixture.log.lines.map(({ event }) => event)).toEqual(['server.listening']);
 });

@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals';
-import { Attempts } from './attempts.js';
+import { LoginRateLimiter } from './attempts.js';
 
 test('gives a user a burst of logins from an address, then one a second', () => {
   let now = 0;
-  const attempts = new Attempts(3, 100, () => now);
+  const attempts = new LoginRateLimiter(3, 100, () => now);
   const take = () => attempts.take('10.0.0.1', 'alice');
   expect([take(), take(), take(), take()]).toEqual([true, true, true, false]);
   expect(attempts.take('10.0.0.2', 'alice')).toBe(true);
@@ -14,7 +14,7 @@ test('gives a user a burst of logins from an address, then one a second', () => 
 
 test('limits different failures from an address, forgives ten a second, and holds up no good login', () => {
   let now = 0;
-  const attempts = new Attempts(1_000, 4, () => now);
+  const attempts = new LoginRateLimiter(1_000, 4, () => now);
   for (let n = 0; n < 4; n++) expect(attempts.failed('10.0.0.1', 'alice', `guess${n}`)).toBe(true);
   expect(attempts.failed('10.0.0.1', 'bob', 'guess')).toBe(false);
   expect(attempts.failed('10.0.0.2', 'bob', 'guess')).toBe(true);
@@ -28,7 +28,7 @@ test('limits different failures from an address, forgives ten a second, and hold
 
 test('counts the same bad token of a user once in a while, also when the limit is reached', () => {
   let now = 0;
-  const attempts = new Attempts(1_000, 2, () => now);
+  const attempts = new LoginRateLimiter(1_000, 2, () => now);
   const again = () => attempts.failed('10.0.0.1', 'alice', 'expired');
   for (let n = 0; n < 100; n++) expect(again()).toBe(true);
   expect(attempts.failed('10.0.0.1', 'bob', 'expired')).toBe(true);
@@ -40,7 +40,7 @@ test('counts the same bad token of a user once in a while, also when the limit i
 });
 
 test('remembers a bounded number of addresses, users and failures, however many come', () => {
-  const attempts = new Attempts(3, 3, () => 0);
+  const attempts = new LoginRateLimiter(3, 3, () => 0);
   for (let n = 0; n < 50_000; n++) {
     const address = `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`;
     attempts.take(address, 'alice');

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Buckets } from '../time/buckets.js';
+import { KeyedRateLimiter } from '../time/buckets.js';
 
 /** Failed logins that an address gets back each second. */
 const FORGIVEN_PER_SECOND = 10;
@@ -11,9 +11,9 @@ const MAX_FAILURES = 20_000;
  * Limits on logins, none of which one client can use up for another: successful ones count for their user at their address, failed ones
  * for their address, where they hold up nothing but other failed ones.
  */
-export class Attempts {
-  private readonly perUser: Buckets;
-  private readonly failures: Buckets;
+export class LoginRateLimiter {
+  private readonly perUser: KeyedRateLimiter;
+  private readonly failures: KeyedRateLimiter;
   /** When each recent failure was counted. */
   private readonly counted = new Map<string, number>();
 
@@ -23,8 +23,8 @@ export class Attempts {
     failuresPerAddress: number,
     private readonly now: () => number,
   ) {
-    this.perUser = new Buckets(1, burst, now);
-    this.failures = new Buckets(FORGIVEN_PER_SECOND, failuresPerAddress, now);
+    this.perUser = new KeyedRateLimiter(1, burst, now);
+    this.failures = new KeyedRateLimiter(FORGIVEN_PER_SECOND, failuresPerAddress, now);
   }
 
   /** Keys remembered. */

@@ -3,7 +3,7 @@ import type { Bus } from '@huizhi/runtime';
 import type { Connection } from '../connection/connection.js';
 import { SendBudget } from '../sends/session-sends.js';
 import { Sessions } from '../session/sessions.js';
-import { Wheel } from '../time/wheel.js';
+import { TimingWheel } from '../time/wheel.js';
 import { KnownUsers } from './known-users.js';
 import { SessionOpener, type OpenerSettings } from './session-opener.js';
 
@@ -17,7 +17,7 @@ async function open(connection: Connection, ask: () => Promise<object>): Promise
   const settings = { OFFLINE_LANES: 16, LOGIN_BUDGET: 5_000 } as OpenerSettings;
   const now = (): number => performance.now();
   const bus = { request } as unknown as Bus;
-  const sessions = new Sessions(new Wheel(now()), () => undefined, new SendBudget(Infinity));
+  const sessions = new Sessions(new TimingWheel(now()), () => undefined, new SendBudget(Infinity));
   const opener = new SessionOpener('g', bus, { request }, sessions, new KnownUsers(), settings, [], now);
   const identity = { user: 'alice', device: 'phone', deviceType: undefined, version: 2 };
   await expect(opener.open(identity, { expiresAt: Infinity }, connection, now())).rejects.toMatchObject({

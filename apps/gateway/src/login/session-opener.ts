@@ -10,7 +10,7 @@ import {
 import { Backoff, pause, type Bus, type ControlClient } from '@huizhi/runtime';
 import type { Connection } from '../connection/connection.js';
 import type { Credentials } from './authenticator.js';
-import { Session, type Duty, type Identity, type SessionSettings } from '../session/session.js';
+import { Session, type SessionTask, type Identity, type SessionSettings } from '../session/session.js';
 import type { Sessions } from '../session/sessions.js';
 import type { KnownUsers } from './known-users.js';
 
@@ -42,7 +42,7 @@ export class SessionOpener {
     private readonly sessions: Sessions,
     private readonly known: KnownUsers,
     private readonly settings: OpenerSettings,
-    private readonly duties: readonly Duty[],
+    private readonly sessionTasks: readonly SessionTask[],
     private readonly now: () => number,
   ) {}
 
@@ -73,9 +73,9 @@ export class SessionOpener {
     this.last += 1;
     const { user, device, deviceType, version } = identity;
     const inboxLane = inboxLaneOf(user, this.settings.OFFLINE_LANES);
-    const { settings, duties } = this;
+    const { settings, sessionTasks: sessionTasks } = this;
     const { sendBudget } = this.sessions;
-    const session = new Session(this.last, identity, inboxLane, connection, settings, duties, sendBudget);
+    const session = new Session(this.last, identity, inboxLane, connection, settings, sessionTasks, sendBudget);
     const request: OpenRequest = {
       gateway: this.gateway,
       session: this.last,

@@ -3,15 +3,15 @@ import {
   idBytes,
   MAX_BUS_BYTES,
   subjects,
-  type LaneNews,
+  type LaneAnnouncement,
   type SendBatch,
   type SessionBatch,
 } from '@huizhi/protocol';
 import type { Bus } from '@huizhi/runtime';
 import { LaneOwners } from '../lane-owners.js';
-import type { Duty, Session } from '../session/session.js';
-import type { EndOfTurn, Flushable } from '../time/end-of-turn.js';
-import type { Wheel } from '../time/wheel.js';
+import type { SessionTask, Session } from '../session/session.js';
+import type { FlushScheduler, Flushable } from '../time/end-of-turn.js';
+import type { TimingWheel } from '../time/wheel.js';
 import { dueAt, type Batch, type Settled } from './session-sends.js';
 
 const MAX_SENDS = 500;
@@ -20,7 +20,7 @@ const MAX_SENDS = 500;
  * Takes the sessions' batches to the lanes' owners: what was read since the last flush is one bus message per owner. Under load
  * a flush waits its pace: each is a wake-up of the bus and of the owners, and fewer of them make everything behind quicker.
  */
-export class Outbox implements Flushable, Duty {
+export class SendPublisher implements Flushable, SessionTask {
   /** Sessions with something to send on a lane at the end of this turn. */
   private readonly ready = new Map<number, Set<Session>>();
   /** Sessions with an unanswered batch on a lane. */
@@ -32,8 +32,8 @@ export class Outbox implements Flushable, Duty {
   constructor(
     private readonly bus: Bus,
     private readonly gateway: string,
-    private readonly endOfTurn: EndOfTurn,
-    private readonly wheel: Wheel,
+    private readonly flushScheduler: FlushScheduler,
+    private readonly wheel: TimingWheel,
     private readonly now: () => number,
     /** Between two flushes under load, milliseconds; after idle none. */
     private readonly paceMs: number,
@@ -53,8 +53,8 @@ export class Outbox implements Flushable, Duty {
     if (this.flushing) return;
     this.flushing = true;
     const left = this.flushedAt + this.paceMs - this.now();
-    if (left > 0) setTimeout(() => this.endOfTurn.add(this), left);
-    else this.endOfTurn.add(this);
+    if (left > 0) setTimeout(() => this.flushScheduler.add(this), left);
+    else this.flushScheduler.add(this);
   }
 
   /** The batch of this lane was answered; whatever waited behind it goes out next. */
@@ -77,7 +77,7 @@ export class Outbox implements Flushable, Duty {
   }
 
   /** Who has just taken a lane may not have what its last owner left unanswered. */
-  laneNews(news: LaneNews): void {
+  laneAnnounced(news: LaneAnnouncement): void {
     for (const lane of this.owners.hear(news)) this.resend(lane);
   }
 

@@ -3,17 +3,17 @@ import { refusal } from '../frames.js';
 import { receipts } from '../metrics.js';
 import type { Session } from '../session/session.js';
 import type { Sessions } from '../session/sessions.js';
-import type { Outbox } from './outbox.js';
+import type { SendPublisher } from './outbox.js';
 import type { Settled } from './session-sends.js';
 
 /** The message service has decided on batches of ours. */
-export function onReceipts(payload: Uint8Array, sessions: Sessions, outbox: Outbox, now: number): void {
+export function onReceipts(payload: Uint8Array, sessions: Sessions, sendPublisher: SendPublisher, now: number): void {
   for (const { session: number, lane, batch, receipts: answers } of decodeLines<ReceiptBatch>(payload).head.answers) {
     const session = sessions.get(number);
     const settled = session?.sends.answer(lane, batch, answers, now);
     if (!session || !settled || settled.length === 0) continue;
     settle(session, settled);
-    outbox.answered(session, lane);
+    sendPublisher.answered(session, lane);
   }
 }
 

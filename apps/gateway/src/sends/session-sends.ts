@@ -49,14 +49,14 @@ export class SendBudget {
   }
 }
 
-interface Fence {
+interface ReorderGuard {
   readonly clientID: string;
   readonly until: number;
 }
 
 /** One session's share of a batch: far below what the bus carries, so that several fit into one message. */
 export const MAX_BATCH_BYTES = 256 * 1024;
-const MAX_FENCES = 200;
+const MAX_REORDER_GUARDS = 200;
 const TIMED_OUT: RefusedReceipt = { error: 'unknown', reason: 'no answer in time' };
 const OVERTAKEN: RefusedReceipt = { error: 'unknown', reason: 'an earlier message is unsettled' };
 
@@ -71,7 +71,7 @@ const OVERTAKEN: RefusedReceipt = { error: 'unknown', reason: 'an earlier messag
  */
 export class SessionSends {
   private readonly lanes = new Map<number, LaneQueue>();
-  private readonly fences = new Map<string, Fence>();
+  private readonly reorderGuards = new Map<string, ReorderGuard>();
   /** Sends without an answer, and their bytes: both bounded by the session's limits. */
   count = 0;
   bytes = 0;
@@ -84,13 +84,13 @@ export class SessionSends {
   /** Queues it, or says why not. */
   offer(pending: PendingSend, now: number): ErrorName | undefined {
     const { conversation, clientID } = pending.send;
-    const fence = this.fences.get(conversation);
+    const fence = this.reorderGuards.get(conversation);
     if (fence) {
       if (clientID !== fence.clientID && now < fence.until) return 'resendInOrder';
-      this.fences.delete(conversation);
+      this.reorderGuards.delete(conversation);
     }
     if (!this.budget.hasRoom(pending.bytes)) {
-      this.raiseFence(pending, now);
+      this.guardOrder(pending, now);
       return 'unavailable';
     }
     pending.offeredAt = now;
@@ -111,7 +111,7 @@ export class SessionSends {
   /** The batch of this lane that is to be sent now, if there is one: a new one, or one that is due again. */
   take(lane: number, now: number): Batch | undefined {
     const queue = this.queue(lane);
-    if (!queue.unanswered && queue.waiting.length > 0) queue.unanswered = this.gather(queue, now);
+    if (!queue.unanswered && queue.waiting.length > 0) queue.unanswered = this.collectBatch(queue, now);
     const batch = queue.unanswered;
     if (!batch?.ready) return undefined;
     batch.ready = false;
@@ -155,7 +155,7 @@ export class SessionSends {
       queue.unanswered = undefined;
       queue.waiting = [];
       for (const pending of [...batch.sends, ...behind]) {
-        this.raiseFence(pending, now);
+        this.guardOrder(pending, now);
         settled.push({ pending, receipt: TIMED_OUT });
       }
     }
@@ -190,7 +190,7 @@ export class SessionSends {
     return queue;
   }
 
-  private gather(queue: LaneQueue, now: number): Batch {
+  private collectBatch(queue: LaneQueue, now: number): Batch {
     let bytes = 0;
     let taken = 0;
     for (const { bytes: more } of queue.waiting) {
@@ -221,7 +221,7 @@ export class SessionSends {
     settled: Settled[],
     now: number,
   ): void {
-    this.raiseFence(first, now);
+    this.guardOrder(first, now);
     const { conversation } = first.send;
     if (!queue.waiting.some(({ send }) => send.conversation === conversation)) return;
     const behind = { ...OVERTAKEN, error: receipt.error };
@@ -232,15 +232,15 @@ export class SessionSends {
     });
   }
 
-  private raiseFence({ send }: PendingSend, now: number): void {
-    const standing = this.fences.get(send.conversation);
+  private guardOrder({ send }: PendingSend, now: number): void {
+    const standing = this.reorderGuards.get(send.conversation);
     if (standing && now < standing.until) return;
-    this.fences.delete(send.conversation);
-    for (const oldest of this.fences.keys()) {
-      if (this.fences.size < MAX_FENCES) break;
-      this.fences.delete(oldest);
+    this.reorderGuards.delete(send.conversation);
+    for (const oldest of this.reorderGuards.keys()) {
+      if (this.reorderGuards.size < MAX_REORDER_GUARDS) break;
+      this.reorderGuards.delete(oldest);
     }
-    this.fences.set(send.conversation, { clientID: send.clientID, until: now + this.timings.FENCE });
+    this.reorderGuards.set(send.conversation, { clientID: send.clientID, until: now + this.timings.FENCE });
   }
 
   private leave(settled: Settled[]): Settled[] {

@@ -1,6 +1,6 @@
 import { deferred, withTimeout } from '@huizhi/runtime';
 import type { Connection } from '../connection/connection.js';
-import type { Timed, Wheel } from '../time/wheel.js';
+import type { Timed, TimingWheel } from '../time/wheel.js';
 
 export interface DrainSettings {
   readonly DRAIN_SPREAD: number;
@@ -17,7 +17,7 @@ export class Drain {
 
   constructor(
     private readonly connections: ReadonlySet<Connection>,
-    private readonly wheel: Wheel,
+    private readonly wheel: TimingWheel,
     private readonly settings: DrainSettings,
     private readonly now: () => number,
   ) {}
@@ -28,7 +28,7 @@ export class Drain {
     const { DRAIN_SPREAD, DRAIN_TIMEOUT } = this.settings;
     for (const connection of this.connections) {
       const moment = this.now() + Math.random() * DRAIN_SPREAD;
-      this.wheel.arm(new Farewell(connection, moment + DRAIN_TIMEOUT), moment);
+      this.wheel.arm(new DrainDeadline(connection, moment + DRAIN_TIMEOUT), moment);
     }
     await withTimeout(this.empty.promise, DRAIN_SPREAD + DRAIN_TIMEOUT + LINGER_MS, 'draining').catch(() => undefined);
   }
@@ -40,7 +40,7 @@ export class Drain {
 }
 
 /** One connection's: when its moment has come it takes no more sends, and ends once those it has are answered. */
-class Farewell implements Timed {
+class DrainDeadline implements Timed {
   wheelAt = 0;
 
   constructor(

@@ -2,9 +2,9 @@ import { expect, test } from '@jest/globals';
 import type { Bus } from '@huizhi/runtime';
 import type { Connection } from '../connection/connection.js';
 import { SendBudget } from '../sends/session-sends.js';
-import { EndOfTurn } from '../time/end-of-turn.js';
-import { Wheel } from '../time/wheel.js';
-import { Presence } from './presence.js';
+import { FlushScheduler } from '../time/end-of-turn.js';
+import { TimingWheel } from '../time/wheel.js';
+import { LaneRegistration } from './presence.js';
 import { Session, type SessionSettings } from './session.js';
 import { Sessions } from './sessions.js';
 
@@ -12,7 +12,7 @@ const HOUR_MS = 3_600_000;
 
 test('attaches all when the most urgent of several reasons says, and once for all of them', async () => {
   const now = (): number => performance.now();
-  const wheel = new Wheel(now());
+  const wheel = new TimingWheel(now());
   const budget = new SendBudget(Infinity);
   const sessions = new Sessions(wheel, () => undefined, budget);
   const identity = { user: 'alice', device: 'phone', deviceType: undefined, version: 2 };
@@ -27,15 +27,15 @@ test('attaches all when the most urgent of several reasons says, and once for al
       attached();
     },
   } as unknown as Bus;
-  const presence = new Presence(bus, 'g', sessions, new EndOfTurn(), wheel, now);
+  const registration = new LaneRegistration(bus, 'g', sessions, new FlushScheduler(), wheel, now);
   for (const reasons of [
     [HOUR_MS, 0],
     [0, HOUR_MS],
   ]) {
     const heard = new Promise<void>((resolve) => (attached = resolve));
-    for (const withinMs of reasons) presence.attachAll(withinMs);
+    for (const withinMs of reasons) registration.attachAll(withinMs);
     await heard;
   }
-  presence.stop();
+  registration.stop();
   expect(published).toEqual(['hz.session.attach.3', 'hz.session.attach.3']);
 });

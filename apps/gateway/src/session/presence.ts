@@ -1,9 +1,9 @@
 import { subjects, type AttachBatch, type CloseBatch } from '@huizhi/protocol';
 import type { Bus } from '@huizhi/runtime';
 import { busSlices } from '../bus-slices.js';
-import type { EndOfTurn, Flushable } from '../time/end-of-turn.js';
-import type { Wheel } from '../time/wheel.js';
-import type { Duty, Session, SessionName } from './session.js';
+import type { FlushScheduler, Flushable } from '../time/end-of-turn.js';
+import type { TimingWheel } from '../time/wheel.js';
+import type { SessionTask, Session, SessionName } from './session.js';
 import type { Sessions } from './sessions.js';
 
 /** Several reasons to attach everything within this time are one. */
@@ -15,7 +15,7 @@ const ATTACH_REPEAT_MS = 2_000;
  * Tells the owners of inbox lanes which sessions are here: those that end at once, all of them whenever something may have been missed.
  * The answers raise heads and name sessions that are over; so whatever the bus loses is mended by the next attachment.
  */
-export class Presence implements Flushable, Duty {
+export class LaneRegistration implements Flushable, SessionTask {
   private readonly ended = new Map<number, SessionName[]>();
   /** Sessions whose attachment was not answered in time. */
   private readonly unheard = new Set<Session>();
@@ -27,8 +27,8 @@ export class Presence implements Flushable, Duty {
     private readonly bus: Bus,
     private readonly gateway: string,
     private readonly sessions: Sessions,
-    private readonly endOfTurn: EndOfTurn,
-    private readonly wheel: Wheel,
+    private readonly flushScheduler: FlushScheduler,
+    private readonly wheel: TimingWheel,
     private readonly now: () => number,
   ) {}
 
@@ -105,7 +105,7 @@ export class Presence implements Flushable, Duty {
   private flushSoon(): void {
     if (this.flushing) return;
     this.flushing = true;
-    this.endOfTurn.add(this);
+    this.flushScheduler.add(this);
   }
 
   private attachUnheard(): void {

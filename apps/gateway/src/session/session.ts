@@ -22,7 +22,7 @@ export interface Place {
 export type SessionName = AttachBatch['sessions'][number];
 
 /** A part of the gateway that has something to do for a session at a time. */
-export interface Duty {
+export interface SessionTask {
   /** Does what is due; when to ask again, Infinity for never. */
   due(session: Session, now: number): number;
 }
@@ -62,7 +62,7 @@ export class Session implements Timed {
     readonly inboxLane: number,
     readonly connection: Connection,
     private readonly settings: SessionSettings,
-    private readonly duties: readonly Duty[],
+    private readonly sessionTasks: readonly SessionTask[],
     budget: SendBudget,
   ) {
     this.inbox = new Inbox(0, 0, settings);
@@ -89,7 +89,7 @@ export class Session implements Timed {
   due(now: number): number | undefined {
     if (this.state !== 'open') return undefined;
     let next = Infinity;
-    for (const duty of this.duties) next = Math.min(next, duty.due(this, now));
+    for (const duty of this.sessionTasks) next = Math.min(next, duty.due(this, now));
     return next === Infinity ? undefined : next;
   }
 }

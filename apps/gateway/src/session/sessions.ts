@@ -1,5 +1,5 @@
 import type { SendBudget } from '../sends/session-sends.js';
-import type { Wheel } from '../time/wheel.js';
+import type { TimingWheel } from '../time/wheel.js';
 import type { Session } from './session.js';
 
 /** All sessions of this gateway, by number and by the inbox lane of their user. */
@@ -8,7 +8,7 @@ export class Sessions {
   private readonly byLane = new Map<number, Set<Session>>();
 
   constructor(
-    private readonly wheel: Wheel,
+    private readonly wheel: TimingWheel,
     /** Told of each session that was open and is over. */
     private readonly over: (session: Session) => void,
     readonly sendBudget: SendBudget,

@@ -92,19 +92,19 @@ abstract class Hearer {
 }
 
 /** How a client speaks, where bytes are all there is. */
-interface Speech {
+interface WireCodec {
   readonly decoder: () => Decoder<ServerFrame>;
   readonly encode: (json: string) => string | Uint8Array;
 }
 
-export const speeches = {
+export const wireCodecs = {
   'JSON lines': { decoder: () => new JsonLinesDecoder(MAX_SERVER_FRAME_BYTES, fromServer), encode: encodeJsonLine },
   'base64 lines': {
     decoder: () => new Base64LinesDecoder(MAX_SERVER_FRAME_BYTES, fromServer),
     encode: encodeBase64Line,
   },
   'HZ frames': { decoder: () => new HzDecoder(MAX_SERVER_FRAME_BYTES, fromServer), encode: encodeHzFrame },
-} satisfies Record<string, Speech>;
+} satisfies Record<string, WireCodec>;
 
 /** A client on a socket that says what it is told to. */
 export class TestClient extends Hearer {
@@ -112,7 +112,7 @@ export class TestClient extends Hearer {
 
   private constructor(
     readonly socket: Socket,
-    private readonly speech: Speech,
+    private readonly speech: WireCodec,
   ) {
     super();
     const decoder = speech.decoder();
@@ -129,7 +129,7 @@ export class TestClient extends Hearer {
     port: number,
     ca?: string,
     localAddress?: string,
-    speech: Speech = speeches['JSON lines'],
+    speech: WireCodec = wireCodecs['JSON lines'],
   ): Promise<TestClient> {
     const where = { port, host: '127.0.0.1', ...(localAddress && { localAddress }) };
     const socket = ca ? connectTls({ ...where, ca, servername: 'localhost' }) : connectTcp(where);

@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals';
 import type { TestClient } from './client.js';
 import type { Clock } from './clock.js';
-import type { ModeClient, Rig } from './rig.js';
+import type { ModeClient, GatewayFixture } from './rig.js';
 
 /** Its connection is good: it is answered. Asked of bystanders, too, whom nothing may harm. */
 export async function works(client: ModeClient): Promise<void> {
@@ -17,8 +17,8 @@ export async function closed(client: TestClient, name: string): Promise<void> {
 }
 
 /** Turns the clock and waits until the gateway has acted on it: it has sent away who does not log in, within a `LOGIN_DEADLINE` of less. */
-export async function passes(ms: number, rig: Rig, clock: Clock): Promise<void> {
-  const idle = await rig.connect();
+export async function passes(ms: number, fixture: GatewayFixture, clock: Clock): Promise<void> {
+  const idle = await fixture.connect();
   clock.turn(ms);
   await closed(idle, 'loginTimeout');
 }

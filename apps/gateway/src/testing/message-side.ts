@@ -2,7 +2,7 @@ import {
   commands,
   decodeLines,
   subjects,
-  type LaneNews,
+  type LaneAnnouncement,
   type ReceiptBatch,
   type Send,
   type SendBatch,
@@ -18,7 +18,7 @@ export interface SeenSend {
 }
 
 /** What the message service is on the bus, played by the test: it stores in a Map and answers as it is told. */
-export class MessageSide {
+export class FakeMessage {
   /** Everything that came, repeats included. */
   readonly seen: SeenSend[] = [];
   /** The payloads as they came. */
@@ -52,7 +52,7 @@ export class MessageSide {
   }
 
   takeOver(lane: number): void {
-    const news: LaneNews = { owner: 'another', taken: true, lanes: [{ lane, epoch: 2, head: 0 }] };
+    const news: LaneAnnouncement = { owner: 'another', taken: true, lanes: [{ lane, epoch: 2, head: 0 }] };
     this.bus.publish(subjects.lanes('message'), JSON.stringify(news));
   }
 

@@ -9,8 +9,8 @@ import {
   type ErrorName,
   type FetchReply,
   type FetchRequest,
-  type GatewayNews,
-  type LaneNews,
+  type GatewayBatch,
+  type LaneAnnouncement,
   type OpenReply,
   type OpenRequest,
 } from '@huizhi/protocol';
@@ -29,7 +29,7 @@ interface Device {
 }
 
 /** What the offline service is on the bus, played by the test: inboxes in memory, every part of it can be silenced. */
-export class OfflineSide {
+export class FakeOffline {
   readonly opens: OpenRequest[] = [];
   readonly fetches: FetchRequest[] = [];
   readonly attaches: AttachBatch[] = [];
@@ -141,18 +141,18 @@ export class OfflineSide {
   tick(user: string): void {
     for (const { gateway, user: whose } of this.live.values()) {
       if (whose !== user) continue;
-      const news: GatewayNews = { from: this.name, n: this.n.get(gateway) ?? 0, tick: true };
+      const news: GatewayBatch = { from: this.name, n: this.n.get(gateway) ?? 0, tick: true };
       this.bus.publish(subjects.gateway(gateway), JSON.stringify(news));
     }
   }
 
   takeOver(lane: number): void {
-    const news: LaneNews = { owner: 'another', taken: true, lanes: [{ lane, epoch: 2, head: 0 }] };
+    const news: LaneAnnouncement = { owner: 'another', taken: true, lanes: [{ lane, epoch: 2, head: 0 }] };
     this.bus.publish(subjects.lanes('offline'), JSON.stringify(news));
   }
 
-  say(gateway: string, what: Partial<GatewayNews>, bodies: string[] = []): void {
-    const news: GatewayNews = { from: this.name, n: this.next(gateway), ...what };
+  say(gateway: string, what: Partial<GatewayBatch>, bodies: string[] = []): void {
+    const news: GatewayBatch = { from: this.name, n: this.next(gateway), ...what };
     this.bus.publish(subjects.gateway(gateway), encodeLines(news, bodies));
   }
 

@@ -7,9 +7,9 @@ import { Nats, signToken } from '@huizhi/constellation';
 import { Bus, ControlClient, readConfig, silentLogger, type Logger } from '@huizhi/runtime';
 import { gatewayConfig } from '../config.js';
 import { Gateway } from '../gateway.js';
-import { speeches, TestClient, WebSocketTestClient, type Frame } from './client.js';
-import { MessageSide } from './message-side.js';
-import { OfflineSide } from './offline-side.js';
+import { wireCodecs, TestClient, WebSocketTestClient, type Frame } from './client.js';
+import { FakeMessage } from './message-side.js';
+import { FakeOffline } from './offline-side.js';
 
 // A service has it write to its own log; here there is none, and every test that ends would be a line.
 NestLogger.overrideLogger(false);
@@ -17,7 +17,7 @@ NestLogger.overrideLogger(false);
 export const SECRET = 'a-secret-for-tests-of-32-characters-or-more';
 
 export type ModeClient = TestClient | WebSocketTestClient;
-export type Mode = keyof typeof speeches | 'WebSocket';
+export type Mode = keyof typeof wireCodecs | 'WebSocket';
 
 /** What a gateway logged. */
 export class RecordedLog implements Logger {
@@ -51,12 +51,12 @@ export interface RigOptions {
  * A gateway on a real bus; the services behind it are played by the test, so that it can lose, hold and repeat. A test file has one,
  * with a nats-server of its own; each test of it a gateway of its own, or all the same one.
  */
-export class Rig {
+export class GatewayFixture {
   nats!: Nats;
   gateway!: Gateway;
   bus!: Bus;
-  message!: MessageSide;
-  offline!: OfflineSide;
+  message!: FakeMessage;
+  offline!: FakeOffline;
   log!: RecordedLog;
   private readonly clients: { destroy(): void }[] = [];
   private ca: string | undefined;
@@ -65,32 +65,32 @@ export class Rig {
   private constructor(private readonly env: Record<string, string>) {}
 
   /** @param env what all its tests have in common */
-  static forEachTest(env: Record<string, string> = {}): Rig {
-    const rig = Rig.withNats(env);
-    beforeEach(() => rig.start());
-    afterEach(() => rig.stop());
-    return rig;
+  static forEachTest(env: Record<string, string> = {}): GatewayFixture {
+    const fixture = GatewayFixture.withNats(env);
+    beforeEach(() => fixture.start());
+    afterEach(() => fixture.stop());
+    return fixture;
   }
 
-  static forAllTests(env: Record<string, string> = {}): Rig {
-    const rig = Rig.withNats(env);
-    beforeAll(() => rig.start());
-    return rig;
+  static forAllTests(env: Record<string, string> = {}): GatewayFixture {
+    const fixture = GatewayFixture.withNats(env);
+    beforeAll(() => fixture.start());
+    return fixture;
   }
 
-  private static withNats(env: Record<string, string>): Rig {
-    const rig = new Rig(env);
+  private static withNats(env: Record<string, string>): GatewayFixture {
+    const fixture = new GatewayFixture(env);
     let folder = '';
     beforeAll(async () => {
       folder = mkdtempSync(join(tmpdir(), 'hz-gateway-'));
-      rig.nats = await Nats.start({ dataDir: folder });
+      fixture.nats = await Nats.start({ dataDir: folder });
     });
     afterAll(async () => {
-      await rig.stop();
-      await rig.nats.stop();
+      await fixture.stop();
+      await fixture.nats.stop();
       rmSync(folder, { recursive: true, force: true });
     });
-    return rig;
+    return fixture;
   }
 
   /** Another gateway with these settings. Clients are gone with the one before. */
@@ -119,8 +119,8 @@ export class Rig {
     await Promise.all([bus.ready(), sides.ready()]);
     this.ca = ca;
     this.bus = sides;
-    this.message = new MessageSide(sides);
-    this.offline = new OfflineSide(sides);
+    this.message = new FakeMessage(sides);
+    this.offline = new FakeOffline(sides);
     this.log = new RecordedLog();
     const gateway = new Gateway({ config, bus, control, log: this.log, ...(now && { now }) });
     this.gateway = gateway;
@@ -154,7 +154,7 @@ export class Rig {
     return this.owns(
       mode === 'WebSocket'
         ? await WebSocketTestClient.connect(port, { ...(this.ca && { ca: this.ca }) })
-        : await TestClient.connect(port, this.ca, undefined, speeches[mode]),
+        : await TestClient.connect(port, this.ca, undefined, wireCodecs[mode]),
     );
   }
 

@@ -3,7 +3,7 @@ import { TokenBucket } from './token-bucket.js';
 const MAX_KEYS = 20_000;
 
 /** A rate for each of many keys. Remembers the latest keys only. */
-export class Buckets {
+export class KeyedRateLimiter {
   private readonly buckets = new Map<string, TokenBucket>();
 
   constructor(

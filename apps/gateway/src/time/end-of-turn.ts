@@ -7,7 +7,7 @@ export interface Flushable {
  * Runs each once after everything this turn of the event loop has read: so what many sockets and bus messages brought together leaves
  * in one write per socket and one bus message per lane.
  */
-export class EndOfTurn {
+export class FlushScheduler {
   private waiting: Flushable[] = [];
   private armed = false;
 

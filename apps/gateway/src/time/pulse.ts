@@ -2,7 +2,7 @@
  * Knows when this process was last where it should be: in its event loop, and on the bus. A process that was stopped and goes on finds
  * bytes in its sockets before any timer fires, and its sessions may be someone else's by then; so the read path asks here first.
  */
-export class Pulse {
+export class EventLoopWatchdog {
   private turnedAt: number;
   private busLostAt: number | undefined;
 

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
-import { Pulse } from './pulse.js';
+import { EventLoopWatchdog } from './pulse.js';
 import { TokenBucket } from './token-bucket.js';
-import { Wheel, type Timed } from './wheel.js';
+import { TimingWheel, type Timed } from './wheel.js';
 
 class Item implements Timed {
   wheelAt = 0;
@@ -14,7 +14,7 @@ class Item implements Timed {
 }
 
 test('asks not before the time, once, and again when it is told to', () => {
-  const wheel = new Wheel(0, 100, 8);
+  const wheel = new TimingWheel(0, 100, 8);
   const once = new Item();
   const often = new Item(200);
   wheel.arm(once, 150);
@@ -25,7 +25,7 @@ test('asks not before the time, once, and again when it is told to', () => {
 });
 
 test('keeps the nearest of several times, and none after disarm', () => {
-  const wheel = new Wheel(0, 100, 8);
+  const wheel = new TimingWheel(0, 100, 8);
   const item = new Item();
   wheel.arm(item, 500);
   wheel.arm(item, 200);
@@ -39,7 +39,7 @@ test('keeps the nearest of several times, and none after disarm', () => {
 });
 
 test('asks early what lies beyond its reach, and everything after a long pause', () => {
-  const wheel = new Wheel(0, 100, 8);
+  const wheel = new TimingWheel(0, 100, 8);
   const far = new Item();
   wheel.arm(far, 100_000);
   wheel.advance(700);
@@ -52,7 +52,7 @@ test('asks early what lies beyond its reach, and everything after a long pause',
 
 test('goes on when one it asks fails', () => {
   const errors: unknown[] = [];
-  const wheel = new Wheel(0, 100, 8, (error) => errors.push(error));
+  const wheel = new TimingWheel(0, 100, 8, (error) => errors.push(error));
   const bad: Timed = {
     wheelAt: 0,
     due: () => {
@@ -67,15 +67,15 @@ test('goes on when one it asks fails', () => {
 });
 
 test('is stale after a pause of the event loop, or of the bus, and not before', () => {
-  const pulse = new Pulse(0, 60_000);
-  expect([pulse.isStale(60_000), pulse.isStale(60_001)]).toEqual([false, true]);
-  pulse.turn(60_001);
-  pulse.bus(false, 70_000);
-  pulse.bus(false, 90_000);
-  pulse.turn(130_000);
-  expect([pulse.isStale(130_000), pulse.isStale(130_001)]).toEqual([false, true]);
-  pulse.bus(true, 130_001);
-  expect(pulse.isStale(130_001)).toBe(false);
+  const watchdog = new EventLoopWatchdog(0, 60_000);
+  expect([watchdog.isStale(60_000), watchdog.isStale(60_001)]).toEqual([false, true]);
+  watchdog.turn(60_001);
+  watchdog.bus(false, 70_000);
+  watchdog.bus(false, 90_000);
+  watchdog.turn(130_000);
+  expect([watchdog.isStale(130_000), watchdog.isStale(130_001)]).toEqual([false, true]);
+  watchdog.bus(true, 130_001);
+  expect(watchdog.isStale(130_001)).toBe(false);
 });
 
 test('allows a burst of twice the rate, then the rate', () => {

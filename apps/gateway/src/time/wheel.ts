@@ -10,7 +10,7 @@ export interface Timed {
  * One coarse timer for everything that waits. A session arms it for its nearest deadline only and finds out when asked whether
  * that still stands: what was answered in the meantime costs nothing to cancel, and no message ever makes a timer.
  */
-export class Wheel {
+export class TimingWheel {
   private readonly slots: Set<Timed>[];
   private turn: number;
 

@@ -1,7 +1,7 @@
 import type { EventKindName, MembershipChange, RefusedReceipt } from '@huizhi/protocol';
 import type pg from 'pg';
 import type { ConversationState } from '../lanes/lane-memory.js';
-import type { Item } from '../lanes/work.js';
+import type { QueuedSend } from '../lanes/work.js';
 import type { EventRow } from '../sql/append.js';
 
 /** What a decision may look at besides the send and the conversation's state. All of it was loaded before. */
@@ -21,14 +21,14 @@ export interface EventKind {
   /** What `message.event.kind` holds. Never used again for another kind. 1 … 32767. */
   readonly code: number;
   /** Users whose existence the decision depends on: they are loaded before. */
-  readonly users: (item: Item) => readonly string[];
+  readonly users: (item: QueuedSend) => readonly string[];
   /**
    * Whether the event may happen. Called after duplicates and conflicts were answered.
    * @returns the refusal, or nothing
    */
-  readonly decide: (item: Item, state: ConversationState, context: DecisionContext) => RefusedReceipt | undefined;
+  readonly decide: (item: QueuedSend, state: ConversationState, context: DecisionContext) => RefusedReceipt | undefined;
   /** The members who join and leave the conversation by this event. */
-  readonly membership?: (item: Item) => MembershipChange;
+  readonly membership?: (item: QueuedSend) => MembershipChange;
   /** What is stored besides the event and its membership change, in the same transaction. */
-  readonly persist?: (client: pg.ClientBase, item: Item, row: EventRow) => Promise<void>;
+  readonly persist?: (client: pg.ClientBase, item: QueuedSend, row: EventRow) => Promise<void>;
 }

@@ -6,7 +6,7 @@ export const message: EventKind = {
   name: 'message',
   code: 1,
   users: ({ send: { to } }) => (to === undefined ? [] : [to]),
-  decide: ({ work, send }, state, { userExists }) => {
+  decide: ({ task: work, send }, state, { userExists }) => {
     const isAllowed =
       send.group === undefined
         ? send.to !== undefined && userExists(send.to)

@@ -1,10 +1,10 @@
 import { LaneKeeper, type Bus, type DedicatedConnection, type Logger } from '@huizhi/runtime';
 import type { MessageConfig } from '../config.js';
 import { SCHEMA } from '../database.js';
-import { Conversations } from './conversations.js';
-import { Intake } from './intake.js';
+import { CommitLoop } from './conversations.js';
+import { SendQueue } from './intake.js';
 import { LaneWriter } from './lane-writer.js';
-import { Outlet } from './outlet.js';
+import { CommitPublisher } from './outlet.js';
 
 /** What is remembered of all lanes together, bytes. A lane has its share, held here or elsewhere. */
 const MEMORY_BYTES = 128 * 1024 * 1024;
@@ -13,12 +13,12 @@ type LaneConfig = Pick<MessageConfig, 'INSTANCE_ID' | 'MESSAGE_LANES' | 'LEASE' 
   Partial<Pick<MessageConfig, 'CLOCK_BOUND'>>;
 
 /** The lanes and what runs on them know each other: the keeper says what is owned, the rest reacts. */
-export function buildConversations(
+export function buildCommitLoop(
   config: LaneConfig,
   connection: DedicatedConnection,
   bus: Bus,
   log: Logger,
-): Conversations {
+): CommitLoop {
   const keeper: LaneKeeper = new LaneKeeper({
     service: 'message',
     schema: SCHEMA,
@@ -29,14 +29,14 @@ export function buildConversations(
     connection,
     bus,
     log,
-    onTaken: async (lanes) => conversations.take(lanes),
-    onLost: (lanes, reason) => conversations.lose(lanes, reason),
-    onReleasing: (lanes) => conversations.finish(lanes),
+    onTaken: async (lanes) => commitLoop.lanesTaken(lanes),
+    onLost: (lanes, reason) => commitLoop.lanesLost(lanes, reason),
+    onReleasing: (lanes) => commitLoop.finish(lanes),
   });
   const writer = new LaneWriter(connection, keeper, log, MEMORY_BYTES / config.MESSAGE_LANES);
-  const outlet = new Outlet(bus, keeper);
-  const intake = new Intake(config.MESSAGE_LANES);
-  const conversations = new Conversations(bus, keeper, writer, outlet, intake, log, config.PACE);
-  conversations.listen(config.INSTANCE_ID);
-  return conversations;
+  const commitPublisher = new CommitPublisher(bus, keeper);
+  const sendQueue = new SendQueue(config.MESSAGE_LANES);
+  const commitLoop = new CommitLoop(bus, keeper, writer, commitPublisher, sendQueue, log, config.PACE);
+  commitLoop.listen(config.INSTANCE_ID);
+  return commitLoop;
 }

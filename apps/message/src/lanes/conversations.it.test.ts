@@ -12,17 +12,17 @@ import {
   type StoredReceipt,
 } from '@huizhi/protocol';
 import { armFailpoints, disarmFailpoints, enableFailpoints, resetFailpoints, silentLogger } from '@huizhi/runtime';
-import { GATEWAY, LANES, Rig, text, type TestSend } from '../testing/rig.js';
+import { GATEWAY, LANES, MessageFixture, text, type TestSend } from '../testing/rig.js';
 import '../failpoints.js';
 
-let rig: Rig;
+let fixture: MessageFixture;
 beforeEach(async () => {
-  rig = await Rig.start();
-  await rig.users('alice', 'bob', 'carol');
+  fixture = await MessageFixture.start();
+  await fixture.users('alice', 'bob', 'carol');
 });
 afterEach(async () => {
   resetFailpoints();
-  await rig.stop();
+  await fixture.stop();
 });
 
 const stored = (receipts: SendReceipt[]): StoredReceipt[] => {
@@ -36,12 +36,12 @@ const laneOfPair = (one: string, other: string): number => laneOf(pairConversati
 async function someoneElsewhere(): Promise<string> {
   const users = Array.from({ length: 100 }, (_, n) => `u${n}`);
   const user = users.find((one) => laneOfPair('alice', one) !== laneOfPair('alice', 'bob'))!;
-  await rig.users(user);
+  await fixture.users(user);
   return user;
 }
 
 async function logOf(lane: number): Promise<{ positions: number[]; bodies: string[] }> {
-  const { head, bodies } = await rig.request<LogReply>(subjects.log, { op: 'range', lane, from: 1, limit: 1000 });
+  const { head, bodies } = await fixture.request<LogReply>(subjects.log, { op: 'range', lane, from: 1, limit: 1000 });
   return { positions: (head.events ?? []).map((event) => event.position), bodies };
 }
 
@@ -50,12 +50,12 @@ describe('with the longest ids', () => {
 
   it('what one transaction stores is told in as many bus messages as it takes', async () => {
     const [one, other] = [longest('a'), longest('b')];
-    await rig.users(one, other);
-    await rig.instance('m1');
+    await fixture.users(one, other);
+    await fixture.instance('m1');
     const sends = Array.from({ length: 400 }, (_, n) => ({ ...text(one, other, `c${n}`), body: '{"content":{}}' }));
-    expect(stored(await rig.send(one, sends))).toHaveLength(400);
-    await rig.until(() => rig.news.length === 400);
-    expect(rig.news.map(({ position }) => position)).toEqual(sends.map((_, n) => n + 1));
+    expect(stored(await fixture.send(one, sends))).toHaveLength(400);
+    await fixture.until(() => fixture.news.length === 400);
+    expect(fixture.news.map(({ position }) => position)).toEqual(sends.map((_, n) => n + 1));
   });
 
   it('a message of another user is not answered for, wherever the spaces of the ids are', async () => {
@@ -71,87 +71,87 @@ describe('with the longest ids', () => {
       },
       body: '{}',
     });
-    await rig.users(author, 'x', 'carol');
-    await rig.instance('m1');
-    stored(await rig.send(author, [toGroup('a', 'make', ['carol']), toGroup('a', 'g1')]));
-    expect(await rig.send('x', [toGroup(`a ${word}`, 'g1')])).toMatchObject([{ error: 'notAllowed' }]);
+    await fixture.users(author, 'x', 'carol');
+    await fixture.instance('m1');
+    stored(await fixture.send(author, [toGroup('a', 'make', ['carol']), toGroup('a', 'g1')]));
+    expect(await fixture.send('x', [toGroup(`a ${word}`, 'g1')])).toMatchObject([{ error: 'notAllowed' }]);
   });
 });
 
 describe('a send', () => {
   it('is stored, receipted and told, in order, without holes', async () => {
-    await rig.instance('m1');
+    await fixture.instance('m1');
     const sends = Array.from({ length: 20 }, (_, n) => text('alice', 'bob', `c${n}`, `word ${n}`));
-    const receipts = stored(await rig.send('alice', sends));
+    const receipts = stored(await fixture.send('alice', sends));
     expect(receipts.map((receipt) => receipt.seq)).toEqual(sends.map((_, n) => n + 1));
     const lane = laneOf(pairConversation('alice', 'bob'), LANES);
     const log = await logOf(lane);
     expect(log.positions).toEqual(receipts.map((receipt) => receipt.position));
-    await rig.until(() => rig.news.length === 20);
-    expect(rig.news.map((one) => one.delivery)).toEqual(log.bodies);
+    await fixture.until(() => fixture.news.length === 20);
+    expect(fixture.news.map((one) => one.delivery)).toEqual(log.bodies);
     expect(log.bodies.map((body) => (JSON.parse(body) as { content: { text: string } }).content.text)).toEqual(
       sends.map((_, n) => `word ${n}`),
     );
   });
 
   it('said again is the same message, also after another owner took over', async () => {
-    const first = await rig.instance('m1');
-    const [before] = await rig.send('alice', [text('alice', 'bob', 'c1')]);
-    const [again] = await rig.send('alice', [text('alice', 'bob', 'c1')]);
+    const first = await fixture.instance('m1');
+    const [before] = await fixture.send('alice', [text('alice', 'bob', 'c1')]);
+    const [again] = await fixture.send('alice', [text('alice', 'bob', 'c1')]);
     expect(again).toEqual(before);
     await first.stop();
-    await rig.instance('m2');
-    const [later] = await rig.send('alice', [text('alice', 'bob', 'c1')]);
+    await fixture.instance('m2');
+    const [later] = await fixture.send('alice', [text('alice', 'bob', 'c1')]);
     expect(later).toEqual(before);
-    const { rows } = await rig.admin.query('select count(*)::int as n from message.event');
+    const { rows } = await fixture.admin.query('select count(*)::int as n from message.event');
     expect(rows[0]).toEqual({ n: 1 });
-    expect(rig.news).toHaveLength(1);
+    expect(fixture.news).toHaveLength(1);
   });
 
   it('from two sessions at once with one client id is one message', async () => {
-    await rig.instance('m1');
+    await fixture.instance('m1');
     const [one, two] = await Promise.all([
-      rig.send('alice', [text('alice', 'bob', 'same')]),
-      rig.send('alice', [text('alice', 'bob', 'same')]),
+      fixture.send('alice', [text('alice', 'bob', 'same')]),
+      fixture.send('alice', [text('alice', 'bob', 'same')]),
     ]);
     expect(one).toEqual(two);
     expect(stored(one)[0]?.seq).toBe(1);
   });
 
   it('with a used client id and other content is a conflict; another user may use the id', async () => {
-    await rig.instance('m1');
-    await rig.send('alice', [text('alice', 'bob', 'c1', 'hello')]);
-    expect(await rig.send('alice', [text('alice', 'bob', 'c1', 'other')])).toMatchObject([{ error: 'conflict' }]);
-    expect(stored(await rig.send('bob', [text('bob', 'alice', 'c1', 'mine')]))[0]?.seq).toBe(2);
+    await fixture.instance('m1');
+    await fixture.send('alice', [text('alice', 'bob', 'c1', 'hello')]);
+    expect(await fixture.send('alice', [text('alice', 'bob', 'c1', 'other')])).toMatchObject([{ error: 'conflict' }]);
+    expect(stored(await fixture.send('bob', [text('bob', 'alice', 'c1', 'mine')]))[0]?.seq).toBe(2);
   });
 
   it('to someone who does not exist is refused and leaves no hole', async () => {
-    await rig.instance('m1');
-    expect(await rig.send('alice', [text('alice', 'nobody', 'c1')])).toMatchObject([{ error: 'notAllowed' }]);
-    await rig.users('nobody');
-    expect(stored(await rig.send('alice', [text('alice', 'nobody', 'c1')]))[0]?.seq).toBe(1);
+    await fixture.instance('m1');
+    expect(await fixture.send('alice', [text('alice', 'nobody', 'c1')])).toMatchObject([{ error: 'notAllowed' }]);
+    await fixture.users('nobody');
+    expect(stored(await fixture.send('alice', [text('alice', 'nobody', 'c1')]))[0]?.seq).toBe(1);
   });
 
   it('of a gateway that counts other lanes is not stored, and the log says so once', async () => {
     const errors: unknown[] = [];
     const log = { ...silentLogger, error: (event: string, fields?: object) => errors.push({ event, ...fields }) };
-    await rig.instance('m1', log);
+    await fixture.instance('m1', log);
     const other = await someoneElsewhere();
     // One batch, hence one lane, as the gateway has it.
     for (const n of [1, 2]) {
-      const receipts = await rig.send('alice', [text('alice', 'bob', `a${n}`), text('alice', other, `b${n}`)]);
+      const receipts = await fixture.send('alice', [text('alice', 'bob', `a${n}`), text('alice', other, `b${n}`)]);
       expect(receipts).toMatchObject([{ error: 'unavailable' }, { error: 'unavailable' }]);
     }
-    const { rows } = await rig.admin.query('select count(*)::int as n from message.event');
+    const { rows } = await fixture.admin.query('select count(*)::int as n from message.event');
     expect(rows[0]).toEqual({ n: 0 });
     expect(errors).toMatchObject([{ event: 'send.wrong-lane', gateway: 'gateway-of-the-test' }]);
-    expect(stored(await rig.send('alice', [text('alice', 'bob', 'a1')]))[0]?.seq).toBe(1);
+    expect(stored(await fixture.send('alice', [text('alice', 'bob', 'a1')]))[0]?.seq).toBe(1);
   });
 
   it('that PostgreSQL does not take fails alone', async () => {
-    await rig.instance('m1');
+    await fixture.instance('m1');
     const poison: TestSend = { ...text('alice', 'bob', 'c2'), body: '{"content":"\u0000"}' };
-    const receipts = await rig.send('alice', [text('alice', 'bob', 'c1'), poison, text('alice', 'bob', 'c3')]);
+    const receipts = await fixture.send('alice', [text('alice', 'bob', 'c1'), poison, text('alice', 'bob', 'c3')]);
     expect(receipts).toMatchObject([{ seq: 1 }, { error: 'badField' }, { seq: 2 }]);
   });
 });
@@ -170,30 +170,30 @@ describe('a group', () => {
   });
 
   it('begins with a tip, knows its members, and is closed to others', async () => {
-    await rig.instance('m1');
-    await rig.users('dave');
-    expect(await rig.send('alice', [say('early')])).toMatchObject([{ error: 'notAllowed' }]);
-    expect(stored(await rig.send('alice', [group(['bob', 'carol'])]))[0]?.seq).toBe(1);
-    expect(stored(await rig.send('bob', [say('b1')]))[0]?.seq).toBe(2);
-    expect(await rig.send('dave', [say('d1')])).toMatchObject([{ error: 'notAllowed' }]);
+    await fixture.instance('m1');
+    await fixture.users('dave');
+    expect(await fixture.send('alice', [say('early')])).toMatchObject([{ error: 'notAllowed' }]);
+    expect(stored(await fixture.send('alice', [group(['bob', 'carol'])]))[0]?.seq).toBe(1);
+    expect(stored(await fixture.send('bob', [say('b1')]))[0]?.seq).toBe(2);
+    expect(await fixture.send('dave', [say('d1')])).toMatchObject([{ error: 'notAllowed' }]);
     const lane = laneOf(groupConversation('g1'), LANES);
-    const { head } = await rig.request<LogReply>(subjects.log, { op: 'range', lane, from: 1, limit: 10 });
+    const { head } = await fixture.request<LogReply>(subjects.log, { op: 'range', lane, from: 1, limit: 10 });
     expect(new Set(head.events?.[0]?.change?.joined)).toEqual(new Set(['alice', 'bob', 'carol']));
     expect(head.events?.[1]).not.toHaveProperty('change');
   });
 
   it('of someone who does not exist is not made', async () => {
-    await rig.instance('m1');
-    expect(await rig.send('alice', [group(['bob', 'ghost'])])).toMatchObject([{ error: 'notAllowed' }]);
-    expect(await rig.send('alice', [say('x')])).toMatchObject([{ error: 'notAllowed' }]);
+    await fixture.instance('m1');
+    expect(await fixture.send('alice', [group(['bob', 'ghost'])])).toMatchObject([{ error: 'notAllowed' }]);
+    expect(await fixture.send('alice', [say('x')])).toMatchObject([{ error: 'notAllowed' }]);
   });
 
   it('shows its history to members only', async () => {
-    await rig.instance('m1');
-    await rig.send('alice', [group(['bob'])]);
-    await rig.send('alice', [say('a1'), say('a2')]);
+    await fixture.instance('m1');
+    await fixture.send('alice', [group(['bob'])]);
+    await fixture.send('alice', [say('a1'), say('a2')]);
     const ask = (user: string) =>
-      rig.request<HistoryReply>(subjects.history, { user, conversation: groupConversation('g1'), limit: 2 });
+      fixture.request<HistoryReply>(subjects.history, { user, conversation: groupConversation('g1'), limit: 2 });
     const page = await ask('bob');
     expect(page.head).toEqual({ hasMore: true });
     expect(page.bodies.map((body) => (JSON.parse(body) as { seq: number }).seq)).toEqual([2, 3]);
@@ -203,15 +203,15 @@ describe('a group', () => {
 
 describe('history', () => {
   it('is paged by seq in both directions', async () => {
-    await rig.instance('m1');
-    await rig.send(
+    await fixture.instance('m1');
+    await fixture.send(
       'alice',
       Array.from({ length: 7 }, (_, n) => text('alice', 'bob', `c${n}`)),
     );
     const ask = async (bounds: object): Promise<[number[], boolean]> => {
       const conversation = pairConversation('alice', 'bob');
       const request = { user: 'bob', to: 'alice', conversation, limit: 3, ...bounds };
-      const { head, bodies } = await rig.request<HistoryReply>(subjects.history, request);
+      const { head, bodies } = await fixture.request<HistoryReply>(subjects.history, request);
       return [bodies.map((body) => (JSON.parse(body) as { seq: number }).seq), head.hasMore];
     };
     expect(await ask({})).toEqual([[5, 6, 7], true]);
@@ -223,24 +223,24 @@ describe('history', () => {
 
 describe('owners', () => {
   it('share the lanes fairly and hand them over under load without hole, double or swap', async () => {
-    const first = await rig.instance('m1');
+    const first = await fixture.instance('m1');
     const users = Array.from({ length: 12 }, (_, n) => `u${n}`);
-    await rig.users(...users);
+    await fixture.users(...users);
     let going = true;
     const senders = users.map(async (user) => {
-      const session = rig.newSession();
+      const session = fixture.newSession();
       const seqs: number[] = [];
       for (let n = 0; going; n++) {
-        const receipts = await rig.send(user, [text(user, 'bob', `c${n}`)], session);
+        const receipts = await fixture.send(user, [text(user, 'bob', `c${n}`)], session);
         seqs.push(...stored(receipts).map((receipt) => receipt.seq));
       }
       return seqs;
     });
-    const second = await rig.instance('m2');
-    await rig.until(() => [...second.conversations.keeper.heldLanes()].length === LANES / 2);
-    expect([...first.conversations.keeper.heldLanes()]).toHaveLength(LANES / 2);
+    const second = await fixture.instance('m2');
+    await fixture.until(() => [...second.commitLoop.keeper.heldLanes()].length === LANES / 2);
+    expect([...first.commitLoop.keeper.heldLanes()]).toHaveLength(LANES / 2);
     await first.stop();
-    await rig.until(() => [...second.conversations.keeper.heldLanes()].length === LANES);
+    await fixture.until(() => [...second.commitLoop.keeper.heldLanes()].length === LANES);
     going = false;
     for (const seqs of await Promise.all(senders)) expect(seqs).toEqual(seqs.map((_, n) => n + 1));
     for (let lane = 0; lane < LANES; lane++) {
@@ -250,43 +250,43 @@ describe('owners', () => {
   });
 
   it('that lost their lane write nothing and say nothing', async () => {
-    const first = await rig.instance('m1');
-    await rig.send('alice', [text('alice', 'bob', 'c1')]);
+    const first = await fixture.instance('m1');
+    await fixture.send('alice', [text('alice', 'bob', 'c1')]);
     const lane = laneOf(pairConversation('alice', 'bob'), LANES);
     // As if another had taken the lane while this one was frozen.
-    await rig.admin.query(
+    await fixture.admin.query(
       `update message.lane set epoch = epoch + 1, owner = 'other', lease_until = now() + interval '2 s' where lane = $1`,
       [lane],
     );
-    const session = rig.newSession();
-    rig.publish('alice', [text('alice', 'bob', 'c2')], session, rig.newBatch());
-    await rig.until(() => first.conversations.keeper.held(lane) === undefined);
-    expect(rig.answers.filter((answer) => answer.session === session)).toEqual([]);
+    const session = fixture.newSession();
+    fixture.publish('alice', [text('alice', 'bob', 'c2')], session, fixture.newBatch());
+    await fixture.until(() => first.commitLoop.keeper.held(lane) === undefined);
+    expect(fixture.answers.filter((answer) => answer.session === session)).toEqual([]);
     expect((await logOf(lane)).positions).toEqual([1]);
     // The other falls silent: its lease runs out, the lane comes back, the batch is settled.
-    expect(stored(await rig.send('alice', [text('alice', 'bob', 'c2')], session))[0]?.seq).toBe(2);
+    expect(stored(await fixture.send('alice', [text('alice', 'bob', 'c2')], session))[0]?.seq).toBe(2);
   });
 });
 
 it('a lane lost with the database is answered for once, beside lanes that are not', async () => {
-  const { conversations } = await rig.instance('m1');
+  const { commitLoop: commitLoop } = await fixture.instance('m1');
   const other = await someoneElsewhere();
   const sends = [text('alice', 'bob', 'c1'), text('alice', other, 'c1')];
   const sessions = sends.map(({ send }) => ({
-    ...{ session: rig.newSession(), lane: laneOf(send.conversation, LANES), batch: 1 },
+    ...{ session: fixture.newSession(), lane: laneOf(send.conversation, LANES), batch: 1 },
     ...{ user: 'alice', device: 'phone', sends: [send] },
   }));
   // No lane can be taken back meanwhile.
-  await rig.admin.query('begin');
-  await rig.admin.query('lock table message.instance in access exclusive mode');
-  conversations.keeper.forget([laneOfPair('alice', 'bob')], 'database');
+  await fixture.admin.query('begin');
+  await fixture.admin.query('lock table message.instance in access exclusive mode');
+  commitLoop.keeper.forget([laneOfPair('alice', 'bob')], 'database');
   const head: SendBatch = { gateway: GATEWAY, sessions };
   const bodies = sends.map(({ body }) => body);
-  rig.bus.publish(subjects.sendTo('m1'), encodeLines(head, bodies));
-  const answersTo = (index: number) => rig.answers.filter(({ session }) => session === sessions[index]?.session);
-  await rig.until(() => answersTo(0).length > 0);
-  await rig.admin.query('commit');
-  await rig.until(() => answersTo(1).length > 0);
+  fixture.bus.publish(subjects.sendTo('m1'), encodeLines(head, bodies));
+  const answersTo = (index: number) => fixture.answers.filter(({ session }) => session === sessions[index]?.session);
+  await fixture.until(() => answersTo(0).length > 0);
+  await fixture.admin.query('commit');
+  await fixture.until(() => answersTo(1).length > 0);
   expect(answersTo(0)).toMatchObject([{ receipts: [{ error: 'unavailable' }] }]);
   expect(answersTo(1)).toMatchObject([{ receipts: [{ seq: 1 }] }]);
 });
@@ -295,33 +295,33 @@ describe('when the commit is in doubt', () => {
   beforeEach(() => enableFailpoints());
 
   it('an unknown outcome is looked up before anything is said', async () => {
-    await rig.instance('m1');
+    await fixture.instance('m1');
     armFailpoints('database.commit-answer-lost=error@1x1');
-    const [receipt] = stored(await rig.send('alice', [text('alice', 'bob', 'c1')]));
+    const [receipt] = stored(await fixture.send('alice', [text('alice', 'bob', 'c1')]));
     expect(receipt?.seq).toBe(1);
-    const { rows } = await rig.admin.query('select count(*)::int as n from message.event');
+    const { rows } = await fixture.admin.query('select count(*)::int as n from message.event');
     expect(rows[0]).toEqual({ n: 1 });
   });
 
   it('a failure before the commit is temporary, and the resend takes the same place', async () => {
-    await rig.instance('m1');
+    await fixture.instance('m1');
     armFailpoints('message.before-commit=error@1x1');
-    expect(await rig.send('alice', [text('alice', 'bob', 'c1')])).toMatchObject([{ error: 'unavailable' }]);
-    expect(stored(await rig.send('alice', [text('alice', 'bob', 'c1')]))[0]?.seq).toBe(1);
+    expect(await fixture.send('alice', [text('alice', 'bob', 'c1')])).toMatchObject([{ error: 'unavailable' }]);
+    expect(stored(await fixture.send('alice', [text('alice', 'bob', 'c1')]))[0]?.seq).toBe(1);
     disarmFailpoints();
   });
 
   it('a database that is gone is answered at once, and nothing acknowledged is missing afterwards', async () => {
-    const first = await rig.instance('m1');
-    await rig.send('alice', [text('alice', 'bob', 'c1')]);
-    await rig.admin.query(
+    const first = await fixture.instance('m1');
+    await fixture.send('alice', [text('alice', 'bob', 'c1')]);
+    await fixture.admin.query(
       `select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'm1%' and datname = current_database() and pid <> pg_backend_pid()`,
     );
-    const receipts = await rig.send('alice', [text('alice', 'bob', 'c2')]);
-    const [again] = 'error' in receipts[0]! ? await rig.send('alice', [text('alice', 'bob', 'c2')]) : receipts;
-    await rig.until(() => first.conversations.keeper.status() === 'ok');
+    const receipts = await fixture.send('alice', [text('alice', 'bob', 'c2')]);
+    const [again] = 'error' in receipts[0]! ? await fixture.send('alice', [text('alice', 'bob', 'c2')]) : receipts;
+    await fixture.until(() => first.commitLoop.keeper.status() === 'ok');
     expect(
-      again === undefined || 'error' in again ? await rig.send('alice', [text('alice', 'bob', 'c2')]) : [again],
+      again === undefined || 'error' in again ? await fixture.send('alice', [text('alice', 'bob', 'c2')]) : [again],
     ).toMatchObject([{ seq: 2 }]);
   });
 });

@@ -9,16 +9,16 @@ import {
   type Logger,
   type LossReason,
 } from '@huizhi/runtime';
-import type { Intake } from './intake.js';
+import type { SendQueue } from './intake.js';
 import type { LaneWriter } from './lane-writer.js';
 import { commitSeconds, commitSends } from './metrics.js';
-import type { Outlet } from './outlet.js';
-import type { Work } from './work.js';
+import type { CommitPublisher } from './outlet.js';
+import type { SendBatchTask } from './work.js';
 
 const MAX_SENDS_PER_COMMIT = 500;
 
 /** Gateways with the wrong number of lanes that the log names, at most. */
-const MAX_MISLED = 100;
+const MAX_MISCONFIGURED_GATEWAYS = 100;
 
 const UNAVAILABLE: SendReceipt = { error: 'unavailable', reason: 'the message service cannot take this just now' };
 
@@ -26,9 +26,9 @@ const UNAVAILABLE: SendReceipt = { error: 'unavailable', reason: 'the message se
  * The way of a send through this service: from its lane's subject into the intake, from there with everything else that
  * waits into one transaction, then out as receipts and news. One loop for all lanes of the instance.
  */
-export class Conversations {
+export class CommitLoop {
   /** Gateways that sent what belongs to other lanes, and were told of in the log. */
-  private readonly misled = new Set<string>();
+  private readonly misconfiguredGateways = new Set<string>();
   private readonly subscriptions = new Map<number, BusSubscription>();
   /** Lanes lost with the database: still listened to, so that senders hear `unavailable` at once. */
   private readonly suspended = new Set<number>();
@@ -42,8 +42,8 @@ export class Conversations {
     private readonly bus: Bus,
     readonly keeper: LaneKeeper,
     private readonly writer: LaneWriter,
-    private readonly outlet: Outlet,
-    private readonly intake: Intake,
+    private readonly commitPublisher: CommitPublisher,
+    private readonly sendQueue: SendQueue,
     log: Logger,
     /** Between the starts of two transactions under load, milliseconds; after idle none. */
     private readonly paceMs: number,
@@ -58,10 +58,10 @@ export class Conversations {
 
   /** Sends that wait for a transaction. */
   get waiting(): number {
-    return this.intake.size;
+    return this.sendQueue.size;
   }
 
-  take(lanes: readonly HeldLane[]): void {
+  lanesTaken(lanes: readonly HeldLane[]): void {
     for (const { lane } of lanes) {
       this.suspended.delete(lane);
       if (this.subscriptions.has(lane)) continue;
@@ -69,7 +69,7 @@ export class Conversations {
     }
   }
 
-  lose(lanes: readonly number[], reason: LossReason): void {
+  lanesLost(lanes: readonly number[], reason: LossReason): void {
     for (const lane of lanes) {
       if (reason === 'database') this.suspended.add(lane);
       else this.leave(lane);
@@ -80,7 +80,7 @@ export class Conversations {
   async finish(lanes: readonly number[]): Promise<void> {
     for (const lane of lanes) this.leave(lane);
     const wanted = new Set(lanes);
-    while (this.intake.waitsFor(wanted) || lanes.some((lane) => this.busy.has(lane))) {
+    while (this.sendQueue.waitsFor(wanted) || lanes.some((lane) => this.busy.has(lane))) {
       await this.turnEnd;
       // Between two turns the end of the last one is behind us: without this the event loop would never come to the next.
       await new Promise((resolve) => setImmediate(resolve));
@@ -96,23 +96,24 @@ export class Conversations {
   private readonly isServed = (lane: number): boolean => this.subscriptions.has(lane);
 
   private readonly accept = (payload: Uint8Array): void => {
-    const { overflow, misplaced, decided } = this.intake.accept(payload, this.isServed);
-    if (decided.length > 0) this.outlet.answer(decided);
-    if (overflow.length > 0) this.outlet.refuse(overflow, UNAVAILABLE);
+    const { overflow, misplaced, decided } = this.sendQueue.accept(payload, this.isServed);
+    if (decided.length > 0) this.commitPublisher.answer(decided);
+    if (overflow.length > 0) this.commitPublisher.refuse(overflow, UNAVAILABLE);
     if (misplaced.length > 0) this.refuseMisplaced(misplaced);
-    if (this.running || this.intake.size === 0) return;
+    if (this.running || this.sendQueue.size === 0) return;
     this.running = true;
     void this.run();
   };
 
   /** Answered, for the senders' sake; only whoever runs the gateway can mend it. */
-  private refuseMisplaced(works: readonly Work[]): void {
-    this.outlet.refuse(works, UNAVAILABLE);
-    for (const { gateway, lane } of works) {
-      if (this.misled.has(gateway) || this.misled.size === MAX_MISLED) continue;
-      this.misled.add(gateway);
-      const mend = 'give the gateway the MESSAGE_LANES of this service';
-      this.log.error('send.wrong-lane', { gateway, lane, mend });
+  private refuseMisplaced(tasks: readonly SendBatchTask[]): void {
+    this.commitPublisher.refuse(tasks, UNAVAILABLE);
+    for (const { gateway, lane } of tasks) {
+      if (this.misconfiguredGateways.has(gateway) || this.misconfiguredGateways.size === MAX_MISCONFIGURED_GATEWAYS)
+        continue;
+      this.misconfiguredGateways.add(gateway);
+      const hint = 'give the gateway the MESSAGE_LANES of this service';
+      this.log.error('send.wrong-lane', { gateway, lane, hint: hint });
     }
   }
 
@@ -120,36 +121,36 @@ export class Conversations {
     // What arrives in this turn of the event loop belongs to the first transaction.
     this.turnEnd = new Promise((resolve) => setImmediate(resolve));
     await this.turnEnd;
-    while (this.intake.size > 0) {
+    while (this.sendQueue.size > 0) {
       const started = performance.now();
-      const works = this.intake.take(MAX_SENDS_PER_COMMIT);
-      this.busy = new Set(works.map((work) => work.lane));
-      this.turnEnd = this.keeper.turn(() => this.turn(works));
+      const tasks = this.sendQueue.take(MAX_SENDS_PER_COMMIT);
+      this.busy = new Set(tasks.map((task) => task.lane));
+      this.turnEnd = this.keeper.turn(() => this.turn(tasks));
       await this.turnEnd;
-      this.intake.decided(works);
+      this.sendQueue.decided(tasks);
       this.busy = new Set();
       const left = this.paceMs - (performance.now() - started);
-      if (left > 0.5 && this.intake.size > 0) await wait(left);
+      if (left > 0.5 && this.sendQueue.size > 0) await wait(left);
       // Without this turn a fast database would leave no room for what only now arrives.
       else await new Promise((resolve) => setImmediate(resolve));
     }
     this.running = false;
   }
 
-  private async turn(works: Work[]): Promise<void> {
-    const stranded = works.filter(({ lane }) => this.suspended.has(lane) && !this.keeper.held(lane));
-    const others = works.filter((work) => !stranded.includes(work));
-    this.outlet.refuse(stranded, UNAVAILABLE);
-    const items = others.flatMap((work) => work.items);
-    if (items.length === 0) return;
+  private async turn(tasks: SendBatchTask[]): Promise<void> {
+    const stranded = tasks.filter(({ lane }) => this.suspended.has(lane) && !this.keeper.held(lane));
+    const others = tasks.filter((task) => !stranded.includes(task));
+    this.commitPublisher.refuse(stranded, UNAVAILABLE);
+    const sends = others.flatMap((task) => task.sends);
+    if (sends.length === 0) return;
     const stop = commitSeconds.startTimer();
     try {
-      await this.outlet.tell(others, await this.writer.store(items));
+      await this.commitPublisher.publish(others, await this.writer.store(sends));
     } catch (error) {
       // Nothing is said: the gateways ask again.
       this.log.error('commit.turn-failed', { error });
     }
     stop();
-    commitSends.observe(items.length);
+    commitSends.observe(sends.length);
   }
 }

@@ -81,12 +81,12 @@ export const keyText = (key: SendKey): string => `${key.conversation}\n${key.use
  * but only as often as it is trimmed: a transaction needs all it has read, however much that is.
  */
 export class LaneMemory {
-  readonly conversations: Recent<ConversationState>;
+  readonly commitLoop: Recent<ConversationState>;
   /** Messages stored lately, or looked up, by {@link keyText}. */
   readonly stored: Recent<Stored>;
 
   constructor(maxBytes: number) {
-    this.conversations = new Recent(
+    this.commitLoop = new Recent(
       maxBytes / 2,
       ({ members }, key) => CONVERSATION_BYTES + beyond(key, SHORT_KEY) + bytesOfMembers(members),
     );
@@ -100,7 +100,7 @@ export class LaneMemory {
   }
 
   trim(): void {
-    this.conversations.trim();
+    this.commitLoop.trim();
     this.stored.trim();
   }
 }

@@ -1,22 +1,29 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { groupConversation, laneOf, subjects, type LaneNews, type Send, type SendReceipt } from '@huizhi/protocol';
+import {
+  groupConversation,
+  laneOf,
+  subjects,
+  type LaneAnnouncement,
+  type Send,
+  type SendReceipt,
+} from '@huizhi/protocol';
 import { DedicatedConnection, LaneKeeper, silentLogger } from '@huizhi/runtime';
 import { SCHEMA } from '../database.js';
-import { LANES, Rig } from '../testing/rig.js';
+import { LANES, MessageFixture } from '../testing/rig.js';
 import { LaneWriter } from './lane-writer.js';
-import { Work, type Item } from './work.js';
+import { SendBatchTask, type QueuedSend } from './work.js';
 
 const GROUP = groupConversation('g1');
 const LANE = laneOf(GROUP, LANES);
 
-let rig: Rig;
+let fixture: MessageFixture;
 let connection: DedicatedConnection;
 let keeper: LaneKeeper;
 let writer: LaneWriter;
 beforeEach(async () => {
-  rig = await Rig.start();
-  await rig.users('alice', 'bob', 'carol');
-  connection = new DedicatedConnection({ url: rig.url, schema: SCHEMA, applicationName: 'w1' });
+  fixture = await MessageFixture.start();
+  await fixture.users('alice', 'bob', 'carol');
+  connection = new DedicatedConnection({ url: fixture.url, schema: SCHEMA, applicationName: 'w1' });
   keeper = new LaneKeeper({
     ...{
       service: 'message',
@@ -24,7 +31,7 @@ beforeEach(async () => {
       lanes: LANES,
       instance: 'w1',
       connection,
-      bus: rig.bus,
+      bus: fixture.bus,
       log: silentLogger,
     },
     // No tick of its own accord while a test lasts.
@@ -39,29 +46,29 @@ beforeEach(async () => {
 afterEach(async () => {
   await keeper.stop();
   await connection.close();
-  await rig.stop();
+  await fixture.stop();
 });
 
 /** One send, in a batch of a session of its own. */
-function item(user: string, send: Partial<Send>): Item {
+function queued(user: string, send: Partial<Send>): QueuedSend {
   const whole: Send = { kind: 'message', conversation: GROUP, group: 'g1', clientID: 'c1', hash: 'h', ...send };
   const lane = laneOf(whole.conversation, LANES);
-  const batch = { session: rig.newSession(), lane, batch: 1, user, device: 'phone', sends: [whole] };
-  return new Work('gateway', batch, ['{"messageType":"normal"}']).items[0]!;
+  const batch = { session: fixture.newSession(), lane, batch: 1, user, device: 'phone', sends: [whole] };
+  return new SendBatchTask('gateway', batch, ['{"messageType":"normal"}']).sends[0]!;
 }
 
 /** What may be said of each item, in their order. */
-async function store(...items: Item[]): Promise<(SendReceipt | undefined)[]> {
-  const receipts = new Map<Item, SendReceipt>();
-  for (const outcome of await writer.store(items)) {
-    if (outcome.kind === 'committed') for (const one of outcome.plan.settled) receipts.set(one.item, one.receipt);
-    if (outcome.kind === 'refused') for (const one of outcome.items) receipts.set(one, outcome.receipt);
+async function store(...sends: QueuedSend[]): Promise<(SendReceipt | undefined)[]> {
+  const receipts = new Map<QueuedSend, SendReceipt>();
+  for (const outcome of await writer.store(sends)) {
+    if (outcome.kind === 'committed') for (const one of outcome.plan.settled) receipts.set(one.queued, one.receipt);
+    if (outcome.kind === 'refused') for (const one of outcome.sends) receipts.set(one, outcome.receipt);
   }
-  return items.map((one) => receipts.get(one));
+  return sends.map((one) => receipts.get(one));
 }
 
 async function storedSends(): Promise<{ position: number; seq: number; hash: string }[]> {
-  const { rows } = await rig.admin.query<{ position: number; seq: number; hash: string }>(
+  const { rows } = await fixture.admin.query<{ position: number; seq: number; hash: string }>(
     'select position::int, seq::int, hash from message.event order by lane, position',
   );
   return rows;
@@ -69,20 +76,20 @@ async function storedSends(): Promise<{ position: number; seq: number; hash: str
 
 describe('a refused send', () => {
   it('stays refused when a later one with its client id is stored in the same transaction', async () => {
-    const bad = item('alice', { hash: 'bad', kind: 'groupCreated', members: ['bob', 'nobody'] });
-    const good = item('alice', { hash: 'good', kind: 'groupCreated', members: ['bob'] });
+    const bad = queued('alice', { hash: 'bad', kind: 'groupCreated', members: ['bob', 'nobody'] });
+    const good = queued('alice', { hash: 'good', kind: 'groupCreated', members: ['bob'] });
     expect(await store(bad, good)).toMatchObject([{ error: 'notAllowed' }, { position: 1, seq: 1 }]);
     expect(await storedSends()).toEqual([{ position: 1, seq: 1, hash: 'good' }]);
-    expect(await store(item('bob', { clientID: 'b1' }))).toMatchObject([{ position: 2, seq: 2 }]);
+    expect(await store(queued('bob', { clientID: 'b1' }))).toMatchObject([{ position: 2, seq: 2 }]);
   });
 
   it('is a duplicate after all when an earlier owner stored it', async () => {
-    expect(await store(item('alice', { kind: 'groupCreated', members: ['bob'] }))).toMatchObject([{ position: 1 }]);
+    expect(await store(queued('alice', { kind: 'groupCreated', members: ['bob'] }))).toMatchObject([{ position: 1 }]);
     keeper.forget([LANE], 'database');
-    await rig.until(() => keeper.held(LANE) !== undefined);
+    await fixture.until(() => keeper.held(LANE) !== undefined);
     const receipts = await store(
-      item('alice', { kind: 'groupCreated', members: ['bob'] }),
-      item('bob', { clientID: 'b1' }),
+      queued('alice', { kind: 'groupCreated', members: ['bob'] }),
+      queued('bob', { clientID: 'b1' }),
     );
     expect(receipts).toMatchObject([{ position: 1 }, { position: 2 }]);
   });
@@ -91,27 +98,27 @@ describe('a refused send', () => {
 it('decides as ever when it has room to remember nothing', async () => {
   writer = new LaneWriter(connection, keeper, silentLogger, 0);
   const sends = () => [
-    item('alice', { clientID: 'make', kind: 'groupCreated', members: ['bob'] }),
-    item('bob', { clientID: 'b1' }),
-    item('carol', { clientID: 'c1' }),
-    item('alice', { clientID: 'a1', conversation: 'pair', group: undefined, to: 'bob' }),
+    queued('alice', { clientID: 'make', kind: 'groupCreated', members: ['bob'] }),
+    queued('bob', { clientID: 'b1' }),
+    queued('carol', { clientID: 'c1' }),
+    queued('alice', { clientID: 'a1', conversation: 'pair', group: undefined, to: 'bob' }),
   ];
   const receipts = await store(...sends());
   expect(receipts).toMatchObject([{ seq: 1 }, { seq: 2 }, { error: 'notAllowed' }, { seq: 1 }]);
   expect(await store(...sends())).toEqual(receipts);
-  expect(await store(item('bob', { clientID: 'b2' }))).toMatchObject([{ seq: 3 }]);
+  expect(await store(queued('bob', { clientID: 'b2' }))).toMatchObject([{ seq: 3 }]);
 });
 
 /** As if another instance had owned the lane for a moment and made the group in it. */
 async function anotherOwnerMakesTheGroup(): Promise<void> {
-  await rig.admin.query(
+  await fixture.admin.query(
     `insert into message.event
        (lane, position, conversation_id, seq, server_time, user_id, device_id, client_id, hash, kind, body)
      values ($1, 1, $2, 1, 0, 'alice', 'phone', 'make', 'h', 2, '{}')`,
     [LANE, GROUP],
   );
-  await rig.admin.query(`insert into message.member select $1, unnest(array['alice', 'bob']), 1, null`, [GROUP]);
-  await rig.admin.query(
+  await fixture.admin.query(`insert into message.member select $1, unnest(array['alice', 'bob']), 1, null`, [GROUP]);
+  await fixture.admin.query(
     `update message.lane set epoch = epoch + 1, owner = 'other', lease_until = '-infinity', head = 1 where lane = $1`,
     [LANE],
   );
@@ -119,16 +126,16 @@ async function anotherOwnerMakesTheGroup(): Promise<void> {
 
 it('knows nothing of a lane that comes back but what is read then', async () => {
   // While its row is locked the lane cannot be taken back.
-  await rig.admin.query('begin');
-  await rig.admin.query('select from message.lane where lane = $1 for update', [LANE]);
-  const early = store(item('bob', { clientID: 'early' }));
+  await fixture.admin.query('begin');
+  await fixture.admin.query('select from message.lane where lane = $1 for update', [LANE]);
+  const early = store(queued('bob', { clientID: 'early' }));
   keeper.forget([LANE], 'database');
   // The group was looked for, in vain, after the lane was lost: nothing may be said of that.
   expect(await early).toEqual([undefined]);
   await anotherOwnerMakesTheGroup();
-  await rig.admin.query('commit');
-  const released: LaneNews = { owner: 'other', taken: false, lanes: [], released: [LANE] };
-  rig.bus.publish(subjects.lanes('message'), JSON.stringify(released));
-  await rig.until(() => keeper.held(LANE) !== undefined);
-  expect(await store(item('bob', { clientID: 'late' }))).toMatchObject([{ position: 2, seq: 2 }]);
+  await fixture.admin.query('commit');
+  const released: LaneAnnouncement = { owner: 'other', taken: false, lanes: [], released: [LANE] };
+  fixture.bus.publish(subjects.lanes('message'), JSON.stringify(released));
+  await fixture.until(() => keeper.held(LANE) !== undefined);
+  expect(await store(queued('bob', { clientID: 'late' }))).toMatchObject([{ position: 2, seq: 2 }]);
 });

@@ -18,14 +18,14 @@ import { appendEvents } from '../sql/append.js';
 import { changeMembers } from '../sql/groups.js';
 import { findHeads, findMembers, findStored, findUsers } from '../sql/look-up.js';
 import { LaneMemory, type ConversationState } from './lane-memory.js';
-import { keyOf, planOf, type Plan } from './plan.js';
-import type { Item } from './work.js';
+import { keyOf, planCommit, type CommitPlan } from './plan.js';
+import type { QueuedSend } from './work.js';
 
 /** What became of some items: decided (maybe committed), or nothing may be said of them. */
 export type Outcome =
-  | { kind: 'committed'; plan: Plan }
-  | { kind: 'refused'; items: Item[]; receipt: SendReceipt }
-  | { kind: 'silent'; items: Item[] };
+  | { kind: 'committed'; plan: CommitPlan }
+  | { kind: 'refused'; sends: QueuedSend[]; receipt: SendReceipt }
+  | { kind: 'silent'; sends: QueuedSend[] };
 
 /** A refused send turned out to be stored: what is known was incomplete, decide again, as after a WorkRefusedError. */
 class DuplicateMetError extends Error {
@@ -64,9 +64,9 @@ export class LaneWriter {
   }
 
   /** Stores the items, in order. A batch that fails for its content is halved until the poison stands alone. */
-  async store(items: readonly Item[]): Promise<Outcome[]> {
-    const held = items.filter((item) => this.keeper.held(item.work.lane));
-    const silent: Outcome = { kind: 'silent', items: items.filter((item) => !this.keeper.held(item.work.lane)) };
+  async store(sends: readonly QueuedSend[]): Promise<Outcome[]> {
+    const held = sends.filter((queued) => this.keeper.held(queued.task.lane));
+    const silent: Outcome = { kind: 'silent', sends: sends.filter((queued) => !this.keeper.held(queued.task.lane)) };
     if (held.length === 0) return [silent];
     try {
       return [silent, { kind: 'committed', plan: await this.commit(held) }];
@@ -75,44 +75,44 @@ export class LaneWriter {
     }
   }
 
-  private async recover(items: readonly Item[], error: unknown): Promise<Outcome[]> {
-    const lanes = [...new Set(items.map((item) => item.work.lane))];
+  private async recover(sends: readonly QueuedSend[], error: unknown): Promise<Outcome[]> {
+    const lanes = [...new Set(sends.map((queued) => queued.task.lane))];
     if (error instanceof LaneLostError) {
       this.keeper.forget(error.lanes, 'taken');
-      return this.store(items);
+      return this.store(sends);
     }
     if (error instanceof CommitUnknownError) {
       this.log.warn('commit.unknown', { lanes, error });
       this.keeper.forget(lanes, 'database');
-      return [{ kind: 'silent', items: [...items] }];
+      return [{ kind: 'silent', sends: [...sends] }];
     }
     if (stateClass(error) === CONTRADICTION_CLASS) {
       this.log.error('commit.contradiction', { lanes, error });
       this.keeper.forget(lanes, 'database');
-      return [{ kind: 'silent', items: [...items] }];
+      return [{ kind: 'silent', sends: [...sends] }];
     }
     if (!POISON_CLASSES.has(stateClass(error))) {
       this.log.warn('commit.failed', { lanes, error });
-      return [{ kind: 'refused', items: [...items], receipt: UNAVAILABLE }];
+      return [{ kind: 'refused', sends: [...sends], receipt: UNAVAILABLE }];
     }
-    if (items.length === 1) {
+    if (sends.length === 1) {
       this.log.warn('commit.poison', { lanes, error });
-      return [{ kind: 'refused', items: [...items], receipt: POISON }];
+      return [{ kind: 'refused', sends: [...sends], receipt: POISON }];
     }
-    const middle = items.length >> 1;
-    const first = await this.store(items.slice(0, middle));
+    const middle = sends.length >> 1;
+    const first = await this.store(sends.slice(0, middle));
     // What follows must not overtake what could not be stored: it is left in doubt too.
     if (first.some(leavesDoubt))
-      return [...first, { kind: 'refused', items: items.slice(middle), receipt: UNAVAILABLE }];
-    return [...first, ...(await this.store(items.slice(middle)))];
+      return [...first, { kind: 'refused', sends: sends.slice(middle), receipt: UNAVAILABLE }];
+    return [...first, ...(await this.store(sends.slice(middle)))];
   }
 
   /** @throws what recover() tells apart */
-  private async commit(items: readonly Item[]): Promise<Plan> {
+  private async commit(sends: readonly QueuedSend[]): Promise<CommitPlan> {
     for (let attempt = 0; attempt < 4; attempt++) {
-      await this.learn(items, attempt > 0);
+      await this.learn(sends, attempt > 0);
       try {
-        return await this.attempt(items);
+        return await this.attempt(sends);
       } catch (error) {
         if (!(error instanceof DuplicateMetError || error instanceof WorkRefusedError)) throw error;
       }
@@ -120,8 +120,8 @@ export class LaneWriter {
     throw new Error('client ids keep changing under this transaction');
   }
 
-  private async attempt(items: readonly Item[]): Promise<Plan> {
-    const plan = this.plan(items);
+  private async attempt(sends: readonly QueuedSend[]): Promise<CommitPlan> {
+    const plan = this.plan(sends);
     if (plan.moves.length === 0) return plan;
     const written = this.write(plan);
     if (seededBug('bug.ack-before-commit')) written.catch(() => undefined);
@@ -132,21 +132,21 @@ export class LaneWriter {
   }
 
   /** Messages alone are one statement; what needs more, which is rare, is a transaction that begins with it. */
-  private async write({ moves, rows, effects, refused }: Plan): Promise<void> {
+  private async write({ moves, rows, effects, refused }: CommitPlan): Promise<void> {
     await failpointAsync('message.before-commit');
     const append = appendEvents(rows);
     if (effects.length === 0 && refused.length === 0) return this.keeper.write(moves, append);
     return this.keeper.write(moves, append, async (client) => {
       if (refused.length > 0 && (await areStored(client, refused))) throw new DuplicateMetError();
-      for (const { kind, item, row, change } of effects) {
+      for (const { kind, queued: queued, row, change } of effects) {
         if (change) await changeMembers(client, row, change);
-        await kind.persist?.(client, item, row);
+        await kind.persist?.(client, queued, row);
       }
     });
   }
 
-  private plan(items: readonly Item[]): Plan {
-    return planOf(items, {
+  private plan(sends: readonly QueuedSend[]): CommitPlan {
+    return planCommit(sends, {
       lane: (lane) => this.heldLane(lane),
       conversation: (lane, conversation) => this.known(lane, conversation),
       stored: (lane, key) => this.memory(lane).stored.get(key),
@@ -156,23 +156,23 @@ export class LaneWriter {
   }
 
   /** Reads what the memory lacks for deciding these items. @throws LaneLostError when a lane is lost meanwhile */
-  private async learn(items: readonly Item[], duplicates: boolean): Promise<void> {
+  private async learn(sends: readonly QueuedSend[], duplicates: boolean): Promise<void> {
     if (this.users.size > MAX_USERS) this.users.clear();
-    for (const { work } of items) this.memory(work.lane).trim();
+    for (const { task: task } of sends) this.memory(task.lane).trim();
     const lanes = new Map<string, number>();
     const groups: string[] = [];
     const users = new Set<string>();
-    for (const item of items) {
-      const { work, send } = item;
-      if (!lanes.has(send.conversation) && !this.memory(work.lane).conversations.get(send.conversation)) {
-        lanes.set(send.conversation, work.lane);
+    for (const queued of sends) {
+      const { task: task, send } = queued;
+      if (!lanes.has(send.conversation) && !this.memory(task.lane).commitLoop.get(send.conversation)) {
+        lanes.set(send.conversation, task.lane);
         if (send.group !== undefined) groups.push(send.conversation);
       }
-      for (const user of kindOf(send.kind)?.users(item) ?? []) if (!this.users.has(user)) users.add(user);
+      for (const user of kindOf(send.kind)?.users(queued) ?? []) if (!this.users.has(user)) users.add(user);
     }
     if (lanes.size === 0 && users.size === 0 && !duplicates) return;
     await this.connection.exclusive(async (client) => {
-      if (duplicates) await this.lookUp(client, items);
+      if (duplicates) await this.lookUp(client, sends);
       if (users.size > 0) for (const user of await findUsers(client, [...users])) this.users.add(user);
       if (lanes.size > 0) await this.meetConversations(client, lanes, groups);
     });
@@ -188,30 +188,30 @@ export class LaneWriter {
     for (const [conversation, lane] of lanes) {
       const { seq, serverTime } = known.get(conversation) ?? NEW;
       const group = members.get(conversation);
-      this.memory(lane).conversations.set(conversation, { seq, serverTime, ...(group && { members: group }) });
+      this.memory(lane).commitLoop.set(conversation, { seq, serverTime, ...(group && { members: group }) });
     }
   }
 
   /** Remembers which of these are stored already. Never from within a transaction: what it sees may yet be rolled back. */
-  private async lookUp(client: pg.ClientBase, items: readonly Item[]): Promise<void> {
-    const lanes = new Map(items.map((item) => [item.send.conversation, item.work.lane]));
-    for (const one of await findStored(client, items.map(keyOf))) {
+  private async lookUp(client: pg.ClientBase, sends: readonly QueuedSend[]): Promise<void> {
+    const lanes = new Map(sends.map((queued) => [queued.send.conversation, queued.task.lane]));
+    for (const one of await findStored(client, sends.map(keyOf))) {
       const lane = lanes.get(one.conversation);
       if (lane !== undefined) this.memory(lane).remember(one);
     }
   }
 
   private known(lane: number, conversation: string): ConversationState {
-    const state = this.memory(lane).conversations.get(conversation);
+    const state = this.memory(lane).commitLoop.get(conversation);
     if (!state) throw new Error('a conversation was planned for that was not read');
     return state;
   }
 
-  private apply(plan: Plan): void {
+  private apply(plan: CommitPlan): void {
     this.keeper.committed(plan.moves);
     const isHeld = ({ lane }: { lane: number }): boolean => this.keeper.held(lane) !== undefined;
-    for (const { lane, conversation, state } of plan.conversations.filter(isHeld)) {
-      this.memory(lane).conversations.set(conversation, state);
+    for (const { lane, conversation, state } of plan.commitLoop.filter(isHeld)) {
+      this.memory(lane).commitLoop.set(conversation, state);
     }
     for (const row of plan.rows.filter(isHeld)) this.memory(row.lane).remember(row);
   }
@@ -232,11 +232,11 @@ export class LaneWriter {
 
 const NEW: ConversationState = { seq: 0, serverTime: 0 };
 
-const areStored = async (client: pg.ClientBase, items: readonly Item[]): Promise<boolean> =>
-  (await findStored(client, items.map(keyOf))).length > 0;
+const areStored = async (client: pg.ClientBase, sends: readonly QueuedSend[]): Promise<boolean> =>
+  (await findStored(client, sends.map(keyOf))).length > 0;
 
 const leavesDoubt = (outcome: Outcome): boolean =>
-  (outcome.kind === 'silent' && outcome.items.length > 0) || (outcome.kind === 'refused' && outcome.receipt !== POISON);
+  (outcome.kind === 'silent' && outcome.sends.length > 0) || (outcome.kind === 'refused' && outcome.receipt !== POISON);
 
 /** The two characters that say what kind of error the server reported; empty for anything else. */
 const stateClass = (error: unknown): string => sqlStateOf(error)?.slice(0, 2) ?? '';

@@ -6,8 +6,8 @@ import {
   subjects,
   type LaneEvent,
   type MembershipChange,
-  type NewsHead,
-  type NewsRun,
+  type CommittedEvents,
+  type CommittedRun,
   type ReceiptBatch,
   type SendReceipt,
   type SessionAnswer,
@@ -16,43 +16,43 @@ import { failpointAsync, type Bus, type LaneKeeper } from '@huizhi/runtime';
 import type { EventRow } from '../sql/append.js';
 import type { Outcome } from './lane-writer.js';
 import { sendsSettled } from './metrics.js';
-import type { Plan } from './plan.js';
-import type { Work } from './work.js';
+import type { CommitPlan } from './plan.js';
+import type { SendBatchTask } from './work.js';
 
 /** Answers per bus message: a batch answers far below the bus's limit. */
 const MAX_ANSWERS = 2000;
 
 /** Says what was decided: receipts to gateways, news to the offline service. Only ever called after the commit. */
-export class Outlet {
+export class CommitPublisher {
   constructor(
     private readonly bus: Bus,
     private readonly keeper: LaneKeeper,
   ) {}
 
   /** Receipts first, one message per gateway; then the news. */
-  async tell(works: readonly Work[], outcomes: readonly Outcome[]): Promise<void> {
+  async publish(tasks: readonly SendBatchTask[], outcomes: readonly Outcome[]): Promise<void> {
     for (const outcome of outcomes) settle(outcome);
-    this.answer(works);
+    this.answer(tasks);
     // Not awaited in vain: what leaves in one turn is one write to the bus.
     const pause = failpointAsync('message.after-receipts');
     if (pause) await pause;
-    for (const outcome of outcomes) if (outcome.kind === 'committed') this.tellNews(outcome.plan);
+    for (const outcome of outcomes) if (outcome.kind === 'committed') this.publishEvents(outcome.plan);
   }
 
-  refuse(works: readonly Work[], receipt: SendReceipt): void {
-    for (const work of works) for (const item of work.items) work.settle(item, receipt);
-    this.answer(works);
+  refuse(tasks: readonly SendBatchTask[], receipt: SendReceipt): void {
+    for (const task of tasks) for (const queued of task.sends) task.settle(queued, receipt);
+    this.answer(tasks);
   }
 
   /** One message per gateway, of those works that are settled. */
-  answer(works: readonly Work[]): void {
+  answer(tasks: readonly SendBatchTask[]): void {
     const gateways = new Map<string, SessionAnswer[]>();
-    for (const work of works) {
-      const answer = work.answer();
+    for (const task of tasks) {
+      const answer = task.answer();
       if (!answer) continue;
-      const answers = gateways.get(work.gateway);
+      const answers = gateways.get(task.gateway);
       if (answers) answers.push(answer);
-      else gateways.set(work.gateway, [answer]);
+      else gateways.set(task.gateway, [answer]);
     }
     for (const [gateway, answers] of gateways) {
       for (let from = 0; from < answers.length; from += MAX_ANSWERS) {
@@ -62,23 +62,23 @@ export class Outlet {
     }
   }
 
-  private tellNews(plan: Plan): void {
+  private publishEvents(plan: CommitPlan): void {
     const changes = new Map(plan.effects.map(({ row, change }) => [row, change]));
-    let news = new NewsMessage();
+    let news = new CommittedEventsMessage();
     for (const row of [...plan.rows].sort((a, b) => a.lane - b.lane || a.position - b.position)) {
       const epoch = this.keeper.held(row.lane)?.epoch ?? 0;
       if (news.add(row, epoch, changes.get(row))) continue;
-      this.bus.publish(subjects.news, news.encode());
-      news = new NewsMessage();
+      this.bus.publish(subjects.committed, news.encode());
+      news = new CommittedEventsMessage();
       news.add(row, epoch, changes.get(row));
     }
-    if (plan.rows.length > 0) this.bus.publish(subjects.news, news.encode());
+    if (plan.rows.length > 0) this.bus.publish(subjects.committed, news.encode());
   }
 }
 
 /** One bus message of news while it is put together. */
-class NewsMessage {
-  private readonly runs: NewsRun[] = [];
+class CommittedEventsMessage {
+  private readonly runs: CommittedRun[] = [];
   private readonly bodies: string[] = [];
   private bytes = 0;
 
@@ -97,7 +97,7 @@ class NewsMessage {
   }
 
   encode(): string {
-    const head: NewsHead = { runs: this.runs };
+    const head: CommittedEvents = { runs: this.runs };
     return encodeLines(head, this.bodies);
   }
 }
@@ -111,16 +111,16 @@ function eventOf(row: EventRow, change: MembershipChange | undefined): LaneEvent
 function settle(outcome: Outcome): void {
   switch (outcome.kind) {
     case 'committed':
-      for (const { item, receipt } of outcome.plan.settled) {
-        item.work.settle(item, receipt);
+      for (const { queued: queued, receipt } of outcome.plan.settled) {
+        queued.task.settle(queued, receipt);
         sendsSettled.inc({ result: 'error' in receipt ? 'refused' : 'stored' });
       }
       return;
     case 'refused':
-      for (const item of outcome.items) item.work.settle(item, outcome.receipt);
-      sendsSettled.inc({ result: 'refused' }, outcome.items.length);
+      for (const queued of outcome.sends) queued.task.settle(queued, outcome.receipt);
+      sendsSettled.inc({ result: 'refused' }, outcome.sends.length);
       return;
     case 'silent':
-      sendsSettled.inc({ result: 'silent' }, outcome.items.length);
+      sendsSettled.inc({ result: 'silent' }, outcome.sends.length);
   }
 }

@@ -5,10 +5,10 @@ import { kindOf } from '../kinds/kinds.js';
 import type { EventRow } from '../sql/append.js';
 import type { SendKey, Stored } from '../sql/look-up.js';
 import { keyText, type ConversationState } from './lane-memory.js';
-import type { Item } from './work.js';
+import type { QueuedSend } from './work.js';
 
 /** What a plan is made from; nothing of it is changed by planning. */
-export interface Known extends DecisionContext {
+export interface PlanContext extends DecisionContext {
   lane(lane: number): HeldLane;
   conversation(lane: number, conversation: string): ConversationState;
   stored(lane: number, key: string): Stored | undefined;
@@ -18,23 +18,23 @@ export interface Known extends DecisionContext {
 /** What an event changes besides the log: members, and whatever its kind persists. */
 export interface SideEffect {
   readonly kind: EventKind;
-  readonly item: Item;
+  readonly queued: QueuedSend;
   readonly row: EventRow;
   readonly change?: MembershipChange;
 }
 
 /** What one transaction will write, and what it will answer once it is committed. */
-export interface Plan {
+export interface CommitPlan {
   rows: EventRow[];
   effects: SideEffect[];
   moves: LaneMove[];
-  settled: { item: Item; receipt: SendReceipt }[];
-  conversations: { lane: number; conversation: string; state: ConversationState }[];
+  settled: { queued: QueuedSend; receipt: SendReceipt }[];
+  commitLoop: { lane: number; conversation: string; state: ConversationState }[];
   /**
    * Refused, unless they turn out to be stored already: a duplicate is answered before any other check. Without those whose client id
    * a later send of the plan uses: that its row is new says that they were not.
    */
-  refused: Item[];
+  refused: QueuedSend[];
 }
 
 const CONFLICT = { error: 'conflict', reason: 'this clientMsgID was used before with other content' } as const;
@@ -43,9 +43,9 @@ const UNKNOWN_KIND = {
   reason: 'this server is older than the one that took the message',
 } as const;
 
-export const keyOf = ({ work, send }: Item): SendKey => ({
+export const keyOf = ({ task: task, send }: QueuedSend): SendKey => ({
   conversation: send.conversation,
-  user: work.batch.user,
+  user: task.batch.user,
   clientID: send.clientID,
 });
 
@@ -53,51 +53,51 @@ export const keyOf = ({ work, send }: Item): SendKey => ({
  * Where receipts are decided. In the order of arrival each send is a duplicate, a conflict, refused by its kind, or the next
  * `seq` of its conversation and the next `position` of its lane. Pure: a plan that is not committed has changed nothing.
  */
-export function planOf(items: readonly Item[], known: Known): Plan {
-  const plan: Plan = { rows: [], effects: [], moves: [], settled: [], conversations: [], refused: [] };
+export function planCommit(sends: readonly QueuedSend[], known: PlanContext): CommitPlan {
+  const plan: CommitPlan = { rows: [], effects: [], moves: [], settled: [], commitLoop: [], refused: [] };
   const moves = new Map<number, LaneMove>();
   const states = new Map<string, { lane: number; state: ConversationState }>();
   const fresh = new Map<string, Stored>();
   /** Conversations with a temporary refusal: a later send must not overtake it. */
   const held = new Set<string>();
 
-  for (const item of items) {
-    const { work, send } = item;
-    const { lane } = work;
-    const key = keyText(keyOf(item));
+  for (const queued of sends) {
+    const { task: task, send } = queued;
+    const { lane } = task;
+    const key = keyText(keyOf(queued));
     const before = known.stored(lane, key) ?? fresh.get(key);
     if (before) {
-      plan.settled.push({ item, receipt: before.hash === send.hash ? receiptOf(before) : CONFLICT });
+      plan.settled.push({ queued: queued, receipt: before.hash === send.hash ? receiptOf(before) : CONFLICT });
       continue;
     }
     const kind = kindOf(send.kind);
     if (!kind || held.has(send.conversation)) {
       held.add(send.conversation);
-      plan.settled.push({ item, receipt: UNKNOWN_KIND });
+      plan.settled.push({ queued: queued, receipt: UNKNOWN_KIND });
       continue;
     }
     const move = moves.get(lane) ?? startOf(known.lane(lane));
     // Also for a refusal: only the lane's owner, which the commit proves, may say "is not stored and will not be".
     moves.set(lane, move);
     const state = states.get(send.conversation)?.state ?? known.conversation(lane, send.conversation);
-    const refusal = kind.decide(item, state, known);
+    const refusal = kind.decide(queued, state, known);
     if (refusal) {
-      plan.refused.push(item);
-      plan.settled.push({ item, receipt: refusal });
+      plan.refused.push(queued);
+      plan.settled.push({ queued: queued, receipt: refusal });
       continue;
     }
-    const row = rowOf(item, kind, ++move.to, state, known.now);
-    const change = kind.membership?.(item);
+    const row = rowOf(queued, kind, ++move.to, state, known.now);
+    const change = kind.membership?.(queued);
     plan.rows.push(row);
-    if (change || kind.persist) plan.effects.push({ kind, item, row, ...(change && { change }) });
+    if (change || kind.persist) plan.effects.push({ kind, queued: queued, row, ...(change && { change }) });
     states.set(send.conversation, { lane, state: evolved(state, row, change) });
     fresh.set(key, row);
-    plan.settled.push({ item, receipt: receiptOf(row) });
+    plan.settled.push({ queued: queued, receipt: receiptOf(row) });
   }
 
-  plan.refused = plan.refused.filter((item) => !fresh.has(keyText(keyOf(item))));
+  plan.refused = plan.refused.filter((queued) => !fresh.has(keyText(keyOf(queued))));
   plan.moves = [...moves.values()];
-  plan.conversations = [...states].map(([conversation, { lane, state }]) => ({ lane, conversation, state }));
+  plan.commitLoop = [...states].map(([conversation, { lane, state }]) => ({ lane, conversation, state }));
   return plan;
 }
 
@@ -106,21 +106,21 @@ const startOf = ({ lane, epoch, head }: HeldLane): LaneMove => ({ lane, epoch, f
 const receiptOf = ({ position, seq, serverTime }: Stored): SendReceipt => ({ position, seq, serverTime });
 
 function rowOf(
-  { work, send, body }: Item,
+  { task: task, send, body }: QueuedSend,
   { code }: EventKind,
   position: number,
   state: ConversationState,
   now: number,
 ): EventRow {
   return {
-    lane: work.lane,
+    lane: task.lane,
     position,
     conversation: send.conversation,
     seq: state.seq + 1,
     // Never decreasing within a conversation, whatever the clock does.
     serverTime: Math.max(now, state.serverTime),
-    user: work.batch.user,
-    device: work.batch.device,
+    user: task.batch.user,
+    device: task.batch.device,
     clientID: send.clientID,
     hash: send.hash,
     peer: send.to ?? null,

@@ -1,8 +1,8 @@
 import type { Send, SendReceipt, SessionAnswer, SessionBatch } from '@huizhi/protocol';
 
 /** A session's batch while it is being decided; answered as a whole. */
-export class Work {
-  readonly items: Item[];
+export class SendBatchTask {
+  readonly sends: QueuedSend[];
   /** Characters of all bodies. */
   readonly size: number;
   private readonly receipts: (SendReceipt | undefined)[];
@@ -12,8 +12,8 @@ export class Work {
     readonly batch: SessionBatch,
     bodies: readonly string[],
   ) {
-    this.items = batch.sends.map((send, index) => ({ work: this, index, send, body: bodies[index] ?? '{}' }));
-    this.size = this.items.reduce((sum, item) => sum + item.body.length, 0);
+    this.sends = batch.sends.map((send, index) => ({ task: this, index, send, body: bodies[index] ?? '{}' }));
+    this.size = this.sends.reduce((sum, queued) => sum + queued.body.length, 0);
     this.receipts = batch.sends.map(() => undefined);
   }
 
@@ -26,8 +26,8 @@ export class Work {
     return `${this.gateway} ${this.batch.session} ${this.lane} ${this.batch.batch}`;
   }
 
-  settle(item: Item, receipt: SendReceipt): void {
-    this.receipts[item.index] = receipt;
+  settle(queued: QueuedSend, receipt: SendReceipt): void {
+    this.receipts[queued.index] = receipt;
   }
 
   settleAll(receipts: readonly SendReceipt[]): void {
@@ -43,8 +43,8 @@ export class Work {
 }
 
 /** One send of a batch. */
-export interface Item {
-  readonly work: Work;
+export interface QueuedSend {
+  readonly task: SendBatchTask;
   readonly index: number;
   readonly send: Send;
   readonly body: string;

@@ -2,13 +2,13 @@ import { pairConversation, subjects, type HistoryReply, type HistoryRequest } fr
 import type pg from 'pg';
 import { findUsers } from '../sql/look-up.js';
 import { readHistory, wasMember } from '../sql/read-log.js';
-import { fitting, Reader, type Answer } from './reader.js';
+import { fitting, QueryHandler, type Answer } from './reader.js';
 
 /**
  * Pages of a conversation by `seq`, for its users. A conversation with a user that does not exist is answered as one of
  * others. How long a gateway waits is its own setting.
  */
-export class HistoryReader extends Reader<HistoryRequest, HistoryReply> {
+export class HistoryQueryHandler extends QueryHandler<HistoryRequest, HistoryReply> {
   protected readonly subject = subjects.history;
   protected readonly unavailable: HistoryReply = { error: 'unavailable', hasMore: false };
 

@@ -11,45 +11,45 @@ import {
 import { Bus, DedicatedConnection, deferred, silentLogger } from '@huizhi/runtime';
 import { SCHEMA } from '../database.js';
 import { readHistory, readPlaces, readRange } from '../sql/read-log.js';
-import { Rig } from '../testing/rig.js';
-import { HistoryReader } from './history-reader.js';
-import { LogReader } from './log-reader.js';
+import { MessageFixture } from '../testing/rig.js';
+import { HistoryQueryHandler } from './history-reader.js';
+import { LogQueryHandler } from './log-reader.js';
 
 const BODY_BYTES = 60_000;
 const EVENTS = 20;
 /** As many bodies as one bus message holds. */
 const FITTING = Math.floor(MAX_BUS_BYTES / BODY_BYTES);
 
-let rig: Rig;
+let fixture: MessageFixture;
 let bus: Bus;
 let connection: DedicatedConnection;
 let time = 0;
 /** Called when the reader looks at the clock. */
 let looked = (): void => undefined;
 beforeEach(async () => {
-  rig = await Rig.start();
-  bus = Bus.connect({ url: rig.nats.url(), name: 'r1', log: silentLogger });
+  fixture = await MessageFixture.start();
+  bus = Bus.connect({ url: fixture.nats.url(), name: 'r1', log: silentLogger });
   await bus.ready();
-  connection = new DedicatedConnection({ url: rig.url, schema: SCHEMA, applicationName: 'r1' });
-  new LogReader(bus, connection, silentLogger, () => {
+  connection = new DedicatedConnection({ url: fixture.url, schema: SCHEMA, applicationName: 'r1' });
+  new LogQueryHandler(bus, connection, silentLogger, () => {
     looked();
     return time;
   }).listen();
-  new HistoryReader(bus, connection, silentLogger).listen();
-  await rig.admin.query(
+  new HistoryQueryHandler(bus, connection, silentLogger).listen();
+  await fixture.admin.query(
     `insert into message.event
        (lane, position, conversation_id, seq, server_time, user_id, device_id, client_id, hash, kind, body)
      select 1, n, 'c', n, 0, 'alice', 'phone', n, 'h', 1, format('{"content":"%s"}', repeat('x', $1::int - 14))
        from generate_series(1, $2::int) as n`,
     [BODY_BYTES, EVENTS],
   );
-  await rig.admin.query(`insert into message.member values ('c', 'alice', 1, null)`);
+  await fixture.admin.query(`insert into message.member values ('c', 'alice', 1, null)`);
 });
 afterEach(async () => {
   looked = () => undefined;
   await connection.close();
   await bus.drain();
-  await rig.stop();
+  await fixture.stop();
 });
 
 const seqsOf = (bodies: readonly string[]): number[] => bodies.map((body) => (JSON.parse(body) as { seq: number }).seq);
@@ -72,7 +72,7 @@ describe('of large messages', () => {
     let answers = 0;
     for (; found.length < EVENTS; answers++) {
       const request = { op: 'range', lane: 1, from: found.length + 1, limit: 500 };
-      found.push(...seqsOf((await rig.request<LogReply>(subjects.log, request)).bodies));
+      found.push(...seqsOf((await fixture.request<LogReply>(subjects.log, request)).bodies));
     }
     expect(found).toEqual(upTo(EVENTS));
     expect(answers).toBe(Math.ceil(EVENTS / FITTING));
@@ -80,7 +80,7 @@ describe('of large messages', () => {
 
   it('a page of history says that there are more', async () => {
     const request = { user: 'alice', conversation: 'c', afterSeq: 0, limit: 200 };
-    const { head, bodies } = await rig.request<HistoryReply>(subjects.history, request);
+    const { head, bodies } = await fixture.request<HistoryReply>(subjects.history, request);
     expect(seqsOf(bodies)).toEqual(upTo(FITTING));
     expect(head.hasMore).toBe(true);
   });
@@ -94,7 +94,7 @@ it('answers for places in their order, also where nothing is stored', async () =
     [1, 2],
     [1, EVENTS + 1],
   ];
-  const { head, bodies } = await rig.request<LogReply>(subjects.log, { op: 'get', places });
+  const { head, bodies } = await fixture.request<LogReply>(subjects.log, { op: 'get', places });
   expect(head).toEqual({ count: 5 });
   expect(bodies.map((body) => (body === '' ? 0 : seqsOf([body])[0]))).toEqual([2, 0, 1, 2, 0]);
 });
@@ -104,7 +104,7 @@ describe('of the longest ids', () => {
   const longest = (first: string): string => first + '😀'.repeat(254);
 
   it('a range is answered in as many bus messages as it takes', async () => {
-    await rig.admin.query(
+    await fixture.admin.query(
       `insert into message.event
          (lane, position, conversation_id, seq, server_time, user_id, device_id, client_id, hash, peer, kind, body)
        select 2, n, 'd', n, 0, $1, $2, n, 'h', $3, 1, '{"content":{}}' from generate_series(1, $4::int) as n`,
@@ -113,7 +113,7 @@ describe('of the longest ids', () => {
     const found: number[] = [];
     while (found.length < COUNT) {
       const request = { op: 'range', lane: 2, from: found.length + 1, limit: 1_000 };
-      const { head } = await rig.request<LogReply>(subjects.log, request);
+      const { head } = await fixture.request<LogReply>(subjects.log, request);
       expect(head.error).toBeUndefined();
       expect(head.events?.at(0)).toMatchObject({ user: longest('a'), pair: [longest('a'), longest('b')] });
       found.push(...(head.events ?? []).map(({ position }) => position));
@@ -125,37 +125,37 @@ describe('of the longest ids', () => {
 describe('of a pair', () => {
   const page = async (user: string, to: string): Promise<HistoryReply> => {
     const request = { user, to, conversation: pairConversation(user, to), limit: 10 };
-    return (await rig.request<HistoryReply>(subjects.history, request)).head;
+    return (await fixture.request<HistoryReply>(subjects.history, request)).head;
   };
 
   it('a page with a user that exists is empty when nothing was said', async () => {
-    await rig.users('alice', 'bob', '张三');
+    await fixture.users('alice', 'bob', '张三');
     expect(await page('alice', 'bob')).toEqual({ hasMore: false });
     expect(await page('alice', 'alice')).toEqual({ hasMore: false });
     expect(await page('alice', '张三')).toEqual({ hasMore: false });
   });
 
   it('a page with a user that does not exist is refused as one of a conversation of others', async () => {
-    await rig.users('alice', 'bob');
+    await fixture.users('alice', 'bob');
     const refused = { error: 'notAllowed', hasMore: false };
     for (const nobody of ['nobody', 'bob ', 'Bob', 'BOB', 'b\u0301ob'])
       expect(await page('alice', nobody)).toEqual(refused);
     const others = { user: 'mallory', conversation: 'c', limit: 10 };
-    expect((await rig.request<HistoryReply>(subjects.history, others)).head).toEqual(refused);
+    expect((await fixture.request<HistoryReply>(subjects.history, others)).head).toEqual(refused);
   });
 });
 
 it('a first message larger than all that fits is answered alone', async () => {
-  await rig.admin.query(`update message.event set body = '"' || repeat('x', $1) || '"' where position = 1`, [
+  await fixture.admin.query(`update message.event set body = '"' || repeat('x', $1) || '"' where position = 1`, [
     MAX_BUS_BYTES,
   ]);
-  const { head } = await rig.request<LogReply>(subjects.log, { op: 'range', lane: 1, from: 1, limit: 500 });
+  const { head } = await fixture.request<LogReply>(subjects.log, { op: 'range', lane: 1, from: 1, limit: 500 });
   expect(head.events?.map((event) => event.position)).toEqual([1]);
 });
 
 it('does not read what waited longer than its asker', async () => {
   const ask = (from: number) =>
-    rig.bus.request(subjects.log, JSON.stringify({ op: 'range', lane: 1, from, limit: 1 }), { timeoutMs: 10_000 });
+    fixture.bus.request(subjects.log, JSON.stringify({ op: 'range', lane: 1, from, limit: 1 }), { timeoutMs: 10_000 });
   const busy = deferred();
   void connection.exclusive(() => busy.promise);
   const heard = deferred();
@@ -176,11 +176,11 @@ it('does not read what waited longer than its asker', async () => {
 });
 
 it('a reader leaves requests to the other readers while its connection is down, and takes some again afterwards', async () => {
-  const direct = new URL(rig.url);
+  const direct = new URL(fixture.url);
   const proxy = await TcpProxy.start({ target: { host: direct.hostname, port: Number(direct.port) } });
-  const url = new URL(rig.url);
+  const url = new URL(fixture.url);
   url.host = `${proxy.host}:${proxy.port}`;
-  const other = Bus.connect({ url: rig.nats.url(), name: 'r2', log: silentLogger });
+  const other = Bus.connect({ url: fixture.nats.url(), name: 'r2', log: silentLogger });
   await other.ready();
   let answered = 0;
   const respond = other.respond.bind(other);
@@ -189,9 +189,9 @@ it('a reader leaves requests to the other readers while its connection is down, 
     return respond(...answer);
   };
   const broken = new DedicatedConnection({ url: url.href, schema: SCHEMA, applicationName: 'r2' });
-  new LogReader(other, broken, silentLogger).listen();
+  new LogQueryHandler(other, broken, silentLogger).listen();
   const ask = async (): Promise<LogReply> =>
-    (await rig.request<LogReply>(subjects.log, { op: 'range', lane: 1, from: 1, limit: 1 })).head;
+    (await fixture.request<LogReply>(subjects.log, { op: 'range', lane: 1, from: 1, limit: 1 })).head;
   const answers = async (): Promise<boolean> => (await ask()).error === undefined;
 
   await eventually('the other to answer', async () => (await answers()) && answered > 0);

@@ -8,7 +8,7 @@ import {
 } from '@huizhi/protocol';
 import type pg from 'pg';
 import { readHead, readPlaces, readRange, type LoggedEvent } from '../sql/read-log.js';
-import { fitting, Reader, type Answer } from './reader.js';
+import { fitting, QueryHandler, type Answer } from './reader.js';
 
 const MAX_RANGE = 1000;
 const MAX_PLACES = 1000;
@@ -16,10 +16,10 @@ const MAX_PLACES = 1000;
 const nothing = (): number => 0;
 
 /** Answers from the lane log, which is the truth: what is not in it was never promised. */
-export class LogReader extends Reader<LogRangeRequest | LogGetRequest, LogReply> {
+export class LogQueryHandler extends QueryHandler<LogRangeRequest | LogGetRequest, LogReply> {
   protected readonly subject = subjects.log;
   protected readonly unavailable: LogReply = { error: 'unavailable' };
-  protected override readonly askerWaits = READ_TIMEOUT_MS;
+  protected override readonly callerTimeoutMs = READ_TIMEOUT_MS;
 
   protected read(client: pg.ClientBase, request: LogRangeRequest | LogGetRequest): Promise<Answer<LogReply>> {
     return request.op === 'range' ? range(client, request) : places(client, request);

@@ -2,18 +2,18 @@ import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { MAX_BUS_BYTES, subjects, type GroupAt, type MembersReply, type MembersRequest } from '@huizhi/protocol';
 import { silentLogger, DedicatedConnection } from '@huizhi/runtime';
 import { SCHEMA } from '../database.js';
-import { Rig } from '../testing/rig.js';
-import { MembersReader } from './members-reader.js';
+import { MessageFixture } from '../testing/rig.js';
+import { MembersQueryHandler } from './members-reader.js';
 
-let rig: Rig;
+let fixture: MessageFixture;
 beforeEach(async () => {
-  rig = await Rig.start();
+  fixture = await MessageFixture.start();
 });
-afterEach(() => rig.stop());
+afterEach(() => fixture.stop());
 
 /** From this position on, until the other. */
 async function join(conversation: string, users: readonly string[], from: number, to?: number): Promise<void> {
-  await rig.admin.query(
+  await fixture.admin.query(
     `insert into message.member (conversation_id, user_id, from_position, to_position)
      select $1, user_id, $3, $4 from unnest($2::text[]) as user_id`,
     [conversation, users, from, to ?? null],
@@ -22,12 +22,12 @@ async function join(conversation: string, users: readonly string[], from: number
 
 async function ask(groups: readonly GroupAt[]): Promise<{ head: MembersReply; members: string[][] }> {
   const request: MembersRequest = { groups: [...groups] };
-  const { head, bodies } = await rig.request<MembersReply>(subjects.members, request);
+  const { head, bodies } = await fixture.request<MembersReply>(subjects.members, request);
   return { head, members: bodies.map((users) => (JSON.parse(users) as string[]).sort()) };
 }
 
 it('says who was in each of several groups as of a position of each, in the order asked', async () => {
-  await rig.instance('m1');
+  await fixture.instance('m1');
   await join('g_a', ['alice', 'bob'], 3);
   await join('g_a', ['carol'], 3, 7);
   await join('g_a', ['carol'], 9);
@@ -41,14 +41,14 @@ it('says who was in each of several groups as of a position of each, in the orde
 });
 
 it('answers for as many of the first groups as fit one bus message; the rest is there to be asked for', async () => {
-  await rig.instance('m1');
+  await fixture.instance('m1');
   const users = Array.from({ length: 500 }, (_, n) => `user-${n}-`.padEnd(64, 'x'));
   const groups = Array.from({ length: 40 }, (_, n): GroupAt => [`g_${n}`, 1]);
   for (const [conversation] of groups) await join(conversation, users, 1);
   const answers: number[] = [];
   for (let left = groups; left.length > 0; left = left.slice(answers.at(-1))) {
     const request: MembersRequest = { groups: left };
-    const payload = await rig.bus.request(subjects.members, JSON.stringify(request), { timeoutMs: 20_000 });
+    const payload = await fixture.bus.request(subjects.members, JSON.stringify(request), { timeoutMs: 20_000 });
     expect(payload.length).toBeLessThanOrEqual(MAX_BUS_BYTES + '{}\n'.length);
     const lines = new TextDecoder().decode(payload).split('\n').slice(1);
     for (const line of lines) expect(new Set(JSON.parse(line) as string[])).toEqual(new Set(users));
@@ -58,8 +58,8 @@ it('answers for as many of the first groups as fit one bus message; the rest is 
 });
 
 it('says that it cannot know while the database is away', async () => {
-  const connection = new DedicatedConnection({ url: rig.url, schema: SCHEMA, applicationName: 'away' });
+  const connection = new DedicatedConnection({ url: fixture.url, schema: SCHEMA, applicationName: 'away' });
   await connection.close();
-  new MembersReader(rig.bus, connection, silentLogger).listen();
+  new MembersQueryHandler(fixture.bus, connection, silentLogger).listen();
   expect(await ask([['g_a', 1]])).toEqual({ head: { error: 'unavailable' }, members: [] });
 });

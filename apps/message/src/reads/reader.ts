@@ -11,10 +11,10 @@ export interface Answer<Head> {
  * Answers one kind of request from what is committed. Any instance may, owner or not: what is committed has no holes and never
  * changes. While its connection to the database is down it is no member of the queue group, so that the other instances are asked.
  */
-export abstract class Reader<Request, Head extends object> {
+export abstract class QueryHandler<Request, Head extends object> {
   protected abstract readonly subject: string;
   /** How long an asker waits, milliseconds: then it asks again, or somebody else. */
-  protected readonly askerWaits: number = Infinity;
+  protected readonly callerTimeoutMs: number = Infinity;
   /** Said when the database does not answer. */
   protected abstract readonly unavailable: Head;
 
@@ -34,7 +34,7 @@ export abstract class Reader<Request, Head extends object> {
 
   listen(): void {
     this.member = new QueueMember(this.bus, this.subject, 'message', (payload, _subject, reply) => {
-      if (reply) void this.answer(payload, reply, this.now() + this.askerWaits);
+      if (reply) void this.answer(payload, reply, this.now() + this.callerTimeoutMs);
     });
     this.member.set(true);
   }

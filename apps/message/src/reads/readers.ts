@@ -1,7 +1,7 @@
 import type { DedicatedConnection } from '@huizhi/runtime';
 
 /** Connections for reading, apart from the writer's, so that a long backlog delays no receipt and history no backlog. */
-export class Readers {
+export class ReadConnections {
   constructor(
     readonly log: DedicatedConnection,
     readonly history: DedicatedConnection,

@@ -9,7 +9,7 @@ import {
   laneOf,
   pairConversation,
   subjects,
-  type NewsHead,
+  type CommittedEvents,
   type ReceiptBatch,
   type Send,
   type SendBatch,
@@ -19,11 +19,11 @@ import {
 import { Bus, DedicatedConnection, ensureLanes, runMigrations, silentLogger, type Logger } from '@huizhi/runtime';
 import pg from 'pg';
 import { databaseOptions, SCHEMA } from '../database.js';
-import { buildConversations } from '../lanes/build.js';
-import type { Conversations } from '../lanes/conversations.js';
-import { HistoryReader } from '../reads/history-reader.js';
-import { LogReader } from '../reads/log-reader.js';
-import { MembersReader } from '../reads/members-reader.js';
+import { buildCommitLoop } from '../lanes/build.js';
+import type { CommitLoop } from '../lanes/conversations.js';
+import { HistoryQueryHandler } from '../reads/history-reader.js';
+import { LogQueryHandler } from '../reads/log-reader.js';
+import { MembersQueryHandler } from '../reads/members-reader.js';
 
 export const LANES = 8;
 export const GATEWAY = 'gateway-of-the-test';
@@ -32,12 +32,12 @@ export const GATEWAY = 'gateway-of-the-test';
 export interface Instance {
   bus: Bus;
   connection: DedicatedConnection;
-  conversations: Conversations;
+  commitLoop: CommitLoop;
   stop(): Promise<void>;
 }
 
 /** PostgreSQL and NATS for real; the test is the gateway. */
-export class Rig {
+export class MessageFixture {
   readonly answers: SessionAnswer[] = [];
   readonly news: { lane: number; position: number; delivery: string }[] = [];
   private readonly listeners = new Set<() => void>();
@@ -57,8 +57,8 @@ export class Rig {
       this.answers.push(...answers);
       this.wake();
     });
-    bus.subscribe(subjects.news, (payload) => {
-      const { head, bodies } = decodeLines<NewsHead>(payload);
+    bus.subscribe(subjects.committed, (payload) => {
+      const { head, bodies } = decodeLines<CommittedEvents>(payload);
       const events = head.runs.flatMap((run) =>
         run.events.map((event) => ({ lane: run.lane, position: event.position })),
       );
@@ -67,7 +67,7 @@ export class Rig {
     });
   }
 
-  static async start(): Promise<Rig> {
+  static async start(): Promise<MessageFixture> {
     const database = await makeTestDatabase(SCHEMA);
     await runMigrations(databaseOptions(database.url, 'test'));
     const admin = new pg.Client({ connectionString: database.url });
@@ -78,7 +78,7 @@ export class Rig {
     const nats = await Nats.start({ dataDir: folder });
     const bus = Bus.connect({ url: nats.url(), name: 'test', log: silentLogger });
     await bus.ready();
-    return new Rig(database.url, nats, bus, admin, async () => {
+    return new MessageFixture(database.url, nats, bus, admin, async () => {
       await bus.drain();
       await nats.stop();
       await admin.end();
@@ -93,17 +93,17 @@ export class Rig {
     const connection = new DedicatedConnection({ url: this.url, schema: SCHEMA, applicationName: name });
     const reader = new DedicatedConnection({ url: this.url, schema: SCHEMA, applicationName: `${name} reader` });
     const config = { INSTANCE_ID: name, MESSAGE_LANES: LANES, LEASE: 1000, PACE: 1 };
-    const conversations = buildConversations(config, connection, bus, log);
-    await conversations.keeper.start();
-    new LogReader(bus, reader, silentLogger).listen();
-    new MembersReader(bus, reader, silentLogger).listen();
-    new HistoryReader(bus, reader, silentLogger).listen();
+    const commitLoop = buildCommitLoop(config, connection, bus, log);
+    await commitLoop.keeper.start();
+    new LogQueryHandler(bus, reader, silentLogger).listen();
+    new MembersQueryHandler(bus, reader, silentLogger).listen();
+    new HistoryQueryHandler(bus, reader, silentLogger).listen();
     const instance = {
       bus,
       connection,
-      conversations,
+      commitLoop: commitLoop,
       stop: async () => {
-        await conversations.keeper.stop();
+        await commitLoop.keeper.stop();
         await Promise.all([connection.close(), reader.close()]);
         await bus.drain();
       },

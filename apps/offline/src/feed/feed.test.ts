@@ -29,13 +29,13 @@ class World {
     const lane = new InboxLane(number, 1, applied);
     this.taken.set(lane, [[], []]);
     this.feed.add(lane);
-    this.feed.survey();
+    this.feed.requestHeads();
     return lane;
   }
 
   news(lane: number, from: number, count: number): void {
     const events = this.events(from, count);
-    this.feed.news(
+    this.feed.committed(
       { runs: [{ lane, epoch: 1, events }] },
       events.map(() => '{}'),
     );
@@ -102,7 +102,7 @@ async function act(world: World, one: Step): Promise<void> {
       return;
     }
     case 'announce':
-      return world.feed.heard(one.lane, world.heads[one.lane] ?? 0);
+      return world.feed.headAnnounced(one.lane, world.heads[one.lane] ?? 0);
     case 'break':
       world.failures = one.times;
       return;
@@ -112,7 +112,7 @@ async function act(world: World, one: Step): Promise<void> {
       await jest.advanceTimersByTimeAsync(one.ms);
       return;
     case 'survey':
-      return world.feed.survey();
+      return world.feed.requestHeads();
     case 'lose': {
       // A lane is lost and taken again from where it was stored: a little behind.
       const lost = [...world.taken.keys()].find((held) => held.lane === 1 && held.state === 'held');
@@ -142,7 +142,7 @@ describe('the feed', () => {
             world.take(0, vector.slice(0, 2));
             world.take(1, vector.slice(2));
             for (const one of steps) await act(world, one);
-            for (const each of [0, 1]) world.feed.heard(each, world.heads[each] ?? 0);
+            for (const each of [0, 1]) world.feed.headAnnounced(each, world.heads[each] ?? 0);
             for (let i = 0; i < 40; i++) {
               await jest.advanceTimersByTimeAsync(1_000);
               world.consume();
@@ -202,7 +202,7 @@ describe('the feed', () => {
       const world = new World();
       world.take(0, [0, 0]);
       world.heads[0] = 3;
-      world.feed.heard(0, 99);
+      world.feed.headAnnounced(0, 99);
       await jest.advanceTimersByTimeAsync(30_000);
       expect(world.feed.lag).toBe(0);
       expect(world.feed.length).toBe(3);

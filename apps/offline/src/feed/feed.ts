@@ -1,11 +1,11 @@
 import { setMaxListeners } from 'node:events';
-import type { LaneEvent, NewsHead } from '@huizhi/protocol';
+import type { LaneEvent, CommittedEvents } from '@huizhi/protocol';
 import { seededBug } from '@huizhi/runtime';
 import type { InboxLane } from '../inbox/inbox-lane.js';
 import { newsOutcomes } from '../metrics.js';
 import { LaneQueue } from './lane-queue.js';
 import { LaneRepair, type ReadRange } from './lane-repair.js';
-import { Slots } from './slots.js';
+import { Semaphore } from './slots.js';
 
 export interface FeedOptions {
   messageLanes: number;
@@ -36,7 +36,7 @@ export class Feed {
   private turn = 0;
 
   constructor(private readonly options: FeedOptions) {
-    const slots = new Slots(REPAIRS_AT_ONCE);
+    const slots = new Semaphore(REPAIRS_AT_ONCE);
     // Each lane may be waiting on it.
     setMaxListeners(0, this.stopped.signal);
     const each = Array.from({ length: options.messageLanes }, (_, lane) => lane);
@@ -65,11 +65,11 @@ export class Feed {
   }
 
   /** Asks the log where every lane stands: after a take-over, and when the bus was away. */
-  survey(): void {
-    for (const repair of this.repairs) repair.insist();
+  requestHeads(): void {
+    for (const repair of this.repairs) repair.forceRead();
   }
 
-  news(head: NewsHead, bodies: readonly string[]): void {
+  committed(head: CommittedEvents, bodies: readonly string[]): void {
     let line = 0;
     for (const { lane, events } of head.runs) {
       const end = line + events.length;
@@ -78,16 +78,16 @@ export class Feed {
       if (last && repair) {
         const whole = !this.queue(lane).full && this.take(lane, events, bodies, line);
         newsOutcomes.inc({ outcome: whole ? 'applied' : 'behind' });
-        repair.heard(last.position);
+        repair.headKnown(last.position);
       }
       line = end;
     }
   }
 
   /** A lane's owner says where it stands. One that has just `taken` it means that the message service is back. */
-  heard(lane: number, head: number, taken = false): void {
-    this.repairs[lane]?.heard(head);
-    if (taken) this.repairs[lane]?.hurry();
+  headAnnounced(lane: number, head: number, taken = false): void {
+    this.repairs[lane]?.headKnown(head);
+    if (taken) this.repairs[lane]?.retryNow();
   }
 
   /** The queues that have something to apply, beginning with another one each time. */

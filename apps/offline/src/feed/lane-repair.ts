@@ -1,7 +1,7 @@
 import type { LaneEvent } from '@huizhi/protocol';
 import { Backoff, deferred, pause, type Deferred } from '@huizhi/runtime';
 import { repairs } from '../metrics.js';
-import type { Slots } from './slots.js';
+import type { Semaphore } from './slots.js';
 
 /** A range of a lane as the log has it. */
 export interface Range {
@@ -14,7 +14,7 @@ export type ReadRange = (lane: number, from: number, limit: number) => Promise<R
 
 export interface LaneRepairOptions {
   readonly lane: number;
-  readonly slots: Slots;
+  readonly slots: Semaphore;
   readonly signal: AbortSignal;
   readonly read: ReadRange;
   /** The least position up to which some inbox lane has everything; undefined when nobody wants anything. */
@@ -30,7 +30,7 @@ const PATIENCE = 5;
 /** Reads what one message lane's news left out. One request at a time, as long as something is missing. */
 export class LaneRepair {
   private known = 0;
-  private insisted = false;
+  private forced = false;
   private running: Promise<void> | undefined;
   private room: Deferred<void> | undefined;
   /** A pause between two attempts. */
@@ -39,19 +39,19 @@ export class LaneRepair {
   constructor(private readonly options: LaneRepairOptions) {}
 
   /** The lane has events up to `head`. */
-  heard(head: number): void {
+  headKnown(head: number): void {
     if (head > this.known) this.known = head;
     this.begin();
   }
 
   /** Not to wait for the next attempt; a few in a row are one. */
-  hurry(): void {
+  retryNow(): void {
     this.waiting?.abort();
   }
 
   /** Ask at least once, whatever is known. */
-  insist(): void {
-    this.insisted = true;
+  forceRead(): void {
+    this.forced = true;
     this.begin();
   }
 
@@ -65,7 +65,7 @@ export class LaneRepair {
   }
 
   ended(): Promise<void> {
-    this.hurry();
+    this.retryNow();
     this.room?.resolve();
     return this.running ?? Promise.resolve();
   }
@@ -82,7 +82,7 @@ export class LaneRepair {
   private missing(): boolean {
     if (this.options.signal.aborted) return false;
     const lowest = this.options.lowest();
-    return lowest !== undefined && (this.insisted || lowest < this.known);
+    return lowest !== undefined && (this.forced || lowest < this.known);
   }
 
   private async run(): Promise<void> {
@@ -113,7 +113,7 @@ export class LaneRepair {
   private async readOnce(): Promise<'advanced' | 'short' | 'failed'> {
     const lowest = this.options.lowest();
     if (lowest === undefined || !this.missing()) return 'short';
-    this.insisted = false;
+    this.forced = false;
     try {
       const range = await this.options.read(this.options.lane, lowest + 1, LIMIT);
       if (this.options.signal.aborted) return 'failed';
@@ -126,7 +126,7 @@ export class LaneRepair {
     } catch {
       // Without an answer nothing is known: ask again. The message service may be away for long, so no log line each time.
       repairs.inc({ outcome: 'failed' });
-      this.insisted = true;
+      this.forced = true;
       return 'failed';
     }
   }

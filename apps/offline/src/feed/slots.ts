@@ -1,5 +1,5 @@
 /** So many at once, the others wait in turn. */
-export class Slots {
+export class Semaphore {
   private readonly waiting: (() => void)[] = [];
 
   constructor(private free: number) {}

@@ -1,20 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { textOf } from '../testing/fake-gateway.js';
-import { Rig, until } from '../testing/rig.js';
+import { OfflineFixture, until } from '../testing/rig.js';
 
 describe('fetching', () => {
-  let rig: Rig;
+  let fixture: OfflineFixture;
   beforeAll(async () => {
-    rig = await Rig.start();
-    await rig.instance('offline-1');
+    fixture = await OfflineFixture.start();
+    await fixture.instance('offline-1');
   }, 30_000);
-  afterAll(() => rig.stop(), 30_000);
+  afterAll(() => fixture.stop(), 30_000);
 
   test('a page is bounded in entries and in bytes', async () => {
-    for (let i = 1; i <= 20; i++) rig.message.store('ann', 'bob', `${i}`.padStart(100, '0'));
-    rig.message.announce();
-    const gateway = rig.gateway();
-    await until(async () => (await rig.inboxOf('bob')).length === 20);
+    for (let i = 1; i <= 20; i++) fixture.message.store('ann', 'bob', `${i}`.padStart(100, '0'));
+    fixture.message.announce();
+    const gateway = fixture.gateway();
+    await until(async () => (await fixture.inboxOf('bob')).length === 20);
     const bob = await gateway.open('bob');
     const five = await gateway.fetch(bob, { limit: 5 });
     expect(five.head.entries.map(([seq]) => seq)).toEqual([1, 2, 3, 4, 5]);
@@ -28,12 +28,12 @@ describe('fetching', () => {
   });
 
   test('bodies come from the log at that moment: one that is blank there is void', async () => {
-    const gateway = rig.gateway();
-    rig.message.say('ann', 'cat', 'one');
-    const recalled = rig.message.say('ann', 'cat', 'two');
-    rig.message.say('ann', 'cat', 'three');
-    await until(async () => (await rig.inboxOf('cat')).length === 3);
-    rig.message.blank(recalled);
+    const gateway = fixture.gateway();
+    fixture.message.say('ann', 'cat', 'one');
+    const recalled = fixture.message.say('ann', 'cat', 'two');
+    fixture.message.say('ann', 'cat', 'three');
+    await until(async () => (await fixture.inboxOf('cat')).length === 3);
+    fixture.message.blank(recalled);
     const page = await gateway.fetch(await gateway.open('cat'));
     expect(page.head.entries).toEqual([
       [1, 0],
@@ -44,24 +44,24 @@ describe('fetching', () => {
   });
 
   test('a log that does not answer is said to be unavailable', async () => {
-    const gateway = rig.gateway();
-    rig.message.say('ann', 'dot', 'one');
-    await until(async () => (await rig.inboxOf('dot')).length === 1);
+    const gateway = fixture.gateway();
+    fixture.message.say('ann', 'dot', 'one');
+    await until(async () => (await fixture.inboxOf('dot')).length === 1);
     const dot = await gateway.open('dot');
-    rig.message.answering = false;
+    fixture.message.answering = false;
     expect((await gateway.fetch(dot)).head.error).toBe('unavailable');
-    rig.message.answering = true;
+    fixture.message.answering = true;
     expect((await gateway.fetch(dot)).head.error).toBeUndefined();
   });
 
   test('a backlog of 100,000 is taken up from the log and paged through, all of it, in order', async () => {
-    for (let i = 1; i <= 100_000; i++) rig.message.store('ann', 'eli', `${i}`);
-    rig.message.announce();
+    for (let i = 1; i <= 100_000; i++) fixture.message.store('ann', 'eli', `${i}`);
+    fixture.message.announce();
     const count = async (): Promise<number> =>
-      (await rig.admin.query<{ n: number }>(`select count(*)::int as n from offline.inbox where user_id = 'eli'`))
+      (await fixture.admin.query<{ n: number }>(`select count(*)::int as n from offline.inbox where user_id = 'eli'`))
         .rows[0]?.n ?? 0;
     await until(async () => (await count()) === 100_000, 'the backlog to be applied', 60_000);
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     const eli = await gateway.open('eli');
     expect(eli.head - eli.cursor).toBe(100_000);
     const firstPage = async (): Promise<number> => {
@@ -69,9 +69,9 @@ describe('fetching', () => {
       await gateway.fetch(eli, { limit: 1_000 });
       return performance.now() - begun;
     };
-    const asked = rig.message.placesAsked;
+    const asked = fixture.message.placesAsked;
     const first = Math.min(await firstPage(), await firstPage(), await firstPage());
-    expect(rig.message.placesAsked - asked).toBe(3_000);
+    expect(fixture.message.placesAsked - asked).toBe(3_000);
     const begun = performance.now();
     const texts: number[] = [];
     for (let from = 1; from <= eli.head;) {

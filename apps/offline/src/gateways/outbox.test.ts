@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { decodeLines, MAX_BUS_BYTES, type GatewayNews } from '@huizhi/protocol';
+import { decodeLines, MAX_BUS_BYTES, type GatewayBatch } from '@huizhi/protocol';
 import fc from 'fast-check';
-import { Outbox } from './outbox.js';
+import { GatewayPublisher } from './outbox.js';
 
 interface Heard {
   gateway: string;
-  head: GatewayNews;
+  head: GatewayBatch;
   bodies: string[];
   bytes: number;
 }
@@ -13,24 +13,24 @@ const line = (body: string): { body: string; bytes: number } => ({ body, bytes: 
 
 describe('the outbox', () => {
   let heard: Heard[];
-  let outbox: Outbox;
+  let gatewayPublisher: GatewayPublisher;
   beforeEach(() => {
     heard = [];
-    outbox = new Outbox('offline-1', (gateway, payload) => {
+    gatewayPublisher = new GatewayPublisher('offline-1', (gateway, payload) => {
       const bytes = Buffer.from(payload);
-      heard.push({ gateway, bytes: bytes.length, ...decodeLines<GatewayNews>(bytes) });
+      heard.push({ gateway, bytes: bytes.length, ...decodeLines<GatewayBatch>(bytes) });
     });
   });
 
   test('says everything for one gateway in one message, a body once', () => {
     const hello = line('{"text":"hello"}');
-    outbox.deliver('g', 1, 7, hello);
-    outbox.deliver('g', 2, 9, hello);
-    outbox.deliver('g', 3, 4, undefined);
-    outbox.confirm('g', 1, 6);
-    outbox.kick('g', 5);
-    outbox.attached('g', 6, 1, 2);
-    outbox.flush();
+    gatewayPublisher.deliver('g', 1, 7, hello);
+    gatewayPublisher.deliver('g', 2, 9, hello);
+    gatewayPublisher.deliver('g', 3, 4, undefined);
+    gatewayPublisher.confirm('g', 1, 6);
+    gatewayPublisher.kick('g', 5);
+    gatewayPublisher.attached('g', 6, 1, 2);
+    gatewayPublisher.flush();
     expect(heard).toHaveLength(1);
     expect(heard[0]?.bodies).toEqual([hello.body]);
     expect(heard[0]?.head).toEqual({
@@ -48,12 +48,12 @@ describe('the outbox', () => {
   });
 
   test('numbers per gateway, and reminds of the last number those it spoke to lately', () => {
-    outbox.confirm('a', 1, 1);
-    outbox.flush(1_000);
-    outbox.confirm('a', 1, 2);
-    outbox.confirm('b', 1, 1);
-    outbox.flush(2_000);
-    outbox.tick(3_000);
+    gatewayPublisher.confirm('a', 1, 1);
+    gatewayPublisher.flush(1_000);
+    gatewayPublisher.confirm('a', 1, 2);
+    gatewayPublisher.confirm('b', 1, 1);
+    gatewayPublisher.flush(2_000);
+    gatewayPublisher.tick(3_000);
     expect(heard.map(({ gateway, head }) => [gateway, head.n, head.tick])).toEqual([
       ['a', 1, undefined],
       ['a', 2, undefined],
@@ -61,7 +61,7 @@ describe('the outbox', () => {
       ['a', 2, true],
       ['b', 1, true],
     ]);
-    outbox.tick(90_000);
+    gatewayPublisher.tick(90_000);
     expect(heard).toHaveLength(5);
   });
 
@@ -71,9 +71,9 @@ describe('the outbox', () => {
         fc.array(fc.tuple(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 1, max: 66_000 })), { maxLength: 80 }),
         (sends) => {
           heard.length = 0;
-          const fresh = new Outbox('o', (gateway, payload) => {
+          const fresh = new GatewayPublisher('o', (gateway, payload) => {
             const bytes = Buffer.from(payload);
-            heard.push({ gateway, bytes: bytes.length, ...decodeLines<GatewayNews>(bytes) });
+            heard.push({ gateway, bytes: bytes.length, ...decodeLines<GatewayBatch>(bytes) });
           });
           const bodies = [line('"x"'), ...sends.map(([, size]) => line(JSON.stringify('é'.repeat(size / 2))))];
           sends.forEach(([which], i) =>

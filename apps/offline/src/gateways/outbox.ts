@@ -1,6 +1,6 @@
 import type { Device } from '../inbox/user.js';
 import { deliveries, kicks } from '../metrics.js';
-import { Talk, type Line } from './talk.js';
+import { SequencedStream, type Line } from './talk.js';
 
 export type Send = (gateway: string, payload: string) => void;
 
@@ -13,9 +13,9 @@ const FORGET_MS = 600_000;
  * What gateways are to be told, collected until {@link flush}: one numbered message per gateway then, whatever it holds.
  * Numbers have no holes, so a gateway that misses one knows; a tick each second repeats the last.
  */
-export class Outbox {
-  private readonly talks = new Map<string, Talk>();
-  private readonly spoken = new Set<Talk>();
+export class GatewayPublisher {
+  private readonly streams = new Map<string, SequencedStream>();
+  private readonly pending = new Set<SequencedStream>();
   private scheduled: NodeJS.Immediate | undefined;
 
   constructor(
@@ -56,8 +56,8 @@ export class Outbox {
   flush(now = performance.now()): void {
     clearImmediate(this.scheduled);
     this.scheduled = undefined;
-    for (const talk of this.spoken) talk.flush(now);
-    this.spoken.clear();
+    for (const stream of this.pending) stream.flush(now);
+    this.pending.clear();
   }
 
   /** For what is said outside a transaction: together with the rest of this turn of the event loop. */
@@ -66,10 +66,10 @@ export class Outbox {
   }
 
   tick(now = performance.now()): void {
-    for (const [gateway, talk] of this.talks) {
-      const silence = now - talk.spokenAt;
-      if (silence > FORGET_MS) this.talks.delete(gateway);
-      else if (silence < REMIND_MS && !this.spoken.has(talk)) talk.tick();
+    for (const [gateway, stream] of this.streams) {
+      const silence = now - stream.sentAt;
+      if (silence > FORGET_MS) this.streams.delete(gateway);
+      else if (silence < REMIND_MS && !this.pending.has(stream)) stream.tick();
     }
   }
 
@@ -77,13 +77,13 @@ export class Outbox {
     this.flush();
   }
 
-  private to(gateway: string): Talk {
-    let talk = this.talks.get(gateway);
-    if (!talk) {
-      talk = new Talk(this.from, (payload) => this.send(gateway, payload));
-      this.talks.set(gateway, talk);
+  private to(gateway: string): SequencedStream {
+    let stream = this.streams.get(gateway);
+    if (!stream) {
+      stream = new SequencedStream(this.from, (payload) => this.send(gateway, payload));
+      this.streams.set(gateway, stream);
     }
-    this.spoken.add(talk);
-    return talk;
+    this.pending.add(stream);
+    return stream;
   }
 }

@@ -1,4 +1,4 @@
-import { encodeLines, MAX_BUS_BYTES, type GatewayNews } from '@huizhi/protocol';
+import { encodeLines, MAX_BUS_BYTES, type GatewayBatch } from '@huizhi/protocol';
 
 /** A body and its length. The object is its identity: each goes once into a message, however many sessions get it. */
 export interface Line {
@@ -12,10 +12,10 @@ const BASE_BYTES = 256;
 const ENTRY_BYTES = 52;
 
 /** The numbered messages to one gateway. */
-export class Talk {
-  spokenAt = performance.now();
+export class SequencedStream {
+  sentAt = performance.now();
   private n = 0;
-  private news: Omit<GatewayNews, 'from' | 'n'> = {};
+  private news: Omit<GatewayBatch, 'from' | 'n'> = {};
   private lines = new Map<Line, number>();
   private bytes = BASE_BYTES;
   private empty = true;
@@ -54,8 +54,8 @@ export class Talk {
   flush(now: number): void {
     if (this.empty) return;
     const bodies = [...this.lines.keys()].map((line) => line.body);
-    const news: GatewayNews = { from: this.from, n: ++this.n, ...this.news };
-    this.spokenAt = now;
+    const news: GatewayBatch = { from: this.from, n: ++this.n, ...this.news };
+    this.sentAt = now;
     this.news = {};
     this.lines = new Map();
     this.bytes = BASE_BYTES;
@@ -65,7 +65,7 @@ export class Talk {
 
   /** Repeats the last number: a gateway that lacks it knows then. */
   tick(): void {
-    const news: GatewayNews = { from: this.from, n: this.n, tick: true };
+    const news: GatewayBatch = { from: this.from, n: this.n, tick: true };
     this.send(JSON.stringify(news));
   }
 

@@ -1,8 +1,8 @@
 import type { Feed } from '../feed/feed.js';
 import type { LaneQueue } from '../feed/lane-queue.js';
 import type { Recipients } from '../recipients.js';
-import type { InboxLane, Opening, Revocation } from './inbox-lane.js';
-import type { Batch, LaneWorks, Slice } from './plan.js';
+import type { InboxLane, PendingLogin, Revocation } from './inbox-lane.js';
+import type { Batch, LaneSessionWork, Slice } from './plan.js';
 
 /** The most inbox rows of one transaction; a single event with more recipients goes alone. */
 export const MAX_ROWS = 5_000;
@@ -14,13 +14,13 @@ const MAX_CHECKS = 1_000;
 const MAX_REVOCATIONS = 100;
 
 /** Takes up, without removing anything, what the next transaction shall do. */
-export function gather(lanes: Iterable<InboxLane>, feed: Feed, recipients: Recipients): Batch {
-  const works: LaneWorks[] = [];
+export function collectBatch(lanes: Iterable<InboxLane>, feed: Feed, recipients: Recipients): Batch {
+  const works: LaneSessionWork[] = [];
   for (const lane of lanes) if (lane.hasWork) works.push(worksOf(lane));
   return { works, slices: slicesOf(feed, recipients) };
 }
 
-function worksOf(lane: InboxLane): LaneWorks {
+function worksOf(lane: InboxLane): LaneSessionWork {
   const revocations = revocationsOf(lane);
   return {
     lane,
@@ -42,9 +42,9 @@ function revocationsOf(lane: InboxLane): Revocation[] {
 }
 
 /** One login per user at a time: what the second finds depends on the first, and any on a revocation. */
-function openingsOf(lane: InboxLane, users: Set<string>): Opening[] {
-  const openings: Opening[] = [];
-  for (const opening of lane.openings) {
+function openingsOf(lane: InboxLane, users: Set<string>): PendingLogin[] {
+  const openings: PendingLogin[] = [];
+  for (const opening of lane.pendingLogins) {
     if (openings.length === MAX_OPENINGS) break;
     if (users.has(opening.request.user)) continue;
     users.add(opening.request.user);

@@ -2,14 +2,14 @@ import type { ErrorName, OpenReply, OpenRequest, RevokeReply } from '@huizhi/pro
 import type { Device, Login, Session, User } from './user.js';
 
 /** A login that waits for its transaction. */
-export interface Opening {
+export interface PendingLogin {
   readonly request: OpenRequest;
   /** When the login came to its gateway, by `performance.now()` here. */
   readonly began: number;
   answer(reply: OpenReply): void;
 }
 
-export const refusedOpening = (error: ErrorName): OpenReply => ({
+export const refusedLogin = (error: ErrorName): OpenReply => ({
   error,
   epoch: 0,
   cursor: 0,
@@ -30,7 +30,7 @@ export interface CursorWork {
 }
 
 /** Something to be decided with the user in memory and the certainty of being its owner. */
-export interface Check {
+export interface AttachCheck {
   readonly user: string;
   decide(user: User): void;
 }
@@ -66,8 +66,8 @@ export class InboxLane {
   applied: number[];
   /** Since when, by `performance.now()`, `applied` is ahead of the database. */
   dirtySince: number | undefined;
-  readonly openings: Opening[] = [];
-  readonly checks: Check[] = [];
+  readonly pendingLogins: PendingLogin[] = [];
+  readonly checks: AttachCheck[] = [];
   readonly revocations: Revocation[] = [];
   readonly cursors = new Map<string, CursorWork>();
 
@@ -86,15 +86,17 @@ export class InboxLane {
   }
 
   get hasWork(): boolean {
-    return this.openings.length > 0 || this.checks.length > 0 || this.cursors.size > 0 || this.revocations.length > 0;
+    return (
+      this.pendingLogins.length > 0 || this.checks.length > 0 || this.cursors.size > 0 || this.revocations.length > 0
+    );
   }
 
   /** False: too many wait already. */
-  addOpening(opening: Opening): boolean {
-    return this.state === 'held' && this.openings.length < MAX_OPENINGS && this.openings.push(opening) > 0;
+  addPendingLogin(opening: PendingLogin): boolean {
+    return this.state === 'held' && this.pendingLogins.length < MAX_OPENINGS && this.pendingLogins.push(opening) > 0;
   }
 
-  addCheck(check: Check): boolean {
+  addCheck(check: AttachCheck): boolean {
     return this.state === 'held' && this.checks.length < MAX_CHECKS && this.checks.push(check) > 0;
   }
 
@@ -171,7 +173,7 @@ export class InboxLane {
     for (const { user } of this.sessions) user.live = [];
     this.users.clear();
     this.sessions.clear();
-    this.openings.length = 0;
+    this.pendingLogins.length = 0;
     this.checks.length = 0;
     this.revocations.length = 0;
     this.cursors.clear();

@@ -18,12 +18,12 @@ import type { Recipients } from '../recipients.js';
 import { apply } from '../sql/apply.js';
 import { openDevices, readOwed, removeDevices, type DeviceOpening } from '../sql/devices.js';
 import { revokeTokens } from '../sql/revocations.js';
-import { gather } from './gather.js';
+import { collectBatch } from './gather.js';
 import type { InboxLane } from './inbox-lane.js';
-import { loadUsers, readyOf, strangersOf } from './load-users.js';
+import { loadUsers, readyOf, cacheMissesOf } from './load-users.js';
 import { planEntries, settleApplied, type Batch, type EntryPlan } from './plan.js';
-import { planWorks, type WorksPlan } from './plan-works.js';
-import type { Settling } from './settling.js';
+import { planSessions, type SessionPlan } from './plan-works.js';
+import type { AfterCommit } from './settling.js';
 
 /** A vector that moved without entries is written with the next transaction of its lane, or after this, milliseconds. */
 const LAZY_MS = 1_000;
@@ -33,7 +33,7 @@ export interface InboxWriterOptions {
   readonly keeper: Pick<LaneKeeper, 'held' | 'turn' | 'write' | 'committed' | 'forget'>;
   readonly feed: Feed;
   readonly recipients: Recipients;
-  readonly settling: Settling;
+  readonly afterCommit: AfterCommit;
   readonly lanes: ReadonlyMap<number, InboxLane>;
   readonly paceMs: number;
   /** How far ahead of the database's clock an accepted token may have been issued. */
@@ -41,9 +41,9 @@ export interface InboxWriterOptions {
   readonly log: Logger;
 }
 
-interface Plan {
+interface TransactionPlan {
   readonly entries: EntryPlan;
-  readonly works: WorksPlan;
+  readonly works: SessionPlan;
   /** The lanes this transaction writes for, each fenced. */
   readonly lanes: Set<InboxLane>;
 }
@@ -108,7 +108,7 @@ export class InboxWriter {
   /** True if there was something to do. */
   private async step(): Promise<boolean> {
     const lanes = this.current();
-    const batch = gather(lanes, this.options.feed, this.options.recipients);
+    const batch = collectBatch(lanes, this.options.feed, this.options.recipients);
     const late = lanes.filter((lane) => isLate(lane, performance.now()));
     if (batch.works.length === 0 && batch.slices.length === 0 && late.length === 0) return false;
     const involved = new Set([...batch.works.map((works) => works.lane), ...late]);
@@ -123,14 +123,14 @@ export class InboxWriter {
   }
 
   private async carryOut(batch: Batch, involved: Set<InboxLane>): Promise<void> {
-    const { connection, settling, keeper, feed } = this.options;
-    const strangers = strangersOf(batch, this.turn++);
-    for (const lane of strangers.values()) involved.add(lane);
-    await loadUsers(connection, strangers);
+    const { connection, afterCommit: afterCommit, keeper, feed } = this.options;
+    const cacheMisses = cacheMissesOf(batch, this.turn++);
+    for (const lane of cacheMisses.values()) involved.add(lane);
+    await loadUsers(connection, cacheMisses);
     const ready = readyOf(batch);
-    const plan: Plan = {
+    const plan: TransactionPlan = {
       entries: planEntries(ready.slices),
-      works: planWorks(ready.works),
+      works: planSessions(ready.works),
       lanes: new Set([...involved].filter((lane) => mustWrite(lane, ready))),
     };
     for (const lane of plan.entries.lanes) plan.lanes.add(lane);
@@ -141,13 +141,13 @@ export class InboxWriter {
     for (const lane of plan.lanes) lane.dirtySince = undefined;
     settleApplied(plan.entries, plan.lanes, performance.now());
     for (const { queue, items } of ready.slices) queue.shift(items.length);
-    settling.settle(ready.works, plan.works, plan.entries);
+    afterCommit.settle(ready.works, plan.works, plan.entries);
     if (plan.lanes.size > 0) await failpointAsync('offline.after-delivery');
     for (const lane of plan.lanes) lane.evict();
     feed.applied();
   }
 
-  private async commit(plan: Plan): Promise<LaneMove[]> {
+  private async commit(plan: TransactionPlan): Promise<LaneMove[]> {
     const end = transactionSeconds.startTimer();
     await failpointAsync('offline.before-commit');
     const moves = await this.write(plan);
@@ -170,7 +170,7 @@ export class InboxWriter {
   }
 
   /** Entries and cursors are one statement; logins and revocations, which are rarer, make it the beginning of a transaction. */
-  private async write({ lanes, entries: { entries: planned, applied }, works }: Plan): Promise<LaneMove[]> {
+  private async write({ lanes, entries: { entries: planned, applied }, works }: TransactionPlan): Promise<LaneMove[]> {
     const moves = this.moves(lanes);
     const work = apply(
       planned.map((entry) => entry.row),
@@ -182,7 +182,7 @@ export class InboxWriter {
     return moves;
   }
 
-  private async writeMore(client: pg.ClientBase, works: WorksPlan): Promise<void> {
+  private async writeMore(client: pg.ClientBase, works: SessionPlan): Promise<void> {
     const { openings, revocations, lacking, tokensValidFrom } = works;
     const removed = openings.flatMap(({ user, removed }) => (removed ? [{ user: user.id, device: removed.id }] : []));
     if (removed.length > 0) await removeDevices(client, removed);
@@ -198,7 +198,7 @@ export class InboxWriter {
   }
 
   /** A user with one device has no entries of what it sent; nor has it others than those that are stored, unless some were dropped. */
-  private async readOwed(client: pg.ClientBase, { openings, lacking, owed }: WorksPlan): Promise<void> {
+  private async readOwed(client: pg.ClientBase, { openings, lacking, owed }: SessionPlan): Promise<void> {
     const asked: DeviceOpening[] = [];
     for (const { user, write } of openings) {
       if (!write || Math.max(user.head, user.next) <= write.cursor) continue;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { LaneQueue, type Item } from '../feed/lane-queue.js';
-import { InboxLane, type CursorWork, type Opening } from './inbox-lane.js';
-import { MAX_STRANGERS, readyOf, strangersOf } from './load-users.js';
-import type { Batch, LaneWorks, Slice } from './plan.js';
+import { InboxLane, type CursorWork, type PendingLogin } from './inbox-lane.js';
+import { MAX_CACHE_MISSES, readyOf, cacheMissesOf } from './load-users.js';
+import type { Batch, LaneSessionWork, Slice } from './plan.js';
 import { newUser } from './user.js';
 
 const lanes = (count: number): InboxLane[] => Array.from({ length: count }, (_, lane) => new InboxLane(lane, 1, [0]));
@@ -11,12 +11,15 @@ const know = (lane: InboxLane, ...users: string[]): void => {
   for (const user of users) lane.users.set(user, newUser(user, 0));
 };
 const cursor = (user: string): CursorWork => ({ gateway: 'g', session: 1, user, device: 'd', epoch: 1, cursor: 1 });
-const opening = (user: string): Opening => ({
+const opening = (user: string): PendingLogin => ({
   request: { gateway: 'g', session: 1, user, device: 'd', deviceType: 'test', version: 2, login: 1, age: 0 },
   began: 0,
   answer: () => undefined,
 });
-const works = (lane: InboxLane, of: { cursors?: string[]; openings?: string[]; checks?: string[] }): LaneWorks => ({
+const works = (
+  lane: InboxLane,
+  of: { cursors?: string[]; openings?: string[]; checks?: string[] },
+): LaneSessionWork => ({
   lane,
   revocations: [],
   openings: (of.openings ?? []).map(opening),
@@ -40,18 +43,18 @@ const batch = (of: Partial<Batch>): Batch => ({ works: [], slices: [], ...of });
 describe('the users that are loaded for a step', () => {
   test('are no more than the budget, whatever waits in however many lanes', () => {
     const all = lanes(16).map((lane) => works(lane, { cursors: names(`c${lane.lane}-`, 2_000) }));
-    expect(strangersOf(batch({ works: all }), 0).size).toBe(MAX_STRANGERS);
+    expect(cacheMissesOf(batch({ works: all }), 0).size).toBe(MAX_CACHE_MISSES);
   });
 
   test('are those who have waited longest, and everybody is loaded in the end', () => {
     const [lane] = lanes(1);
-    const cursors = names('u', 2.5 * MAX_STRANGERS);
+    const cursors = names('u', 2.5 * MAX_CACHE_MISSES);
     const waiting = batch({ works: [works(lane!, { cursors })] });
     const steps: string[][] = [];
     for (let turn = 0; steps.flat().length < cursors.length; turn++) {
-      const strangers = [...strangersOf(waiting, turn).keys()];
-      know(lane!, ...strangers);
-      steps.push(strangers);
+      const cacheMisses = [...cacheMissesOf(waiting, turn).keys()];
+      know(lane!, ...cacheMisses);
+      steps.push(cacheMisses);
     }
     expect(steps).toHaveLength(3);
     expect(steps.flat()).toEqual(cursors);
@@ -66,15 +69,15 @@ describe('the users that are loaded for a step', () => {
       ],
       slices: [slice(reader!, ...names('r', 3).map((user) => [user]))],
     });
-    const strangers = strangersOf(waiting, 0);
-    for (const user of ['login', ...names('k', 3), ...names('r', 3)]) expect(strangers.has(user)).toBe(true);
+    const cacheMisses = cacheMissesOf(waiting, 0);
+    for (const user of ['login', ...names('k', 3), ...names('r', 3)]) expect(cacheMisses.has(user)).toBe(true);
   });
 
   test('are of other lanes at the next turn when there are more lanes than room', () => {
-    const all = lanes(3 * MAX_STRANGERS).map((lane) => works(lane, { cursors: names(`c${lane.lane}-`, 10) }));
+    const all = lanes(3 * MAX_CACHE_MISSES).map((lane) => works(lane, { cursors: names(`c${lane.lane}-`, 10) }));
     const seen = new Set<InboxLane>();
     for (let turn = 0; turn < 3; turn++) {
-      for (const [user, lane] of strangersOf(batch({ works: all }), turn)) {
+      for (const [user, lane] of cacheMissesOf(batch({ works: all }), turn)) {
         know(lane, user);
         seen.add(lane);
       }
@@ -88,7 +91,7 @@ describe('the users that are loaded for a step', () => {
     held!.users.get('known')!.used = false;
     lost!.lose();
     const waiting = batch({ works: [works(lost!, { cursors: ['x'] }), works(held!, { cursors: ['known'] })] });
-    expect(strangersOf(waiting, 0).size).toBe(0);
+    expect(cacheMissesOf(waiting, 0).size).toBe(0);
     expect(held!.users.get('known')!.used).toBe(true);
   });
 });

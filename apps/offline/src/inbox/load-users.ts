@@ -2,15 +2,15 @@ import type { DedicatedConnection } from '@huizhi/runtime';
 import type pg from 'pg';
 import { readDevices, readHeads } from '../sql/users.js';
 import type { InboxLane } from './inbox-lane.js';
-import type { Batch, LaneWorks, Slice } from './plan.js';
+import type { Batch, LaneSessionWork, Slice } from './plan.js';
 import { newUser, NOTHING, type User } from './user.js';
 
 /** The most users that one step reads into memory, over all lanes: each costs a look into every day's partition. */
-export const MAX_STRANGERS = 1_000;
+export const MAX_CACHE_MISSES = 1_000;
 /** The most of one statement, so that it ends within its time however many days are kept. Others have their turn in between. */
-export const AT_ONCE = 200;
+export const MAX_USERS_PER_QUERY = 200;
 
-interface Stranger {
+interface CacheMiss {
   readonly user: string;
   readonly lane: InboxLane;
 }
@@ -20,32 +20,32 @@ interface Stranger {
  * so that none with many keeps the others waiting; should even these be too many, others are first in the next `turn`. Whoever
  * finds no room is loaded in a later step, and what needs them waits where it is.
  */
-export function strangersOf(batch: Batch, turn: number): Map<string, InboxLane> {
+export function cacheMissesOf(batch: Batch, turn: number): Map<string, InboxLane> {
   const queues = lackingIn(batch);
-  const strangers = new Map<string, InboxLane>();
+  const cacheMisses = new Map<string, InboxLane>();
   const longest = queues.reduce((most, queue) => Math.max(most, queue.length), 0);
   for (let place = 0; place < longest; place++) {
     for (let n = 0; n < queues.length; n++) {
-      const stranger = queues[(turn * MAX_STRANGERS + n) % queues.length]?.[place];
-      if (!stranger) continue;
-      strangers.set(stranger.user, stranger.lane);
-      if (strangers.size === MAX_STRANGERS) return strangers;
+      const cacheMiss = queues[(turn * MAX_CACHE_MISSES + n) % queues.length]?.[place];
+      if (!cacheMiss) continue;
+      cacheMisses.set(cacheMiss.user, cacheMiss.lane);
+      if (cacheMisses.size === MAX_CACHE_MISSES) return cacheMisses;
     }
   }
-  return strangers;
+  return cacheMisses;
 }
 
 /** By queue and by kind of work, in order. Who is wanted and in memory is kept there meanwhile. */
-function lackingIn(batch: Batch): Stranger[][] {
-  const queues: Stranger[][] = [];
-  const meet = (queue: Stranger[], lane: InboxLane | undefined, id: string): void => {
+function lackingIn(batch: Batch): CacheMiss[][] {
+  const queues: CacheMiss[][] = [];
+  const meet = (queue: CacheMiss[], lane: InboxLane | undefined, id: string): void => {
     if (!lane || lane.state === 'lost') return;
     const user = lane.users.get(id);
     if (user) user.used = true;
     else queue.push({ user: id, lane });
   };
   for (const { items } of batch.slices) {
-    const queue: Stranger[] = [];
+    const queue: CacheMiss[] = [];
     for (const { item, recipients } of items) {
       for (const { user, lane } of recipients) meet(queue, item.takers[lane], user);
     }
@@ -53,7 +53,7 @@ function lackingIn(batch: Batch): Stranger[][] {
   }
   for (const { lane, openings, cursors, checks, revocations } of batch.works) {
     for (const works of [openings.map(({ request }) => request), cursors, checks, revocations]) {
-      const queue: Stranger[] = [];
+      const queue: CacheMiss[] = [];
       for (const { user } of works) meet(queue, lane, user);
       queues.push(queue);
     }
@@ -67,13 +67,13 @@ function lackingIn(batch: Batch): Stranger[][] {
  */
 export async function loadUsers(
   connection: DedicatedConnection,
-  strangers: ReadonlyMap<string, InboxLane>,
+  cacheMisses: ReadonlyMap<string, InboxLane>,
 ): Promise<void> {
-  const ids = [...strangers.keys()];
-  for (let from = 0; from < ids.length; from += AT_ONCE) {
-    const some = ids.slice(from, from + AT_ONCE);
+  const ids = [...cacheMisses.keys()];
+  for (let from = 0; from < ids.length; from += MAX_USERS_PER_QUERY) {
+    const some = ids.slice(from, from + MAX_USERS_PER_QUERY);
     for (const user of await connection.exclusive((client) => readUsers(client, some))) {
-      const lane = strangers.get(user.id);
+      const lane = cacheMisses.get(user.id);
       if (lane && lane.state !== 'lost' && !lane.users.has(user.id)) lane.users.set(user.id, user);
     }
   }
@@ -99,10 +99,10 @@ export function readyOf({ works, slices }: Batch): Batch {
   };
 }
 
-function readyWorks({ lane, openings, cursors, checks, revocations }: LaneWorks): LaneWorks[] {
+function readyWorks({ lane, openings, cursors, checks, revocations }: LaneSessionWork): LaneSessionWork[] {
   const isHere = ({ user }: { user: string }): boolean => lane.users.has(user);
   const missing = checks.findIndex((check) => !isHere(check));
-  const ready: LaneWorks = {
+  const ready: LaneSessionWork = {
     lane,
     openings: openings.filter(({ request }) => isHere(request)),
     cursors: cursors.filter(isHere),

@@ -1,8 +1,8 @@
 import { seededBug } from '@huizhi/runtime';
 import type { CursorMove } from '../sql/apply.js';
 import type { DeviceOpening, OwedRow } from '../sql/devices.js';
-import type { CursorWork, InboxLane, Opening, Revocation } from './inbox-lane.js';
-import type { LaneWorks } from './plan.js';
+import type { CursorWork, InboxLane, PendingLogin, Revocation } from './inbox-lane.js';
+import type { LaneSessionWork } from './plan.js';
 import { isRevoked, type Device, type Session, type User } from './user.js';
 
 /** More devices than anybody has; then the longest unseen one makes room, so that a user's state stays bounded. */
@@ -10,7 +10,7 @@ export const MAX_DEVICES = 64;
 
 /** What a login comes to; undefined `write` when this very session has it already and only asks again, or when it is refused. */
 export interface OpeningPlan {
-  readonly opening: Opening;
+  readonly opening: PendingLogin;
   readonly lane: InboxLane;
   readonly user: User;
   readonly write: DeviceOpening | undefined;
@@ -33,7 +33,7 @@ export interface CursorPlan {
   readonly cursor: number;
 }
 
-export function planOpening(lane: InboxLane, user: User, opening: Opening): OpeningPlan {
+export function planOpening(lane: InboxLane, user: User, opening: PendingLogin): OpeningPlan {
   const { device: id, deviceType, version, gateway, session, issuedAt = 0 } = opening.request;
   if (isRevoked(user, opening.request.issuedAt)) {
     return { opening, lane, user, write: undefined, removed: undefined, refused: 'tokenRevoked' };
@@ -61,7 +61,7 @@ export function planOpening(lane: InboxLane, user: User, opening: Opening): Open
  * Gateways ask again while the owner is away, also for a phone that has changed networks meanwhile and lives elsewhere: its older
  * login must not end the newer one.
  */
-function isOvertaken({ request, began }: Opening, live: Session | undefined): boolean {
+function isOvertaken({ request, began }: PendingLogin, live: Session | undefined): boolean {
   if (!live?.login || (live.gateway === request.gateway && live.login.number === request.login)) return false;
   return live.login.began > began;
 }
@@ -88,7 +88,7 @@ export function planCursor(lane: InboxLane, user: User, work: CursorWork): Curso
   return { work, lane, device, write, cursor };
 }
 
-export interface WorksPlan {
+export interface SessionPlan {
   readonly openings: OpeningPlan[];
   readonly cursors: CursorPlan[];
   readonly revocations: RevocationPlan[];
@@ -101,8 +101,8 @@ export interface WorksPlan {
 }
 
 /** All users must be in memory. */
-export function planWorks(works: readonly LaneWorks[]): WorksPlan {
-  const plan: WorksPlan = {
+export function planSessions(works: readonly LaneSessionWork[]): SessionPlan {
+  const plan: SessionPlan = {
     openings: [],
     cursors: [],
     revocations: [],

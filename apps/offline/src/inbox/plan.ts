@@ -1,24 +1,24 @@
 import type { Item, LaneQueue } from '../feed/lane-queue.js';
 import type { Recipient } from '../recipients.js';
 import type { InboxRow } from '../sql/inbox.js';
-import type { Check, CursorWork, InboxLane, Opening, Revocation } from './inbox-lane.js';
+import type { AttachCheck, CursorWork, InboxLane, PendingLogin, Revocation } from './inbox-lane.js';
 import type { User } from './user.js';
 
 /** What one transaction takes up: the beginnings of some queues, and what waits in some lanes. */
 export interface Batch {
   readonly slices: Slice[];
-  readonly works: LaneWorks[];
+  readonly works: LaneSessionWork[];
 }
 export interface Slice {
   readonly queue: LaneQueue;
   /** Each with who receives it. */
   readonly items: { item: Item; recipients: readonly Recipient[] }[];
 }
-export interface LaneWorks {
+export interface LaneSessionWork {
   readonly lane: InboxLane;
-  readonly openings: Opening[];
+  readonly openings: PendingLogin[];
   readonly cursors: CursorWork[];
-  readonly checks: Check[];
+  readonly checks: AttachCheck[];
   readonly revocations: Revocation[];
 }
 

@@ -1,9 +1,9 @@
 import { seededBug } from '@huizhi/runtime';
 import { cursors, openings, revocations } from '../metrics.js';
-import type { Outbox } from '../gateways/outbox.js';
-import { refusedOpening, type InboxLane } from './inbox-lane.js';
+import type { GatewayPublisher } from '../gateways/outbox.js';
+import { refusedLogin, type InboxLane } from './inbox-lane.js';
 import { owedOf } from '../sql/devices.js';
-import type { Entry, EntryPlan, LaneWorks } from './plan.js';
+import type { Entry, EntryPlan, LaneSessionWork } from './plan.js';
 import { NOTHING, type Device, type User } from './user.js';
 import {
   highestCursor,
@@ -11,17 +11,17 @@ import {
   type CursorPlan,
   type OpeningPlan,
   type RevocationPlan,
-  type WorksPlan,
+  type SessionPlan,
 } from './plan-works.js';
 
 /** After the commit: memory follows the database, then those who wait are told. */
-export class Settling {
+export class AfterCommit {
   constructor(
-    private readonly outbox: Outbox,
+    private readonly gatewayPublisher: GatewayPublisher,
     private readonly generation: () => string,
   ) {}
 
-  settle(works: readonly LaneWorks[], plan: WorksPlan, { entries }: EntryPlan): void {
+  settle(works: readonly LaneSessionWork[], plan: SessionPlan, { entries }: EntryPlan): void {
     for (const { user, seq } of entries) user.head = seq;
     // In the order of the transaction: a login begins at the cursor that its device's session before it has just stored.
     for (const cursor of plan.cursors) if (cursor.lane.state !== 'lost') this.cursor(cursor);
@@ -35,25 +35,23 @@ export class Settling {
     }
     for (const one of plan.revocations) if (one.lane.state !== 'lost') this.revoke(one, plan.tokensValidFrom);
     for (const entry of entries) this.deliver(entry);
-    this.outbox.flush();
+    this.gatewayPublisher.flush();
   }
 
   private deliver({ user, seq, item, row }: Entry): void {
     for (const session of user.live) {
       if (seq <= session.from) continue;
       const line = session.device.id === row.skipDevice || item.body === '' ? undefined : item;
-      this.outbox.deliver(session.gateway, session.session, seq, line);
+      this.gatewayPublisher.deliver(session.gateway, session.session, seq, line);
     }
   }
 
-  private open({ opening, lane, user, write, removed, refused }: OpeningPlan, { lacking, owed }: WorksPlan): void {
-    removeOne(lane.openings, opening);
+  private open({ opening, lane, user, write, removed, refused }: OpeningPlan, { lacking, owed }: SessionPlan): void {
+    removeOne(lane.pendingLogins, opening);
     if (refused) {
       const isOvertaken = refused === 'overtaken';
       openings.inc({ outcome: isOvertaken ? 'overtaken' : 'revoked' });
-      return opening.answer(
-        isOvertaken ? { ...refusedOpening('unavailable'), overtaken: true } : refusedOpening(refused),
-      );
+      return opening.answer(isOvertaken ? { ...refusedLogin('unavailable'), overtaken: true } : refusedLogin(refused));
     }
     const { device: id, gateway, session, login: number } = opening.request;
     if (removed) this.remove(lane, user, removed);
@@ -78,7 +76,7 @@ export class Settling {
     user.devices.delete(id);
     user.devices.set(id, device);
     const before = lane.register(user, device, gateway, session, performance.now(), { number, began: opening.began });
-    if (before) this.outbox.kick(before.gateway, before.session);
+    if (before) this.gatewayPublisher.kick(before.gateway, before.session);
     openings.inc({ outcome: write ? 'opened' : 'repeated' });
     const { epoch, cursor, resync } = device;
     // The count since the lost answer is unknown here, so every later entry counts as waiting.
@@ -101,7 +99,7 @@ export class Settling {
     const sessions = user.live;
     for (const device of user.devices.values()) device.revokedEpoch = device.epoch += 1;
     for (const session of sessions) {
-      this.outbox.revoked(session.gateway, session.session);
+      this.gatewayPublisher.revoked(session.gateway, session.session);
       lane.forgetSession(session);
     }
     revocations.inc();
@@ -111,7 +109,7 @@ export class Settling {
   private remove(lane: InboxLane, user: User, device: Device): void {
     user.devices.delete(device.id);
     if (!device.session) return;
-    this.outbox.kick(device.session.gateway, device.session.session);
+    this.gatewayPublisher.kick(device.session.gateway, device.session.session);
     lane.forgetSession(device.session);
   }
 
@@ -121,12 +119,12 @@ export class Settling {
     if (lane.cursors.get(key) === work) lane.cursors.delete(key);
     if (!device) {
       cursors.inc({ outcome: 'refused' });
-      this.outbox.over(work.gateway, work, lane.users.get(work.user)?.devices.get(work.device));
+      this.gatewayPublisher.over(work.gateway, work, lane.users.get(work.user)?.devices.get(work.device));
       return;
     }
     cursors.inc({ outcome: write ? 'stored' : 'repeated' });
     device.cursor = Math.max(device.cursor, cursor);
-    this.outbox.confirm(work.gateway, work.session, device.cursor);
+    this.gatewayPublisher.confirm(work.gateway, work.session, device.cursor);
   }
 }
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { Rig, LANES, until } from '../testing/rig.js';
+import { OfflineFixture, LANES, until } from '../testing/rig.js';
 import { Revoker } from './revoker.js';
 
 const HOUR = 3_600;
@@ -7,17 +7,17 @@ const LEEWAY_S = 30;
 const now = (): number => Math.floor(Date.now() / 1_000);
 
 describe('revocations', () => {
-  let rig: Rig;
+  let fixture: OfflineFixture;
   let revoker: Revoker;
   beforeAll(async () => {
-    rig = await Rig.start();
-    await rig.instance('offline-1', { tokenLeewayMs: LEEWAY_S * 1_000 });
-    revoker = new Revoker(rig.bus, LANES);
+    fixture = await OfflineFixture.start();
+    await fixture.instance('offline-1', { tokenLeewayMs: LEEWAY_S * 1_000 });
+    revoker = new Revoker(fixture.bus, LANES);
   }, 30_000);
-  afterAll(() => rig.stop(), 30_000);
+  afterAll(() => fixture.stop(), 30_000);
 
   test('end every session of the user on every gateway, and nobody else`s', async () => {
-    const [first, second] = [rig.gateway(), rig.gateway()];
+    const [first, second] = [fixture.gateway(), fixture.gateway()];
     const phone = await first.open('ann', 'phone', 1, { issuedAt: now() });
     const tablet = await second.open('ann', 'tablet', 2, { issuedAt: now() });
     await first.open('bob', 'phone', 3, { issuedAt: now() });
@@ -26,25 +26,25 @@ describe('revocations', () => {
     expect(tokensValidFrom).toBeGreaterThan(now() - 5);
     await until(() => first.revoked.length === 1 && second.revoked.length === 1);
     expect([first.revoked, second.revoked]).toEqual([[phone.session], [tablet.session]]);
-    rig.message.say('bob', 'ann', 'for later');
-    await until(async () => (await rig.inboxOf('ann')).length === 1);
+    fixture.message.say('bob', 'ann', 'for later');
+    await until(async () => (await fixture.inboxOf('ann')).length === 1);
     expect([first.told, second.told, first.kicked]).toEqual([[], [], []]);
   });
 
   test('let in no token from before, nor one that does not say when it was issued, and keep what waits for a newer one', async () => {
-    const gateway = rig.gateway();
-    rig.message.say('bob', 'cyd', 'hello');
+    const gateway = fixture.gateway();
+    fixture.message.say('bob', 'cyd', 'hello');
     const { tokensValidFrom } = await revoker.revoke('cyd');
     await expect(gateway.open('cyd', 'phone', 1, { issuedAt: tokensValidFrom - 1 })).rejects.toThrow('tokenRevoked');
     await expect(gateway.open('cyd', 'phone', 2, { issuedAt: 0 })).rejects.toThrow('tokenRevoked');
-    await until(async () => (await rig.inboxOf('cyd')).length === 1);
+    await until(async () => (await fixture.inboxOf('cyd')).length === 1);
     expect(await gateway.open('cyd', 'phone', 3, { issuedAt: tokensValidFrom })).toMatchObject({ cursor: 0 });
     // Where logins need no token there is none to revoke: the sessions end, and may come again.
     expect(await gateway.open('cyd', 'tablet', 4)).toMatchObject({ epoch: 1 });
   });
 
   test('end a token whose issuer is ahead of the database by no more than the leeway, used or not', async () => {
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     const before = now();
     const { tokensValidFrom } = await revoker.revoke('hal');
     expect(tokensValidFrom).toBeGreaterThan(before + LEEWAY_S);
@@ -55,7 +55,7 @@ describe('revocations', () => {
   });
 
   test('end a token that a device has logged in with, however far ahead of the database it was issued', async () => {
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     const issuedAt = now() + HOUR;
     await gateway.open('ivy', 'phone', 1, { issuedAt });
     // A later login with an older token does not hide it.
@@ -68,9 +68,9 @@ describe('revocations', () => {
   });
 
   test('refuse what a session writes that has not heard of it, and tell it why', async () => {
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     const dan = await gateway.open('dan', 'phone', 1, { issuedAt: now() });
-    rig.message.say('bob', 'dan', 'hello');
+    fixture.message.say('bob', 'dan', 'hello');
     await until(() => gateway.told.length === 1);
     await revoker.revoke('dan');
     // Twice: as if the first word had been lost, and with any of the ways in which a gateway speaks of a session.
@@ -78,7 +78,7 @@ describe('revocations', () => {
     gateway.cursor(dan, 1);
     await until(() => gateway.revoked.length === 3);
     expect((await gateway.fetch(dan)).head.error).toBe('tokenRevoked');
-    expect(await rig.cursorOf('dan')).toBe(0);
+    expect(await fixture.cursorOf('dan')).toBe(0);
     const again = await gateway.open('dan', 'phone', 2, { issuedAt: now() + HOUR });
     expect(again.epoch).toBe(dan.epoch + 2);
     gateway.cursor(again, 1);
@@ -89,27 +89,27 @@ describe('revocations', () => {
   });
 
   test('hold over a change of owner, also for a user that has never logged in', async () => {
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     const eve = await gateway.open('eve', 'phone', 1, { issuedAt: now() });
     const { tokensValidFrom } = await revoker.revoke('eve');
-    const { tokensValidFrom: stranger } = await revoker.revoke('stranger');
+    const { tokensValidFrom: cacheMiss } = await revoker.revoke('stranger');
     await until(() => gateway.revoked.length === 1);
-    const [owner] = rig.all;
-    await rig.instance('offline-2');
+    const [owner] = fixture.all;
+    await fixture.instance('offline-2');
     await owner?.stop();
-    await until(async () => (await rig.owners()).every((name) => name === 'offline-2'));
+    await until(async () => (await fixture.owners()).every((name) => name === 'offline-2'));
     // Its row says that it is the owner before it listens.
     await until(() => {
       gateway.attach(eve);
       return gateway.revoked.length >= 2;
     });
     await expect(gateway.open('eve', 'phone', 2, { issuedAt: tokensValidFrom - 1 })).rejects.toThrow('tokenRevoked');
-    await expect(gateway.open('stranger', 'phone', 3, { issuedAt: stranger - 1 })).rejects.toThrow('tokenRevoked');
-    await gateway.open('stranger', 'phone', 4, { issuedAt: stranger });
+    await expect(gateway.open('stranger', 'phone', 3, { issuedAt: cacheMiss - 1 })).rejects.toThrow('tokenRevoked');
+    await gateway.open('stranger', 'phone', 4, { issuedAt: cacheMiss });
   }, 20_000);
 
   test('race logins: in the end no session of an older token lives', async () => {
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     const old = now();
     const opened: number[] = [];
     const attempts = Array.from({ length: 30 }, async (_, i) => {
@@ -123,13 +123,13 @@ describe('revocations', () => {
     await Promise.all(attempts);
     await revoker.revoke('fae');
     await until(() => opened.every((session) => gateway.revoked.includes(session)));
-    rig.message.say('bob', 'fae', 'hello');
-    await until(async () => (await rig.inboxOf('fae')).length === 1);
+    fixture.message.say('bob', 'fae', 'hello');
+    await until(async () => (await fixture.inboxOf('fae')).length === 1);
     expect(gateway.told).toEqual([]);
   });
 
   test('say that they cannot, in bounded time, when no owner answers', async () => {
-    const lonely = new Revoker(rig.bus, 1_000, 200);
+    const lonely = new Revoker(fixture.bus, 1_000, 200);
     // With another number of lanes it asks where nobody is.
     await expect(lonely.revoke('gil')).rejects.toMatchObject({ error: 'unavailable' });
   });

@@ -12,8 +12,8 @@ import {
 } from '@huizhi/protocol';
 import type { Bus, BusSubscription } from '@huizhi/runtime';
 import type { Fetcher } from '../fetch/fetcher.js';
-import type { Outbox } from '../gateways/outbox.js';
-import { refusedOpening, type InboxLane } from '../inbox/inbox-lane.js';
+import type { GatewayPublisher } from '../gateways/outbox.js';
+import { refusedLogin, type InboxLane } from '../inbox/inbox-lane.js';
 import type { Device, User } from '../inbox/user.js';
 import { cursors, openings } from '../metrics.js';
 
@@ -22,11 +22,11 @@ type Claim = AttachBatch['sessions'][number];
 const utf8 = new TextDecoder();
 const read = <T>(payload: Uint8Array): T => JSON.parse(utf8.decode(payload)) as T;
 
-export interface SessionEdgeOptions {
+export interface SessionRpcOptions {
   instance: string;
   bus: Bus;
   lanes: number;
-  outbox: Outbox;
+  gatewayPublisher: GatewayPublisher;
   fetcher: Fetcher;
   /** The writer has something to do. */
   wake(): void;
@@ -36,12 +36,12 @@ export interface SessionEdgeOptions {
  * What gateways say to the owner of an inbox lane. What the memory proves is answered at once; whatever would be wrong if
  * this instance were no longer the owner (an unknown device, an epoch from the future) is decided behind the writer's fence.
  */
-export class SessionEdge {
+export class SessionRpc {
   private readonly subscriptions = new Map<InboxLane, BusSubscription[]>();
   /** The lanes listened for, by number. */
   private readonly lanes: (InboxLane | undefined)[] = [];
 
-  constructor(private readonly options: SessionEdgeOptions) {
+  constructor(private readonly options: SessionRpcOptions) {
     options.bus.subscribe(subjects.cursorTo(options.instance), (payload) => this.cursor(read(payload)));
   }
 
@@ -69,10 +69,13 @@ export class SessionEdge {
 
   private open(lane: InboxLane, request: OpenRequest, replyTo: string): void {
     const answer = (reply: OpenReply): void => void this.options.bus.respond(replyTo, JSON.stringify(reply));
-    if (this.isOurs(lane, request.user) && lane.addOpening({ request, began: performance.now() - request.age, answer }))
+    if (
+      this.isOurs(lane, request.user) &&
+      lane.addPendingLogin({ request, began: performance.now() - request.age, answer })
+    )
       return this.options.wake();
     openings.inc({ outcome: 'refused' });
-    answer(refusedOpening('unavailable'));
+    answer(refusedLogin('unavailable'));
   }
 
   private revoke(lane: InboxLane, { user }: RevokeRequest, replyTo: string): void {
@@ -90,14 +93,14 @@ export class SessionEdge {
       else if (lane.addCheck({ user: claim.user, decide: (found) => this.decide(lane, gateway, claim, found) }))
         this.options.wake();
     }
-    this.options.outbox.flushSoon();
+    this.options.gatewayPublisher.flushSoon();
   }
 
   private decide(lane: InboxLane, gateway: string, { session, device: id, epoch }: Claim, user: User): void {
     const device = user.devices.get(id);
-    if (device?.epoch !== epoch) return this.options.outbox.over(gateway, { session, epoch }, device);
+    if (device?.epoch !== epoch) return this.options.gatewayPublisher.over(gateway, { session, epoch }, device);
     lane.register(user, device, gateway, session, performance.now());
-    this.options.outbox.attached(gateway, session, device.cursor, user.head);
+    this.options.gatewayPublisher.attached(gateway, session, device.cursor, user.head);
   }
 
   private close(lane: InboxLane, { gateway, sessions }: CloseBatch): void {
@@ -118,20 +121,20 @@ export class SessionEdge {
       else cursors.inc({ outcome: 'dropped' });
     }
     if (waiting) this.options.wake();
-    this.options.outbox.flushSoon();
+    this.options.gatewayPublisher.flushSoon();
   }
 
   /** An older epoch is older for ever, a stored cursor stays stored: no need to ask the database. */
   private isSettled(gateway: string, claim: CursorBatch['cursors'][number], device: Device): boolean {
     if (device.epoch > claim.epoch) {
       cursors.inc({ outcome: 'refused' });
-      this.options.outbox.over(gateway, claim, device);
+      this.options.gatewayPublisher.over(gateway, claim, device);
       return true;
     }
     if (device.epoch < claim.epoch || device.cursor < claim.cursor) return false;
     if (device.session) device.session.seenAt = performance.now();
     cursors.inc({ outcome: 'repeated' });
-    this.options.outbox.confirm(gateway, claim.session, device.cursor);
+    this.options.gatewayPublisher.confirm(gateway, claim.session, device.cursor);
     return true;
   }
 

@@ -1,31 +1,31 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { Rig, until } from '../testing/rig.js';
+import { OfflineFixture, until } from '../testing/rig.js';
 
 describe('sessions and cursors', () => {
-  let rig: Rig;
+  let fixture: OfflineFixture;
   beforeAll(async () => {
-    rig = await Rig.start();
-    await rig.instance('offline-1');
+    fixture = await OfflineFixture.start();
+    await fixture.instance('offline-1');
   }, 30_000);
-  afterAll(() => rig.stop(), 30_000);
+  afterAll(() => fixture.stop(), 30_000);
 
   test('a device logs in again elsewhere: higher epoch, the older session is kicked and told nothing more', async () => {
-    const [first, second] = [rig.gateway(), rig.gateway()];
+    const [first, second] = [fixture.gateway(), fixture.gateway()];
     const old = await first.open('ann');
     const now = await second.open('ann');
     expect([old.epoch, now.epoch]).toEqual([1, 2]);
     await until(() => first.kicked.includes(old.session));
-    rig.message.say('bob', 'ann', 'hello');
+    fixture.message.say('bob', 'ann', 'hello');
     await until(() => second.told.length === 1);
     expect(first.told).toEqual([]);
     first.cursor(old, 1);
     await until(() => first.kicked.length === 2);
-    expect(await rig.cursorOf('ann')).toBe(0);
+    expect(await fixture.cursorOf('ann')).toBe(0);
     expect((await first.fetch(old)).head.error).toBe('notAllowed');
   });
 
   test('a login that came before the one whose session lives does not end it, however often its gateway asks', async () => {
-    const [wifi, mobile] = [rig.gateway(), rig.gateway()];
+    const [wifi, mobile] = [fixture.gateway(), fixture.gateway()];
     const live = await mobile.open('abe');
     await expect(wifi.open('abe', 'phone', 501, { login: 5, age: 3_000 })).rejects.toThrow('overtaken');
     // At one gateway, too.
@@ -36,27 +36,27 @@ describe('sessions and cursors', () => {
   });
 
   test('an attempt that is repeated takes the place of one that succeeded unheard, whatever either took on its way', async () => {
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     const unheard = await gateway.open('ada', 'phone', 601, { login: 6, age: 0 });
     expect((await gateway.open('ada', 'phone', 602, { login: 6, age: 1_200 })).epoch).toBe(unheard.epoch + 1);
     await until(() => gateway.kicked.includes(601));
   });
 
   test('a login at once with the last cursor of the session before it is told the cursor that is stored', async () => {
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     // Both come in one piece, and so into one transaction.
     for (const user of Array.from({ length: 10 }, (_, n) => `ast${n}`)) {
       const before = await gateway.open(user);
-      rig.message.say('bob', user, 'hello');
+      fixture.message.say('bob', user, 'hello');
       await until(() => gateway.seqsOf(before.session).length === 1);
       gateway.cursor(before, 1);
       const after = await gateway.open(user);
-      expect(await rig.cursorOf(user)).toBe(after.cursor);
+      expect(await fixture.cursorOf(user)).toBe(after.cursor);
     }
   });
 
   test('the same session asked for again is the same session', async () => {
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     const one = await gateway.open('bea', 'phone', 77);
     const again = await gateway.open('bea', 'phone', 77);
     expect(again).toEqual(one);
@@ -64,7 +64,7 @@ describe('sessions and cursors', () => {
   });
 
   test('many logins of one device at once: each epoch once, one session left', async () => {
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     const opened = await Promise.all(Array.from({ length: 40 }, () => gateway.open('cyd')));
     expect(opened.map((one) => one.epoch).sort((a, b) => a - b)).toEqual(opened.map((_, i) => i + 1));
     await until(() => gateway.kicked.length === 39);
@@ -73,9 +73,9 @@ describe('sessions and cursors', () => {
   });
 
   test('a first device starts at 0, a second at the highest cursor, a third too', async () => {
-    const gateway = rig.gateway();
-    for (const text of ['1', '2', '3']) rig.message.say('bob', 'dan', text);
-    await until(async () => (await rig.inboxOf('dan')).length === 3);
+    const gateway = fixture.gateway();
+    for (const text of ['1', '2', '3']) fixture.message.say('bob', 'dan', text);
+    await until(async () => (await fixture.inboxOf('dan')).length === 3);
     const phone = await gateway.open('dan', 'phone');
     expect(phone).toMatchObject({ cursor: 0, head: 3 });
     gateway.cursor(phone, 2);
@@ -86,12 +86,12 @@ describe('sessions and cursors', () => {
   });
 
   test('a login is told what the device has to get: what it sent itself neither waits nor is the last', async () => {
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     const phone = await gateway.open('ivy', 'phone');
     await gateway.open('ivy', 'tablet');
     const say = async (from: string, count: number): Promise<void> => {
-      rig.message.say(from, from === 'ivy' ? 'bob' : 'ivy', 'text', 'phone');
-      await until(async () => (await rig.inboxOf('ivy')).length === count);
+      fixture.message.say(from, from === 'ivy' ? 'bob' : 'ivy', 'text', 'phone');
+      await until(async () => (await fixture.inboxOf('ivy')).length === count);
     };
     await say('ivy', 1);
     expect(await gateway.open('ivy', 'phone', 950)).toMatchObject({ cursor: 0, head: 1, last: 0, waiting: 0 });
@@ -108,21 +108,21 @@ describe('sessions and cursors', () => {
   });
 
   test('of more entries than a login looks at those that were not looked at count as waiting', async () => {
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     await gateway.open('jon', 'phone');
     await gateway.open('jon', 'tablet');
-    for (let n = 0; n < 210; n++) rig.message.say('jon', 'bob', 'text', 'phone');
-    await until(async () => (await rig.inboxOf('jon')).length === 210);
+    for (let n = 0; n < 210; n++) fixture.message.say('jon', 'bob', 'text', 'phone');
+    await until(async () => (await fixture.inboxOf('jon')).length === 210);
     expect(await gateway.open('jon', 'phone')).toMatchObject({ cursor: 0, head: 210, last: 0, waiting: 0 });
-    rig.message.say('bob', 'jon', 'text');
-    await until(async () => (await rig.inboxOf('jon')).length === 211);
+    fixture.message.say('bob', 'jon', 'text');
+    await until(async () => (await fixture.inboxOf('jon')).length === 211);
     expect(await gateway.open('jon', 'phone')).toMatchObject({ cursor: 0, head: 211, last: 211, waiting: 11 });
   });
 
   test('a cursor never goes back, never beyond the head, and said again is confirmed again', async () => {
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     const eve = await gateway.open('eve');
-    for (const text of ['1', '2', '3', '4']) rig.message.say('bob', 'eve', text);
+    for (const text of ['1', '2', '3', '4']) fixture.message.say('bob', 'eve', text);
     await until(() => gateway.told.length === 4);
     gateway.cursor(eve, 3);
     await until(() => gateway.confirmed.get(eve.session) === 3);
@@ -131,30 +131,30 @@ describe('sessions and cursors', () => {
     await until(() => gateway.confirmed.get(eve.session) === 3);
     gateway.cursor(eve, 1_000_000);
     await until(() => gateway.confirmed.get(eve.session) === 4);
-    expect(await rig.cursorOf('eve')).toBe(4);
+    expect(await fixture.cursorOf('eve')).toBe(4);
   });
 
   test('a cursor of an unknown device, or of an epoch that never was, is refused', async () => {
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     const fae = await gateway.open('fae');
     gateway.cursor({ ...fae, session: 901, device: 'nobody has this' }, 1);
     gateway.cursor({ ...fae, session: 902, epoch: fae.epoch + 5 }, 1);
     gateway.cursor({ session: 903, user: 'never seen', device: 'phone', epoch: 1 }, 1);
     await until(() => [901, 902, 903].every((session) => gateway.kicked.includes(session)));
-    expect(await rig.cursorOf('fae')).toBe(0);
+    expect(await fixture.cursorOf('fae')).toBe(0);
   });
 
   test('attach: the device`s session is answered with cursor and head, another one is kicked', async () => {
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     const gil = await gateway.open('gil');
     gateway.close(gil);
-    rig.message.say('bob', 'gil', 'while closed');
-    await until(async () => (await rig.inboxOf('gil')).length === 1);
+    fixture.message.say('bob', 'gil', 'while closed');
+    await until(async () => (await fixture.inboxOf('gil')).length === 1);
     expect(gateway.told).toEqual([]);
     gateway.attach(gil, { ...gil, session: 800, epoch: gil.epoch + 1 }, { ...gil, session: 801, device: 'none' });
     await until(() => gateway.attached.has(gil.session) && gateway.kicked.length === 2);
     expect(gateway.attached.get(gil.session)).toEqual({ cursor: 0, head: 1 });
-    rig.message.say('bob', 'gil', 'after');
+    fixture.message.say('bob', 'gil', 'after');
     await until(() => gateway.told.length === 1);
     expect(gateway.seqsOf(gil.session)).toEqual([2]);
   });
@@ -164,31 +164,31 @@ describe('sessions and cursors', () => {
       String.fromCodePoint(...Array.from({ length: 255 }, (_, n) => 0x20000 + ((n * 7_919 + seed * 104_729) % 42_000)));
     const [user, other, device, second] = [longest(1), longest(2), longest(3), longest(4)];
     expect(Buffer.byteLength(user + device)).toBe(2_040);
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     const first = await gateway.open(user, device);
     await gateway.open(user, second);
-    rig.message.say(other, user, 'hello');
+    fixture.message.say(other, user, 'hello');
     await until(() => gateway.seqsOf(first.session).length === 1);
     gateway.cursor(first, 1);
     await until(() => gateway.confirmed.get(first.session) === 1);
-    expect(await rig.cursorOf(user, device)).toBe(1);
-    expect(await rig.inboxOf(user)).toHaveLength(1);
+    expect(await fixture.cursorOf(user, device)).toBe(1);
+    expect(await fixture.inboxOf(user)).toHaveLength(1);
   });
 
   test('devices are bounded: the longest unseen makes room', async () => {
-    const gateway = rig.gateway();
+    const gateway = fixture.gateway();
     for (let i = 0; i < 70; i++) gateway.close(await gateway.open('hoa', `device-${i}`));
-    const { rows } = await rig.admin.query<{ n: number }>(
+    const { rows } = await fixture.admin.query<{ n: number }>(
       `select count(*)::int as n from offline.device where user_id = 'hoa'`,
     );
     expect(rows[0]?.n).toBe(64);
-    expect(await rig.cursorOf('hoa', 'device-0')).toBeUndefined();
+    expect(await fixture.cursorOf('hoa', 'device-0')).toBeUndefined();
     expect((await gateway.open('hoa', 'device-69')).epoch).toBeGreaterThan(1);
   });
 });
 
 test('a clock that is stepped ahead by hours costs no session its news', async () => {
-  const rig = await Rig.start();
+  const fixture = await OfflineFixture.start();
   try {
     // The wall clock, and what the service does every so often, are in the test's hand; everything else goes its way.
     const real = [
@@ -200,15 +200,15 @@ test('a clock that is stepped ahead by hours costs no session its news', async (
       'queueMicrotask',
     ] as const;
     jest.useFakeTimers({ doNotFake: [...real, 'performance', 'hrtime'] });
-    await rig.instance('offline-1');
-    const gateway = rig.gateway();
+    await fixture.instance('offline-1');
+    const gateway = fixture.gateway();
     const ida = await gateway.open('ida');
     jest.setSystemTime(Date.now() + 3 * 3_600_000);
     jest.advanceTimersByTime(10_000);
-    rig.message.say('bob', 'ida', 'hello');
+    fixture.message.say('bob', 'ida', 'hello');
     await until(() => gateway.seqsOf(ida.session).length === 1, 'the news');
   } finally {
     jest.useRealTimers();
-    await rig.stop();
+    await fixture.stop();
   }
 }, 60_000);

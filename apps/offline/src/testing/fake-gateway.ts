@@ -4,7 +4,7 @@ import {
   subjects,
   type FetchReply,
   type FetchRequest,
-  type GatewayNews,
+  type GatewayBatch,
   type OpenReply,
   type OpenRequest,
 } from '@huizhi/protocol';
@@ -28,7 +28,7 @@ export interface FakeSession {
 
 /** A gateway as the offline service sees it: it says and hears exactly what is in the protocol. */
 export class FakeGateway {
-  readonly news: GatewayNews[] = [];
+  readonly news: GatewayBatch[] = [];
   readonly told: Told[] = [];
   readonly confirmed = new Map<number, number>();
   readonly kicked: number[] = [];
@@ -101,7 +101,7 @@ export class FakeGateway {
   }
 
   private hear(payload: Uint8Array): void {
-    const { head, bodies } = decodeLines<GatewayNews>(payload);
+    const { head, bodies } = decodeLines<GatewayBatch>(payload);
     this.news.push(head);
     for (const [session, seq, line] of head.deliver ?? []) this.told.push({ session, seq, body: bodies[line] });
     for (const [session, cursor] of head.confirm ?? []) this.confirmed.set(session, cursor);

@@ -11,8 +11,8 @@ import {
   type LogReply,
   type MembersReply,
   type MembersRequest,
-  type NewsHead,
-  type NewsRun,
+  type CommittedEvents,
+  type CommittedRun,
 } from '@huizhi/protocol';
 import type { Bus } from '@huizhi/runtime';
 
@@ -54,13 +54,13 @@ export class FakeMessage {
   }
 
   /** Stores a text between two users; nobody is told yet. */
-  store(from: string, to: string, text: string, device = 'phone'): NewsRun {
+  store(from: string, to: string, text: string, device = 'phone'): CommittedRun {
     const pair = from === to ? [from] : [from, to].sort();
     return this.append(pairConversation(from, to), { user: from, device, pair }, text);
   }
 
   /** The same for a group; its first event says the members. */
-  storeInGroup(conversation: string, from: string, text: string, members?: string[]): NewsRun {
+  storeInGroup(conversation: string, from: string, text: string, members?: string[]): CommittedRun {
     if (members) this.groups.set(conversation, members);
     return this.append(
       conversation,
@@ -70,16 +70,16 @@ export class FakeMessage {
   }
 
   /** Stores it and tells everybody, as the service does after its commit. */
-  say(from: string, to: string, text: string, device = 'phone'): NewsRun {
+  say(from: string, to: string, text: string, device = 'phone'): CommittedRun {
     const run = this.store(from, to, text, device);
     this.publish(run);
     return run;
   }
 
-  publish(...runs: NewsRun[]): void {
-    const head: NewsHead = { runs };
+  publish(...runs: CommittedRun[]): void {
+    const head: CommittedEvents = { runs };
     const bodies = runs.flatMap((run) => run.events.map((event) => this.bodyOf(run.lane, event.position)));
-    this.bus.publish(subjects.news, encodeLines(head, bodies));
+    this.bus.publish(subjects.committed, encodeLines(head, bodies));
   }
 
   /** As owners do each second after a change. */
@@ -91,7 +91,7 @@ export class FakeMessage {
   }
 
   /** The body is gone, as after a recall. */
-  blank(run: NewsRun): void {
+  blank(run: CommittedRun): void {
     const stored = this.log[run.lane]?.[(run.events[0]?.position ?? 0) - 1];
     if (stored) stored.body = '';
   }
@@ -100,7 +100,7 @@ export class FakeMessage {
     conversation: string,
     about: Pick<LaneEvent, 'user' | 'device' | 'pair' | 'change'>,
     text: string,
-  ): NewsRun {
+  ): CommittedRun {
     const lane = laneOf(conversation, this.lanes);
     const events = this.log[lane] as Stored[];
     const seq = (this.seqs.get(conversation) ?? 0) + 1;

@@ -20,7 +20,7 @@ export interface Instance {
 }
 
 /** PostgreSQL and NATS for real; the test plays the message service and the gateways. */
-export class Rig {
+export class OfflineFixture {
   private readonly instances: Instance[] = [];
   private readonly proxies: TcpProxy[] = [];
   private gateways = 0;
@@ -34,7 +34,7 @@ export class Rig {
     private readonly close: () => Promise<void>,
   ) {}
 
-  static async start(): Promise<Rig> {
+  static async start(): Promise<OfflineFixture> {
     const database = await makeTestDatabase('offline');
     await prepareDatabase({ url: database.url, applicationName: 'test', lanes: LANES, messageLanes: MESSAGE_LANES });
     const admin = new pg.Client({ connectionString: database.url });
@@ -44,7 +44,7 @@ export class Rig {
     const nats = await Nats.start({ dataDir: folder });
     const bus = Bus.connect({ url: nats.url(), name: 'test', log: silentLogger });
     await bus.ready();
-    return new Rig(database.url, nats, bus, admin, new FakeMessage(bus, MESSAGE_LANES), async () => {
+    return new OfflineFixture(database.url, nats, bus, admin, new FakeMessage(bus, MESSAGE_LANES), async () => {
       await bus.drain();
       await nats.stop();
       await admin.end();

@@ -24,7 +24,7 @@ export const routes: readonly Route[] = [
   { subject: any(subjects.send), from: ['gateway'], to: ['message'] },
   { subject: any(subjects.sendTo), from: ['gateway'], to: ['message'] },
   { subject: any(subjects.receipts), from: ['message'], to: ['gateway'] },
-  { subject: subjects.news, from: ['message'], to: ['offline'] },
+  { subject: subjects.committed, from: ['message'], to: ['offline'] },
   { subject: subjects.lanes('message'), from: ['message'], to: ['gateway', 'message', 'offline'] },
   { subject: subjects.lanes('offline'), from: ['offline'], to: ['gateway', 'offline'] },
   { subject: subjects.log, from: ['offline'], to: ['message'], asks: true },

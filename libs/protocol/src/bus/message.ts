@@ -97,10 +97,10 @@ export function eventHeadBytes({ conversation, user, device, pair, change }: Lan
 }
 
 /** The committed events of one transaction: runs of positions without holes. Body lines: one delivery text per event. */
-export interface NewsHead {
-  runs: NewsRun[];
+export interface CommittedEvents {
+  runs: CommittedRun[];
 }
-export interface NewsRun {
+export interface CommittedRun {
   lane: number;
   epoch: number;
   events: LaneEvent[];

@@ -91,7 +91,7 @@ export interface CursorBatch {
 }
 
 /** One message per commit and gateway, numbered per sender: a hole makes the gateway re-sync its sessions. */
-export interface GatewayNews {
+export interface GatewayBatch {
   /** The offline instance that speaks, and the number of this message in its talk with this gateway; a tick repeats the last. */
   from: string;
   n: number;

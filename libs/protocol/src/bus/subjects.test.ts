@@ -22,7 +22,7 @@ const all = [
   ]),
   subjects.lanes('message'),
   subjects.lanes('offline'),
-  subjects.news,
+  subjects.committed,
   subjects.log,
   subjects.members,
   subjects.history,

@@ -15,8 +15,8 @@ export const subjects = {
   /** Message → one gateway, after the commit: {@link ReceiptBatch}. */
   receipts: (gateway: string) => `hz.receipts.${gateway}`,
   /** Message → every offline instance, after the commit: {@link NewsHead} with a body per event. */
-  news: 'hz.news',
-  /** Lane owners → everyone: {@link LaneNews} of a service at takeover, and each second after a change. */
+  committed: 'hz.news',
+  /** Lane owners → everyone: {@link LaneAnnouncement} of a service at takeover, and each second after a change. */
   lanes: (service: LaneService) => `hz.lanes.${service}`,
   /** Offline → any message instance (request): {@link LogRangeRequest} or {@link LogGetRequest}, answered {@link LogReply}. */
   log: 'hz.log',
@@ -93,7 +93,7 @@ export interface ControlFailure {
 }
 
 /** An owner speaks of its lanes. `taken` is true when it has just taken them over: send again what it left unanswered. */
-export interface LaneNews {
+export interface LaneAnnouncement {
   owner: string;
   taken: boolean;
   lanes: { lane: number; epoch: number; head: number }[];

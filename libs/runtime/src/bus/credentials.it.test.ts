@@ -143,7 +143,7 @@ test.each([
   await eventually('the refusal', () => bus.problem.includes(named));
   await expect(bus.ready(2_000)).rejects.toThrow();
   const refusals = log.lines.filter(({ event }) => event === 'bus.refused');
-  expect(refusals).toMatchObject([{ level: 'error', fields: { mend: named } }]);
+  expect(refusals).toMatchObject([{ level: 'error', fields: { hint: named } }]);
 });
 
 test('a bus that is refused connects once the server accepts its credentials', async () => {

@@ -133,9 +133,9 @@ export class Link {
       if (!this.live) this.failure = 'not connected to NATS';
       return this.log.warn(event, { error });
     }
-    const mend = `NATS refuses the credentials: check ${credentialsVariable(this.options)}`;
-    this.failure = `not connected: ${mend}`;
-    this.log.error('bus.refused', { mend, reason: error.message });
+    const hint = `NATS refuses the credentials: check ${credentialsVariable(this.options)}`;
+    this.failure = `not connected: ${hint}`;
+    this.log.error('bus.refused', { hint: hint, reason: error.message });
   }
 
   private up(client: NatsConnection): void {

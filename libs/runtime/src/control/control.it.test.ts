@@ -202,7 +202,7 @@ test('an instance that is not ready takes no request, and takes requests again w
   const first = await instance('first');
   await instance('second');
   let database = 'ok';
-  first.health.dependency('database', () => database);
+  first.health.addReadinessCheck('database', () => database);
   let served = 0;
   const respond = first.bus.respond.bind(first.bus);
   first.bus.respond = (...answer) => {

@@ -70,7 +70,7 @@ export class DatabaseClock {
     overruled.inc();
     this.log.error('clock.overruled', {
       ...fields,
-      mend: 'set the clock of this machine (NTP): the database’s is used',
+      hint: 'set the clock of this machine (NTP): the database’s is used',
     });
   }
 }

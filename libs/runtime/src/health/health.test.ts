@@ -4,8 +4,8 @@ import { Health } from './health.js';
 test('is ready when it was opened and every dependency is well', () => {
   const health = new Health();
   let bus = 'not connected';
-  health.dependency('bus', () => bus);
-  health.dependency('database', () => 'ok');
+  health.addReadinessCheck('bus', () => bus);
+  health.addReadinessCheck('database', () => 'ok');
   expect(health.readiness().dependencies).toEqual({
     bus: { ok: false, reason: 'not connected' },
     database: { ok: true },
@@ -14,14 +14,14 @@ test('is ready when it was opened and every dependency is well', () => {
   health.open();
   bus = 'ok';
   expect(health.readiness()).toEqual({ status: 'ready', dependencies: { bus: { ok: true }, database: { ok: true } } });
-  health.withdraw('stopping');
+  health.markUnready('stopping');
   expect(health.readiness().status).toBe('not-ready');
 });
 
 test('a check that throws is a reason, not a crash', () => {
   const health = new Health();
   health.open();
-  health.dependency('odd', () => {
+  health.addReadinessCheck('odd', () => {
     throw new Error('boom');
   });
   expect(health.readiness().dependencies['odd']).toEqual({ ok: false, reason: 'the check failed: boom' });
@@ -30,8 +30,8 @@ test('a check that throws is a reason, not a crash', () => {
 test('lives until something vital says otherwise, whether it is ready or not', () => {
   const health = new Health();
   let writer = 'ok';
-  health.dependency('bus', () => 'not connected');
-  health.vital('writer', () => writer);
+  health.addReadinessCheck('bus', () => 'not connected');
+  health.addLivenessCheck('writer', () => writer);
   expect(health.liveness()).toEqual({ status: 'alive' });
   writer = 'does not come back';
   expect(health.liveness()).toEqual({ status: 'stuck', reasons: { writer: 'does not come back' } });

@@ -17,38 +17,38 @@ const WATCH_MS = 100;
 
 /** What a service needs in order to do its work, and whether it wants any. One per process. */
 export class Health {
-  private readonly checks = new Map<string, DependencyCheck>();
-  private readonly vitals = new Map<string, DependencyCheck>();
+  private readonly readinessChecks = new Map<string, DependencyCheck>();
+  private readonly livenessChecks = new Map<string, DependencyCheck>();
   private readonly listeners = new Set<(ready: boolean) => void>();
-  private withdrawn: string | undefined = 'starting';
+  private unreadyReason: string | undefined = 'starting';
   private watch: NodeJS.Timeout | undefined;
   private wasReady = false;
 
   /** Names are unique; the later check replaces the earlier. */
-  dependency(name: string, check: DependencyCheck): void {
-    this.checks.set(name, check);
+  addReadinessCheck(name: string, check: DependencyCheck): void {
+    this.readinessChecks.set(name, check);
   }
 
   /** What only a new process mends, and nothing outside of this one causes: a server that is away is a dependency. */
-  vital(name: string, check: DependencyCheck): void {
-    this.vitals.set(name, check);
+  addLivenessCheck(name: string, check: DependencyCheck): void {
+    this.livenessChecks.set(name, check);
   }
 
   /** The service has started. */
   open(): void {
-    this.withdrawn = undefined;
+    this.unreadyReason = undefined;
     this.readiness();
   }
 
   /** No more work, whatever the dependencies say: starting, stopping. */
-  withdraw(reason: string): void {
-    this.withdrawn = reason;
+  markUnready(reason: string): void {
+    this.unreadyReason = reason;
     this.readiness();
   }
 
   readiness(): Readiness {
-    const results = [...this.checks].map(([name, check]) => [name, outcome(check)] as const);
-    if (this.withdrawn !== undefined) results.push(['service', { ok: false, reason: this.withdrawn }]);
+    const results = [...this.readinessChecks].map(([name, check]) => [name, outcome(check)] as const);
+    if (this.unreadyReason !== undefined) results.push(['service', { ok: false, reason: this.unreadyReason }]);
     const ready = results.every(([, result]) => result.ok);
     this.noticed(ready);
     return { status: ready ? 'ready' : 'not-ready', dependencies: Object.fromEntries(results) };
@@ -73,7 +73,7 @@ export class Health {
   }
 
   liveness(): Liveness {
-    const failing = [...this.vitals].map(([name, check]) => [name, outcome(check).reason] as const);
+    const failing = [...this.livenessChecks].map(([name, check]) => [name, outcome(check).reason] as const);
     const reasons = failing.filter((one): one is [string, string] => one[1] !== undefined);
     return reasons.length === 0 ? { status: 'alive' } : { status: 'stuck', reasons: Object.fromEntries(reasons) };
   }

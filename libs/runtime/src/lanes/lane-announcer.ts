@@ -1,4 +1,4 @@
-import { subjects, type LaneNews, type LaneService } from '@huizhi/protocol';
+import { subjects, type LaneAnnouncement, type LaneService } from '@huizhi/protocol';
 import type { Bus } from '../bus/bus.js';
 import type { HeldLane } from './lane-sql.js';
 
@@ -46,7 +46,7 @@ export class LaneAnnouncer {
     this.say({ owner: this.instance, taken: false, lanes: [], released: lanes });
   }
 
-  private say(news: LaneNews): void {
+  private say(news: LaneAnnouncement): void {
     this.bus.publish(subjects.lanes(this.service), JSON.stringify(news));
   }
 }

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { TcpProxy, eventually } from '@huizhi/constellation';
 import { deferred } from '../deferred.js';
-import { LANES, LaneRig, LEASE_MS, type Owner } from '../testing/lane-rig.js';
+import { LANES, LaneFixture, LEASE_MS, type Owner } from '../testing/lane-rig.js';
 import { ensureLanes, LaneCountError } from './lane-count.js';
 
-let rig: LaneRig;
+let fixture: LaneFixture;
 beforeEach(async () => {
-  rig = await LaneRig.start();
+  fixture = await LaneFixture.start();
 });
-afterEach(() => rig.stop());
+afterEach(() => fixture.stop());
 
 /** Its ticks and transactions wait meanwhile, as if its process had been stopped. */
 async function whileFrozen({ connection }: Owner, scene: () => Promise<unknown>): Promise<void> {
@@ -20,7 +20,7 @@ async function whileFrozen({ connection }: Owner, scene: () => Promise<unknown>)
 }
 
 async function expectNoHoles(): Promise<void> {
-  const { rows } = await rig.admin.query<{ lane: number; rows: number; last: number; head: number }>(
+  const { rows } = await fixture.admin.query<{ lane: number; rows: number; last: number; head: number }>(
     `select l.lane, count(r.*)::int as rows, coalesce(max(r.position), 0)::int as last, l.head::int as head
        from message.lane l left join message.row r using (lane) group by l.lane, l.head order by l.lane`,
   );
@@ -30,16 +30,16 @@ async function expectNoHoles(): Promise<void> {
 
 /** How many lanes have an owner, as the database says. */
 async function owned(): Promise<number> {
-  return (await rig.admin.query('select from message.lane where owner is not null')).rowCount ?? 0;
+  return (await fixture.admin.query('select from message.lane where owner is not null')).rowCount ?? 0;
 }
 
 describe('lanes', () => {
   it('are shared fairly, and handed over at once by who stops', async () => {
-    const [one, two] = [await rig.owner('one'), await rig.owner('two')];
+    const [one, two] = [await fixture.owner('one'), await fixture.owner('two')];
     await eventually('a fair share', () => one.count() === LANES / 2 && two.count() === LANES / 2);
-    const three = await rig.owner('three');
+    const three = await fixture.owner('three');
     await eventually('three shares', () => [one, two, three].every((each) => each.count() === LANES / 3));
-    const four = await rig.owner('four');
+    const four = await fixture.owner('four');
     await eventually('four shares', () => [one, two, three, four].every((each) => each.count() > 0));
     await four.keeper.stop();
     await one.keeper.stop();
@@ -47,12 +47,12 @@ describe('lanes', () => {
   });
 
   it('of a silent owner are taken after the lease, and what it still writes is refused', async () => {
-    const frozen = await rig.owner('frozen');
+    const frozen = await fixture.owner('frozen');
     expect(await frozen.append(0)).toBe(true);
     let stale: Promise<boolean> | undefined;
     await whileFrozen(frozen, async () => {
       stale = frozen.append(0);
-      const other = await rig.owner('other');
+      const other = await fixture.owner('other');
       await eventually('the other to take all', () => other.count() === LANES);
       expect(await other.append(0)).toBe(true);
     });
@@ -61,17 +61,17 @@ describe('lanes', () => {
   });
 
   it('of who is gone are taken when its lease ends, however far the next tick is', async () => {
-    const gone = await rig.owner('gone');
-    const other = await rig.owner('other', { tickMs: 3_600_000 });
+    const gone = await fixture.owner('gone');
+    const other = await fixture.owner('other', { tickMs: 3_600_000 });
     await eventually('a fair share', () => gone.count() === LANES / 2 && other.count() === LANES / 2);
     await whileFrozen(gone, () => eventually('the other to take all', () => other.count() === LANES));
   });
 
   it('of who was gone before the database’s clock was set back are free, and who was gone counts no more', async () => {
-    const { admin } = rig;
+    const { admin } = fixture;
     await admin.query(`update message.lane set owner = 'ghost', epoch = 7, lease_until = now() + interval '3 hours'`);
     await admin.query(`insert into message.instance values ('ghost', now() + interval '3 hours')`);
-    const one = await rig.owner('one');
+    const one = await fixture.owner('one');
     expect(one.count()).toBe(LANES);
     expect(await one.append(0)).toBe(true);
     await one.keeper.stop();
@@ -79,18 +79,18 @@ describe('lanes', () => {
   });
 
   it('of who is cut off from the bus, and from nothing else, are taken by who can be asked for them', async () => {
-    const proxy = await TcpProxy.start({ target: { host: rig.nats.host, port: rig.nats.port } });
+    const proxy = await TcpProxy.start({ target: { host: fixture.nats.host, port: fixture.nats.port } });
     try {
-      const cut = await rig.owner('cut', { natsUrl: rig.nats.url(proxy) });
-      const other = await rig.owner('other');
+      const cut = await fixture.owner('cut', { natsUrl: fixture.nats.url(proxy) });
+      const other = await fixture.owner('other');
       await eventually('a fair share', () => cut.count() === LANES / 2 && other.count() === LANES / 2);
       await proxy.cut();
       await eventually('the other to take all', () => other.count() === LANES);
       expect(await other.append(0)).toBe(true);
       await proxy.heal();
       await eventually('a fair share again', () => cut.count() === LANES / 2 && other.count() === LANES / 2);
-      await rig.nats.kill9();
-      await rig.nats.restart();
+      await fixture.nats.kill9();
+      await fixture.nats.restart();
       await eventually('both to go on', () => cut.count() + other.count() === LANES);
       await expectNoHoles();
     } finally {
@@ -99,22 +99,22 @@ describe('lanes', () => {
   });
 
   it('of who does not come back from writing are taken by another; who comes back late goes on with its share', async () => {
-    const stuck = await rig.owner('stuck', { turnLimitMs: LEASE_MS / 3 });
-    const other = await rig.owner('other');
+    const stuck = await fixture.owner('stuck', { turnLimitMs: LEASE_MS / 3 });
+    const other = await fixture.owner('other');
     await eventually('a fair share', () => stuck.count() === LANES / 2 && other.count() === LANES / 2);
-    expect(stuck.keeper.turnStatus()).toBe('ok');
+    expect(stuck.keeper.stallStatus()).toBe('ok');
     const writing = deferred();
     const turn = stuck.keeper.turn(() => writing.promise);
     await eventually('the other to take all', () => other.count() === LANES);
-    expect(stuck.keeper.turnStatus()).not.toBe('ok');
+    expect(stuck.keeper.stallStatus()).not.toBe('ok');
     writing.resolve();
     await turn;
-    expect(stuck.keeper.turnStatus()).toBe('ok');
+    expect(stuck.keeper.stallStatus()).toBe('ok');
     await eventually('a fair share again', () => stuck.count() === LANES / 2 && other.count() === LANES / 2);
   });
 
   it('are taken again, with a higher epoch, after the database went away', async () => {
-    const one = await rig.owner('one');
+    const one = await fixture.owner('one');
     const before = one.keeper.held(2)!.epoch;
     one.keeper.forget([2], 'database');
     expect(one.lost).toEqual([[[2], 'database']]);
@@ -128,9 +128,9 @@ describe('lanes', () => {
       failed = true;
       if (first) throw new Error('cut');
     };
-    const one = await rig.owner('one', { onReleasing });
+    const one = await fixture.owner('one', { onReleasing });
     await eventually('all lanes', () => one.count() === LANES);
-    const two = await rig.owner('two');
+    const two = await fixture.owner('two');
     await eventually('a failed release', () => failed && two.count() === LANES / 2);
     // After a pause it may have been overtaken, too.
     expect(one.lost.map(([, reason]) => reason)).toContain('database');
@@ -143,20 +143,20 @@ describe('lanes', () => {
       taken.resolve();
       return loaded.promise;
     };
-    const starting = rig.owner('one', { onTaken });
+    const starting = fixture.owner('one', { onTaken });
     await taken.promise;
-    const stopping = rig.owners[0]!.keeper.stop();
+    const stopping = fixture.owners[0]!.keeper.stop();
     loaded.resolve();
     await Promise.all([starting, stopping]);
     expect(await owned()).toBe(0);
   });
 
   it('are not taken by who is stopped before it has begun', async () => {
-    await rig.admin.query('begin; lock table message.lane in access exclusive mode');
-    const starting = rig.owner('one');
-    await eventually('the start to have begun', () => rig.owners.length === 1);
-    const stopping = rig.owners[0]!.keeper.stop();
-    await rig.admin.query('commit');
+    await fixture.admin.query('begin; lock table message.lane in access exclusive mode');
+    const starting = fixture.owner('one');
+    await eventually('the start to have begun', () => fixture.owners.length === 1);
+    const stopping = fixture.owners[0]!.keeper.stop();
+    await fixture.admin.query('commit');
     await Promise.all([starting, stopping]);
     expect(await owned()).toBe(0);
   });
@@ -170,13 +170,13 @@ describe('lanes', () => {
         await new Promise((resolve) => setImmediate(resolve));
       }
     };
-    const first = await rig.owner('a');
+    const first = await fixture.owner('a');
     const works = [work(first)];
     try {
       for (const name of ['b', 'c', 'd']) {
-        const next = await rig.owner(name);
+        const next = await fixture.owner(name);
         works.push(work(next));
-        await rig.terminate('a');
+        await fixture.terminate('a');
         await eventually(`${name} to hold lanes`, () => next.count() > 0);
         const target = appended + 50;
         await eventually('more rows', () => appended > target);
@@ -193,6 +193,6 @@ describe('lanes', () => {
 });
 
 it('another number of lanes than the data has is refused, with what to set', async () => {
-  await expect(ensureLanes(rig.admin, 'message', LANES + 1)).rejects.toThrow(LaneCountError);
-  await expect(ensureLanes(rig.admin, 'message', LANES + 1)).rejects.toThrow('MESSAGE_LANES=6');
+  await expect(ensureLanes(fixture.admin, 'message', LANES + 1)).rejects.toThrow(LaneCountError);
+  await expect(ensureLanes(fixture.admin, 'message', LANES + 1)).rejects.toThrow('MESSAGE_LANES=6');
 });

@@ -1,4 +1,4 @@
-import { subjects, type LaneNews, type LaneService } from '@huizhi/protocol';
+import { subjects, type LaneAnnouncement, type LaneService } from '@huizhi/protocol';
 import type pg from 'pg';
 import type { Bus } from '../bus/bus.js';
 import { DatabaseClock } from '../database/database-clock.js';
@@ -8,7 +8,7 @@ import { rateLimited } from '../log/rate-limited.js';
 import { LaneAnnouncer } from './lane-announcer.js';
 import { assertLanes } from './lane-count.js';
 import { isWorkRefused, LaneSql, lostLanes, type FencedWork, type HeldLane, type LaneMove } from './lane-sql.js';
-import { Turns } from './turns.js';
+import { StallWatchdog } from './turns.js';
 
 /**
  * Why an instance stops being a lane's owner. `database`: it cannot know any more what is committed; it still listens, and
@@ -73,7 +73,7 @@ export class LaneKeeper {
   readonly clock: DatabaseClock;
   private readonly sql: LaneSql;
   private readonly announcer: LaneAnnouncer;
-  private readonly turns: Turns;
+  private readonly stalls: StallWatchdog;
   private readonly leaseMs: number;
   private readonly tickMs: number;
   private readonly owned = new Map<number, HeldLane>();
@@ -94,7 +94,7 @@ export class LaneKeeper {
     this.tickMs = options.tickMs ?? this.leaseMs / 3;
     this.sql = new LaneSql(options.schema, options.instance, this.leaseMs);
     this.announcer = new LaneAnnouncer(options.bus, options.service, options.instance);
-    this.turns = new Turns(options.turnLimitMs);
+    this.stalls = new StallWatchdog(options.turnLimitMs);
     this.failures = rateLimited(options.log);
     this.clock = new DatabaseClock({ boundMs: options.clockBoundMs ?? 5_000, log: options.log });
   }
@@ -133,12 +133,12 @@ export class LaneKeeper {
 
   /** One turn of the owner's writer, whatever it waits for. While one does not come to its end, leases run out. */
   turn<T>(work: () => Promise<T>): Promise<T> {
-    return this.turns.watch(work);
+    return this.stalls.watch(work);
   }
 
   /** `ok`, or that a turn or a tick does not end, which only a new process mends. */
-  turnStatus(): string {
-    return this.turns.status();
+  stallStatus(): string {
+    return this.stalls.status();
   }
 
   /**
@@ -258,7 +258,7 @@ export class LaneKeeper {
   /** Cut off from the bus nobody can ask this instance for anything; with a writer that does not come back it answers nobody. */
   private hindrance(): string | undefined {
     if (!this.options.bus.connected) return 'not connected to NATS';
-    const turns = this.turnStatus();
+    const turns = this.stallStatus();
     return turns === 'ok' ? undefined : turns;
   }
 
@@ -322,7 +322,7 @@ export class LaneKeeper {
   }
 
   private hear(payload: Uint8Array): void {
-    const { owner, lanes, released } = JSON.parse(new TextDecoder().decode(payload)) as LaneNews;
+    const { owner, lanes, released } = JSON.parse(new TextDecoder().decode(payload)) as LaneAnnouncement;
     if (owner === this.options.instance) return;
     if (released) this.nudge();
     if (this.overtaken(lanes).length > 0) void this.giveWay(lanes);

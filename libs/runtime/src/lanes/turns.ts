@@ -5,7 +5,7 @@ const LIMIT_MS = 15_000;
  * Whether what must come to its end does. A writer that waits for ever for something stops nothing else: the process lives, its
  * ticks go on, and so nobody would notice but those who wait for it.
  */
-export class Turns {
+export class StallWatchdog {
   private readonly running = new Set<{ readonly begun: number }>();
 
   constructor(private readonly limitMs = LIMIT_MS) {}

@@ -42,7 +42,7 @@ export function stopOnSignals(ending: Ending): void {
  */
 async function stop({ app, health, shutdown, log, boundMs }: Ending, signal: NodeJS.Signals): Promise<void> {
   log.info('service.stopping', { signal });
-  health.withdraw('stopping');
+  health.markUnready('stopping');
   const started = performance.now();
   // Unreferenced: it fires only if something else keeps the process alive.
   setTimeout(() => giveUp(log, 'resources', process.getActiveResourcesInfo()), boundMs + 500).unref();

@@ -80,7 +80,7 @@ function createRuntime<Config extends CommonConfig>(options: ServiceOptions<Conf
   if (problems.length > 0) throw new ConfigError(problems);
   const bus = Bus.connect({ ...credentials, name: config.INSTANCE_ID, log });
   const health = new Health();
-  health.dependency('bus', () => bus.problem);
+  health.addReadinessCheck('bus', () => bus.problem);
   const control = new ControlClient(bus);
   const shutdown = new Shutdown(log);
   shutdown.on('bus', 'bus', () => bus.drain());

@@ -28,7 +28,7 @@ export async function startWhenPossible(
   const { health, signal } = context;
   const log = rateLimited(context.log);
   let state = 'not started yet';
-  health.dependency(name, () => state);
+  health.addReadinessCheck(name, () => state);
   const backoff = new Backoff(100, 3_000);
   while (!signal.aborted) {
     try {

@@ -29,7 +29,7 @@ type OwnerOptions = Partial<Pick<LaneKeeperOptions, 'onTaken' | 'onReleasing' | 
 };
 
 /** PostgreSQL and NATS for real, a table of rows in lanes, and owners of them that are nothing but owners. */
-export class LaneRig {
+export class LaneFixture {
   /** In the order in which they were made, also those whose start is not over yet. */
   readonly owners: Owner[] = [];
 
@@ -40,7 +40,7 @@ export class LaneRig {
     private readonly close: () => Promise<void>,
   ) {}
 
-  static async start(): Promise<LaneRig> {
+  static async start(): Promise<LaneFixture> {
     const database = await makeTestDatabase('message');
     const admin = new pg.Client({ connectionString: database.url });
     admin.on('error', () => undefined);
@@ -50,7 +50,7 @@ export class LaneRig {
     await ensureLanes(admin, 'message', LANES);
     const folder = mkdtempSync(join(tmpdir(), 'hz-lanes-'));
     const nats = await Nats.start({ dataDir: folder });
-    return new LaneRig(database.url, admin, nats, async () => {
+    return new LaneFixture(database.url, admin, nats, async () => {
       await nats.stop();
       await admin.end();
       await database.drop();

@@ -4,14 +4,14 @@ import { claim, same, type Step } from '../stage.js';
 /** A valid token opens a session; another user's token does not, where tokens are asked for. */
 export const login: Step = {
   name: 'login',
-  async run(stage) {
-    const alice = await stage.device(stage.user('alice'), 'phone');
+  async run(demo) {
+    const alice = await demo.device(demo.user('alice'), 'phone');
     claim('the client is online', alice.client.state === 'online');
     same('the user of the loginReceipt', alice.login?.fromUserID, alice.user);
     claim('a heartbeat interval is told', (alice.login?.heartbeat ?? 0) > 0);
     claim('limits are told', (alice.login?.limits?.unansweredSends ?? 0) > 0);
-    if (stage.isOpen) return;
-    const outcome = await stage.device(stage.user('mallory'), 'phone', { token: () => alice.token() }).then(
+    if (demo.isOpen) return;
+    const outcome = await demo.device(demo.user('mallory'), 'phone', { token: () => alice.token() }).then(
       () => 'let in',
       (error: unknown) => error,
     );

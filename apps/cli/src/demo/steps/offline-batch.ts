@@ -3,34 +3,34 @@ import { same, type Step } from '../stage.js';
 /** What came while bob was away waits for him, comes as one array in one frame, and once receipted never again. */
 export const offlineBatch: Step = {
   name: 'offline-batch',
-  async run(stage) {
-    const alice = await stage.device(stage.user('alice'), 'phone');
-    const bob = await stage.device(stage.user('bob'), 'phone');
+  async run(demo) {
+    const alice = await demo.device(demo.user('alice'), 'phone');
+    const bob = await demo.device(demo.user('bob'), 'phone');
     // Bob's other device stays: when it has a message, the message is in bob's inbox.
-    const tablet = await stage.device(bob.user, 'tablet');
+    const tablet = await demo.device(bob.user, 'tablet');
     await bob.client.close();
     const to = { user: bob.user };
     const texts = ['first', 'second', 'third'];
     await Promise.all(texts.map((text) => alice.client.sendText(to, text).receipt));
-    await stage.until('the three messages in the inbox', () => tablet.messages.length === 3);
+    await demo.until('the three messages in the inbox', () => tablet.messages.length === 3);
 
-    const back = await stage.device(bob.user, 'phone');
+    const back = await demo.device(bob.user, 'phone');
     same('how many wait', back.login?.waiting, 3);
-    await stage.until('the offline batch', () => back.batches.length > 0);
+    await demo.until('the offline batch', () => back.batches.length > 0);
     same(
       'the batch',
       back.batches[0]?.entries.map(({ content }) => content.text),
       texts,
     );
-    await stage.until('the confirmation', () => back.confirmed >= back.head && back.messages.length === 3);
+    await demo.until('the confirmation', () => back.confirmed >= back.head && back.messages.length === 3);
     same('what came', back.texts(), texts);
     await back.client.close();
 
     // A new client remembers nothing: whatever the server delivered again would show.
-    const again = await stage.device(bob.user, 'phone');
+    const again = await demo.device(bob.user, 'phone');
     same('how many wait now', again.login?.waiting, 0);
     await alice.client.sendText(to, 'fourth').receipt;
-    await stage.until('the next message', () => again.messages.length > 0);
+    await demo.until('the next message', () => again.messages.length > 0);
     same('what came after the receipt', again.texts(), ['fourth']);
   },
 };

@@ -6,16 +6,16 @@ const EACH = 100;
 /** A hundred pipelined each way at once: seq 1 … 200 without holes, the same order on both sides and in the history. */
 export const order: Step = {
   name: 'order',
-  async run(stage) {
-    const alice = await stage.device(stage.user('alice'), 'phone');
-    const bob = await stage.device(stage.user('bob'), 'phone');
+  async run(demo) {
+    const alice = await demo.device(demo.user('alice'), 'phone');
+    const bob = await demo.device(demo.user('bob'), 'phone');
     const sendings: { from: string; sending: Sending }[] = [];
     for (let n = 1; n <= EACH; n++) {
       sendings.push({ from: alice.user, sending: alice.client.sendText({ user: bob.user }, `alice ${n}`) });
       sendings.push({ from: bob.user, sending: bob.client.sendText({ user: alice.user }, `bob ${n}`) });
     }
     const sent = await Promise.all(sendings.map(async ({ from, sending }) => ({ from, ...(await sending.receipt) })));
-    await stage.until('everything on both sides', () => alice.messages.length >= EACH && bob.messages.length >= EACH);
+    await demo.until('everything on both sides', () => alice.messages.length >= EACH && bob.messages.length >= EACH);
     const expected = Array.from({ length: 2 * EACH }, (_, i) => i + 1);
     same(
       'the seqs given',

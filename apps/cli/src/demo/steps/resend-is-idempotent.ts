@@ -4,9 +4,9 @@ import { claim, same, type Step } from '../stage.js';
 /** The same clientMsgID again is the same message: one id, one seq, one delivery. With other content it is a conflict. */
 export const resendIsIdempotent: Step = {
   name: 'resend-is-idempotent',
-  async run(stage) {
-    const alice = await stage.device(stage.user('alice'), 'phone');
-    const bob = await stage.device(stage.user('bob'), 'phone');
+  async run(demo) {
+    const alice = await demo.device(demo.user('alice'), 'phone');
+    const bob = await demo.device(demo.user('bob'), 'phone');
     const to = { user: bob.user };
     const clientMsgID = 'the-same-id';
     const first = await alice.client.sendText(to, 'once', { clientMsgID, sendTime: '1' }).receipt;
@@ -20,7 +20,7 @@ export const resendIsIdempotent: Step = {
     same('the reason', other.error, 'conflict');
     await alice.client.sendText(to, 'afterwards').receipt;
     // Entries come in order: what was delivered twice would be here before this one.
-    await stage.until('the next message at bob', () => bob.texts().includes('afterwards'));
+    await demo.until('the next message at bob', () => bob.texts().includes('afterwards'));
     same('what bob got', bob.texts(), ['once', 'afterwards']);
     same('how many copies came', bob.copies.filter((id) => id === first.messageID).length, 1);
     const { messages } = await alice.client.history(to);

@@ -3,13 +3,13 @@ import { claim, same, type Step } from '../stage.js';
 /** Two users write to each other; both see the same conversation. */
 export const textBothWays: Step = {
   name: 'text-both-ways',
-  async run(stage) {
-    const alice = await stage.device(stage.user('alice'), 'phone');
-    const bob = await stage.device(stage.user('bob'), 'phone');
+  async run(demo) {
+    const alice = await demo.device(demo.user('alice'), 'phone');
+    const bob = await demo.device(demo.user('bob'), 'phone');
     const hello = await alice.client.sendText({ user: bob.user }, '你好, Bob 👋').receipt;
-    await stage.until('the message at bob', () => bob.messages.length > 0);
+    await demo.until('the message at bob', () => bob.messages.length > 0);
     const answer = await bob.client.sendText({ user: alice.user }, '你好, Alice').receipt;
-    await stage.until('the answer at alice', () => alice.messages.length > 0);
+    await demo.until('the answer at alice', () => alice.messages.length > 0);
     const [got, back] = [bob.messages[0], alice.messages[0]];
     claim('both came', got !== undefined && back !== undefined);
     same('what bob got', [got.fromUserID, got.content, got.seq], [alice.user, { text: '你好, Bob 👋' }, 1]);

@@ -3,31 +3,31 @@ import { same, type Step } from '../stage.js';
 /** Each device receipts for itself; the sender's other device gets a copy, the sending one does not. */
 export const twoDevices: Step = {
   name: 'two-devices',
-  async run(stage) {
-    const alice = await stage.device(stage.user('alice'), 'phone');
-    const laptop = await stage.device(alice.user, 'laptop');
-    const bob = await stage.device(stage.user('bob'), 'phone');
-    const tablet = await stage.device(bob.user, 'tablet');
+  async run(demo) {
+    const alice = await demo.device(demo.user('alice'), 'phone');
+    const laptop = await demo.device(alice.user, 'laptop');
+    const bob = await demo.device(demo.user('bob'), 'phone');
+    const tablet = await demo.device(bob.user, 'tablet');
 
     const sent = await alice.client.sendText({ user: bob.user }, 'to both of you').receipt;
     const everywhere = [laptop, bob, tablet];
-    await stage.until('the message on the three other devices', () =>
+    await demo.until('the message on the three other devices', () =>
       everywhere.every((each) => each.messages.length > 0),
     );
     for (const device of everywhere) same('what came', device.messages[0]?.messageID, sent.messageID);
     same('the copy says who sent it', laptop.messages[0]?.fromUserID, alice.user);
-    await stage.until('a confirmation for each device', () => everywhere.every((each) => each.confirmed >= each.head));
+    await demo.until('a confirmation for each device', () => everywhere.every((each) => each.confirmed >= each.head));
 
     await bob.client.sendText({ user: alice.user }, 'got it').receipt;
-    await stage.until('the answer', () => [alice, laptop, tablet].every((each) => each.texts().includes('got it')));
+    await demo.until('the answer', () => [alice, laptop, tablet].every((each) => each.texts().includes('got it')));
     same('the sending device has no copy of its own message', alice.texts(), ['got it']);
-    await stage.until('its receipt', () => alice.confirmed >= alice.head && laptop.confirmed >= laptop.head);
+    await demo.until('its receipt', () => alice.confirmed >= alice.head && laptop.confirmed >= laptop.head);
 
-    const late = await stage.device(alice.user, 'watch');
+    const late = await demo.device(alice.user, 'watch');
     same("a later device starts at the highest of the user's cursors", late.login?.inboxSeq, laptop.confirmed);
     same('so nothing waits for it', late.login?.waiting, 0);
     await bob.client.sendText({ user: alice.user }, 'welcome').receipt;
-    await stage.until('the next message on it', () => late.messages.length > 0);
+    await demo.until('the next message on it', () => late.messages.length > 0);
     same('what came to it', late.texts(), ['welcome']);
   },
 };
