@@ -5,7 +5,7 @@ import { upSchemas } from '@huizhi/protocol';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { matrix, matrixTable, type Cell, type Stage } from './support/authorisation.js';
 import { Device } from './support/device.js';
-import { TestCluster } from './support/world.js';
+import { TestCluster } from './support/test-cluster.js';
 
 /** Who may do what, command by command; see `support/authorisation.ts`. */
 

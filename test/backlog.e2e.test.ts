@@ -5,7 +5,7 @@ import { laneOf, MAX_LANES } from '@huizhi/protocol';
 import pg from 'pg';
 import type { Device } from './support/device.js';
 import { expectWholeInbox, idsOf, sendTexts } from './support/ledger.js';
-import { TestCluster } from './support/world.js';
+import { TestCluster } from './support/test-cluster.js';
 
 jest.setTimeout(300_000);
 

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Device } from './support/device.js';
 import { Terminal, type Shown } from './support/terminal.js';
-import { TestCluster } from './support/world.js';
+import { TestCluster } from './support/test-cluster.js';
 
 /** `hz chat` as users run it: in a terminal, and in a pipe. */
 const HZ = join(projectRoot(), 'dist/apps/cli/src/main.js');

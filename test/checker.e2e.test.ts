@@ -2,9 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { MemoryStore, SendRefusedError, type Rule, type Store } from '@huizhi/client';
 import { eventually } from '@huizhi/constellation';
-import type { TestUser } from './support/actor.js';
-import { Scenario } from './support/cast.js';
-import { TestCluster } from './support/world.js';
+import type { TestUser } from './support/test-user.js';
+import { Scenario } from './support/scenario.js';
+import { TestCluster } from './support/test-cluster.js';
 
 /**
  * The history checker on the running system: what it says of a good one, and whether it finds the bugs that are in the services

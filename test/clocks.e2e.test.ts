@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { eventually, type Service } from '@huizhi/constellation';
 import { Device } from './support/device.js';
 import { Lanes } from './support/lanes.js';
-import { TestCluster } from './support/world.js';
+import { TestCluster } from './support/test-cluster.js';
 
 /** Clocks that are wrong by an hour, or jump by days, in real processes: libfaketime turns the clock of a service, timers apart. */
 

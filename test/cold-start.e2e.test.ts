@@ -2,7 +2,7 @@ import { eventually } from '@huizhi/constellation';
 import { groupConversation, laneOf } from '@huizhi/protocol';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import pg from 'pg';
-import { TestCluster } from './support/world.js';
+import { TestCluster } from './support/test-cluster.js';
 
 jest.setTimeout(120_000);
 

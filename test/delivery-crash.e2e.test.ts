@@ -3,7 +3,7 @@ import type { Service } from '@huizhi/constellation';
 import type { Device } from './support/device.js';
 import { expectWholeInbox, Flow, idsOf, sendTexts, type Receipts } from './support/ledger.js';
 import { Lanes } from './support/lanes.js';
-import { TestCluster } from './support/world.js';
+import { TestCluster } from './support/test-cluster.js';
 
 jest.setTimeout(90_000);
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import pg from 'pg';
 import type { Device } from './support/device.js';
 import { expectLedger, expectWholeInbox, idsOf, sendTexts, type Receipts } from './support/ledger.js';
-import { TestCluster } from './support/world.js';
+import { TestCluster } from './support/test-cluster.js';
 
 jest.setTimeout(60_000);
 

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Service, eventually } from '@huizhi/constellation';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { Scenario } from './support/cast.js';
+import { Scenario } from './support/scenario.js';
 import { Crowd } from './support/crowd.js';
 import { type Device } from './support/device.js';
 import { expectLedger, expectWholeInbox, idsOf, sendTexts } from './support/ledger.js';
 import type { Pace } from './support/pace.js';
-import { TestCluster } from './support/world.js';
+import { TestCluster } from './support/test-cluster.js';
 
 jest.setTimeout(120_000);
 

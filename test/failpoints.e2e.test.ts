@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { type Service, eventually } from '@huizhi/constellation';
-import { Scenario } from './support/cast.js';
-import { TestCluster } from './support/world.js';
+import { Scenario } from './support/scenario.js';
+import { TestCluster } from './support/test-cluster.js';
 
 /**
  * Every failpoint that a service declares, made to fail and to kill, while people talk, a device is away and comes back to a

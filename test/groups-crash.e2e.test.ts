@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import type { Service } from '@huizhi/constellation';
 import { laneOf } from '@huizhi/protocol';
-import { Scenario } from './support/cast.js';
-import { TestCluster } from './support/world.js';
+import { Scenario } from './support/scenario.js';
+import { TestCluster } from './support/test-cluster.js';
 
 /** Groups that overlap, over many lanes and inbox lanes, while the owners of both kinds are killed and frozen in turn. */
 

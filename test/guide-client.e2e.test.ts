@@ -4,7 +4,7 @@ import { projectRoot } from '@huizhi/constellation';
 import { errorTable } from '@huizhi/protocol';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Device } from './support/device.js';
-import { TestCluster } from './support/world.js';
+import { TestCluster } from './support/test-cluster.js';
 
 /**
  * The guide's published iOS client, replayed frame by frame from the golden vectors, against a development server

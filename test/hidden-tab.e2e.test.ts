@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HiddenTabs, type Tab } from './support/hidden-tab.js';
 import { named, pipeline } from './support/senders.js';
-import { TestCluster } from './support/world.js';
+import { TestCluster } from './support/test-cluster.js';
 
 /** Long enough for a timer that is held up to the next full minute to miss many heartbeats. */
 const HIDDEN_MS = 65_000;

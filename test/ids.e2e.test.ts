@@ -6,7 +6,7 @@ import { eventually, projectRoot } from '@huizhi/constellation';
 import type { Delivery } from '@huizhi/protocol';
 import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals';
 import { Device } from './support/device.js';
-import { TestCluster } from './support/world.js';
+import { TestCluster } from './support/test-cluster.js';
 
 /** Users whose ids are as identity providers make them, through the whole system. */
 

@@ -9,7 +9,7 @@ import { exportJWK, generateKeyPair, SignJWT, type JWTHeaderParameters } from 'j
 import { type Device } from './support/device.js';
 import { Marks } from './support/marks.js';
 import { frameOf, tlsTo, wireTo, type WireMode } from './support/wire.js';
-import { TestCluster } from './support/world.js';
+import { TestCluster } from './support/test-cluster.js';
 
 /**
  * Nothing of a body or a token reaches a log, at the most talkative level, whatever is sent in whatever mode, and whatever fails. The tests

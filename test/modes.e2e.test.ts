@@ -4,7 +4,7 @@ import type { Delivery } from '@huizhi/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
 import { named } from './support/senders.js';
-import { TestCluster } from './support/world.js';
+import { TestCluster } from './support/test-cluster.js';
 
 let cluster: TestCluster;
 const clients: HuizhiClient[] = [];

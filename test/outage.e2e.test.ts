@@ -3,10 +3,10 @@ import { type TcpProxy, eventually } from '@huizhi/constellation';
 import { subjects } from '@huizhi/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { connect } from '@nats-io/transport-node';
-import type { TestUser } from './support/actor.js';
-import { Scenario } from './support/cast.js';
+import type { TestUser } from './support/test-user.js';
+import { Scenario } from './support/scenario.js';
 import { Device } from './support/device.js';
-import { TestCluster } from './support/world.js';
+import { TestCluster } from './support/test-cluster.js';
 
 /**
  * 17, in full: the bus or a service away for so long that everything that can expire has expired several times over (time-outs

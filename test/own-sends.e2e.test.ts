@@ -2,7 +2,7 @@ import { eventually } from '@huizhi/constellation';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import type { Device } from './support/device.js';
 import { Lanes } from './support/lanes.js';
-import { TestCluster } from './support/world.js';
+import { TestCluster } from './support/test-cluster.js';
 
 /** What a device sent itself it need not get: neither heartbeats nor logins may say that it waits. */
 

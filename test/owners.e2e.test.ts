@@ -3,7 +3,7 @@ import { type Service, type TcpProxy, eventually } from '@huizhi/constellation';
 import type { Device } from './support/device.js';
 import { Lanes } from './support/lanes.js';
 import { named, pipeline, Stream, type Answer } from './support/senders.js';
-import { TestCluster } from './support/world.js';
+import { TestCluster } from './support/test-cluster.js';
 
 /** 12a: a lane changes hands, in order or not. One writer at a time, no hole, and one sender's messages keep their order. */
 

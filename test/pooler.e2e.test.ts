@@ -1,6 +1,6 @@
 import { eventually, PgBouncer } from '@huizhi/constellation';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { TestCluster } from './support/world.js';
+import { TestCluster } from './support/test-cluster.js';
 
 /** The services behind a connection pooler. */
 

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, jest, test } from '@jest/globals';
 import { type TcpProxy, eventually } from '@huizhi/constellation';
-import type { TestUser } from './support/actor.js';
-import { Scenario } from './support/cast.js';
+import type { TestUser } from './support/test-user.js';
+import { Scenario } from './support/scenario.js';
 import { Lanes } from './support/lanes.js';
-import { TestCluster } from './support/world.js';
+import { TestCluster } from './support/test-cluster.js';
 
 /** 8, deeper: the database dies, freezes and eats answers under both services at once, in the middle of everything. */
 

@@ -3,7 +3,7 @@ import { type Service, eventually } from '@huizhi/constellation';
 import type { Device } from './support/device.js';
 import { Lanes } from './support/lanes.js';
 import { named, pipeline, Stream, type Answer } from './support/senders.js';
-import { TestCluster } from './support/world.js';
+import { TestCluster } from './support/test-cluster.js';
 
 /** What a sender may rely on while the message service and its database fail under it. */
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type { Device } from './support/device.js';
 import { named, pipeline } from './support/senders.js';
-import { TestCluster } from './support/world.js';
+import { TestCluster } from './support/test-cluster.js';
 
 /** What a sender may rely on while nothing fails but the network and the sender itself. Two instances of everything. */
 

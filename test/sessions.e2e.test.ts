@@ -5,11 +5,11 @@ import { promisify } from 'node:util';
 import { HuizhiClient } from '@huizhi/client';
 import { projectRoot, eventually } from '@huizhi/constellation';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { Scenario } from './support/cast.js';
+import { Scenario } from './support/scenario.js';
 import { Crowd } from './support/crowd.js';
 import { Device } from './support/device.js';
 import { expectWholeInbox, idsOf, sendTexts } from './support/ledger.js';
-import { TestCluster } from './support/world.js';
+import { TestCluster } from './support/test-cluster.js';
 
 jest.setTimeout(60_000);
 

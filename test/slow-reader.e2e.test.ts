@@ -2,7 +2,7 @@ import { TcpProxy } from '@huizhi/constellation';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { Device } from './support/device.js';
 import { expectWholeInbox, idsOf, sendTexts, type Receipts } from './support/ledger.js';
-import { TestCluster } from './support/world.js';
+import { TestCluster } from './support/test-cluster.js';
 
 jest.setTimeout(240_000);
 

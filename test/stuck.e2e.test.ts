@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals';
 import type { Service } from '@huizhi/constellation';
 import { Lanes, type Owners } from './support/lanes.js';
-import { TestCluster } from './support/world.js';
+import { TestCluster } from './support/test-cluster.js';
 
 /** An owner that lives, ticks, answers probes, and whose writer never comes back: nobody waits for it for ever. */
 

@@ -1,7 +1,7 @@
 import { type Service, eventually } from '@huizhi/constellation';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Device } from './support/device.js';
-import { TestCluster } from './support/world.js';
+import { TestCluster } from './support/test-cluster.js';
 
 /** An instance that is not ready takes no work of the control plane, and an outage writes a bounded number of log lines. */
 

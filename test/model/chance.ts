@@ -1,5 +1,5 @@
 import type { FaultyBus } from './faulty-bus.js';
-import type { Endings } from './services.js';
+import type { Endings } from './model-servers.js';
 
 /** Numbers in [0, 1) that depend on the seed alone: mulberry32. */
 export function chanceOf(seed: number): () => number {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { Device } from './device.js';
 import { next } from './faulty-bus.js';
-import type { ModelScenario, Target } from './scene.js';
+import type { ModelScenario, Target } from './model-scenario.js';
 import type { SendSpec } from './facts.js';
 import type { Spec } from './spec.js';
 

@@ -1,5 +1,5 @@
 import { Link, type Frame } from './link.js';
-import type { ModelScenario } from './scene.js';
+import type { ModelScenario } from './model-scenario.js';
 import type { ConversationSpec, DeliveryFrame, DeviceSpec, LinkSpec, SendSpec } from './facts.js';
 
 /** Before a message that was refused for the time being is sent again, milliseconds. */

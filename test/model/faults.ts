@@ -3,8 +3,8 @@ import { Bus, silentLogger } from '@huizhi/runtime';
 import fc from 'fast-check';
 import { chanceOf, spoil, spoilEndings } from './chance.js';
 import { FaultyBus } from './faulty-bus.js';
-import { ModelCluster } from './house.js';
-import { PATIENCE_MS } from './services.js';
+import { ModelCluster } from './model-cluster.js';
+import { PATIENCE_MS } from './model-servers.js';
 import { inboxesOf, isBehind, judgeLanes, judgeStored } from './stored.js';
 import { Traffic, type Tablet } from './traffic.js';
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, test } from '@jest/globals';
 import fc from 'fast-check';
 import { eventually } from '@huizhi/constellation';
-import { ModelCluster } from './house.js';
+import { ModelCluster } from './model-cluster.js';
 import { checkRuns } from './runs.js';
 import { judgeLanes } from './stored.js';
 

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { ModelCluster } from './house.js';
+import { ModelCluster } from './model-cluster.js';
 import { mutants } from './mutants.js';
 import { checkRuns } from './runs.js';
 

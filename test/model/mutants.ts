@@ -3,10 +3,10 @@ import { Cursors } from '../../apps/gateway/src/delivery/cursors.js';
 import { Inbox } from '../../apps/gateway/src/delivery/inbox.js';
 import type { PendingSend } from '../../apps/gateway/src/sends/pending-send.js';
 import { SessionSends, type Batch } from '../../apps/gateway/src/sends/session-sends.js';
-import type { Session } from '../../apps/gateway/src/session/session.js';
-import { LaneWriter, type Outcome } from '../../apps/message/src/lanes/lane-writer.js';
-import type { CommitPlan } from '../../apps/message/src/lanes/plan.js';
-import type { QueuedSend } from '../../apps/message/src/lanes/work.js';
+import type { Session } from '../../apps/gateway/src/sessions/session.js';
+import { LaneWriter, type Outcome } from '../../apps/message/src/commit/lane-writer.js';
+import type { CommitPlan } from '../../apps/message/src/commit/plan.js';
+import type { QueuedSend } from '../../apps/message/src/commit/send-batch-task.js';
 import { Recipients, type Recipient } from '../../apps/offline/src/recipients.js';
 
 /** A mistake that somebody could make in the services, made in them as they run. */

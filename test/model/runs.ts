@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { steps, type Step } from './commands.js';
-import type { ModelCluster } from './house.js';
-import { ModelScenario } from './scene.js';
+import type { ModelCluster } from './model-cluster.js';
+import { ModelScenario } from './model-scenario.js';
 
 export interface RunsOptions {
   readonly seed: number;

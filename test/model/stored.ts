@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { ModelCluster } from './house.js';
+import type { ModelCluster } from './model-cluster.js';
 import type { Traffic } from './traffic.js';
 
 interface EventRow {

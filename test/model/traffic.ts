@@ -18,7 +18,7 @@ import {
 import type { Directory } from '../../apps/message/src/directory/directory.js';
 import type { FaultyBus } from './faulty-bus.js';
 import { Sender, type Sent } from './sender.js';
-import { MESSAGE_LANES, OFFLINE_LANES, PATIENCE_MS } from './services.js';
+import { MESSAGE_LANES, OFFLINE_LANES, PATIENCE_MS } from './model-servers.js';
 
 let runs = 0;
 

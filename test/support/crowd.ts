@@ -1,6 +1,6 @@
 import type { Target } from '@huizhi/client';
-import type { TestUser, TestUserOptions } from './actor.js';
-import type { Scenario } from './cast.js';
+import type { TestUser, TestUserOptions } from './test-user.js';
+import type { Scenario } from './scenario.js';
 import { bounded } from './bounded.js';
 
 export interface CrowdOptions extends Pick<TestUserOptions, 'timings'> {

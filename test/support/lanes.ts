@@ -2,7 +2,7 @@ import { type Service, eventually } from '@huizhi/constellation';
 import { inboxLaneOf, laneOf, pairConversation } from '@huizhi/protocol';
 import { expect } from '@jest/globals';
 import pg from 'pg';
-import type { TestCluster } from './world.js';
+import type { TestCluster } from './test-cluster.js';
 
 export type Owners = 'message' | 'offline';
 

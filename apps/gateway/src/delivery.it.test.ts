@@ -4,7 +4,7 @@ import { inboxLaneOf } from '@huizhi/protocol';
 import { armFailpoints, enableFailpoints, failpointStatus, resetFailpoints } from '@huizhi/runtime';
 import { Clock } from './testing/clock.js';
 import { receiptWhatComes } from './testing/receipts.js';
-import { GatewayFixture } from './testing/rig.js';
+import { GatewayFixture } from './testing/gateway-fixture.js';
 
 const fixture = GatewayFixture.forEachTest();
 

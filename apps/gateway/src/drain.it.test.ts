@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { eventually } from '@huizhi/constellation';
 import { TestClient } from './testing/client.js';
-import { GatewayFixture } from './testing/rig.js';
+import { GatewayFixture } from './testing/gateway-fixture.js';
 
 const fixture = GatewayFixture.forEachTest({ DRAIN_SPREAD: '0s' });
 

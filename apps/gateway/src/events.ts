@@ -2,7 +2,7 @@ import type { CloseName } from '@huizhi/protocol';
 import type { Logger } from '@huizhi/runtime';
 import type { HttpRefusal } from './connection/http-answers.js';
 import { closes, httpRefusals } from './metrics.js';
-import type { Session } from './session/session.js';
+import type { Session } from './sessions/session.js';
 
 /** Business events: each is counted and logged here and nowhere else. None per message, none with anything of a body or token. */
 

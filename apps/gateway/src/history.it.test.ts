@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from '@jest/globals';
 import { encodeLines, pairConversation, subjects, type HistoryReply, type HistoryRequest } from '@huizhi/protocol';
-import { GatewayFixture } from './testing/rig.js';
+import { GatewayFixture } from './testing/gateway-fixture.js';
 
 const TIMEOUT_MS = 600;
 /** Without the variable. */

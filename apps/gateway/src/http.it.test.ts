@@ -5,7 +5,7 @@ import { httpRefusals } from './metrics.js';
 import { WebSocketTestClient } from './testing/client.js';
 import { Clock } from './testing/clock.js';
 import { works } from './testing/expect.js';
-import { GatewayFixture, SECRET } from './testing/rig.js';
+import { GatewayFixture, SECRET } from './testing/gateway-fixture.js';
 
 /** HTTP on the port for clients: health checks, and requests that become no WebSocket. */
 

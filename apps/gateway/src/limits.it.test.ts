@@ -5,7 +5,7 @@ import { Clock } from './testing/clock.js';
 import type { TestClient } from './testing/client.js';
 import { closed, passes, works } from './testing/expect.js';
 import { receiptBlindly } from './testing/receipts.js';
-import { GatewayFixture, SECRET } from './testing/rig.js';
+import { GatewayFixture, SECRET } from './testing/gateway-fixture.js';
 
 const fixture = GatewayFixture.forEachTest();
 

@@ -5,7 +5,7 @@ import { expect, test } from '@jest/globals';
 import { certificateFor, signToken, eventually } from '@huizhi/constellation';
 import { SignJWT, UnsecuredJWT } from 'jose';
 import { Clock } from './testing/clock.js';
-import { GatewayFixture, SECRET } from './testing/rig.js';
+import { GatewayFixture, SECRET } from './testing/gateway-fixture.js';
 
 const fixture = GatewayFixture.forEachTest();
 

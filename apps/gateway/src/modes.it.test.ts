@@ -7,7 +7,7 @@ import { encodeBase64Line, encodeHzFrame, encodeJsonLine, HZ } from '@huizhi/pro
 import { wireCodecs, WebSocketTestClient, type Frame, type TestClient } from './testing/client.js';
 import { works } from './testing/expect.js';
 import { receiptBlindly } from './testing/receipts.js';
-import { GatewayFixture, SECRET, type Mode, type ModeClient } from './testing/rig.js';
+import { GatewayFixture, SECRET, type Mode, type ModeClient } from './testing/gateway-fixture.js';
 
 /** What is the same in every mode of the wire, and what only one of them has. WebSockets have a file of their own for the rest. */
 

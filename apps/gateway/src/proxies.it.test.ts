@@ -9,7 +9,7 @@ import { certificateFor, eventually, freePort, projectRoot, signToken, type Cert
 import { TestClient, WebSocketTestClient } from './testing/client.js';
 import { Clock } from './testing/clock.js';
 import { works } from './testing/expect.js';
-import { GatewayFixture, SECRET, type ModeClient } from './testing/rig.js';
+import { GatewayFixture, SECRET, type ModeClient } from './testing/gateway-fixture.js';
 
 /** The configurations in docs/proxies.md, run by the programs they are for. */
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { eventually, signToken } from '@huizhi/constellation';
 import type { Frame, TestClient } from './testing/client.js';
 import { closed, works } from './testing/expect.js';
-import { GatewayFixture, SECRET, type Mode, type ModeClient } from './testing/rig.js';
+import { GatewayFixture, SECRET, type Mode, type ModeClient } from './testing/gateway-fixture.js';
 
 /** Beyond the rates a client is read more slowly. It is closed only when frames wait for long without a gap. */
 

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { eventually } from '@huizhi/constellation';
 import { groupIdOf, laneOf, pairConversation } from '@huizhi/protocol';
-import { GatewayFixture } from './testing/rig.js';
+import { GatewayFixture } from './testing/gateway-fixture.js';
 
 const fixture = GatewayFixture.forEachTest({ RESEND_AFTER: '200ms', SEND_TIMEOUT: '1h' });
 

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { signToken } from '@huizhi/constellation';
 import { Clock } from './testing/clock.js';
-import { GatewayFixture, SECRET } from './testing/rig.js';
+import { GatewayFixture, SECRET } from './testing/gateway-fixture.js';
 
 const HOUR_MS = 3_600_000;
 

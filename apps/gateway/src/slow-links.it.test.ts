@@ -2,7 +2,7 @@ import { expect, jest, test } from '@jest/globals';
 import { eventually, TcpProxy } from '@huizhi/constellation';
 import { TestClient } from './testing/client.js';
 import { receiptWhatComes } from './testing/receipts.js';
-import { GatewayFixture } from './testing/rig.js';
+import { GatewayFixture } from './testing/gateway-fixture.js';
 
 jest.setTimeout(300_000);
 

@@ -5,7 +5,7 @@ import { eventually } from '@huizhi/constellation';
 import { WebSocketTestClient } from './testing/client.js';
 import { Clock } from './testing/clock.js';
 import { closed as closedLine, works } from './testing/expect.js';
-import { GatewayFixture } from './testing/rig.js';
+import { GatewayFixture } from './testing/gateway-fixture.js';
 
 /** Pings of the gateway to WebSockets that are silent. */
 

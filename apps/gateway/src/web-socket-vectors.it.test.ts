@@ -7,7 +7,7 @@ import { silentLogger } from '@huizhi/runtime';
 import { TrustedProxies } from './connection/trusted-proxies.js';
 import { Upgrades } from './connection/upgrades.js';
 import { WebSocketCodec } from './connection/web-socket.js';
-import { GatewayFixture, SECRET } from './testing/rig.js';
+import { GatewayFixture, SECRET } from './testing/gateway-fixture.js';
 
 /** The golden vectors of WebSockets, sent to a gateway: whole, and byte by byte. */
 

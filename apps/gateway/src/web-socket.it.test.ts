@@ -5,7 +5,7 @@ import { signToken, eventually } from '@huizhi/constellation';
 import { WebSocketTestClient, type Frame } from './testing/client.js';
 import { Clock } from './testing/clock.js';
 import { passes, works } from './testing/expect.js';
-import { GatewayFixture, SECRET } from './testing/rig.js';
+import { GatewayFixture, SECRET } from './testing/gateway-fixture.js';
 
 /** WebSockets: the upgrade, who may ask for it, and what only they have. The rest is in modes.it.test.ts. */
 

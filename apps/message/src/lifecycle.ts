@@ -13,11 +13,11 @@ import {
 import { DataSource } from 'typeorm';
 import type { MessageConfig } from './config.js';
 import { sessionCheck } from './database.js';
-import { CommitLoop } from './lanes/conversations.js';
-import { HistoryQueryHandler } from './reads/history-reader.js';
-import { LogQueryHandler } from './reads/log-reader.js';
-import { MembersQueryHandler } from './reads/members-reader.js';
-import { ReadConnections } from './reads/readers.js';
+import { CommitLoop } from './commit/commit-loop.js';
+import { HistoryQueryHandler } from './queries/history-queries.js';
+import { LogQueryHandler } from './queries/log-queries.js';
+import { MembersQueryHandler } from './queries/members-queries.js';
+import { ReadConnections } from './queries/read-connections.js';
 import { WriterConnection } from './writer-connection.js';
 
 /** In which order the service begins and ends. */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { laneOf } from '@huizhi/protocol';
-import { MESSAGE_LANES, OfflineFixture, until } from './testing/rig.js';
+import { MESSAGE_LANES, OfflineFixture, until } from './testing/offline-fixture.js';
 
 let fixture: OfflineFixture;
 beforeEach(async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { OfflineFixture, until } from './testing/rig.js';
+import { OfflineFixture, until } from './testing/offline-fixture.js';
 import { textOf } from './testing/fake-gateway.js';
 
 describe('delivery', () => {

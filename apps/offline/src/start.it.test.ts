@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { freePort, makeTestDatabase, Nats, Service, TcpProxy, type TestDatabase } from '@huizhi/constellation';
 import pg from 'pg';
 import { prepareDatabase } from './migrations/prepare.js';
-import { LANES, MESSAGE_LANES, until } from './testing/rig.js';
+import { LANES, MESSAGE_LANES, until } from './testing/offline-fixture.js';
 
 /** The process itself, before it can do its work. */
 describe('the start of the offline service', () => {

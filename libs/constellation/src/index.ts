@@ -1,6 +1,6 @@
 export { findBinaries, requireBinary, type Binaries } from './binaries.js';
 export { certificateFor, type Certificate } from './certificate.js';
-export { DevEnv as Constellation } from './constellation.js';
+export { DevEnv as Constellation } from './dev-env.js';
 export type { DevEnvOptions as ConstellationOptions, GatewayAddress, Link, ServiceName } from './options.js';
 export { createSchemas, dropDatabase, type SchemaUrls } from './database.js';
 export { eventually } from './eventually.js';

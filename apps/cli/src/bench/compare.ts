@@ -1,4 +1,4 @@
-import { columns } from './columns.js';
+import { columns } from './table.js';
 import { round } from './cpu.js';
 import type { Print } from './run-bench.js';
 import { load, savedResults, type SavedResult } from './result.js';

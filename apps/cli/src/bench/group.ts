@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { keepBeating } from './beats.js';
+import { keepBeating } from './heartbeats.js';
 import { cpuSnapshot, cpuUse, round } from './cpu.js';
 import { DeliveryLine, padding } from './delivery-line.js';
 import { GroupMember, type GroupTraffic } from './group-member.js';
@@ -10,7 +10,7 @@ import { sendOnTime } from './pacer.js';
 import type { Run } from './result.js';
 import { numberAfter } from './scan.js';
 import type { LoadedSystem } from './system.js';
-import { ASKED, LATE, REACHED } from './trust.js';
+import { ASKED, LATE, REACHED } from './validity.js';
 
 /** Members gather receipts for this long; with 20 ms there would be a receipt for nearly each delivery. */
 const RECEIPT_MS = 100;

@@ -1,6 +1,6 @@
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { setTimeout as delay } from 'node:timers/promises';
-import { StalledConnections } from './crowd.js';
+import { StalledConnections } from './stalled.js';
 import { inParallel, type LoadedSystem } from './system.js';
 
 const AT_ONCE = 32;

@@ -1,8 +1,8 @@
-import { StalledConnections } from './crowd.js';
+import { StalledConnections } from './stalled.js';
 import { round } from './cpu.js';
 import type { Mode } from './options.js';
 import { PairLoad } from './pair-load.js';
-import { ASKED, LATE, REACHED } from './trust.js';
+import { ASKED, LATE, REACHED } from './validity.js';
 
 const STALLED = 2_000;
 /** Times the p99 without them. */

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { keepBeating } from './beats.js';
+import { keepBeating } from './heartbeats.js';
 import { cpuSnapshot, cpuUse, residentKiB, round } from './cpu.js';
 import type { LoadConnection } from './load-connection.js';
 import type { BenchOptions, Mode } from './options.js';

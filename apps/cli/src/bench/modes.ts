@@ -1,6 +1,6 @@
 import { drain } from './drain.js';
 import { group } from './group.js';
-import { growth } from './growth.js';
+import { growth } from './scaling.js';
 import { hostile } from './hostile.js';
 import { idle } from './idle.js';
 import { logins } from './logins.js';

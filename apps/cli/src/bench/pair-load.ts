@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { keepBeating } from './beats.js';
+import { keepBeating } from './heartbeats.js';
 import { cpuSnapshot, cpuUse, round, type CpuUse } from './cpu.js';
-import { conversationFaults, Direction } from './direction.js';
+import { conversationFaults, Direction } from './pair-direction.js';
 import { Latency, type Percentiles } from './latency.js';
 import type { LoadConnection } from './load-connection.js';
 import { sendOnTime } from './pacer.js';

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { conversationFaults, Direction } from './direction.js';
+import { conversationFaults, Direction } from './pair-direction.js';
 import type { LoadConnection, LoadFrame } from './load-connection.js';
 import { PairSession, type Meter } from './pair-session.js';
 

@@ -1,4 +1,4 @@
-import type { Direction } from './direction.js';
+import type { Direction } from './pair-direction.js';
 import type { LoadConnection, LoadFrame } from './load-connection.js';
 import { DeliveryLine, padding } from './delivery-line.js';
 import { numberAfter, numberAt } from './scan.js';

@@ -1,8 +1,8 @@
 import { budget } from './budget.js';
 import { least, most, reduced } from './medians.js';
 import type { Measurement, SavedResult } from './result.js';
-import { columns } from './columns.js';
-import { doubts } from './trust.js';
+import { columns } from './table.js';
+import { doubts } from './validity.js';
 
 /** What is printed of a result: figures, latencies, CPU against the budget, and how far to trust it. */
 export function report(result: SavedResult): string[] {

@@ -2,7 +2,7 @@ import { GatewayMemory, judgeFlat, RSS } from './gateway-memory.js';
 import { HostileWaves } from './hostile-waves.js';
 import type { Mode } from './options.js';
 import { PairLoad } from './pair-load.js';
-import { ASKED, LATE, REACHED } from './trust.js';
+import { ASKED, LATE, REACHED } from './validity.js';
 
 const EVERY_MS = 5_000;
 

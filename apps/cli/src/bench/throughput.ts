@@ -1,4 +1,4 @@
-import { ASKED, LATE, REACHED } from './trust.js';
+import { ASKED, LATE, REACHED } from './validity.js';
 import type { Mode } from './options.js';
 import { PairLoad } from './pair-load.js';
 

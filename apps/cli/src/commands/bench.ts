@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { chosen, printComparison } from '../bench/compare.js';
-import { gate, renewReference } from '../bench/gate.js';
+import { gate, renewReference } from '../bench/regression.js';
 import { modes } from '../bench/modes.js';
 import type { BenchOptions, Mode } from '../bench/options.js';
 import { runBench } from '../bench/run-bench.js';

@@ -1,6 +1,6 @@
 import type { Mode } from '@huizhi/client';
 import { isHopeless } from '../explain.js';
-import { DemoContext, type Step } from './stage.js';
+import { DemoContext, type Step } from './demo-context.js';
 import { bothReceipts } from './steps/both-receipts.js';
 import { login } from './steps/login.js';
 import { offlineBatch } from './steps/offline-batch.js';

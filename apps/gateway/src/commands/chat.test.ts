@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { pairConversation, type Chat } from '@huizhi/protocol';
-import type { Place, Session } from '../session/session.js';
+import type { Place, Session } from '../sessions/session.js';
 import { chatSend } from './chat.js';
 
 const session = (user: string): Pick<Session, 'identity' | 'pairs'> => ({

@@ -11,7 +11,7 @@ import {
 } from '@huizhi/protocol';
 import { echoOf } from '../frames.js';
 import { pendingSend, type PendingSend } from '../sends/pending-send.js';
-import type { Place, Session } from '../session/session.js';
+import type { Place, Session } from '../sessions/session.js';
 import type { Services } from './services.js';
 
 /** Pairs remembered for a session. */

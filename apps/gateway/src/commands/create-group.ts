@@ -2,7 +2,7 @@ import { contentHash, groupConversation, groupIdOf, laneOf, type CreateGroup, ty
 import { echoOf, errorFrame } from '../frames.js';
 import { receipts } from '../metrics.js';
 import { pendingSend, type PendingSend } from '../sends/pending-send.js';
-import type { Session } from '../session/session.js';
+import type { Session } from '../sessions/session.js';
 import { frame as framed, type Outcome } from './outcome.js';
 import type { Services } from './services.js';
 

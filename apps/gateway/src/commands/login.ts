@@ -4,7 +4,7 @@ import type { Connection } from '../connection/connection.js';
 import { loginRefused } from '../frames.js';
 import type { Opened } from '../login/session-opener.js';
 import { logins } from '../metrics.js';
-import type { Identity } from '../session/session.js';
+import type { Identity } from '../sessions/session.js';
 import type { Outcome, Result } from './outcome.js';
 import type { Services } from './services.js';
 

@@ -1,5 +1,5 @@
 import type { CloseName } from '@huizhi/protocol';
-import type { Session } from '../session/session.js';
+import type { Session } from '../sessions/session.js';
 
 /** What a command leads to. The connection carries it out; no command touches a socket. */
 export interface Outcome {

@@ -2,7 +2,7 @@ import { decodeLines, type Command, type ErrorName, type Lines } from '@huizhi/p
 import { Backoff, pause, type Bus } from '@huizhi/runtime';
 import type { GatewayConfig } from '../config.js';
 import { echoOf, errorFrame } from '../frames.js';
-import type { Session } from '../session/session.js';
+import type { Session } from '../sessions/session.js';
 import { frame, type Outcome, type Result } from './outcome.js';
 import type { Services } from './services.js';
 

@@ -1,5 +1,5 @@
 import type { Receipt } from '@huizhi/protocol';
-import type { Session } from '../session/session.js';
+import type { Session } from '../sessions/session.js';
 import type { Result } from './outcome.js';
 import type { Services } from './services.js';
 

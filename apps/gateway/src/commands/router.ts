@@ -2,7 +2,7 @@ import { clientCommands, commandOf, type FrameOf, type TypeOf, type Up } from '@
 import { assertAllHandled } from '@huizhi/runtime';
 import type { Connection, ConnectionState } from '../connection/connection.js';
 import { errorFrame, loginRefused } from '../frames.js';
-import type { Session } from '../session/session.js';
+import type { Session } from '../sessions/session.js';
 import { composeChat } from './chat.js';
 import { composeGroup } from './create-group.js';
 import { heartbeat } from './heartbeat.js';

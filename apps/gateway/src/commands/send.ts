@@ -2,7 +2,7 @@ import type { ErrorName } from '@huizhi/protocol';
 import { refusal } from '../frames.js';
 import { receipts } from '../metrics.js';
 import type { PendingSend } from '../sends/pending-send.js';
-import type { Session } from '../session/session.js';
+import type { Session } from '../sessions/session.js';
 import { frame, type Outcome, type Result } from './outcome.js';
 import type { Services } from './services.js';
 

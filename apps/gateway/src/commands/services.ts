@@ -1,12 +1,12 @@
 import type { Bus } from '@huizhi/runtime';
 import type { GatewayConfig } from '../config.js';
 import type { Cursors } from '../delivery/cursors.js';
-import type { CatchUpPump } from '../delivery/pump.js';
-import type { LoginRateLimiter } from '../login/attempts.js';
+import type { CatchUpPump } from '../delivery/catch-up-pump.js';
+import type { LoginRateLimiter } from '../login/login-rate-limiter.js';
 import type { Authenticator } from '../login/authenticator.js';
 import type { SessionOpener } from '../login/session-opener.js';
-import type { SendPublisher } from '../sends/outbox.js';
-import type { KeyedRateLimiter } from '../time/buckets.js';
+import type { SendPublisher } from '../sends/send-publisher.js';
+import type { KeyedRateLimiter } from '../timing/keyed-rate-limiter.js';
 
 /** What commands work with. */
 export interface Services {

@@ -12,11 +12,11 @@ import type { Outcome, Result } from '../commands/outcome.js';
 import { clientLeft, connectionClosed, connectionFailed } from '../events.js';
 import { closeFrame, echoOf, errorFrame, invalidReceipt, loginRefused } from '../frames.js';
 import { framesIn } from '../metrics.js';
-import type { Session } from '../session/session.js';
-import type { Timed } from '../time/wheel.js';
-import type { Arrival } from './arrivals.js';
+import type { Session } from '../sessions/session.js';
+import type { Timed } from '../timing/timing-wheel.js';
+import type { Arrival } from './connection-limiter.js';
 import type { ConnectionContext } from './context.js';
-import { FrameReader, type RawFrame } from './reader.js';
+import { FrameReader, type RawFrame } from './frame-reader.js';
 import { WebSocketCodec } from './web-socket.js';
 import { Writer } from './writer.js';
 

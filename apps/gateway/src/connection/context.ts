@@ -2,9 +2,9 @@ import type { Up } from '@huizhi/protocol';
 import type { Logger } from '@huizhi/runtime';
 import type { Result } from '../commands/outcome.js';
 import type { GatewayConfig } from '../config.js';
-import type { Session } from '../session/session.js';
-import type { FlushScheduler } from '../time/end-of-turn.js';
-import type { TimingWheel } from '../time/wheel.js';
+import type { Session } from '../sessions/session.js';
+import type { FlushScheduler } from '../timing/flush-scheduler.js';
+import type { TimingWheel } from '../timing/timing-wheel.js';
 import type { Connection } from './connection.js';
 import type { Upgrades } from './upgrades.js';
 

@@ -1,5 +1,5 @@
 import { Duplex } from 'node:stream';
-import type { AddressLimit } from './arrivals.js';
+import type { AddressLimit } from './connection-limiter.js';
 import type { HandshakenSocket } from './upgrades.js';
 
 export interface TunnelEnds {

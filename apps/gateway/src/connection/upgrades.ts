@@ -4,7 +4,7 @@ import type { CloseName } from '@huizhi/protocol';
 import type { Logger } from '@huizhi/runtime';
 import { WebSocket, WebSocketServer } from 'ws';
 import { httpRefused } from '../events.js';
-import { OncePerInterval } from '../time/once-per-interval.js';
+import { OncePerInterval } from '../timing/once-per-interval.js';
 import { encodeAnswer, optionsAnswer, refusalAnswer, type HttpRefusal } from './http-answers.js';
 import { isAllowedOrigin } from './origins.js';
 import type { TrustedProxies } from './trusted-proxies.js';

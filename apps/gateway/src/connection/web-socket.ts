@@ -8,7 +8,7 @@ import {
   type OnRefused,
 } from '@huizhi/protocol';
 import { WebSocket } from 'ws';
-import type { AddressLimit } from './arrivals.js';
+import type { AddressLimit } from './connection-limiter.js';
 import type { Codec, Written } from './codec.js';
 import { MessageBounds } from './message-bounds.js';
 import { Tunnel } from './tunnel.js';

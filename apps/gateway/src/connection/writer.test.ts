@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from '@jest/globals';
-import { FlushScheduler } from '../time/end-of-turn.js';
+import { FlushScheduler } from '../timing/flush-scheduler.js';
 import { Writer } from './writer.js';
 
 /** A socket that takes what fits and no more. */

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { writes } from '../metrics.js';
-import type { FlushScheduler, Flushable } from '../time/end-of-turn.js';
+import type { FlushScheduler, Flushable } from '../timing/flush-scheduler.js';
 import type { Written } from './codec.js';
 
 /** Handed to the socket at a time, bytes. It says only that it has taken all of that, so this is how finely progress is seen. */

@@ -3,9 +3,9 @@ import { declareFailpoints, failpoint, type Bus, type Logger } from '@huizhi/run
 import { busSlices } from '../bus-slices.js';
 import { receiptConfirm } from '../frames.js';
 import { LaneOwners } from '../lane-owners.js';
-import type { SessionTask, Session } from '../session/session.js';
-import type { Sessions } from '../session/sessions.js';
-import type { TimingWheel } from '../time/wheel.js';
+import type { SessionTask, Session } from '../sessions/session.js';
+import type { Sessions } from '../sessions/sessions.js';
+import type { TimingWheel } from '../timing/timing-wheel.js';
 
 declareFailpoints('gateway.before-cursor');
 

@@ -2,7 +2,7 @@ import { webcrypto } from 'node:crypto';
 import { ProtocolError } from '@huizhi/protocol';
 import { errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions } from 'jose';
 import { isCompactJws } from './compact-jws.js';
-import { KEY_TIMES, keysAt } from './key-server.js';
+import { KEY_TIMES, keysAt } from './jwks.js';
 import { isExpired, timesProblem } from './token-times.js';
 
 /** What a proof of identity is good for. */

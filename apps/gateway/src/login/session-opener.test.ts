@@ -2,8 +2,8 @@ import { expect, test } from '@jest/globals';
 import type { Bus } from '@huizhi/runtime';
 import type { Connection } from '../connection/connection.js';
 import { SendBudget } from '../sends/session-sends.js';
-import { Sessions } from '../session/sessions.js';
-import { TimingWheel } from '../time/wheel.js';
+import { Sessions } from '../sessions/sessions.js';
+import { TimingWheel } from '../timing/timing-wheel.js';
 import { KnownUsers } from './known-users.js';
 import { SessionOpener, type OpenerSettings } from './session-opener.js';
 

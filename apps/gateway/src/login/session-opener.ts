@@ -10,8 +10,8 @@ import {
 import { Backoff, pause, type Bus, type ControlClient } from '@huizhi/runtime';
 import type { Connection } from '../connection/connection.js';
 import type { Credentials } from './authenticator.js';
-import { Session, type SessionTask, type Identity, type SessionSettings } from '../session/session.js';
-import type { Sessions } from '../session/sessions.js';
+import { Session, type SessionTask, type Identity, type SessionSettings } from '../sessions/session.js';
+import type { Sessions } from '../sessions/sessions.js';
 import type { KnownUsers } from './known-users.js';
 
 export interface OpenerSettings extends SessionSettings {

@@ -1,9 +1,9 @@
 import { decodeLines, isStored, messageIdOf, type ReceiptBatch } from '@huizhi/protocol';
 import { refusal } from '../frames.js';
 import { receipts } from '../metrics.js';
-import type { Session } from '../session/session.js';
-import type { Sessions } from '../session/sessions.js';
-import type { SendPublisher } from './outbox.js';
+import type { Session } from '../sessions/session.js';
+import type { Sessions } from '../sessions/sessions.js';
+import type { SendPublisher } from './send-publisher.js';
 import type { Settled } from './session-sends.js';
 
 /** The message service has decided on batches of ours. */

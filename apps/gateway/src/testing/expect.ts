@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals';
 import type { TestClient } from './client.js';
 import type { Clock } from './clock.js';
-import type { ModeClient, GatewayFixture } from './rig.js';
+import type { ModeClient, GatewayFixture } from './gateway-fixture.js';
 
 /** Its connection is good: it is answered. Asked of bystanders, too, whom nothing may harm. */
 export async function works(client: ModeClient): Promise<void> {

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from '@jest/globals';
 import { authenticatorFor, type Authenticator, type AuthSettings } from '../login/authenticator.js';
-import { KEY_TIMES, type KeyTimes } from '../login/key-server.js';
+import { KEY_TIMES, type KeyTimes } from '../login/jwks.js';
 
 /** Tokens made by hand, against a real server of keys over HTTP: what a library would not let a test make. */
 

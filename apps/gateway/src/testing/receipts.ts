@@ -1,5 +1,5 @@
 import type { Frame } from './client.js';
-import type { ModeClient } from './rig.js';
+import type { ModeClient } from './gateway-fixture.js';
 
 /** From now on receipts what comes, an entry or a batch, each so long after it came. */
 export function receiptWhatComes(client: ModeClient, delayMs = 0): void {

@@ -1,7 +1,7 @@
 import type { EventKindName, MembershipChange, RefusedReceipt } from '@huizhi/protocol';
 import type pg from 'pg';
-import type { ConversationState } from '../lanes/lane-memory.js';
-import type { QueuedSend } from '../lanes/work.js';
+import type { ConversationState } from '../commit/lane-memory.js';
+import type { QueuedSend } from '../commit/send-batch-task.js';
 import type { EventRow } from '../sql/append.js';
 
 /** What a decision may look at besides the send and the conversation's state. All of it was loaded before. */

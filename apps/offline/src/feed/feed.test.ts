@@ -1,7 +1,7 @@
 import { describe, expect, jest, test } from '@jest/globals';
 import type { LaneEvent } from '@huizhi/protocol';
 import fc from 'fast-check';
-import { InboxLane } from '../inbox/inbox-lane.js';
+import { InboxLane } from '../commit/inbox-lane.js';
 import { Feed } from './feed.js';
 
 const MESSAGE_LANES = 2;

@@ -1,11 +1,11 @@
 import { setMaxListeners } from 'node:events';
 import type { LaneEvent, CommittedEvents } from '@huizhi/protocol';
 import { seededBug } from '@huizhi/runtime';
-import type { InboxLane } from '../inbox/inbox-lane.js';
+import type { InboxLane } from '../commit/inbox-lane.js';
 import { newsOutcomes } from '../metrics.js';
 import { LaneQueue } from './lane-queue.js';
 import { LaneRepair, type ReadRange } from './lane-repair.js';
-import { Semaphore } from './slots.js';
+import { Semaphore } from './semaphore.js';
 
 export interface FeedOptions {
   messageLanes: number;

@@ -1,5 +1,5 @@
 import type { LaneEvent } from '@huizhi/protocol';
-import type { InboxLane } from '../inbox/inbox-lane.js';
+import type { InboxLane } from '../commit/inbox-lane.js';
 
 /** Which inbox lanes still lack an event, by lane number. One array serves a whole run. */
 export type Takers = readonly (InboxLane | undefined)[];

@@ -1,7 +1,7 @@
 import type { LaneEvent } from '@huizhi/protocol';
 import { Backoff, deferred, pause, type Deferred } from '@huizhi/runtime';
 import { repairs } from '../metrics.js';
-import type { Semaphore } from './slots.js';
+import type { Semaphore } from './semaphore.js';
 
 /** A range of a lane as the log has it. */
 export interface Range {

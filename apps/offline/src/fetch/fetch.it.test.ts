@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { textOf } from '../testing/fake-gateway.js';
-import { OfflineFixture, until } from '../testing/rig.js';
+import { OfflineFixture, until } from '../testing/offline-fixture.js';
 
 describe('fetching', () => {
   let fixture: OfflineFixture;

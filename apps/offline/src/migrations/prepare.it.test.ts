@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { makeTestDatabase, type TestDatabase } from '@huizhi/constellation';
 import pg from 'pg';
 import { ensureVectors } from '../sql/vectors.js';
-import { LANES, MESSAGE_LANES, until } from '../testing/rig.js';
+import { LANES, MESSAGE_LANES, until } from '../testing/offline-fixture.js';
 import { prepareDatabase } from './prepare.js';
 
 let database: TestDatabase;

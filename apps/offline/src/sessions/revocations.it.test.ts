@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { OfflineFixture, LANES, until } from '../testing/rig.js';
+import { OfflineFixture, LANES, until } from '../testing/offline-fixture.js';
 import { Revoker } from './revoker.js';
 
 const HOUR = 3_600;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { OfflineFixture, until } from '../testing/rig.js';
+import { OfflineFixture, until } from '../testing/offline-fixture.js';
 
 describe('sessions and cursors', () => {
   let fixture: OfflineFixture;

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { Owed } from '../inbox/user.js';
+import type { Owed } from '../commit/user.js';
 
 export interface DeviceOpening {
   user: string;

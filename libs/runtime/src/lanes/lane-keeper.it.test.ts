@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { TcpProxy, eventually } from '@huizhi/constellation';
 import { deferred } from '../deferred.js';
-import { LANES, LaneFixture, LEASE_MS, type Owner } from '../testing/lane-rig.js';
+import { LANES, LaneFixture, LEASE_MS, type Owner } from '../testing/lane-fixture.js';
 import { ensureLanes, LaneCountError } from './lane-count.js';
 
 let fixture: LaneFixture;

@@ -8,7 +8,7 @@ import { rateLimited } from '../log/rate-limited.js';
 import { LaneAnnouncer } from './lane-announcer.js';
 import { assertLanes } from './lane-count.js';
 import { isWorkRefused, LaneSql, lostLanes, type FencedWork, type HeldLane, type LaneMove } from './lane-sql.js';
-import { StallWatchdog } from './turns.js';
+import { StallWatchdog } from './stall-watchdog.js';
 
 /**
  * Why an instance stops being a lane's owner. `database`: it cannot know any more what is committed; it still listens, and

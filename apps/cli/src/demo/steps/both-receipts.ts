@@ -1,4 +1,4 @@
-import { claim, same, type Step } from '../stage.js';
+import { claim, same, type Step } from '../demo-context.js';
 
 /** The sender gets a receipt for the message; the recipient's receipt is stored and confirmed. */
 export const bothReceipts: Step = {

@@ -1,5 +1,5 @@
 import { LoginRefusedError } from '@huizhi/client';
-import { claim, same, type Step } from '../stage.js';
+import { claim, same, type Step } from '../demo-context.js';
 
 /** A valid token opens a session; another user's token does not, where tokens are asked for. */
 export const login: Step = {

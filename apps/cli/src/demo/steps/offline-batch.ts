@@ -1,4 +1,4 @@
-import { same, type Step } from '../stage.js';
+import { same, type Step } from '../demo-context.js';
 
 /** What came while bob was away waits for him, comes as one array in one frame, and once receipted never again. */
 export const offlineBatch: Step = {

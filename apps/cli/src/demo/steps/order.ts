@@ -1,5 +1,5 @@
 import type { Sending } from '@huizhi/client';
-import { same, type Step } from '../stage.js';
+import { same, type Step } from '../demo-context.js';
 
 const EACH = 100;
 

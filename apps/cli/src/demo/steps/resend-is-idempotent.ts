@@ -1,5 +1,5 @@
 import { SendRefusedError } from '@huizhi/client';
-import { claim, same, type Step } from '../stage.js';
+import { claim, same, type Step } from '../demo-context.js';
 
 /** The same clientMsgID again is the same message: one id, one seq, one delivery. With other content it is a conflict. */
 export const resendIsIdempotent: Step = {

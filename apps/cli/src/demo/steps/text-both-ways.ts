@@ -1,4 +1,4 @@
-import { claim, same, type Step } from '../stage.js';
+import { claim, same, type Step } from '../demo-context.js';
 
 /** Two users write to each other; both see the same conversation. */
 export const textBothWays: Step = {

@@ -1,4 +1,4 @@
-import { same, type Step } from '../stage.js';
+import { same, type Step } from '../demo-context.js';
 
 /** Each device receipts for itself; the sender's other device gets a copy, the sending one does not. */
 export const twoDevices: Step = {

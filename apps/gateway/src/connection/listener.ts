@@ -1,0 +1,135 @@
+import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import type { Logger } from '@huizhi/runtime';
+import { refusedConnections } from '../metrics.js';
+import { OncePerInterval } from '../timing/once-per-interval.js';
+import type { TimingWheel } from '../timing/timing-wheel.js';
+import { ConnectionLimiter, type Arrival } from './connection-limiter.js';
+import { readCertificate, watchCertificate, type CertificateFiles } from './certificate.js';
+import { ProxyHeaderError, readProxyHeader } from './proxy-header.js';
+import type { TrustedProxies } from './trusted-proxies.js';
+
+/** Between two log lines about proxies that are refused for one reason. */
+const REFUSAL_LOG_INTERVAL_MS = 10_000;
+
+export interface ServerSettings extends CertificateFiles {
+  readonly GATEWAY_HOST: string;
+  readonly GATEWAY_PORT: number;
+  readonly TLS: 'on' | 'off';
+  readonly TLS_RELOAD: number;
+  readonly MAX_CONNECTIONS: number;
+  readonly CONNECTIONS_PER_ADDRESS: number;
+  readonly CONNECTS_PER_SECOND: number;
+  readonly LOGIN_DEADLINE: number;
+  readonly PROXY_PROTOCOL: 'on' | 'off';
+}
+
+export interface ServerParts {
+  readonly settings: ServerSettings;
+  readonly log: Logger;
+  readonly wheel: TimingWheel;
+  readonly now: () => number;
+  readonly proxies: Pick<TrustedProxies, 'has'>;
+  readonly accept: (socket: Socket, arrival: Arrival) => void;
+}
+
+/** The server for clients: TCP, from trusted proxies a PROXY header, then TLS. Hands on the socket that is left. */
+export class ClientServer {
+  private readonly server: Server;
+  private readonly limiter: ConnectionLimiter;
+  private readonly refusals: OncePerInterval<string>;
+  private unwatch = (): void => undefined;
+
+  constructor(private readonly parts: ServerParts) {
+    const { settings, wheel, now, proxies, accept } = parts;
+    const { CONNECTIONS_PER_ADDRESS, CONNECTS_PER_SECOND, LOGIN_DEADLINE, PROXY_PROTOCOL } = settings;
+    this.limiter = new ConnectionLimiter(
+      CONNECTIONS_PER_ADDRESS,
+      CONNECTS_PER_SECOND,
+      LOGIN_DEADLINE,
+      proxies,
+      wheel,
+      now,
+    );
+    this.refusals = new OncePerInterval(REFUSAL_LOG_INTERVAL_MS, now);
+    const next = settings.TLS === 'on' ? this.throughTls() : accept;
+    this.server = createTcpServer((socket) => {
+      const arrival = this.limiter.accept(socket);
+      if (!arrival) return;
+      if (PROXY_PROTOCOL === 'on' && arrival.isFromProxy) this.afterProxyHeader(arrival, next);
+      else next(socket, arrival);
+    });
+    this.server.maxConnections = settings.MAX_CONNECTIONS;
+    this.server.on('drop', () => refusedConnections.add('connections'));
+  }
+
+  get isListening(): boolean {
+    return this.server.listening;
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo | null)?.port ?? 0;
+  }
+
+  /** TCP connections there are, with those that have not finished TLS. */
+  get accepted(): number {
+    return this.limiter.size;
+  }
+
+  async listen(): Promise<void> {
+    const { settings, log } = this.parts;
+    const { GATEWAY_HOST: host, GATEWAY_PORT: port } = settings;
+    await new Promise<void>((resolve, reject) => {
+      this.server.once('error', reject);
+      this.server.listen({ host, port, backlog: 1_024 }, resolve);
+    });
+    this.server.on('error', (error) => log.error('server.error', { error }));
+    log.info('server.listening', { host, port: this.port, tls: settings.TLS });
+  }
+
+  /** Accepts nobody any more; the connections there go on. */
+  stop(): void {
+    this.unwatch();
+    this.server.close();
+    this.limiter.endHandshakes();
+  }
+
+  /** The TLS server listens nowhere: it is given what was admitted. */
+  private throughTls(): (socket: Socket, arrival: Arrival) => void {
+    const { settings, log } = this.parts;
+    const tls = createTlsServer(readCertificate(settings));
+    tls.on('secureConnection', (socket) => this.secured(socket));
+    tls.on('tlsClientError', (_, socket) => socket.destroy());
+    this.unwatch = watchCertificate(settings, tls, settings.TLS_RELOAD, log);
+    return (socket, arrival) => {
+      this.limiter.startHandshake(arrival);
+      tls.emit('connection', socket);
+    };
+  }
+
+  /** The address in the header takes the place of the socket's, for all limits. */
+  private afterProxyHeader(arrival: Arrival, next: (socket: Socket, arrival: Arrival) => void): void {
+    const { socket } = arrival;
+    this.limiter.begin(arrival);
+    readProxyHeader(socket, (result) => {
+      this.limiter.finish(arrival);
+      if (result instanceof ProxyHeaderError) return this.refuseProxy(arrival, result);
+      const limit = result.address === undefined ? undefined : arrival.attribute(result.address);
+      if (limit) return this.limiter.refuse(arrival, limit);
+      next(socket, arrival);
+    });
+  }
+
+  private refuseProxy(arrival: Arrival, { message: reason }: ProxyHeaderError): void {
+    const proxy = arrival.clientNetwork;
+    this.limiter.refuse(arrival, 'proxyHeader');
+    const heldBack = this.refusals.pass(reason);
+    if (heldBack !== undefined) this.parts.log.warn('proxy.refused', { reason, proxy, heldBack });
+  }
+
+  private secured(socket: Socket): void {
+    const arrival = this.limiter.finishHandshake(socket);
+    if (arrival) this.parts.accept(socket, arrival);
+    else socket.destroy();
+  }
+}

@@ -1,0 +1,125 @@
+import { subjects, type AttachBatch, type CloseBatch } from '@huizhi/protocol';
+import type { Bus } from '@huizhi/runtime';
+import { busSlices } from '../bus-slices.js';
+import type { FlushScheduler, Flushable } from '../timing/flush-scheduler.js';
+import type { TimingWheel } from '../timing/timing-wheel.js';
+import type { SessionTask, Session, SessionName } from './session.js';
+import type { Sessions } from './sessions.js';
+
+/** Several reasons to attach everything within this time are one. */
+const GATHER_MS = 50;
+/** An attachment is answered by its owner, or said again. */
+const ATTACH_REPEAT_MS = 2_000;
+
+/**
+ * Tells the owners of inbox lanes which sessions are here: those that end at once, all of them whenever something may have been missed.
+ * The answers raise heads and name sessions that are over; so whatever the bus loses is mended by the next attachment.
+ */
+export class LaneRegistration implements Flushable, SessionTask {
+  private readonly ended = new Map<number, SessionName[]>();
+  /** Sessions whose attachment was not answered in time. */
+  private readonly unheard = new Set<Session>();
+  private flushing = false;
+  private attaching: NodeJS.Timeout | undefined;
+  private attachingAt = Infinity;
+
+  constructor(
+    private readonly bus: Bus,
+    private readonly gateway: string,
+    private readonly sessions: Sessions,
+    private readonly flushScheduler: FlushScheduler,
+    private readonly wheel: TimingWheel,
+    private readonly now: () => number,
+  ) {}
+
+  /** A session is over; its owner need not send to it any more. */
+  closed(session: Session): void {
+    const lane = this.ended.get(session.inboxLane);
+    if (lane) lane.push(session.name);
+    else this.ended.set(session.inboxLane, [session.name]);
+    this.flushSoon();
+  }
+
+  flush(): void {
+    this.flushing = false;
+    this.attachUnheard();
+    for (const [lane, names] of this.ended) {
+      for (const sessions of busSlices(names)) {
+        const batch: CloseBatch = { gateway: this.gateway, sessions };
+        this.bus.publish(subjects.close(lane), JSON.stringify(batch));
+      }
+    }
+    this.ended.clear();
+  }
+
+  /** All sessions, soon; not at once, because other gateways have the same reason at the same time. The most urgent reason decides when. */
+  attachAll(withinMs = 200): void {
+    const wait = GATHER_MS + Math.random() * withinMs;
+    const at = this.now() + wait;
+    if (at >= this.attachingAt) return;
+    clearTimeout(this.attaching);
+    this.attachingAt = at;
+    this.attaching = setTimeout(() => {
+      this.attachingAt = Infinity;
+      const lanes = new Set<number>();
+      for (const session of this.sessions.all()) lanes.add(session.inboxLane);
+      for (const lane of lanes) this.attachLane(lane);
+    }, wait);
+  }
+
+  attachLane(inboxLane: number): void {
+    this.attach(inboxLane, this.sessions.ofLane(inboxLane));
+  }
+
+  /** Its owner knows it. */
+  attached(session: Session): void {
+    session.attachAskedAt = 0;
+  }
+
+  /** What an owner has not answered is said again: until then a login of the same device elsewhere could not end this session. */
+  due(session: Session, now: number): number {
+    if (session.attachAskedAt === 0) return Infinity;
+    if (now - session.attachAskedAt >= ATTACH_REPEAT_MS) {
+      session.attachAskedAt = now;
+      this.unheard.add(session);
+      this.flushSoon();
+    }
+    return session.attachAskedAt + ATTACH_REPEAT_MS;
+  }
+
+  private attach(inboxLane: number, sessions: Iterable<Session>): void {
+    const now = this.now();
+    const names: SessionName[] = [];
+    for (const session of sessions) {
+      if (session.state !== 'open') continue;
+      session.attachAskedAt = now;
+      this.wheel.arm(session, now + ATTACH_REPEAT_MS);
+      names.push(session.name);
+    }
+    for (const slice of busSlices(names)) {
+      const batch: AttachBatch = { gateway: this.gateway, sessions: slice };
+      this.bus.publish(subjects.attach(inboxLane), JSON.stringify(batch));
+    }
+  }
+
+  private flushSoon(): void {
+    if (this.flushing) return;
+    this.flushing = true;
+    this.flushScheduler.add(this);
+  }
+
+  private attachUnheard(): void {
+    const lanes = new Map<number, Session[]>();
+    for (const session of this.unheard) {
+      const lane = lanes.get(session.inboxLane);
+      if (lane) lane.push(session);
+      else lanes.set(session.inboxLane, [session]);
+    }
+    this.unheard.clear();
+    for (const [lane, sessions] of lanes) this.attach(lane, sessions);
+  }
+
+  stop(): void {
+    clearTimeout(this.attaching);
+  }
+}

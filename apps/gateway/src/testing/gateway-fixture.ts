@@ -1,0 +1,172 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach } from '@jest/globals';
+import { Logger as NestLogger } from '@nestjs/common';
+import { Nats, signToken } from '@huizhi/constellation';
+import { Bus, ControlClient, readConfig, silentLogger, type Logger } from '@huizhi/runtime';
+import { gatewayConfig } from '../config.js';
+import { Gateway } from '../gateway.js';
+import { wireCodecs, TestClient, WebSocketTestClient, type Frame } from './client.js';
+import { FakeMessage } from './fake-message.js';
+import { FakeOffline } from './fake-offline.js';
+
+// A service has it write to its own log; here there is none, and every test that ends would be a line.
+NestLogger.overrideLogger(false);
+
+export const SECRET = 'a-secret-for-tests-of-32-characters-or-more';
+
+export type ModeClient = TestClient | WebSocketTestClient;
+export type Mode = keyof typeof wireCodecs | 'WebSocket';
+
+/** What a gateway logged. */
+export class RecordedLog implements Logger {
+  readonly lines: { event: string; fields: unknown }[] = [];
+  readonly debug = (event: string, fields?: unknown): void => void this.lines.push({ event, fields });
+  readonly info = this.debug;
+  readonly warn = this.debug;
+  readonly error = this.debug;
+
+  count(event: string): number {
+    return this.lines.filter((line) => line.event === event).length;
+  }
+
+  /** Why the gateway closed this user's sessions, in order. */
+  closesOf(user: string): string[] {
+    const closes = this.lines.filter(({ event }) => event === 'session.closed');
+    const told = closes.map(({ fields }) => fields as { user: string; reason: string });
+    return told.filter((close) => close.user === user).map(({ reason }) => reason);
+  }
+}
+
+/** How a rig's gateway is started. */
+export interface RigOptions {
+  /** The certificate authority clients trust; without it they speak no TLS. */
+  readonly ca?: string;
+  /** The gateway's clock, where a test turns it. */
+  readonly now?: () => number;
+}
+
+/**
+ * A gateway on a real bus; the services behind it are played by the test, so that it can lose, hold and repeat. A test file has one,
+ * with a nats-server of its own; each test of it a gateway of its own, or all the same one.
+ */
+export class GatewayFixture {
+  nats!: Nats;
+  gateway!: Gateway;
+  bus!: Bus;
+  message!: FakeMessage;
+  offline!: FakeOffline;
+  log!: RecordedLog;
+  private readonly clients: { destroy(): void }[] = [];
+  private ca: string | undefined;
+  private close = (): Promise<void> => Promise.resolve();
+
+  private constructor(private readonly env: Record<string, string>) {}
+
+  /** @param env what all its tests have in common */
+  static forEachTest(env: Record<string, string> = {}): GatewayFixture {
+    const fixture = GatewayFixture.withNats(env);
+    beforeEach(() => fixture.start());
+    afterEach(() => fixture.stop());
+    return fixture;
+  }
+
+  static forAllTests(env: Record<string, string> = {}): GatewayFixture {
+    const fixture = GatewayFixture.withNats(env);
+    beforeAll(() => fixture.start());
+    return fixture;
+  }
+
+  private static withNats(env: Record<string, string>): GatewayFixture {
+    const fixture = new GatewayFixture(env);
+    let folder = '';
+    beforeAll(async () => {
+      folder = mkdtempSync(join(tmpdir(), 'hz-gateway-'));
+      fixture.nats = await Nats.start({ dataDir: folder });
+    });
+    afterAll(async () => {
+      await fixture.stop();
+      await fixture.nats.stop();
+      rmSync(folder, { recursive: true, force: true });
+    });
+    return fixture;
+  }
+
+  /** Another gateway with these settings. Clients are gone with the one before. */
+  async restart(env: Record<string, string> = {}, options: RigOptions = {}): Promise<void> {
+    await this.stop();
+    await this.start(env, options);
+  }
+
+  private async start(env: Record<string, string> = {}, { ca, now }: RigOptions = {}): Promise<void> {
+    const url = this.nats.urlOf('gateway');
+    const config = readConfig(gatewayConfig, {
+      NODE_ENV: 'test',
+      NATS_URL: url,
+      HTTP_PORT: '0',
+      GATEWAY_PORT: '0',
+      TLS: 'off',
+      JWT_SECRET: SECRET,
+      DRAIN_SPREAD: '300ms',
+      DRAIN_TIMEOUT: '2s',
+      ...this.env,
+      ...env,
+    });
+    const bus = Bus.connect({ url, name: config.INSTANCE_ID, log: silentLogger });
+    const sides = Bus.connect({ url: this.nats.url(), name: `${config.INSTANCE_ID}-sides`, log: silentLogger });
+    const control = new ControlClient(bus);
+    await Promise.all([bus.ready(), sides.ready()]);
+    this.ca = ca;
+    this.bus = sides;
+    this.message = new FakeMessage(sides);
+    this.offline = new FakeOffline(sides);
+    this.log = new RecordedLog();
+    const gateway = new Gateway({ config, bus, control, log: this.log, ...(now && { now }) });
+    this.gateway = gateway;
+    this.close = async (): Promise<void> => {
+      await gateway.stop();
+      await Promise.all([bus.drain(), sides.drain()]);
+    };
+    await gateway.start();
+  }
+
+  private async stop(): Promise<void> {
+    for (const client of this.clients.splice(0)) client.destroy();
+    const { close } = this;
+    this.close = (): Promise<void> => Promise.resolve();
+    await close();
+  }
+
+  /** Destroys it when the gateway is to stop, which would wait for who stays. */
+  owns<Client extends { destroy(): void }>(client: Client): Client {
+    this.clients.push(client);
+    return client;
+  }
+
+  async connect(from?: string): Promise<TestClient> {
+    return this.owns(await TestClient.connect(this.gateway.port, this.ca, from));
+  }
+
+  /** In one of the modes of the wire. */
+  async connectAs(mode: Mode): Promise<ModeClient> {
+    const { port } = this.gateway;
+    return this.owns(
+      mode === 'WebSocket'
+        ? await WebSocketTestClient.connect(port, { ...(this.ca && { ca: this.ca }) })
+        : await TestClient.connect(port, this.ca, undefined, wireCodecs[mode]),
+    );
+  }
+
+  /** Connected and logged in. */
+  async login(user: string, more: Frame = {}): Promise<TestClient> {
+    return this.loginOn(await this.connect(), user, more);
+  }
+
+  async loginOn<Client extends ModeClient>(client: Client, user: string, more: Frame = {}): Promise<Client> {
+    const token = await signToken(SECRET, user);
+    client.send({ messageType: 'login', fromUserID: user, versionCode: 2, deviceID: 'phone', token, ...more });
+    await client.frame({ messageType: 'loginReceipt', code: 0 });
+    return client;
+  }
+}

@@ -1,0 +1,42 @@
+import { LaneKeeper, type Bus, type DedicatedConnection, type Logger } from '@huizhi/runtime';
+import type { MessageConfig } from '../config.js';
+import { SCHEMA } from '../database.js';
+import { CommitLoop } from './commit-loop.js';
+import { SendQueue } from './send-queue.js';
+import { LaneWriter } from './lane-writer.js';
+import { CommitPublisher } from './commit-publisher.js';
+
+/** What is remembered of all lanes together, bytes. A lane has its share, held here or elsewhere. */
+const MEMORY_BYTES = 128 * 1024 * 1024;
+
+type LaneConfig = Pick<MessageConfig, 'INSTANCE_ID' | 'MESSAGE_LANES' | 'LEASE' | 'PACE'> &
+  Partial<Pick<MessageConfig, 'CLOCK_BOUND'>>;
+
+/** The lanes and what runs on them know each other: the keeper says what is owned, the rest reacts. */
+export function buildCommitLoop(
+  config: LaneConfig,
+  connection: DedicatedConnection,
+  bus: Bus,
+  log: Logger,
+): CommitLoop {
+  const keeper: LaneKeeper = new LaneKeeper({
+    service: 'message',
+    schema: SCHEMA,
+    lanes: config.MESSAGE_LANES,
+    instance: config.INSTANCE_ID,
+    leaseMs: config.LEASE,
+    clockBoundMs: config.CLOCK_BOUND,
+    connection,
+    bus,
+    log,
+    onTaken: async (lanes) => commitLoop.lanesTaken(lanes),
+    onLost: (lanes, reason) => commitLoop.lanesLost(lanes, reason),
+    onReleasing: (lanes) => commitLoop.finish(lanes),
+  });
+  const writer = new LaneWriter(connection, keeper, log, MEMORY_BYTES / config.MESSAGE_LANES);
+  const commitPublisher = new CommitPublisher(bus, keeper);
+  const sendQueue = new SendQueue(config.MESSAGE_LANES);
+  const commitLoop = new CommitLoop(bus, keeper, writer, commitPublisher, sendQueue, log, config.PACE);
+  commitLoop.listen(config.INSTANCE_ID);
+  return commitLoop;
+}

@@ -1,0 +1,156 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { subjects, type SendReceipt } from '@huizhi/protocol';
+import {
+  rateLimited,
+  type Bus,
+  type BusSubscription,
+  type HeldLane,
+  type LaneKeeper,
+  type Logger,
+  type LossReason,
+} from '@huizhi/runtime';
+import type { SendQueue } from './send-queue.js';
+import type { LaneWriter } from './lane-writer.js';
+import { commitSeconds, commitSends } from './metrics.js';
+import type { CommitPublisher } from './commit-publisher.js';
+import type { SendBatchTask } from './send-batch-task.js';
+
+const MAX_SENDS_PER_COMMIT = 500;
+
+/** Gateways with the wrong number of lanes that the log names, at most. */
+const MAX_MISCONFIGURED_GATEWAYS = 100;
+
+const UNAVAILABLE: SendReceipt = { error: 'unavailable', reason: 'the message service cannot take this just now' };
+
+/**
+ * The way of a send through this service: from its lane's subject into the intake, from there with everything else that
+ * waits into one transaction, then out as receipts and news. One loop for all lanes of the instance.
+ */
+export class CommitLoop {
+  /** Gateways that sent what belongs to other lanes, and were told of in the log. */
+  private readonly misconfiguredGateways = new Set<string>();
+  private readonly subscriptions = new Map<number, BusSubscription>();
+  /** Lanes lost with the database: still listened to, so that senders hear `unavailable` at once. */
+  private readonly suspended = new Set<number>();
+  private readonly log: Logger;
+  private running = false;
+  /** The lanes of the transaction under way, and its end. */
+  private busy: ReadonlySet<number> = new Set();
+  private turnEnd: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly bus: Bus,
+    readonly keeper: LaneKeeper,
+    private readonly writer: LaneWriter,
+    private readonly commitPublisher: CommitPublisher,
+    private readonly sendQueue: SendQueue,
+    log: Logger,
+    /** Between the starts of two transactions under load, milliseconds; after idle none. */
+    private readonly paceMs: number,
+  ) {
+    this.log = rateLimited(log);
+  }
+
+  /** For good: what is said to this instance by name. Each lane has a subject of its own beside it. */
+  listen(instance: string): void {
+    this.bus.subscribe(subjects.sendTo(instance), this.accept);
+  }
+
+  /** Sends that wait for a transaction. */
+  get waiting(): number {
+    return this.sendQueue.size;
+  }
+
+  lanesTaken(lanes: readonly HeldLane[]): void {
+    for (const { lane } of lanes) {
+      this.suspended.delete(lane);
+      if (this.subscriptions.has(lane)) continue;
+      this.subscriptions.set(lane, this.bus.subscribe(subjects.send(lane), this.accept));
+    }
+  }
+
+  lanesLost(lanes: readonly number[], reason: LossReason): void {
+    for (const lane of lanes) {
+      if (reason === 'database') this.suspended.add(lane);
+      else this.leave(lane);
+    }
+  }
+
+  /** Takes nothing new for these lanes and resolves when what waited is answered. */
+  async finish(lanes: readonly number[]): Promise<void> {
+    for (const lane of lanes) this.leave(lane);
+    const wanted = new Set(lanes);
+    while (this.sendQueue.waitsFor(wanted) || lanes.some((lane) => this.busy.has(lane))) {
+      await this.turnEnd;
+      // Between two turns the end of the last one is behind us: without this the event loop would never come to the next.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  private leave(lane: number): void {
+    this.suspended.delete(lane);
+    this.subscriptions.get(lane)?.unsubscribe();
+    this.subscriptions.delete(lane);
+  }
+
+  private readonly isServed = (lane: number): boolean => this.subscriptions.has(lane);
+
+  private readonly accept = (payload: Uint8Array): void => {
+    const { overflow, misplaced, decided } = this.sendQueue.accept(payload, this.isServed);
+    if (decided.length > 0) this.commitPublisher.answer(decided);
+    if (overflow.length > 0) this.commitPublisher.refuse(overflow, UNAVAILABLE);
+    if (misplaced.length > 0) this.refuseMisplaced(misplaced);
+    if (this.running || this.sendQueue.size === 0) return;
+    this.running = true;
+    void this.run();
+  };
+
+  /** Answered, for the senders' sake; only whoever runs the gateway can mend it. */
+  private refuseMisplaced(tasks: readonly SendBatchTask[]): void {
+    this.commitPublisher.refuse(tasks, UNAVAILABLE);
+    for (const { gateway, lane } of tasks) {
+      if (this.misconfiguredGateways.has(gateway) || this.misconfiguredGateways.size === MAX_MISCONFIGURED_GATEWAYS)
+        continue;
+      this.misconfiguredGateways.add(gateway);
+      const hint = 'give the gateway the MESSAGE_LANES of this service';
+      this.log.error('send.wrong-lane', { gateway, lane, hint: hint });
+    }
+  }
+
+  private async run(): Promise<void> {
+    // What arrives in this turn of the event loop belongs to the first transaction.
+    this.turnEnd = new Promise((resolve) => setImmediate(resolve));
+    await this.turnEnd;
+    while (this.sendQueue.size > 0) {
+      const started = performance.now();
+      const tasks = this.sendQueue.take(MAX_SENDS_PER_COMMIT);
+      this.busy = new Set(tasks.map((task) => task.lane));
+      this.turnEnd = this.keeper.turn(() => this.turn(tasks));
+      await this.turnEnd;
+      this.sendQueue.decided(tasks);
+      this.busy = new Set();
+      const left = this.paceMs - (performance.now() - started);
+      if (left > 0.5 && this.sendQueue.size > 0) await wait(left);
+      // Without this turn a fast database would leave no room for what only now arrives.
+      else await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.running = false;
+  }
+
+  private async turn(tasks: SendBatchTask[]): Promise<void> {
+    const stranded = tasks.filter(({ lane }) => this.suspended.has(lane) && !this.keeper.held(lane));
+    const others = tasks.filter((task) => !stranded.includes(task));
+    this.commitPublisher.refuse(stranded, UNAVAILABLE);
+    const sends = others.flatMap((task) => task.sends);
+    if (sends.length === 0) return;
+    const stop = commitSeconds.startTimer();
+    try {
+      await this.commitPublisher.publish(others, await this.writer.store(sends));
+    } catch (error) {
+      // Nothing is said: the gateways ask again.
+      this.log.error('commit.turn-failed', { error });
+    }
+    stop();
+    commitSends.observe(sends.length);
+  }
+}

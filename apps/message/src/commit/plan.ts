@@ -1,0 +1,142 @@
+import type { MembershipChange, SendReceipt } from '@huizhi/protocol';
+import type { HeldLane, LaneMove } from '@huizhi/runtime';
+import type { DecisionContext, EventKind } from '../kinds/kind.js';
+import { kindOf } from '../kinds/kinds.js';
+import type { EventRow } from '../sql/append.js';
+import type { SendKey, Stored } from '../sql/look-up.js';
+import { keyText, type ConversationState } from './lane-memory.js';
+import type { QueuedSend } from './send-batch-task.js';
+
+/** What a plan is made from; nothing of it is changed by planning. */
+export interface PlanContext extends DecisionContext {
+  lane(lane: number): HeldLane;
+  conversation(lane: number, conversation: string): ConversationState;
+  stored(lane: number, key: string): Stored | undefined;
+  now: number;
+}
+
+/** What an event changes besides the log: members, and whatever its kind persists. */
+export interface SideEffect {
+  readonly kind: EventKind;
+  readonly queued: QueuedSend;
+  readonly row: EventRow;
+  readonly change?: MembershipChange;
+}
+
+/** What one transaction will write, and what it will answer once it is committed. */
+export interface CommitPlan {
+  rows: EventRow[];
+  effects: SideEffect[];
+  moves: LaneMove[];
+  settled: { queued: QueuedSend; receipt: SendReceipt }[];
+  commitLoop: { lane: number; conversation: string; state: ConversationState }[];
+  /**
+   * Refused, unless they turn out to be stored already: a duplicate is answered before any other check. Without those whose client id
+   * a later send of the plan uses: that its row is new says that they were not.
+   */
+  refused: QueuedSend[];
+}
+
+const CONFLICT = { error: 'conflict', reason: 'this clientMsgID was used before with other content' } as const;
+const UNKNOWN_KIND = {
+  error: 'unavailable',
+  reason: 'this server is older than the one that took the message',
+} as const;
+
+export const keyOf = ({ task: task, send }: QueuedSend): SendKey => ({
+  conversation: send.conversation,
+  user: task.batch.user,
+  clientID: send.clientID,
+});
+
+/**
+ * Where receipts are decided. In the order of arrival each send is a duplicate, a conflict, refused by its kind, or the next
+ * `seq` of its conversation and the next `position` of its lane. Pure: a plan that is not committed has changed nothing.
+ */
+export function planCommit(sends: readonly QueuedSend[], known: PlanContext): CommitPlan {
+  const plan: CommitPlan = { rows: [], effects: [], moves: [], settled: [], commitLoop: [], refused: [] };
+  const moves = new Map<number, LaneMove>();
+  const states = new Map<string, { lane: number; state: ConversationState }>();
+  const fresh = new Map<string, Stored>();
+  /** Conversations with a temporary refusal: a later send must not overtake it. */
+  const held = new Set<string>();
+
+  for (const queued of sends) {
+    const { task: task, send } = queued;
+    const { lane } = task;
+    const key = keyText(keyOf(queued));
+    const before = known.stored(lane, key) ?? fresh.get(key);
+    if (before) {
+      plan.settled.push({ queued: queued, receipt: before.hash === send.hash ? receiptOf(before) : CONFLICT });
+      continue;
+    }
+    const kind = kindOf(send.kind);
+    if (!kind || held.has(send.conversation)) {
+      held.add(send.conversation);
+      plan.settled.push({ queued: queued, receipt: UNKNOWN_KIND });
+      continue;
+    }
+    const move = moves.get(lane) ?? startOf(known.lane(lane));
+    // Also for a refusal: only the lane's owner, which the commit proves, may say "is not stored and will not be".
+    moves.set(lane, move);
+    const state = states.get(send.conversation)?.state ?? known.conversation(lane, send.conversation);
+    const refusal = kind.decide(queued, state, known);
+    if (refusal) {
+      plan.refused.push(queued);
+      plan.settled.push({ queued: queued, receipt: refusal });
+      continue;
+    }
+    const row = rowOf(queued, kind, ++move.to, state, known.now);
+    const change = kind.membership?.(queued);
+    plan.rows.push(row);
+    if (change || kind.persist) plan.effects.push({ kind, queued: queued, row, ...(change && { change }) });
+    states.set(send.conversation, { lane, state: evolved(state, row, change) });
+    fresh.set(key, row);
+    plan.settled.push({ queued: queued, receipt: receiptOf(row) });
+  }
+
+  plan.refused = plan.refused.filter((queued) => !fresh.has(keyText(keyOf(queued))));
+  plan.moves = [...moves.values()];
+  plan.commitLoop = [...states].map(([conversation, { lane, state }]) => ({ lane, conversation, state }));
+  return plan;
+}
+
+const startOf = ({ lane, epoch, head }: HeldLane): LaneMove => ({ lane, epoch, from: head, to: head });
+
+const receiptOf = ({ position, seq, serverTime }: Stored): SendReceipt => ({ position, seq, serverTime });
+
+function rowOf(
+  { task: task, send, body }: QueuedSend,
+  { code }: EventKind,
+  position: number,
+  state: ConversationState,
+  now: number,
+): EventRow {
+  return {
+    lane: task.lane,
+    position,
+    conversation: send.conversation,
+    seq: state.seq + 1,
+    // Never decreasing within a conversation, whatever the clock does.
+    serverTime: Math.max(now, state.serverTime),
+    user: task.batch.user,
+    device: task.batch.device,
+    clientID: send.clientID,
+    hash: send.hash,
+    peer: send.to ?? null,
+    kind: code,
+    body,
+  };
+}
+
+function evolved(
+  { members }: ConversationState,
+  row: EventRow,
+  change: MembershipChange | undefined,
+): ConversationState {
+  const { seq, serverTime } = row;
+  if (!change) return { seq, serverTime, ...(members && { members }) };
+  const left = new Set(change.left);
+  const stayed = [...(members ?? [])].filter((member) => !left.has(member));
+  return { seq, serverTime, members: new Set([...stayed, ...(change.joined ?? [])]) };
+}

@@ -1,0 +1,111 @@
+import { decodeLines, errorTable, isStored, laneOf, type SendBatch, type SendReceipt } from '@huizhi/protocol';
+import { SendBatchTask } from './send-batch-task.js';
+
+const MAX_SENDS = 20_000;
+const MAX_BYTES = 64 * 1024 * 1024;
+
+/** Batches with something refused for good whose answers are remembered. */
+const MAX_REFUSALS = 1_000;
+
+/** Batches that were not taken. */
+export interface UnqueuedTasks {
+  /** There was no room for them. */
+  overflow: SendBatchTask[];
+  /** They name another lane than that of a conversation in them: their gateway counts other lanes than the data has. */
+  misplaced: SendBatchTask[];
+  /** They were answered a moment ago, in part with a refusal for good, and are answered likewise. */
+  decided: SendBatchTask[];
+}
+
+/** What waits while the last transaction runs. Bounded in sends and bytes. */
+export class SendQueue {
+  private waiting: SendBatchTask[] = [];
+  /** What waits, and what the transaction under way decides. */
+  private readonly keys = new Set<string>();
+  /** The latest answers that refused something for good. Said again by this owner, a refused send might be stored by now. */
+  private readonly refusals = new Map<string, readonly SendReceipt[]>();
+  private sends = 0;
+  private bytes = 0;
+
+  /** @param lanes how many there are */
+  constructor(private readonly lanes: number) {}
+
+  get size(): number {
+    return this.sends;
+  }
+
+  /**
+   * Queues what a gateway sent. A batch that waits already, or is being decided, is passed over: gateways repeat themselves; so is one
+   * of a lane that is not served here: the gateway has yet to hear of its new owner.
+   */
+  accept(payload: Uint8Array, isServed: (lane: number) => boolean): UnqueuedTasks {
+    const { head, bodies } = decodeLines<SendBatch>(payload);
+    const refused: UnqueuedTasks = { overflow: [], misplaced: [], decided: [] };
+    const full = this.sends >= MAX_SENDS || this.bytes >= MAX_BYTES;
+    let next = 0;
+    for (const batch of head.sessions) {
+      const task = new SendBatchTask(head.gateway, batch, bodies.slice(next, (next += batch.sends.length)));
+      if (!isServed(task.lane) || this.keys.has(task.key)) continue;
+      const before = this.refusals.get(task.key);
+      if (before) {
+        task.settleAll(before);
+        refused.decided.push(task);
+      } else if (!this.isPlaced(task)) refused.misplaced.push(task);
+      else if (full) refused.overflow.push(task);
+      else this.push(task);
+    }
+    return refused;
+  }
+
+  /** Takes whole batches, oldest first: at least one, then as many as fit `most` sends. */
+  take(most: number): SendBatchTask[] {
+    let count = 0;
+    let sends = 0;
+    for (const task of this.waiting) {
+      if (count > 0 && sends + task.sends.length > most) break;
+      count++;
+      sends += task.sends.length;
+    }
+    const taken = this.waiting.splice(0, count);
+    for (const task of taken) {
+      this.sends -= task.sends.length;
+      this.bytes -= task.size;
+    }
+    return taken;
+  }
+
+  /** What was taken has been decided, or nobody can say. */
+  decided(tasks: readonly SendBatchTask[]): void {
+    for (const task of tasks) {
+      this.keys.delete(task.key);
+      const { receipts = [] } = task.answer() ?? {};
+      if (receipts.some(isFinalRefusal)) this.remember(task.key, receipts);
+    }
+  }
+
+  waitsFor(lanes: ReadonlySet<number>): boolean {
+    return this.waiting.some((task) => lanes.has(task.lane));
+  }
+
+  /** A conversation with two lanes would have two writers. */
+  private isPlaced({ lane, batch }: SendBatchTask): boolean {
+    return batch.sends.every((send) => laneOf(send.conversation, this.lanes) === lane);
+  }
+
+  private remember(key: string, receipts: readonly SendReceipt[]): void {
+    this.refusals.set(key, receipts);
+    for (const oldest of this.refusals.keys()) {
+      if (this.refusals.size <= MAX_REFUSALS) break;
+      this.refusals.delete(oldest);
+    }
+  }
+
+  private push(task: SendBatchTask): void {
+    this.waiting.push(task);
+    this.keys.add(task.key);
+    this.sends += task.sends.length;
+    this.bytes += task.size;
+  }
+}
+
+const isFinalRefusal = (receipt: SendReceipt): boolean => !isStored(receipt) && !errorTable[receipt.error].temporary;

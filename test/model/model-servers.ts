@@ -1,0 +1,169 @@
+import type { CommandName, ControlCommands } from '@huizhi/protocol';
+import { Bus, DedicatedConnection, readConfig, silentLogger, type ControlClient } from '@huizhi/runtime';
+import { gatewayConfig } from '../../apps/gateway/src/config.js';
+import { Gateway } from '../../apps/gateway/src/gateway.js';
+import { SCHEMA as MESSAGE_SCHEMA } from '../../apps/message/src/database.js';
+import type { Directory } from '../../apps/message/src/directory/directory.js';
+import { buildCommitLoop } from '../../apps/message/src/commit/build.js';
+import { HistoryQueryHandler } from '../../apps/message/src/queries/history-queries.js';
+import { LogQueryHandler } from '../../apps/message/src/queries/log-queries.js';
+import { MembersQueryHandler } from '../../apps/message/src/queries/members-queries.js';
+import { OfflineService } from '../../apps/offline/src/offline-service.js';
+import '../../apps/message/src/failpoints.js';
+import { FaultyBus } from './faulty-bus.js';
+import { makeFaulty, type Ending } from './faulty-connection.js';
+
+export const MESSAGE_LANES = 4;
+export const OFFLINE_LANES = 2;
+/** The least that services take: what a crash under another name costs. */
+export const LEASE_MS = 500;
+export const WINDOW = 12;
+/** How long a run waits for a condition, in ms. A bound for a run that hangs, not a measure of speed: the machine may be busy. */
+export const PATIENCE_MS = 60_000;
+
+/** What all services of a house need. */
+export interface ModelServers {
+  readonly natsUrl: string;
+  readonly messageUrl: string;
+  readonly offlineUrl: string;
+  readonly directory: Directory;
+}
+
+/** A running service without its Nest shell. */
+export interface Running {
+  readonly name: string;
+  readonly bus: FaultyBus;
+  readonly endings: Endings;
+  /** In order: works finished, lanes given back. */
+  stop(): Promise<void>;
+  /** As kill -9: nothing finished, nothing released, nothing said. Resolves when nothing of it is left in this process. */
+  kill(): Promise<void>;
+}
+
+/** How transactions of a writer end: the next ones as they are listed, those after as chance has it. */
+export class Endings {
+  readonly list: Ending[] = [];
+  chance: () => Ending = () => 'pass';
+
+  next(): Ending {
+    return this.list.shift() ?? this.chance();
+  }
+
+  heal(): void {
+    this.list.length = 0;
+    this.chance = () => 'pass';
+  }
+}
+
+async function busFor(servers: ModelServers, name: string): Promise<FaultyBus> {
+  const real = Bus.connect({ url: servers.natsUrl, name, log: silentLogger });
+  await real.ready();
+  return new FaultyBus(real);
+}
+
+/** The control plane's way to the directory, which is real; only Nest's transport is left out. */
+const controlOf = (directory: Directory): Pick<ControlClient, 'request'> => ({
+  request: async <Name extends CommandName>(command: Name, data: ControlCommands[Name]['request']) => {
+    if (command !== 'ensureUser') throw new Error(`the gateway asked for ${command}`);
+    return await directory.ensureUser(data.user);
+  },
+});
+
+export async function startGateway(servers: ModelServers, name: string): Promise<Running & { readonly port: number }> {
+  const faulty = await busFor(servers, name);
+  const config = readConfig(gatewayConfig, {
+    NODE_ENV: 'test',
+    INSTANCE_ID: name,
+    NATS_URL: servers.natsUrl,
+    HTTP_PORT: '0',
+    GATEWAY_PORT: '0',
+    TLS: 'off',
+    AUTH: 'open',
+    MESSAGE_LANES: String(MESSAGE_LANES),
+    OFFLINE_LANES: String(OFFLINE_LANES),
+    LOGIN_ATTEMPTS: '10000',
+    FRAMES_PER_SECOND: '10000',
+    WINDOW: String(WINDOW),
+    BATCH_ENTRIES: '4',
+    SEND_PACE: '1ms',
+    RESEND_AFTER: '100ms',
+    RESEND_AT_MOST: '200ms',
+    FENCE: '2s',
+    FETCH_TIMEOUT: '300ms',
+    CURSOR_FLUSH: '1ms',
+    CURSOR_REPEAT: '100ms',
+    CONFIRM_INTERVAL: '1ms',
+    DRAIN_SPREAD: '0s',
+    DRAIN_TIMEOUT: '1s',
+  });
+  const gateway = new Gateway({ config, bus: faulty.bus, control: controlOf(servers.directory), log: silentLogger });
+  await gateway.start();
+  const end = async (): Promise<void> => {
+    await gateway.stop();
+    await faulty.close();
+  };
+  return {
+    name,
+    bus: faulty,
+    endings: new Endings(),
+    port: gateway.port,
+    stop: end,
+    // Its clients' sockets are ended by the test: for them and for the bus it is gone at the same moment.
+    kill: () => {
+      faulty.kill();
+      return end();
+    },
+  };
+}
+
+export async function startMessage(servers: ModelServers, name: string): Promise<Running> {
+  const faulty = await busFor(servers, name);
+  const connect = (role: string): DedicatedConnection =>
+    new DedicatedConnection({ url: servers.messageUrl, schema: MESSAGE_SCHEMA, applicationName: `${name} ${role}` });
+  const [writer, reader] = [connect('writer'), connect('reader')];
+  const endings = new Endings();
+  const kills = [makeFaulty(writer, () => endings.next()), makeFaulty(reader, () => 'pass')];
+  const config = { INSTANCE_ID: name, MESSAGE_LANES, LEASE: LEASE_MS, PACE: 1 };
+  const conversations = buildCommitLoop(config, writer, faulty.bus, silentLogger);
+  await conversations.keeper.start();
+  new LogQueryHandler(faulty.bus, reader, silentLogger).listen();
+  new MembersQueryHandler(faulty.bus, reader, silentLogger).listen();
+  new HistoryQueryHandler(faulty.bus, reader, silentLogger).listen();
+  const stop = async (): Promise<void> => {
+    await conversations.keeper.stop();
+    await Promise.all([writer.close(), reader.close()]);
+    await faulty.close();
+  };
+  return { name, bus: faulty, endings, stop, kill: () => killing(faulty, kills, stop) };
+}
+
+export async function startOffline(servers: ModelServers, name: string): Promise<Running> {
+  const faulty = await busFor(servers, name);
+  const config = {
+    INSTANCE_ID: name,
+    OFFLINE_DATABASE_URL: servers.offlineUrl,
+    OFFLINE_LANES,
+    MESSAGE_LANES,
+    LEASE: LEASE_MS,
+    RETENTION_DAYS: 30,
+    PACE: 1,
+    TOKEN_LEEWAY: 0,
+  };
+  const service = new OfflineService({ config, bus: faulty.bus, log: silentLogger });
+  const { connection, reading } = service as unknown as Record<'connection' | 'reading', DedicatedConnection>;
+  const endings = new Endings();
+  const kills = [makeFaulty(connection, () => endings.next()), makeFaulty(reading, () => 'pass')];
+  await service.start();
+  const stop = async (): Promise<void> => {
+    await service.stop();
+    await service.close();
+    await faulty.close();
+  };
+  return { name, bus: faulty, endings, stop, kill: () => killing(faulty, kills, stop) };
+}
+
+function killing(bus: FaultyBus, kills: (() => void)[], stop: () => Promise<void>): Promise<void> {
+  bus.kill();
+  for (const kill of kills) kill();
+  return stop();
+}
