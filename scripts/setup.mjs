@@ -77,14 +77,14 @@ function missingPrograms(forTests) {
     {
       what: `PostgreSQL ${MIN_POSTGRES} or newer (server programs)`,
       ...{ debian: 'postgresql', brew: 'postgresql@16' },
-      needed: !(isServerNamed('MESSAGE_DATABASE') && isServerNamed('OFFLINE_DATABASE')),
+      needed: !(isServerNamed('HZ_MESSAGE_DATABASE') && isServerNamed('HZ_OFFLINE_DATABASE')),
       found: () => postgresFolder() !== undefined,
     },
     {
       what: 'nats-server',
       debian: 'nats-server',
       brew: 'nats-server',
-      needed: !isServerNamed('NATS'),
+      needed: !isServerNamed('HZ_NATS'),
       found: () => find('nats-server'),
     },
     { what: 'openssl', debian: 'openssl', brew: 'openssl', needed: true, found: () => find('openssl') },

@@ -13,7 +13,7 @@ await cli(async () => {
   // The servers of the tests are always our own, whatever the shell names. What node-postgres reads is removed from this process,
   // too, which starts the first of them.
   for (const name of Object.keys(process.env)) {
-    if (/^((MESSAGE|OFFLINE)_DATABASE_|NATS_|PG[A-Z_]+$)/.test(name)) delete process.env[name];
+    if (/^(HZ_((MESSAGE|OFFLINE)_DATABASE|NATS)_|PG[A-Z_]+$)/.test(name)) delete process.env[name];
   }
   await setup({ forTests: true });
   const folder = mkdtempSync(join(tmpdir(), 'huizhi-test-'));

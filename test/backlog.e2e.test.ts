@@ -12,8 +12,8 @@ jest.setTimeout(300_000);
 const BACKLOG = 100_000;
 const LANES = 32;
 const WINDOW = 500;
-const BATCH_ENTRIES = 200;
-const BATCH_BYTES = 256 * 1024;
+const HZ_BATCH_ENTRIES = 200;
+const HZ_BATCH_BYTES = 256 * 1024;
 
 let cluster: TestCluster;
 beforeAll(async () => {
@@ -21,11 +21,11 @@ beforeAll(async () => {
     env: {
       gateway: {
         // Nobody here beats, and all of it takes minutes on a busy machine.
-        HEARTBEAT_LEAST: '10m',
+        HZ_HEARTBEAT_MIN: '10m',
         // Who waits for something else does not receipt meanwhile, and what comes is counted.
-        REDELIVER_AFTER: '1h',
-        REDELIVER_AT_MOST: '1h',
-        RECEIPT_OVERDUE: '1h',
+        HZ_REDELIVER_AFTER: '1h',
+        HZ_REDELIVER_MAX: '1h',
+        HZ_RECEIPT_OVERDUE: '1h',
       },
     },
   });
@@ -144,10 +144,10 @@ test('23. a backlog of 100,000: told up front, bounded pages, the first at once,
 
   const batches = batchesOf(phone);
   const bytes = batches.map((batch) => Buffer.byteLength(JSON.stringify(batch)));
-  expect(Math.max(...batches.map((batch) => batch.length))).toBe(BATCH_ENTRIES);
-  expect(Math.max(...bytes)).toBeLessThanOrEqual(BATCH_BYTES);
+  expect(Math.max(...batches.map((batch) => batch.length))).toBe(HZ_BATCH_ENTRIES);
+  expect(Math.max(...bytes)).toBeLessThanOrEqual(HZ_BATCH_BYTES);
   // The long ones make pages that end at their bytes.
-  expect(Math.max(...bytes)).toBeGreaterThan(BATCH_BYTES * 0.9);
+  expect(Math.max(...bytes)).toBeGreaterThan(HZ_BATCH_BYTES * 0.9);
   // Less than what went through it: it was never there as a whole.
   expect(peak - before).toBeLessThan(bytes.reduce((sum, one) => sum + one, 0));
 });

@@ -41,7 +41,7 @@ beforeAll(async () => {
     // Pages at the first, through a proxy; devices at the second.
     instances: { gateway: 2 },
     throughProxy: ['gateway.client'],
-    env: { gateway: { ALLOWED_ORIGINS: browser.origin } },
+    env: { gateway: { HZ_ALLOWED_ORIGINS: browser.origin } },
   });
   proxy = cluster.system.proxy('gateway.client', 0);
 }, 120_000);

@@ -17,9 +17,9 @@ let cluster: TestCluster;
 beforeAll(async () => {
   cluster = await TestCluster.start({
     env: {
-      gateway: { LOGIN_ATTEMPTS: '1000', SEND_TIMEOUT: '3s' },
-      message: { LEASE: '1s' },
-      offline: { LEASE: '1s' },
+      gateway: { HZ_LOGIN_ATTEMPTS: '1000', HZ_SEND_TIMEOUT: '3s' },
+      message: { HZ_LEASE: '1s' },
+      offline: { HZ_LEASE: '1s' },
     },
   });
 }, 120_000);

@@ -17,16 +17,16 @@ beforeAll(async () => {
     throughProxy: ['gateway.nats', 'message.nats', 'offline.nats'],
     env: {
       gateway: {
-        FRAMES_PER_SECOND: '10000',
-        SEND_TIMEOUT: '3s',
-        RESEND_AFTER: '300ms',
-        RESEND_AT_MOST: '1s',
-        REDELIVER_AFTER: '2s',
-        REDELIVER_AT_MOST: '4s',
-        CURSOR_REPEAT: '300ms',
+        HZ_FRAMES_PER_SECOND: '10000',
+        HZ_SEND_TIMEOUT: '3s',
+        HZ_RESEND_AFTER: '300ms',
+        HZ_RESEND_MAX: '1s',
+        HZ_REDELIVER_AFTER: '2s',
+        HZ_REDELIVER_MAX: '4s',
+        HZ_CURSOR_REPEAT: '300ms',
       },
-      message: { LEASE: '1s' },
-      offline: { LEASE: '1s' },
+      message: { HZ_LEASE: '1s' },
+      offline: { HZ_LEASE: '1s' },
     },
   });
 }, 120_000);

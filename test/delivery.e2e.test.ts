@@ -18,17 +18,17 @@ beforeAll(async () => {
     throughProxy: ['gateway.client'],
     env: {
       gateway: {
-        WINDOW: String(WINDOW),
-        BATCH_ENTRIES: String(BATCH),
-        FRAMES_PER_SECOND: '10000',
-        REDELIVER_AFTER: '1h',
-        REDELIVER_AT_MOST: '1h',
-        RECEIPT_OVERDUE: '1h',
-        CURSOR_REPEAT: '300ms',
+        HZ_WINDOW: String(WINDOW),
+        HZ_BATCH_ENTRIES: String(BATCH),
+        HZ_FRAMES_PER_SECOND: '10000',
+        HZ_REDELIVER_AFTER: '1h',
+        HZ_REDELIVER_MAX: '1h',
+        HZ_RECEIPT_OVERDUE: '1h',
+        HZ_CURSOR_REPEAT: '300ms',
       },
     },
   });
-  await cluster.system.add('gateway', { REDELIVER_AFTER: '1s', REDELIVER_AT_MOST: '1s', RECEIPT_OVERDUE: '5s' });
+  await cluster.system.add('gateway', { HZ_REDELIVER_AFTER: '1s', HZ_REDELIVER_MAX: '1s', HZ_RECEIPT_OVERDUE: '5s' });
 }, 120_000);
 afterAll(() => cluster?.stop(), 60_000);
 

@@ -27,11 +27,11 @@ beforeAll(async () => {
     instances: { gateway: 2, message: 2, offline: 2 },
     env: {
       gateway: {
-        DRAIN_SPREAD: `${SPREAD_MS}ms`,
-        DRAIN_TIMEOUT: '3s',
-        FRAMES_PER_SECOND: '1000',
+        HZ_DRAIN_SPREAD: `${SPREAD_MS}ms`,
+        HZ_DRAIN_TIMEOUT: '3s',
+        HZ_FRAMES_PER_SECOND: '1000',
         // The devices here never beat, and one of version 1 would be missed after 5 s.
-        HEARTBEAT_LEAST: '60s',
+        HZ_HEARTBEAT_MIN: '60s',
       },
     },
   });
@@ -51,7 +51,7 @@ async function readiness(service: Service): Promise<number> {
 }
 
 test('a gateway that is told to end is not ready at once, serves on for its delay, and then tells everybody to go', async () => {
-  const service = await cluster.system.add('gateway', { DRAIN_DELAY: '8s', DRAIN_SPREAD: '0s' });
+  const service = await cluster.system.add('gateway', { HZ_DRAIN_DELAY: '8s', HZ_DRAIN_SPREAD: '0s' });
   const gateway = cluster.system.instances('gateway').indexOf(service);
   const [alice, bob] = [cluster.name('alice'), cluster.name('bob')];
   await cluster.known(bob);
@@ -69,7 +69,7 @@ test('a gateway that is told to end is not ready at once, serves on for its dela
 });
 
 test('a second signal ends it at once', async () => {
-  const service = await cluster.system.add('gateway', { DRAIN_DELAY: '1h' });
+  const service = await cluster.system.add('gateway', { HZ_DRAIN_DELAY: '1h' });
   const gateway = cluster.system.instances('gateway').indexOf(service);
   const phone = await cluster.device(cluster.name('alice'), 'phone', { gateway });
   const stopped = service.stop();

@@ -59,9 +59,9 @@ describe('the environment of', () => {
 
   test('a start holds the variables of services, NODE_ENV for the line that it says, and nothing that Node or PostgreSQL read', () => {
     const ours = {
-      ALLOWED_ORIGINS: 'x',
-      PACE: '3ms',
-      MESSAGE_DATABASE_URL: 'y',
+      HZ_ALLOWED_ORIGINS: 'x',
+      HZ_MIN_COMMIT_INTERVAL: '3ms',
+      HZ_MESSAGE_DATABASE_URL: 'y',
       PATH: '/bin',
       NODE_EXTRA_CA_CERTS: '/ca',
     };

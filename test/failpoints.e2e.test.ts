@@ -46,17 +46,17 @@ beforeAll(async () => {
     instances: { gateway: 2, message: 2, offline: 2 },
     env: {
       gateway: {
-        LOGIN_ATTEMPTS: '1000',
-        SEND_TIMEOUT: '3s',
-        RESEND_AFTER: '300ms',
-        RESEND_AT_MOST: '1s',
-        REDELIVER_AFTER: '1s',
-        REDELIVER_AT_MOST: '2s',
-        CURSOR_REPEAT: '300ms',
-        FENCE: '1s',
+        HZ_LOGIN_ATTEMPTS: '1000',
+        HZ_SEND_TIMEOUT: '3s',
+        HZ_RESEND_AFTER: '300ms',
+        HZ_RESEND_MAX: '1s',
+        HZ_REDELIVER_AFTER: '1s',
+        HZ_REDELIVER_MAX: '2s',
+        HZ_CURSOR_REPEAT: '300ms',
+        HZ_REORDER_HOLD: '1s',
       },
-      message: { LEASE: '1s' },
-      offline: { LEASE: '1s' },
+      message: { HZ_LEASE: '1s' },
+      offline: { HZ_LEASE: '1s' },
     },
   });
 }, 120_000);

@@ -20,15 +20,15 @@ beforeAll(async () => {
     instances: { gateway: 2, message: 2, offline: 2 },
     env: {
       gateway: {
-        LOGIN_ATTEMPTS: '1000',
-        SEND_TIMEOUT: '5s',
-        RESEND_AFTER: '300ms',
-        REDELIVER_AFTER: '2s',
-        REDELIVER_AT_MOST: '4s',
-        FENCE: '1s',
+        HZ_LOGIN_ATTEMPTS: '1000',
+        HZ_SEND_TIMEOUT: '5s',
+        HZ_RESEND_AFTER: '300ms',
+        HZ_REDELIVER_AFTER: '2s',
+        HZ_REDELIVER_MAX: '4s',
+        HZ_REORDER_HOLD: '1s',
       },
-      message: { LEASE: `${LEASE_MS}ms` },
-      offline: { LEASE: `${LEASE_MS}ms` },
+      message: { HZ_LEASE: `${LEASE_MS}ms` },
+      offline: { HZ_LEASE: `${LEASE_MS}ms` },
     },
   });
 }, 120_000);

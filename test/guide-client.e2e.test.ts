@@ -30,11 +30,11 @@ let cluster: TestCluster;
 
 beforeAll(async () => {
   const gateway = {
-    AUTH: 'open',
-    UPGRADE_URL: 'https://example.org/upgrade',
-    REDELIVER_AFTER: '1s',
+    HZ_AUTH: 'open',
+    HZ_UPGRADE_URL: 'https://example.org/upgrade',
+    HZ_REDELIVER_AFTER: '1s',
     // It beats each second; here it need not.
-    HEARTBEAT_LEAST: '60s',
+    HZ_HEARTBEAT_MIN: '60s',
   };
   cluster = await TestCluster.start({ env: { gateway } });
 }, 120_000);

@@ -33,7 +33,7 @@ beforeAll(async () => {
     // The page at the first, through a proxy; the device at the second.
     instances: { gateway: 2 },
     throughProxy: ['gateway.client'],
-    env: { gateway: { ALLOWED_ORIGINS: tabs.origin } },
+    env: { gateway: { HZ_ALLOWED_ORIGINS: tabs.origin } },
   });
   proxy = cluster.system.proxy('gateway.client', 0);
 }, 120_000);

@@ -73,7 +73,7 @@ describe('hz ends with code 1 and says what to change, when', () => {
     ['the mode is unknown', ['demo', '--mode', 'udp'], /--mode.*Allowed choices are lines, frames, websocket/],
     ['nothing has run here', ['demo', '--data', '/nowhere'], /cannot read \/nowhere\/state\.json: .*--data and --port/],
     ['there is no secret', ['token', 'alice', '--data', '/nowhere'], /\/nowhere.*--token-secret-file/],
-    ['the bus is no URL', ['revoke', 'alice', '--nats', 'nowhere'], /\(--nats, NATS_URL\) must begin with nats/],
+    ['the bus is no URL', ['revoke', 'alice', '--nats', 'nowhere'], /\(--nats, HZ_NATS_URL\) must begin with nats/],
     ['a log is not there', ['check', '/nowhere/log'], /\/nowhere\/log/],
     ['a duration is no number', ['fuzz', '--minutes', '-1'], /--minutes.*must be a number above 0/],
     ['a mode of the bench is unknown', ['bench', 'nonsense'], /nonsense is no mode/],

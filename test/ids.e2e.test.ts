@@ -16,7 +16,7 @@ let cluster: TestCluster;
 const clients: HuizhiClient[] = [];
 
 beforeAll(async () => {
-  cluster = await TestCluster.start({ env: { all: { TOKEN_LEEWAY: '0s' } } });
+  cluster = await TestCluster.start({ env: { all: { HZ_TOKEN_LEEWAY: '0s' } } });
 }, 120_000);
 afterEach(() => Promise.all(clients.splice(0).map((client) => client.close())));
 afterAll(() => cluster?.stop(), 60_000);
@@ -72,7 +72,7 @@ test.each([
   expect(inGroup).toMatchObject({ fromUserID: bob, atToUserIDs: [alice] });
 
   const main = join(projectRoot(), 'dist/apps/cli/src/main.js');
-  const env = { ...process.env, NATS_URL: cluster.system.natsUrl('admin') };
+  const env = { ...process.env, HZ_NATS_URL: cluster.system.natsUrl('admin') };
   const revoked = await promisify(execFile)(process.execPath, [main, 'revoke', '--', bob], { env });
   expect(revoked.stdout).toMatch(`${bob}: 1 sessions ended`);
   expect(await again.closed).toMatchObject({ name: 'revoked' });

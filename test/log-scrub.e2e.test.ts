@@ -37,12 +37,12 @@ let published: { status: number; body: string } = { status: 200, body: JSON.stri
 beforeAll(async () => {
   dataDir = mkdtempSync(join(tmpdir(), 'huizhi-scrub-'));
   chmodSync(dataDir, 0o711);
-  const env = { all: { LOG_LEVEL: 'debug' }, gateway: { LOGIN_ATTEMPTS: '1000' } };
+  const env = { all: { HZ_LOG_LEVEL: 'debug' }, gateway: { HZ_LOGIN_ATTEMPTS: '1000' } };
   cluster = await TestCluster.start({ dataDir, postgres: 'own', env, throughProxy: ['message.postgres'] });
   keyServer = createServer((_, response) => void response.writeHead(published.status).end(published.body));
   await new Promise<void>((resolve) => keyServer.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(keyServer.address() as AddressInfo).port}/keys`;
-  byKeys = await cluster.system.add('gateway', { JWT_SECRET: '', JWKS_URL: url });
+  byKeys = await cluster.system.add('gateway', { HZ_JWT_SECRET: '', HZ_JWKS_URL: url });
 }, 120_000);
 afterAll(async () => {
   await cluster?.stop();

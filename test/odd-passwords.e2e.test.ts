@@ -49,8 +49,8 @@ async function composed(service: string): Promise<Record<string, string>> {
     [`${prefix}_PORT`]: port,
     [`${prefix}_NAME`]: DATABASE,
     [`${prefix}_USER`]: username,
-    ...(service === name ? { NATS_HOST: nats.host, NATS_PORT: String(nats.port) } : {}),
-    ...{ HTTP_HOST: '127.0.0.1', HTTP_PORT: String(await freePort()), NODE_ENV: 'test' },
+    ...(service === name ? { HZ_NATS_HOST: nats.host, HZ_NATS_PORT: String(nats.port) } : {}),
+    ...{ HZ_HTTP_HOST: '127.0.0.1', HZ_HTTP_PORT: String(await freePort()), NODE_ENV: 'test' },
   };
   const filled = Object.entries(services[service]!.environment).map(([key, value]) => [
     key,
@@ -87,9 +87,9 @@ test.each(SERVICES)(
   async (name) => {
     const prefix = `${name.toUpperCase()}_DATABASE`;
     const env = {
-      HTTP_PORT: '0',
+      HZ_HTTP_PORT: '0',
       [`${prefix}_URL`]: `postgresql://hz:${PASSWORD}@127.0.0.1:5432/huizhi`,
-      NATS_URL: `nats://${name}:${PASSWORD}@127.0.0.1:4222`,
+      HZ_NATS_URL: `nats://${name}:${PASSWORD}@127.0.0.1:4222`,
     };
     for (const file of ['main', 'migrate']) {
       const main = join(projectRoot(), `dist/apps/${name}/src/${file}.js`);
@@ -98,7 +98,7 @@ test.each(SERVICES)(
         (error: { stderr: string }) => error.stderr,
       );
       expect(failure).toContain(`${prefix}_URL: `);
-      if (file === 'main') expect(failure).toContain('NATS_URL: ');
+      if (file === 'main') expect(failure).toContain('HZ_NATS_URL: ');
       expect(failure).toContain('percent-encode');
       expect(failure).not.toMatch(/p@ss|o:rd|%41|\bat /);
     }
@@ -111,11 +111,16 @@ test('hz revoke reaches the bus by parts, and refuses a raw password in a URL wi
       ({ stdout }) => stdout,
       (error: { stderr: string }) => error.stderr,
     );
-  const raw = await hz({ NATS_URL: `nats://offline:${PASSWORD}@${nats.host}:${nats.port}` });
-  expect(raw).toMatch(/NATS_URL.*percent-encode/);
+  const raw = await hz({ HZ_NATS_URL: `nats://offline:${PASSWORD}@${nats.host}:${nats.port}` });
+  expect(raw).toMatch(/HZ_NATS_URL.*percent-encode/);
   expect(raw).not.toMatch(/p@ss|o:rd/);
-  const parts = { NATS_HOST: nats.host, NATS_PORT: String(nats.port), NATS_USER: 'offline', NATS_PASSWORD: PASSWORD };
+  const parts = {
+    HZ_NATS_HOST: nats.host,
+    HZ_NATS_PORT: String(nats.port),
+    HZ_NATS_USER: 'offline',
+    HZ_NATS_PASSWORD: PASSWORD,
+  };
   // The bus lets it in; there is no service to answer.
   expect(await hz(parts)).not.toMatch(/cannot reach the bus/);
-  expect(await hz({ ...parts, NATS_PASSWORD: 'wrong' })).toMatch(/cannot reach the bus/);
+  expect(await hz({ ...parts, HZ_NATS_PASSWORD: 'wrong' })).toMatch(/cannot reach the bus/);
 });

@@ -11,7 +11,7 @@ jest.setTimeout(120_000);
 let cluster: TestCluster;
 let lanes: Lanes;
 beforeAll(async () => {
-  cluster = await TestCluster.start({ instances: { offline: 2 }, env: { offline: { LEASE: '1s' } } });
+  cluster = await TestCluster.start({ instances: { offline: 2 }, env: { offline: { HZ_LEASE: '1s' } } });
   lanes = await Lanes.of(cluster, 'offline');
 }, 120_000);
 afterAll(async () => {

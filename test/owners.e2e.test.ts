@@ -15,7 +15,7 @@ let lanes: Lanes;
 beforeAll(async () => {
   cluster = await TestCluster.start({
     instances: { gateway: 2, message: 2 },
-    env: { gateway: { FRAMES_PER_SECOND: '1000' }, message: { LEASE: '1s' } },
+    env: { gateway: { HZ_FRAMES_PER_SECOND: '1000' }, message: { HZ_LEASE: '1s' } },
     throughProxy: ['message.postgres'],
   });
   lanes = await Lanes.of(cluster);

@@ -30,13 +30,15 @@ afterAll(async () => {
 }, 60_000);
 
 const through = (mode: keyof typeof poolers, service: (typeof SERVICES)[number]): Record<string, string> => ({
-  [`${service.toUpperCase()}_DATABASE_URL`]: poolers[mode].through(cluster.system.databaseUrl(service)),
+  [`HZ_${service.toUpperCase()}_DATABASE_URL`]: poolers[mode].through(cluster.system.databaseUrl(service)),
 });
 
 describe.each(SERVICES)('the %s service', (service) => {
   test('refuses to start behind a pooler in transaction mode and says which variable to change', async () => {
     await expect(cluster.system.add(service, through('transaction', service))).rejects.toThrow(
-      new RegExp(`${service.toUpperCase()}_DATABASE_URL: a connection pooler .* connect directly or use session mode`),
+      new RegExp(
+        `HZ_${service.toUpperCase()}_DATABASE_URL: a connection pooler .* connect directly or use session mode`,
+      ),
     );
   });
 });

@@ -19,16 +19,16 @@ beforeAll(async () => {
     throughProxy: ['message.postgres', 'offline.postgres'],
     env: {
       gateway: {
-        LOGIN_ATTEMPTS: '1000',
-        LOGIN_BUDGET: '2s',
-        SEND_TIMEOUT: '5s',
-        RESEND_AFTER: '300ms',
-        REDELIVER_AFTER: '2s',
-        REDELIVER_AT_MOST: '4s',
-        FENCE: '1s',
+        HZ_LOGIN_ATTEMPTS: '1000',
+        HZ_LOGIN_BUDGET: '2s',
+        HZ_SEND_TIMEOUT: '5s',
+        HZ_RESEND_AFTER: '300ms',
+        HZ_REDELIVER_AFTER: '2s',
+        HZ_REDELIVER_MAX: '4s',
+        HZ_REORDER_HOLD: '1s',
       },
-      message: { LEASE: '1s' },
-      offline: { LEASE: '1s' },
+      message: { HZ_LEASE: '1s' },
+      offline: { HZ_LEASE: '1s' },
     },
   });
 }, 120_000);

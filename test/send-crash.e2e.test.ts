@@ -9,7 +9,7 @@ import { TestCluster } from './support/test-cluster.js';
 
 jest.setTimeout(90_000);
 
-const gateway = { FRAMES_PER_SECOND: '1000', LOGIN_ATTEMPTS: '1000' };
+const gateway = { HZ_FRAMES_PER_SECOND: '1000', HZ_LOGIN_ATTEMPTS: '1000' };
 const places = ['message.before-commit', 'message.after-commit', 'message.after-receipts'];
 
 const user = (device: Device): string => device.options.user;
@@ -43,7 +43,7 @@ describe('with two instances of everything', () => {
     const instances = { gateway: 2, message: 2, offline: 2 };
     cluster = await TestCluster.start({
       instances,
-      env: { gateway, message: { LEASE: '1s' } },
+      env: { gateway, message: { HZ_LEASE: '1s' } },
       throughProxy: ['message.postgres'],
     });
     lanes = await Lanes.of(cluster);

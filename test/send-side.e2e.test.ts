@@ -13,9 +13,9 @@ let cluster: TestCluster;
 
 beforeAll(async () => {
   const instances = { gateway: 2, message: 2, offline: 2 };
-  const gateway = { FRAMES_PER_SECOND: '1000', LOGIN_ATTEMPTS: '1000' };
+  const gateway = { HZ_FRAMES_PER_SECOND: '1000', HZ_LOGIN_ATTEMPTS: '1000' };
   cluster = await TestCluster.start({ instances, env: { gateway }, throughProxy: ['gateway.client'] });
-  await cluster.system.add('gateway', { FRAME_DEADLINE: '1500ms' });
+  await cluster.system.add('gateway', { HZ_FRAME_DEADLINE: '1500ms' });
 }, 120_000);
 afterAll(() => cluster?.stop(), 60_000);
 

@@ -28,14 +28,14 @@ beforeAll(async () => {
     instances: { gateway: 2, message: 1, offline: 2 },
     throughProxy: ['gateway.client', 'gateway.nats'],
     env: {
-      all: { TOKEN_LEEWAY: `${LEEWAY_S}s` },
-      gateway: { WINDOW: String(WINDOW), BATCH_ENTRIES: '5', REDELIVER_AFTER: '30s' },
+      all: { HZ_TOKEN_LEEWAY: `${LEEWAY_S}s` },
+      gateway: { HZ_WINDOW: String(WINDOW), HZ_BATCH_ENTRIES: '5', HZ_REDELIVER_AFTER: '30s' },
     },
   });
   // Its devices never beat: what a test does before one is missed must fit into the least silence.
-  const quick = { STALE_AFTER: `${STALE_AFTER_MS}ms`, HEARTBEAT: '400ms', HEARTBEAT_LEAST: '5s' };
+  const quick = { HZ_STALE_AFTER: `${STALE_AFTER_MS}ms`, HZ_HEARTBEAT: '400ms', HZ_HEARTBEAT_MIN: '5s' };
   await cluster.system.add('gateway', quick);
-  await cluster.system.add('gateway', { LOGIN_ATTEMPTS: String(BURST) });
+  await cluster.system.add('gateway', { HZ_LOGIN_ATTEMPTS: String(BURST) });
 }, 120_000);
 afterAll(() => cluster?.stop(), 60_000);
 
@@ -209,7 +209,7 @@ test('300 devices are cut off at once: all come back through two gateways, and n
 describe('tokens', () => {
   const hz = async (...args: string[]): Promise<string> => {
     const main = join(projectRoot(), 'dist/apps/cli/src/main.js');
-    const env = { ...process.env, NATS_URL: cluster.system.natsUrl('admin') };
+    const env = { ...process.env, HZ_NATS_URL: cluster.system.natsUrl('admin') };
     return (await promisify(execFile)(process.execPath, [main, ...args], { env })).stdout;
   };
   /** A token issued late enough to be good after a revocation: the leeway later, in whole seconds. */
@@ -311,7 +311,7 @@ describe('tokens', () => {
     await expect(hz('revoke', 'bob', ...nowhere)).rejects.toMatchObject(failed);
     const wrong = new URL(cluster.system.natsUrl('admin'));
     wrong.password = 'very-secret';
-    const refused = { stderr: expect.stringMatching(/refuses the credentials: check NATS_URL(?!.*very-secret)/s) };
+    const refused = { stderr: expect.stringMatching(/refuses the credentials: check HZ_NATS_URL(?!.*very-secret)/s) };
     await expect(hz('revoke', 'bob', '--nats', wrong.href)).rejects.toMatchObject(refused);
   });
 });

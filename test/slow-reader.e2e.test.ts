@@ -13,7 +13,7 @@ const LONG = 1_536;
 /** Devices of one user, each with all of it to read. */
 const READERS = ['slow-1', 'slow-2', 'slow-3', 'slow-4'];
 const BYTES = LONG * TEXT.length;
-const BYTES_PER_SECOND = 4 * MIB;
+const HZ_BYTES_PER_SECOND = 4 * MIB;
 /**
  * Less than it reads for. The kernel says that there is room when a third of its buffer is free, two megabytes at most: half a second here, and
  * still in time on a machine that is several times slower.
@@ -29,14 +29,14 @@ beforeAll(async () => {
   cluster = await TestCluster.start({
     env: {
       gateway: {
-        WRITE_STALL: `${WRITE_STALL_MS}ms`,
+        HZ_WRITE_STALL: `${WRITE_STALL_MS}ms`,
         // Nothing but the full socket holds the gateway back, and nothing comes twice because it is slow.
-        WINDOW: '10000',
-        FRAMES_PER_SECOND: '100000',
-        REDELIVER_AFTER: '1h',
-        REDELIVER_AT_MOST: '1h',
+        HZ_WINDOW: '10000',
+        HZ_FRAMES_PER_SECOND: '100000',
+        HZ_REDELIVER_AFTER: '1h',
+        HZ_REDELIVER_MAX: '1h',
         // Nobody here beats.
-        HEARTBEAT_LEAST: '10m',
+        HZ_HEARTBEAT_MIN: '10m',
       },
     },
   });
@@ -103,7 +103,7 @@ test('24. who reads slowly but steadily gets everything once and in order, its g
     const connect = (deviceID: string): Promise<Device> =>
       Device.connect({ ...address, port: proxy.port }, { user: bob, deviceID, token });
     const readers = await Promise.all(READERS.map(connect));
-    proxy.throttle(BYTES_PER_SECOND);
+    proxy.throttle(HZ_BYTES_PER_SECOND);
     const begun = performance.now();
     for (const reader of readers) expect(await reader.login()).toMatchObject({ code: 0, waiting: LONG });
     receipts.push(...(await sendTexts(alice, bob, LATE, 'late')));

@@ -15,7 +15,7 @@ let lanes: Record<Owners, Lanes>;
 beforeAll(async () => {
   cluster = await TestCluster.start({
     instances: { message: 2, offline: 2 },
-    env: { gateway: { SEND_TIMEOUT: '2s' }, message: { LEASE: '1s' }, offline: { LEASE: '1s' } },
+    env: { gateway: { HZ_SEND_TIMEOUT: '2s' }, message: { HZ_LEASE: '1s' }, offline: { HZ_LEASE: '1s' } },
   });
   lanes = { message: await Lanes.of(cluster, 'message'), offline: await Lanes.of(cluster, 'offline') };
 }, 120_000);

@@ -241,7 +241,7 @@ describe('hz up ends', () => {
   });
 
   test('at once at the second Ctrl-C', async () => {
-    const up = await start(dataFolder(), { DRAIN_DELAY: '1h' }).ready();
+    const up = await start(dataFolder(), { HZ_DRAIN_DELAY: '1h' }).ready();
     const pids = [...up.pids().values()];
     up.signal('SIGINT');
     // A terminal, npm and the start script may each pass the same Ctrl-C on: two in a row are one.

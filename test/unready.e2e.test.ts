@@ -13,8 +13,8 @@ beforeAll(async () => {
     instances: { gateway: 1, message: 2, offline: 1 },
     throughProxy: ['message.postgres'],
     env: {
-      gateway: { LOGIN_ATTEMPTS: '1000', LOGIN_BUDGET: '2s', CONNECTS_PER_SECOND: '10000' },
-      message: { LEASE: '1s' },
+      gateway: { HZ_LOGIN_ATTEMPTS: '1000', HZ_LOGIN_BUDGET: '2s', HZ_CONNECTS_PER_SECOND: '10000' },
+      message: { HZ_LEASE: '1s' },
     },
   });
 }, 120_000);

@@ -44,15 +44,15 @@ test('compose: the server has a password of every user, each service its own, an
   );
   expect(services['nats']?.volumes).toEqual([`./${CONFIG}:/etc/nats/nats.conf:ro`]);
   const users = Object.entries(services).flatMap(([name, { environment = {} }]) => {
-    const { NATS_HOST, NATS_USER, NATS_PASSWORD } = environment;
-    expect(environment).not.toHaveProperty('NATS_URL');
-    return NATS_HOST === undefined ? [] : [[name, { NATS_HOST, NATS_USER, NATS_PASSWORD }] as const];
+    const { HZ_NATS_HOST, HZ_NATS_USER, HZ_NATS_PASSWORD } = environment;
+    expect(environment).not.toHaveProperty('HZ_NATS_URL');
+    return HZ_NATS_HOST === undefined ? [] : [[name, { HZ_NATS_HOST, HZ_NATS_USER, HZ_NATS_PASSWORD }] as const];
   });
   expect(Object.fromEntries(users)).toEqual(
     Object.fromEntries(
       SERVICES.map((service) => [
         service,
-        { NATS_HOST: 'nats', NATS_USER: service, NATS_PASSWORD: `\${${passwordOf(service)}}` },
+        { HZ_NATS_HOST: 'nats', HZ_NATS_USER: service, HZ_NATS_PASSWORD: `\${${passwordOf(service)}}` },
       ]),
     ),
   );
@@ -82,10 +82,10 @@ test('Kubernetes: the server has a password of every user, each service its own,
   ]);
   for (const user of BUS_USERS) expect(stringData).toHaveProperty(passwordOf(user));
   for (const service of SERVICES) {
-    expect(environmentOf(service).filter(({ name }) => name.startsWith('NATS_'))).toEqual([
-      { name: 'NATS_PASSWORD', valueFrom: { secretKeyRef: { name: 'huizhi', key: passwordOf(service) } } },
-      { name: 'NATS_HOST', value: 'nats' },
-      { name: 'NATS_USER', value: service },
+    expect(environmentOf(service).filter(({ name }) => name.startsWith('HZ_NATS_'))).toEqual([
+      { name: 'HZ_NATS_PASSWORD', valueFrom: { secretKeyRef: { name: 'huizhi', key: passwordOf(service) } } },
+      { name: 'HZ_NATS_HOST', value: 'nats' },
+      { name: 'HZ_NATS_USER', value: service },
     ]);
   }
 });

@@ -25,8 +25,8 @@ test('each variable named is one of the gateway, and each limit of the gateway i
   const named = new Set(controls.map(({ variable }) => variable).filter((name) => name !== ''));
   expect([...named].filter((name) => !variables.includes(name))).toEqual([]);
   const limits = variables.filter((name) =>
-    /^MAX_|_(BYTES|DEADLINE|BUDGET|SECOND|ADDRESS|ATTEMPTS|SENDS|STALL|OVERDUE)$|^WINDOW$/.test(name),
+    /^HZ_MAX_|_(BYTES|DEADLINE|BUDGET|SECOND|ADDRESS|ATTEMPTS|SENDS|STALL|OVERDUE)$|^HZ_WINDOW$/.test(name),
   );
   // What the server itself writes is not a client's to break.
-  expect(limits.filter((name) => name !== 'BATCH_BYTES' && !named.has(name))).toEqual([]);
+  expect(limits.filter((name) => name !== 'HZ_BATCH_BYTES' && !named.has(name))).toEqual([]);
 });

@@ -11,8 +11,8 @@ import { Directory } from '../../apps/message/src/directory/directory.js';
 import { User } from '../../apps/message/src/directory/user.entity.js';
 import { prepareDatabase, SCHEMA as OFFLINE_SCHEMA } from '../../apps/offline/src/migrations/prepare.js';
 import {
-  MESSAGE_LANES,
-  OFFLINE_LANES,
+  HZ_MESSAGE_LANES,
+  HZ_OFFLINE_LANES,
   startGateway,
   startMessage,
   startOffline,
@@ -46,8 +46,8 @@ export class ModelCluster {
     const admins = { message: await adminOf(message.url), offline: await adminOf(offline.url) };
     const tables = databaseOptions(message.url, 'directory');
     await runMigrations(tables);
-    await ensureLanes(admins.message, MESSAGE_SCHEMA, MESSAGE_LANES);
-    const lanes = { lanes: OFFLINE_LANES, messageLanes: MESSAGE_LANES };
+    await ensureLanes(admins.message, MESSAGE_SCHEMA, HZ_MESSAGE_LANES);
+    const lanes = { lanes: HZ_OFFLINE_LANES, messageLanes: HZ_MESSAGE_LANES };
     await prepareDatabase({ url: offline.url, applicationName: 'test', ...lanes });
     const source = await new DataSource(dataSourceOptions(tables)).initialize();
     const directory = new Directory(source.getRepository(User));

@@ -13,8 +13,8 @@ import '../../apps/message/src/failpoints.js';
 import { FaultyBus } from './faulty-bus.js';
 import { makeFaulty, type Ending } from './faulty-connection.js';
 
-export const MESSAGE_LANES = 4;
-export const OFFLINE_LANES = 2;
+export const HZ_MESSAGE_LANES = 4;
+export const HZ_OFFLINE_LANES = 2;
 /** The least that services take: what a crash under another name costs. */
 export const LEASE_MS = 500;
 export const WINDOW = 12;
@@ -73,28 +73,28 @@ export async function startGateway(servers: ModelServers, name: string): Promise
   const faulty = await busFor(servers, name);
   const config = readConfig(gatewayConfig, {
     NODE_ENV: 'test',
-    INSTANCE_ID: name,
-    NATS_URL: servers.natsUrl,
-    HTTP_PORT: '0',
-    GATEWAY_PORT: '0',
-    TLS: 'off',
-    AUTH: 'open',
-    MESSAGE_LANES: String(MESSAGE_LANES),
-    OFFLINE_LANES: String(OFFLINE_LANES),
-    LOGIN_ATTEMPTS: '10000',
-    FRAMES_PER_SECOND: '10000',
-    WINDOW: String(WINDOW),
-    BATCH_ENTRIES: '4',
-    SEND_PACE: '1ms',
-    RESEND_AFTER: '100ms',
-    RESEND_AT_MOST: '200ms',
-    FENCE: '2s',
-    FETCH_TIMEOUT: '300ms',
-    CURSOR_FLUSH: '1ms',
-    CURSOR_REPEAT: '100ms',
-    CONFIRM_INTERVAL: '1ms',
-    DRAIN_SPREAD: '0s',
-    DRAIN_TIMEOUT: '1s',
+    HZ_INSTANCE_ID: name,
+    HZ_NATS_URL: servers.natsUrl,
+    HZ_HTTP_PORT: '0',
+    HZ_GATEWAY_PORT: '0',
+    HZ_TLS: 'off',
+    HZ_AUTH: 'open',
+    HZ_MESSAGE_LANES: String(HZ_MESSAGE_LANES),
+    HZ_OFFLINE_LANES: String(HZ_OFFLINE_LANES),
+    HZ_LOGIN_ATTEMPTS: '10000',
+    HZ_FRAMES_PER_SECOND: '10000',
+    HZ_WINDOW: String(WINDOW),
+    HZ_BATCH_ENTRIES: '4',
+    HZ_SEND_LINGER: '1ms',
+    HZ_RESEND_AFTER: '100ms',
+    HZ_RESEND_MAX: '200ms',
+    HZ_REORDER_HOLD: '2s',
+    HZ_FETCH_TIMEOUT: '300ms',
+    HZ_CURSOR_FLUSH: '1ms',
+    HZ_CURSOR_REPEAT: '100ms',
+    HZ_CONFIRM_INTERVAL: '1ms',
+    HZ_DRAIN_SPREAD: '0s',
+    HZ_DRAIN_TIMEOUT: '1s',
   });
   const gateway = new Gateway({ config, bus: faulty.bus, control: controlOf(servers.directory), log: silentLogger });
   await gateway.start();
@@ -123,7 +123,7 @@ export async function startMessage(servers: ModelServers, name: string): Promise
   const [writer, reader] = [connect('writer'), connect('reader')];
   const endings = new Endings();
   const kills = [makeFaulty(writer, () => endings.next()), makeFaulty(reader, () => 'pass')];
-  const config = { INSTANCE_ID: name, MESSAGE_LANES, LEASE: LEASE_MS, PACE: 1 };
+  const config = { HZ_INSTANCE_ID: name, HZ_MESSAGE_LANES, HZ_LEASE: LEASE_MS, HZ_MIN_COMMIT_INTERVAL: 1 };
   const conversations = buildCommitLoop(config, writer, faulty.bus, silentLogger);
   await conversations.keeper.start();
   new LogQueryHandler(faulty.bus, reader, silentLogger).listen();
@@ -140,14 +140,14 @@ export async function startMessage(servers: ModelServers, name: string): Promise
 export async function startOffline(servers: ModelServers, name: string): Promise<Running> {
   const faulty = await busFor(servers, name);
   const config = {
-    INSTANCE_ID: name,
-    OFFLINE_DATABASE_URL: servers.offlineUrl,
-    OFFLINE_LANES,
-    MESSAGE_LANES,
-    LEASE: LEASE_MS,
-    RETENTION_DAYS: 30,
-    PACE: 1,
-    TOKEN_LEEWAY: 0,
+    HZ_INSTANCE_ID: name,
+    HZ_OFFLINE_DATABASE_URL: servers.offlineUrl,
+    HZ_OFFLINE_LANES,
+    HZ_MESSAGE_LANES,
+    HZ_LEASE: LEASE_MS,
+    HZ_RETENTION_DAYS: 30,
+    HZ_MIN_COMMIT_INTERVAL: 1,
+    HZ_TOKEN_LEEWAY: 0,
   };
   const service = new OfflineService({ config, bus: faulty.bus, log: silentLogger });
   const { connection, reading } = service as unknown as Record<'connection' | 'reading', DedicatedConnection>;

@@ -18,7 +18,7 @@ import {
 import type { Directory } from '../../apps/message/src/directory/directory.js';
 import type { FaultyBus } from './faulty-bus.js';
 import { Sender, type Sent } from './sender.js';
-import { MESSAGE_LANES, OFFLINE_LANES, PATIENCE_MS } from './model-servers.js';
+import { HZ_MESSAGE_LANES, HZ_OFFLINE_LANES, PATIENCE_MS } from './model-servers.js';
 
 let runs = 0;
 
@@ -101,7 +101,7 @@ export class Traffic {
   async fetchAll(tablet: Tablet): Promise<string[]> {
     const found: string[] = [];
     const { user, epoch } = tablet;
-    const lane = inboxLaneOf(user, OFFLINE_LANES);
+    const lane = inboxLaneOf(user, HZ_OFFLINE_LANES);
     for (let from = 1, head = 1; from <= head;) {
       const request: FetchRequest = { session: 1, user, device: 'tablet', epoch, from, limit: 7, maxBytes: 10_000 };
       const { head: reply, bodies } = await this.ask<FetchReply>(subjects.fetch(lane), request);
@@ -118,7 +118,7 @@ export class Traffic {
       gateway: this.gateway,
       cursors: [{ session: n + 1, user, device: 'tablet', epoch, cursor }],
     };
-    this.bus.publish(subjects.cursor(inboxLaneOf(user, OFFLINE_LANES)), JSON.stringify(batch));
+    this.bus.publish(subjects.cursor(inboxLaneOf(user, HZ_OFFLINE_LANES)), JSON.stringify(batch));
   }
 
   stop(): void {
@@ -142,7 +142,7 @@ export class Traffic {
       ...more,
     };
     const body = JSON.stringify({ messageType: 'normal', fromUserID: session.user, content: { text: clientID } });
-    const lane = laneOf(id, MESSAGE_LANES);
+    const lane = laneOf(id, HZ_MESSAGE_LANES);
     const sent: Sent = { session, n, conversation: id, users, lane, send, body, receipts: [], refusals: [] };
     this.sent.push(sent);
     session.offer(sent);
@@ -152,7 +152,7 @@ export class Traffic {
     const { gateway } = this;
     const about = { user: tablet.user, device: 'tablet', deviceType: 'test', version: 2 };
     const request: OpenRequest = { gateway, session, ...about, login: session, age: 0 };
-    const { head } = await this.ask<OpenReply>(subjects.open(inboxLaneOf(tablet.user, OFFLINE_LANES)), request);
+    const { head } = await this.ask<OpenReply>(subjects.open(inboxLaneOf(tablet.user, HZ_OFFLINE_LANES)), request);
     tablet.epoch = head.epoch;
   }
 

@@ -17,7 +17,7 @@ export async function controlRequest<Name extends CommandName>(
 ): Promise<ControlCommands[Name]['reply']> {
   for (const one of credentials.url.split(',')) {
     const problem = serverUrlProblem(one.trim(), ['nats', 'tls'], true);
-    if (problem !== undefined) throw new Error(`the URL of the bus (--nats, NATS_URL) ${problem}`);
+    if (problem !== undefined) throw new Error(`the URL of the bus (--nats, HZ_NATS_URL) ${problem}`);
   }
   const [wrong] = credentialsProblems(credentials);
   if (wrong) throw new Error(`${wrong.variable}: ${wrong.problem}`);

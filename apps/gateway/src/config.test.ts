@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { ConfigError, readConfig } from '@huizhi/runtime';
 import { gatewayConfig } from './config.js';
 
-const base = { NATS_URL: 'nats://127.0.0.1:4222', HTTP_PORT: '0', TLS: 'off', JWT_SECRET: 'x'.repeat(32) };
+const base = { HZ_NATS_URL: 'nats://127.0.0.1:4222', HZ_HTTP_PORT: '0', HZ_TLS: 'off', HZ_JWT_SECRET: 'x'.repeat(32) };
 const problems = (env: Record<string, string>): string[] => {
   try {
     readConfig(gatewayConfig, { ...base, ...env });
@@ -14,35 +14,35 @@ const problems = (env: Record<string, string>): string[] => {
 
 test('has a default for everything but the bus, health, and how to check tokens', () => {
   expect(readConfig(gatewayConfig, base)).toMatchObject({
-    GATEWAY_PORT: 4433,
-    MESSAGE_LANES: 32,
-    OFFLINE_LANES: 16,
-    HEARTBEAT: 20_000,
-    CURSOR_FLUSH: 20,
+    HZ_GATEWAY_PORT: 4433,
+    HZ_MESSAGE_LANES: 32,
+    HZ_OFFLINE_LANES: 16,
+    HZ_HEARTBEAT: 20_000,
+    HZ_CURSOR_FLUSH: 20,
   });
 });
 
 test.each([
-  ['TLS without files', { TLS: 'on' }, ['TLS_CERT_FILE', 'TLS_KEY_FILE']],
-  ['open authentication in production', { AUTH: 'open', NODE_ENV: 'production' }, ['AUTH']],
-  ['no way to check tokens', { JWT_SECRET: '' }, ['JWT_SECRET']],
-  ['two ways to check tokens', { JWKS_URL: 'https://example.org/keys' }, ['JWT_SECRET']],
-  ['a short secret', { JWT_SECRET: 'short' }, ['JWT_SECRET']],
-  ['the PROXY protocol without trusted proxies', { PROXY_PROTOCOL: 'on' }, ['TRUSTED_PROXIES']],
-  ['a name as a trusted proxy', { TRUSTED_PROXIES: '10.0.0.1, proxy.example' }, ['TRUSTED_PROXIES']],
-  ['a network that is none as a trusted proxy', { TRUSTED_PROXIES: '10.0.0.0/33' }, ['TRUSTED_PROXIES']],
-  ['a duration without a unit', { HEARTBEAT: '20' }, ['HEARTBEAT']],
-  ['a star for a host', { ALLOWED_ORIGINS: 'https://*.example' }, ['ALLOWED_ORIGINS']],
-  ['a star alone', { ALLOWED_ORIGINS: '*' }, ['ALLOWED_ORIGINS']],
-  ['an origin with a path', { ALLOWED_ORIGINS: 'http://localhost:*/' }, ['ALLOWED_ORIGINS']],
+  ['TLS without files', { HZ_TLS: 'on' }, ['HZ_TLS_CERT_FILE', 'HZ_TLS_KEY_FILE']],
+  ['open authentication in production', { HZ_AUTH: 'open', NODE_ENV: 'production' }, ['HZ_AUTH']],
+  ['no way to check tokens', { HZ_JWT_SECRET: '' }, ['HZ_JWT_SECRET']],
+  ['two ways to check tokens', { HZ_JWKS_URL: 'https://example.org/keys' }, ['HZ_JWT_SECRET']],
+  ['a short secret', { HZ_JWT_SECRET: 'short' }, ['HZ_JWT_SECRET']],
+  ['the PROXY protocol without trusted proxies', { HZ_PROXY_PROTOCOL: 'on' }, ['HZ_TRUSTED_PROXIES']],
+  ['a name as a trusted proxy', { HZ_TRUSTED_PROXIES: '10.0.0.1, proxy.example' }, ['HZ_TRUSTED_PROXIES']],
+  ['a network that is none as a trusted proxy', { HZ_TRUSTED_PROXIES: '10.0.0.0/33' }, ['HZ_TRUSTED_PROXIES']],
+  ['a duration without a unit', { HZ_HEARTBEAT: '20' }, ['HZ_HEARTBEAT']],
+  ['a star for a host', { HZ_ALLOWED_ORIGINS: 'https://*.example' }, ['HZ_ALLOWED_ORIGINS']],
+  ['a star alone', { HZ_ALLOWED_ORIGINS: '*' }, ['HZ_ALLOWED_ORIGINS']],
+  ['an origin with a path', { HZ_ALLOWED_ORIGINS: 'http://localhost:*/' }, ['HZ_ALLOWED_ORIGINS']],
 ])('refuses %s', (_, env, variables) => {
   expect(problems(env)).toEqual(variables);
 });
 
 test('starts in production with public keys and no secret', () => {
-  expect(problems({ NODE_ENV: 'production', JWT_SECRET: '', JWKS_URL: 'https://example.org/keys' })).toEqual([]);
+  expect(problems({ NODE_ENV: 'production', HZ_JWT_SECRET: '', HZ_JWKS_URL: 'https://example.org/keys' })).toEqual([]);
 });
 
 test('takes origins with any port', () => {
-  expect(problems({ ALLOWED_ORIGINS: 'http://localhost:*,https://[::1]:*,https://chat.example' })).toEqual([]);
+  expect(problems({ HZ_ALLOWED_ORIGINS: 'http://localhost:*,https://[::1]:*,https://chat.example' })).toEqual([]);
 });

@@ -33,7 +33,7 @@ test('writes an array while catching up even for one entry, a single frame when 
 });
 
 test('writes no array for version 1, which may log in without messageType and beats each second', async () => {
-  await fixture.restart({ AUTH: 'open', JWT_SECRET: '' });
+  await fixture.restart({ HZ_AUTH: 'open', HZ_JWT_SECRET: '' });
   for (let i = 1; i <= 5; i++) fixture.offline.put('bob', `old ${i}`);
   const bob = await fixture.connect();
   bob.send({ versionCode: 1, fromUserID: 'bob', beatID: '1' });
@@ -83,7 +83,7 @@ test('answers a receipt for what is confirmed, unknown or another’s alike and 
 });
 
 test('says the cursor again until it is confirmed', async () => {
-  await fixture.restart({ CURSOR_REPEAT: '200ms' });
+  await fixture.restart({ HZ_CURSOR_REPEAT: '200ms' });
   const bob = await fixture.login('bob');
   fixture.offline.confirms = false;
   fixture.offline.deliver('bob', 'm1');
@@ -210,7 +210,7 @@ test('takes an own send that comes while the login is answered for nothing that 
 
 test('delivers again, in order, what is not receipted, and nothing of what is', async () => {
   const clock = new Clock();
-  await fixture.restart({ REDELIVER_AFTER: '10s' }, clock);
+  await fixture.restart({ HZ_REDELIVER_AFTER: '10s' }, clock);
   const bob = await fixture.login('bob');
   for (let i = 1; i <= 4; i++) fixture.offline.deliver('bob', `m${i}`);
   await bob.frame({ inboxSeq: 4 });
@@ -233,7 +233,7 @@ test('delivers again, in order, what is not receipted, and nothing of what is', 
 });
 
 test('delivers no more than the window, and more as receipts come', async () => {
-  await fixture.restart({ WINDOW: '10', BATCH_ENTRIES: '4' });
+  await fixture.restart({ HZ_WINDOW: '10', HZ_BATCH_ENTRIES: '4' });
   for (let i = 1; i <= 25; i++) fixture.offline.put('bob', `m${i}`);
   const bob = await fixture.login('bob');
   await bob.frame({ inboxSeq: 10 });
@@ -243,7 +243,12 @@ test('delivers no more than the window, and more as receipts come', async () => 
 });
 
 test('closes a session that receipts nothing while its window is full', async () => {
-  await fixture.restart({ WINDOW: '10', BATCH_ENTRIES: '4', RECEIPT_OVERDUE: '2s', REDELIVER_AFTER: '300ms' });
+  await fixture.restart({
+    HZ_WINDOW: '10',
+    HZ_BATCH_ENTRIES: '4',
+    HZ_RECEIPT_OVERDUE: '2s',
+    HZ_REDELIVER_AFTER: '300ms',
+  });
   for (let i = 1; i <= 30; i++) fixture.offline.put('bob', `m${i}`);
   const bob = await fixture.login('bob');
   const carol = await fixture.login('carol');
@@ -257,7 +262,7 @@ test('closes a session that receipts nothing while its window is full', async ()
 
 test('delivers little to a device that receipts nothing, and closes it while more waits', async () => {
   const clock = new Clock();
-  await fixture.restart({ STALE_AFTER: '24h', HEARTBEAT_LEAST: '24h' }, clock);
+  await fixture.restart({ HZ_STALE_AFTER: '24h', HZ_HEARTBEAT_MIN: '24h' }, clock);
   for (let i = 1; i <= 100; i++) fixture.offline.put('bob', 'x'.repeat(30_000));
   const bob = await fixture.login('bob');
   await bob.frame({ inboxSeq: 9 });
@@ -295,7 +300,7 @@ test('closes a session whose epoch is over when it asks for more', async () => {
 });
 
 test('goes on fetching when the owner was away for a while', async () => {
-  await fixture.restart({ FETCH_TIMEOUT: '200ms' });
+  await fixture.restart({ HZ_FETCH_TIMEOUT: '200ms' });
   fixture.offline.answersFetch = false;
   fixture.offline.put('bob', 'm1');
   const bob = await fixture.login('bob');
@@ -307,7 +312,7 @@ test('goes on fetching when the owner was away for a while', async () => {
 });
 
 test.each(['gateway.before-delivery-write', 'gateway.before-cursor'])('mends what fails at %s', async (name) => {
-  await fixture.restart({ CURSOR_REPEAT: '100ms' });
+  await fixture.restart({ HZ_CURSOR_REPEAT: '100ms' });
   enableFailpoints();
   try {
     const bob = await fixture.login('bob');

@@ -3,7 +3,7 @@ import { eventually } from '@huizhi/constellation';
 import { TestClient } from './testing/client.js';
 import { GatewayFixture } from './testing/gateway-fixture.js';
 
-const fixture = GatewayFixture.forEachTest({ DRAIN_SPREAD: '0s' });
+const fixture = GatewayFixture.forEachTest({ HZ_DRAIN_SPREAD: '0s' });
 
 const text = (clientMsgID: string) => ({
   ...{ messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: 'bob', clientMsgID },
@@ -30,7 +30,7 @@ test('tells everybody to go, who waits for an answer once it has come, and takes
 });
 
 test('spreads the goodbyes, and serves everybody until theirs', async () => {
-  await fixture.restart({ DRAIN_SPREAD: '3s' });
+  await fixture.restart({ HZ_DRAIN_SPREAD: '3s' });
   const clients = await Promise.all(Array.from({ length: 40 }, (_, i) => fixture.login(`user${i}`)));
   const slots = new Set<number>();
   const stopped = fixture.gateway.stop();
@@ -50,7 +50,7 @@ test('spreads the goodbyes, and serves everybody until theirs', async () => {
 });
 
 test('waits for an answer no longer than it may', async () => {
-  await fixture.restart({ DRAIN_SPREAD: '0s', DRAIN_TIMEOUT: '300ms' });
+  await fixture.restart({ HZ_DRAIN_SPREAD: '0s', HZ_DRAIN_TIMEOUT: '300ms' });
   const alice = await fixture.login('alice');
   fixture.message.answer = () => undefined;
   alice.send(text('m1'));
@@ -60,7 +60,7 @@ test('waits for an answer no longer than it may', async () => {
 });
 
 test('goes on as before during the delay, then lets nobody in', async () => {
-  await fixture.restart({ DRAIN_SPREAD: '0s', DRAIN_DELAY: '3s' });
+  await fixture.restart({ HZ_DRAIN_SPREAD: '0s', HZ_DRAIN_DELAY: '3s' });
   const alice = await fixture.login('alice');
   const stopped = fixture.gateway.stop();
   const bob = await fixture.login('bob');
@@ -84,6 +84,6 @@ test('lets a login that is under way come to its end, and sends it away like the
 });
 
 test('is over at once where nobody is', async () => {
-  await fixture.restart({ DRAIN_SPREAD: '1h', DRAIN_TIMEOUT: '1h' });
+  await fixture.restart({ HZ_DRAIN_SPREAD: '1h', HZ_DRAIN_TIMEOUT: '1h' });
   await fixture.gateway.stop();
 });

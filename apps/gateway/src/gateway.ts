@@ -83,17 +83,25 @@ export class Gateway {
     this.bus = bus;
     this.log = log;
     this.now = now;
-    this.id = `${config.INSTANCE_ID}-${randomBytes(4).toString('hex')}`;
+    this.id = `${config.HZ_INSTANCE_ID}-${randomBytes(4).toString('hex')}`;
     const failures = rateLimited(log);
     const failed = (error: unknown): void => failures.error('gateway.failed', { error });
     const flushScheduler = new FlushScheduler(failed);
     this.tickedAt = now();
     this.wheel = new TimingWheel(this.tickedAt, STEP_MS, 1_024, failed);
-    this.watchdog = new EventLoopWatchdog(now(), config.STALE_AFTER);
-    const sendBudget = new SendBudget(config.TOTAL_UNANSWERED_BYTES);
+    this.watchdog = new EventLoopWatchdog(now(), config.HZ_STALE_AFTER);
+    const sendBudget = new SendBudget(config.HZ_TOTAL_UNANSWERED_BYTES);
     this.sessions = new Sessions(this.wheel, (session) => this.sessionOver(session), sendBudget);
     this.registration = new LaneRegistration(bus, this.id, this.sessions, flushScheduler, this.wheel, now);
-    this.sendPublisher = new SendPublisher(bus, this.id, flushScheduler, this.wheel, now, config.SEND_PACE, settle);
+    this.sendPublisher = new SendPublisher(
+      bus,
+      this.id,
+      flushScheduler,
+      this.wheel,
+      now,
+      config.HZ_SEND_LINGER,
+      settle,
+    );
     this.cursors = new Cursors(bus, this.id, this.sessions, this.wheel, config, now, failures);
     this.pump = new CatchUpPump(bus, this.cursors, this.wheel, config, now);
     this.news = new GatewayEvents(this.sessions, this.pump, this.cursors, this.registration, now);
@@ -105,19 +113,19 @@ export class Gateway {
       bus,
       now,
       opener,
-      attempts: new LoginRateLimiter(config.LOGIN_ATTEMPTS, config.FAILED_LOGINS_PER_ADDRESS, now),
+      attempts: new LoginRateLimiter(config.HZ_LOGIN_ATTEMPTS, config.HZ_FAILED_LOGINS_PER_ADDRESS, now),
       authenticator: authenticatorFor(config),
       sendPublisher: this.sendPublisher,
       pump: this.pump,
       cursors: this.cursors,
       groupMembers: new KeyedRateLimiter(
-        config.GROUP_MEMBERS_PER_SECOND,
-        GROUP_BURST_S * config.GROUP_MEMBERS_PER_SECOND,
+        config.HZ_GROUP_MEMBERS_PER_SECOND,
+        GROUP_BURST_S * config.HZ_GROUP_MEMBERS_PER_SECOND,
         now,
       ),
       isDraining: () => this.draining,
     };
-    const proxies = new TrustedProxies(trustedProxiesOf(config), config.FORWARDING_HEADER);
+    const proxies = new TrustedProxies(trustedProxiesOf(config), config.HZ_FORWARDING_HEADER);
     this.context = {
       config,
       log,
@@ -161,7 +169,7 @@ export class Gateway {
     this.measure();
     this.timers.push(
       setInterval(() => this.tick(), STEP_MS),
-      setInterval(() => this.reconcile(), this.config.RECONCILE),
+      setInterval(() => this.reconcile(), this.config.HZ_RECONCILE),
     );
     await this.server.listen();
   }
@@ -172,7 +180,7 @@ export class Gateway {
    */
   async stop(): Promise<void> {
     this.isStopping = true;
-    if (this.config.DRAIN_DELAY > 0) await pause(this.config.DRAIN_DELAY);
+    if (this.config.HZ_DRAIN_DELAY > 0) await pause(this.config.HZ_DRAIN_DELAY);
     this.draining = true;
     this.server.stop();
     drainBegun(this.log, this.connections.size);

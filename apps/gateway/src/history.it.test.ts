@@ -5,7 +5,7 @@ import { GatewayFixture } from './testing/gateway-fixture.js';
 const TIMEOUT_MS = 600;
 /** Without the variable. */
 const DEFAULT_TIMEOUT_MS = 5_000;
-const fixture = GatewayFixture.forEachTest({ HISTORY_TIMEOUT: `${TIMEOUT_MS}ms` });
+const fixture = GatewayFixture.forEachTest({ HZ_HISTORY_TIMEOUT: `${TIMEOUT_MS}ms` });
 let asked: HistoryRequest[];
 
 beforeEach(() => {

@@ -135,9 +135,9 @@ test('the answer to a page of another host says what a proxy must pass on', asyn
   expect(body).toContain('"https://chat.example"');
   expect(body).toContain('"127.0.0.1:7000"');
   expect(body).toContain('proxy_set_header Host $http_host');
-  expect(body).toContain('ALLOWED_ORIGINS');
-  await fixture.restart({ ALLOWED_ORIGINS: 'https://chat.example' });
-  expect((await ask(upgrade(['Host: a', 'Origin: https://evil.example']))).body).toContain('not in ALLOWED_ORIGINS');
+  expect(body).toContain('HZ_ALLOWED_ORIGINS');
+  await fixture.restart({ HZ_ALLOWED_ORIGINS: 'https://chat.example' });
+  expect((await ask(upgrade(['Host: a', 'Origin: https://evil.example']))).body).toContain('not in HZ_ALLOWED_ORIGINS');
 });
 
 test('an answer quotes little of what a client sent, and in plain text', async () => {
@@ -147,7 +147,7 @@ test('an answer quotes little of what a client sent, and in plain text', async (
 });
 
 test('the health check fails while the gateway is to stop, and clients are served until it does', async () => {
-  await fixture.restart({ DRAIN_DELAY: '3s', DRAIN_SPREAD: '0s' });
+  await fixture.restart({ HZ_DRAIN_DELAY: '3s', HZ_DRAIN_SPREAD: '0s' });
   const health = async (): Promise<number> => (await ask('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n')).status;
   expect(await health()).toBe(200);
   const stopped = fixture.gateway.stop();
@@ -172,8 +172,8 @@ describe('behind a proxy that forwards WebSockets', () => {
     ['x-forwarded-for', (address: string) => `1.1.1.1, ${address}`],
     ['forwarded', (address: string) => `for=1.1.1.1, for="${address}:4711";proto=https`],
   ])('limits count for the address in %s', async (header, value) => {
-    const env = { TRUSTED_PROXIES: PROXY, FORWARDING_HEADER: header, FAILED_LOGINS_PER_ADDRESS: '2' };
-    await fixture.restart({ ...env, CONNECTIONS_PER_ADDRESS: '4', LOGIN_DEADLINE: '1m' }, new Clock(100));
+    const env = { HZ_TRUSTED_PROXIES: PROXY, HZ_FORWARDING_HEADER: header, HZ_FAILED_LOGINS_PER_ADDRESS: '2' };
+    await fixture.restart({ ...env, HZ_CONNECTIONS_PER_ADDRESS: '4', HZ_LOGIN_DEADLINE: '1m' }, new Clock(100));
     const from = (address: string): Record<string, string> => ({ [header]: value(address) });
     for (const guess of ['a', 'b']) expect(await through(from('203.0.113.7'), 'alice', guess)).toBe('badToken');
     expect(await through(from('203.0.113.7'), 'alice', 'c')).toBe('unavailable');
@@ -186,7 +186,7 @@ describe('behind a proxy that forwards WebSockets', () => {
   });
 
   test('the header of a client that is no trusted proxy counts for nothing', async () => {
-    await fixture.restart({ TRUSTED_PROXIES: '127.0.0.8', FAILED_LOGINS_PER_ADDRESS: '1' }, new Clock(100));
+    await fixture.restart({ HZ_TRUSTED_PROXIES: '127.0.0.8', HZ_FAILED_LOGINS_PER_ADDRESS: '1' }, new Clock(100));
     expect(await through({ 'x-forwarded-for': '203.0.113.7' }, 'alice', 'a')).toBe('badToken');
     expect(await through({ 'x-forwarded-for': '203.0.113.8' }, 'alice', 'b')).toBe('unavailable');
   });

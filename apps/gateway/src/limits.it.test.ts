@@ -18,19 +18,19 @@ const loginLine = async (): Promise<string> =>
   });
 
 test('closes who says nothing', async () => {
-  await fixture.restart({ LOGIN_DEADLINE: '300ms' });
+  await fixture.restart({ HZ_LOGIN_DEADLINE: '300ms' });
   await closed(await fixture.connect(), 'loginTimeout');
 });
 
 test('closes who keeps busy without logging in', async () => {
-  await fixture.restart({ LOGIN_DEADLINE: '500ms' });
+  await fixture.restart({ HZ_LOGIN_DEADLINE: '500ms' });
   const client = await fixture.connect();
   client.raw('{');
   const loris = setInterval(() => client.raw(' '), 50);
   await closed(client, 'loginTimeout').finally(() => clearInterval(loris));
 });
 
-test('reads at most LOGIN_BYTES before the login, 16 KiB unless set otherwise', async () => {
+test('reads at most HZ_LOGIN_BYTES before the login, 16 KiB unless set otherwise', async () => {
   const bystander = await fixture.login('bob');
   const client = await fixture.connect();
   client.raw(`{"messageType":"login","token":"${'x'.repeat(17_000)}"}\n`);
@@ -56,7 +56,7 @@ function largeToken(user: string, bytes: number): Promise<string> {
     .sign(new TextEncoder().encode(SECRET));
 }
 
-test('one setting bounds the token of a login: it is accepted as large as LOGIN_BYTES lets it be', async () => {
+test('one setting bounds the token of a login: it is accepted as large as HZ_LOGIN_BYTES lets it be', async () => {
   const login = async (bytes: number): Promise<TestClient> => {
     const client = await fixture.connect();
     const token = await largeToken('alice', bytes);
@@ -66,9 +66,9 @@ test('one setting bounds the token of a login: it is accepted as large as LOGIN_
   await (await login(6_000)).frame({ messageType: 'loginReceipt', code: 0 });
   await (await login(14_000)).frame({ messageType: 'loginReceipt', code: 0 });
   await closed(await login(20_000), 'frameTooLarge');
-  await fixture.restart({ LOGIN_BYTES: '65536' });
+  await fixture.restart({ HZ_LOGIN_BYTES: '65536' });
   await (await login(60_000)).frame({ messageType: 'loginReceipt', code: 0 });
-  await fixture.restart({ LOGIN_BYTES: '4096' });
+  await fixture.restart({ HZ_LOGIN_BYTES: '4096' });
   await closed(await login(6_000), 'frameTooLarge');
 });
 
@@ -80,7 +80,7 @@ test('answers bytes that are no frame and closes', async () => {
 });
 
 test('takes a login split at any byte, with CRLF', async () => {
-  await fixture.restart({ LOGIN_ATTEMPTS: '1000' });
+  await fixture.restart({ HZ_LOGIN_ATTEMPTS: '1000' });
   const line = Buffer.from(`${await loginLine()}\r\n`);
   for (let at = 1; at < line.length; at++) {
     const client = await fixture.connect();
@@ -106,7 +106,7 @@ test('reads frames however the bytes come: one at a time, many at once', async (
 });
 
 test('closes a frame that is begun and not finished', async () => {
-  await fixture.restart({ FRAME_DEADLINE: '400ms' });
+  await fixture.restart({ HZ_FRAME_DEADLINE: '400ms' });
   const alice = await fixture.login('alice');
   const loris = setInterval(() => alice.raw(' '), 50);
   alice.raw('{"beatID"');
@@ -140,7 +140,7 @@ test.each([
 });
 
 test('closes who sends more frames a second than told for too long, receipts not counted', async () => {
-  await fixture.restart({ FRAMES_PER_SECOND: '10', RATE_GRACE: '300ms' });
+  await fixture.restart({ HZ_FRAMES_PER_SECOND: '10', HZ_RATE_GRACE: '300ms' });
   const alice = await fixture.login('alice');
   for (let i = 0; i < 100; i++) alice.send({ messageType: 'receipt', upTo: 1 });
   await works(alice);
@@ -149,7 +149,7 @@ test('closes who sends more frames a second than told for too long, receipts not
 });
 
 test('closes who sends more than the unanswered limit', async () => {
-  await fixture.restart({ UNANSWERED_SENDS: '5' });
+  await fixture.restart({ HZ_UNANSWERED_SENDS: '5' });
   const alice = await fixture.login('alice');
   fixture.message.answer = () => undefined;
   for (let i = 0; i < 6; i++) {
@@ -163,7 +163,7 @@ test('closes who sends more than the unanswered limit', async () => {
 
 test('closes who is silent for three heartbeats', async () => {
   const clock = new Clock();
-  await fixture.restart({ HEARTBEAT: '20s' }, clock);
+  await fixture.restart({ HZ_HEARTBEAT: '20s' }, clock);
   const silent = await fixture.login('alice');
   const beating = await fixture.login('bob');
   clock.turn(40_000);
@@ -175,7 +175,7 @@ test('closes who is silent for three heartbeats', async () => {
 
 test('gives version 1, which beats each second, five seconds of silence, and version 2 more', async () => {
   const clock = new Clock(100);
-  await fixture.restart({ LOGIN_DEADLINE: '1s' }, clock);
+  await fixture.restart({ HZ_LOGIN_DEADLINE: '1s' }, clock);
   const [silent, beating] = [
     await fixture.login('alice', { versionCode: 1 }),
     await fixture.login('bob', { versionCode: 1 }),
@@ -191,7 +191,7 @@ test('gives version 1, which beats each second, five seconds of silence, and ver
 });
 
 test('closes a reader that has stopped, with a bounded buffer, and goes on for others', async () => {
-  await fixture.restart({ WRITE_STALL: '1s', REDELIVER_AFTER: '1h', WINDOW: '10000' });
+  await fixture.restart({ HZ_WRITE_STALL: '1s', HZ_REDELIVER_AFTER: '1h', HZ_WINDOW: '10000' });
   const text = 'x'.repeat(30_000);
   for (let i = 0; i < 600; i++) fixture.offline.put('alice', text);
   const slow = await fixture.connect();
@@ -209,7 +209,11 @@ test('closes a reader that has stopped, with a bounded buffer, and goes on for o
 });
 
 test('closes who asks and asks and never reads', async () => {
-  await fixture.restart({ WRITE_BUFFER_BYTES: '524288', WRITE_STALL: '1h', QUIET_FRAMES_PER_SECOND: '100000' });
+  await fixture.restart({
+    HZ_WRITE_BUFFER_BYTES: '524288',
+    HZ_WRITE_STALL: '1h',
+    HZ_QUIET_FRAMES_PER_SECOND: '100000',
+  });
   const slow = await fixture.login('alice');
   slow.socket.pause();
   const beat = `{"beatID":"${'x'.repeat(60)}"}\n`.repeat(500);
@@ -221,7 +225,7 @@ test('closes who asks and asks and never reads', async () => {
 
 test('closes its sessions before it reads another frame when it was away too long', async () => {
   const clock = new Clock();
-  await fixture.restart({ STALE_AFTER: '60s' }, clock);
+  await fixture.restart({ HZ_STALE_AFTER: '60s' }, clock);
   const alice = await fixture.login('alice');
   alice.send({ beatID: 'before' });
   await alice.frame({ beatID: 'before' });
@@ -236,7 +240,7 @@ test('closes its sessions before it reads another frame when it was away too lon
 const beAway = (ms: number): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 
 test('reads what has waited while it was away for a little before it closes anybody for being silent or slow', async () => {
-  await fixture.restart({ HEARTBEAT: '500ms', HEARTBEAT_LEAST: '2s', FRAME_DEADLINE: '2s' });
+  await fixture.restart({ HZ_HEARTBEAT: '500ms', HZ_HEARTBEAT_MIN: '2s', HZ_FRAME_DEADLINE: '2s' });
   const [silent, beating, slow] = [
     await fixture.login('alice'),
     await fixture.login('bob'),

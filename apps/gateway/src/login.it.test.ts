@@ -71,7 +71,7 @@ test.each([
 });
 
 test('asks a version that is too old to upgrade', async () => {
-  await fixture.restart({ UPGRADE_URL: 'https://example.org/get' });
+  await fixture.restart({ HZ_UPGRADE_URL: 'https://example.org/get' });
   const client = await fixture.connect();
   client.send({ ...hello('x'), versionCode: 0 });
   expect(await client.frame({ messageType: 'loginReceipt' })).toMatchObject({
@@ -89,7 +89,7 @@ test('keeps what comes while the login is pending for after it', async () => {
 });
 
 test('tries the owner again, and gives up with an invitation to come back', async () => {
-  await fixture.restart({ LOGIN_BUDGET: '3s' });
+  await fixture.restart({ HZ_LOGIN_BUDGET: '3s' });
   fixture.offline.answersOpen = false;
   const late = fixture.login('alice');
   await eventually('an attempt', () => fixture.offline.opens.length > 0);
@@ -107,7 +107,7 @@ test('tries the owner again, and gives up with an invitation to come back', asyn
 
 test('slows down who logs in too often, and nobody else', async () => {
   // One more is allowed each second: none while this lasts.
-  await fixture.restart({ LOGIN_ATTEMPTS: '2' }, new Clock(100));
+  await fixture.restart({ HZ_LOGIN_ATTEMPTS: '2' }, new Clock(100));
   await fixture.login('alice');
   await fixture.login('alice');
   const third = await fixture.connect();
@@ -147,7 +147,7 @@ test('a mistake of ours while a login is carried out costs that connection and n
 test('speaks TLS', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'hz-gateway-cert-'));
   const { certFile, keyFile, ca } = await certificateFor(folder);
-  await fixture.restart({ TLS: 'on', TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile }, { ca });
+  await fixture.restart({ HZ_TLS: 'on', HZ_TLS_CERT_FILE: certFile, HZ_TLS_KEY_FILE: keyFile }, { ca });
   fixture.offline.put('alice', '回执 ✓');
   const alice = await fixture.login('alice');
   expect(await alice.frame({ inboxSeq: 1 })).toMatchObject({ content: { text: '回执 ✓' } });

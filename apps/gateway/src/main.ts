@@ -13,6 +13,6 @@ await runService({
   name: 'gateway',
   config: gatewayConfig,
   module: (runtime) => GatewayModule.start(runtime),
-  shutdownBoundMs: ({ DRAIN_DELAY, DRAIN_SPREAD, DRAIN_TIMEOUT }) =>
-    DRAIN_DELAY + DRAIN_SPREAD + DRAIN_TIMEOUT + GOODBYE_MS,
+  shutdownBoundMs: ({ HZ_DRAIN_DELAY, HZ_DRAIN_SPREAD, HZ_DRAIN_TIMEOUT }) =>
+    HZ_DRAIN_DELAY + HZ_DRAIN_SPREAD + HZ_DRAIN_TIMEOUT + GOODBYE_MS,
 });

@@ -102,7 +102,7 @@ describe.each(MODES)('%s', (mode) => {
   });
 
   test('closes a reader that has stopped, with a bounded buffer', async () => {
-    await fixture.restart({ WRITE_STALL: '1s', REDELIVER_AFTER: '1h', WINDOW: '10000' });
+    await fixture.restart({ HZ_WRITE_STALL: '1s', HZ_REDELIVER_AFTER: '1h', HZ_WINDOW: '10000' });
     for (let i = 0; i < 600; i++) fixture.offline.put('alice', 'x'.repeat(30_000));
     const slow = await fixture.connectAs(mode);
     if (slow instanceof WebSocketTestClient) slow.webSocket.pause();
@@ -119,7 +119,7 @@ describe.each(MODES)('%s', (mode) => {
 test('speaks every mode over TLS, on one port', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'hz-modes-cert-'));
   const { certFile, keyFile, ca } = await certificateFor(folder);
-  await fixture.restart({ TLS: 'on', TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile }, { ca });
+  await fixture.restart({ HZ_TLS: 'on', HZ_TLS_CERT_FILE: certFile, HZ_TLS_KEY_FILE: keyFile }, { ca });
   fixture.offline.put('alice', 'waited');
   for (const [i, mode] of MODES.entries()) {
     const client = await login(mode, 'alice', { deviceID: `device-${i}` });
@@ -139,7 +139,7 @@ describe.each(ENCODED)('%s, byte by byte', (mode, encode) => {
   const connect = async (): Promise<TestClient> => (await fixture.connectAs(mode)) as TestClient;
 
   test('takes a login split at any byte', async () => {
-    await fixture.restart({ LOGIN_ATTEMPTS: '1000' });
+    await fixture.restart({ HZ_LOGIN_ATTEMPTS: '1000' });
     const bytes = encode(await loginText());
     for (let at = 1; at < bytes.length; at += at < 16 ? 1 : 13) {
       const client = await connect();
@@ -152,7 +152,7 @@ describe.each(ENCODED)('%s, byte by byte', (mode, encode) => {
   });
 
   test('closes a frame that is begun and not finished', async () => {
-    await fixture.restart({ FRAME_DEADLINE: '400ms' });
+    await fixture.restart({ HZ_FRAME_DEADLINE: '400ms' });
     const alice = (await login(mode, 'alice')) as TestClient;
     const bytes = encode('{"beatID":"1"}');
     alice.raw(bytes.subarray(0, -9));
@@ -216,7 +216,7 @@ test.each(['beatID\n', 'YmVhdElECg==\n'])('base64: a bare heartbeat is no login 
 });
 
 test('base64: counts bare heartbeats', async () => {
-  await fixture.restart({ QUIET_FRAMES_PER_SECOND: '10', RATE_GRACE: '200ms' });
+  await fixture.restart({ HZ_QUIET_FRAMES_PER_SECOND: '10', HZ_RATE_GRACE: '200ms' });
   const alice = (await login('base64 lines', 'alice')) as TestClient;
   alice.raw('beatID\n'.repeat(30));
   await closed(alice, 'rateLimited');

@@ -81,7 +81,7 @@ async function nginx(heading: string, module = ''): Promise<number> {
   return port;
 }
 
-const env = { TRUSTED_PROXIES: '127.0.0.1', FAILED_LOGINS_PER_ADDRESS: '1' };
+const env = { HZ_TRUSTED_PROXIES: '127.0.0.1', HZ_FAILED_LOGINS_PER_ADDRESS: '1' };
 
 async function answerTo(client: ModeClient, user: string, token: string): Promise<unknown> {
   client.send({ messageType: 'login', fromUserID: user, versionCode: 2, deviceID: 'd', token });
@@ -107,17 +107,20 @@ async function tellsAddresses(connectFrom: (address: string) => Promise<ModeClie
 }
 
 const tlsEnv = (): Record<string, string> => ({
-  ...{ TLS: 'on', TLS_CERT_FILE: certificate.certFile, TLS_KEY_FILE: certificate.keyFile },
+  ...{ HZ_TLS: 'on', HZ_TLS_CERT_FILE: certificate.certFile, HZ_TLS_KEY_FILE: certificate.keyFile },
 });
 
 test('nginx passes TCP on with the PROXY protocol', async () => {
-  await fixture.restart({ ...env, ...tlsEnv(), PROXY_PROTOCOL: 'on' }, { now: new Clock(100).now });
+  await fixture.restart({ ...env, ...tlsEnv(), HZ_PROXY_PROTOCOL: 'on' }, { now: new Clock(100).now });
   const port = await nginx('nginx, TCP', 'load_module /usr/lib/nginx/modules/ngx_stream_module.so;');
   await tellsAddresses(async (from) => fixture.owns(await TestClient.connect(port, certificate.ca, from)));
 });
 
 test('HAProxy passes TCP on with the PROXY protocol, and its health check leaves a gateway that is to stop', async () => {
-  await fixture.restart({ ...env, ...tlsEnv(), PROXY_PROTOCOL: 'on', DRAIN_DELAY: '20s' }, { now: new Clock(100).now });
+  await fixture.restart(
+    { ...env, ...tlsEnv(), HZ_PROXY_PROTOCOL: 'on', HZ_DRAIN_DELAY: '20s' },
+    { now: new Clock(100).now },
+  );
   const port = await freePort();
   const text = configuration('HAProxy, TCP', 'haproxy', port).replace('/etc/haproxy/ca.pem', certificate.certFile);
   await run('haproxy', ['-db', '-f', file('haproxy.cfg', text)], port);

@@ -21,7 +21,7 @@ const secondsSince = (begun: number): number => (performance.now() - begun) / 1_
 
 describe.each<Mode>(['JSON lines', 'base64 lines', 'HZ frames', 'WebSocket'])('%s', (mode) => {
   test('a client that waits for each receipt is slowed to the rate when it is faster, and not closed', async () => {
-    await fixture.restart({ FRAMES_PER_SECOND: '20', RATE_GRACE: '1s' });
+    await fixture.restart({ HZ_FRAMES_PER_SECOND: '20', HZ_RATE_GRACE: '1s' });
     const alice = await login(mode);
     const begun = performance.now();
     for (let n = 0; n < 100; n++) {
@@ -34,7 +34,7 @@ describe.each<Mode>(['JSON lines', 'base64 lines', 'HZ frames', 'WebSocket'])('%
   });
 
   test('frames beyond the rate that came in one piece are answered at the rate, receipts and heartbeats in their place', async () => {
-    await fixture.restart({ FRAMES_PER_SECOND: '20' });
+    await fixture.restart({ HZ_FRAMES_PER_SECOND: '20' });
     const bystander = await fixture.login('bob');
     const alice = await login(mode);
     const numbers = Array.from({ length: 80 }, (_, n) => String(n));
@@ -48,7 +48,7 @@ describe.each<Mode>(['JSON lines', 'base64 lines', 'HZ frames', 'WebSocket'])('%
   });
 
   test('a client whose frames wait without a gap is closed after the grace time, and no other', async () => {
-    await fixture.restart({ FRAMES_PER_SECOND: '10', RATE_GRACE: '500ms' });
+    await fixture.restart({ HZ_FRAMES_PER_SECOND: '10', HZ_RATE_GRACE: '500ms' });
     const bystander = await fixture.login('bob');
     const alice = await login(mode);
     alice.send(...Array.from({ length: 100 }, (_, n) => nonsense(String(n))));
@@ -60,7 +60,12 @@ describe.each<Mode>(['JSON lines', 'base64 lines', 'HZ frames', 'WebSocket'])('%
 });
 
 test('the gateway does not take a client for silent, or its frame for late, while it does not read it', async () => {
-  await fixture.restart({ FRAMES_PER_SECOND: '10', HEARTBEAT: '500ms', HEARTBEAT_LEAST: '2s', FRAME_DEADLINE: '2s' });
+  await fixture.restart({
+    HZ_FRAMES_PER_SECOND: '10',
+    HZ_HEARTBEAT: '500ms',
+    HZ_HEARTBEAT_MIN: '2s',
+    HZ_FRAME_DEADLINE: '2s',
+  });
   const alice = await fixture.login('alice');
   const begun = performance.now();
   // Four seconds beyond the burst, and the beginning of a frame behind.
@@ -72,7 +77,7 @@ test('the gateway does not take a client for silent, or its frame for late, whil
 });
 
 test('a client that sends faster than it is read meets back-pressure: little of it is held', async () => {
-  await fixture.restart({ RATE_GRACE: '1h' });
+  await fixture.restart({ HZ_RATE_GRACE: '1h' });
   const alice = await fixture.login('alice');
   const piece = `${JSON.stringify(nonsense('n'))}\n`.repeat(5_000);
   const pieces = 300;
@@ -86,7 +91,7 @@ test('a client that sends faster than it is read meets back-pressure: little of 
 });
 
 test('a client that hangs up while it is slowed is noticed', async () => {
-  await fixture.restart({ FRAMES_PER_SECOND: '10' });
+  await fixture.restart({ HZ_FRAMES_PER_SECOND: '10' });
   const alice = await fixture.login('alice');
   alice.send(...Array.from({ length: 30 }, (_, n) => nonsense(String(n))));
   await alice.frame({ requestID: '19' });
@@ -96,7 +101,7 @@ test('a client that hangs up while it is slowed is noticed', async () => {
 });
 
 test('frames that came with the login are within the rate, too', async () => {
-  await fixture.restart({ FRAMES_PER_SECOND: '10', RATE_GRACE: '500ms' });
+  await fixture.restart({ HZ_FRAMES_PER_SECOND: '10', HZ_RATE_GRACE: '500ms' });
   const client = await fixture.connect();
   const token = await signToken(SECRET, 'alice');
   const hello = { messageType: 'login', fromUserID: 'alice', versionCode: 2, token };
@@ -106,7 +111,7 @@ test('frames that came with the login are within the rate, too', async () => {
 });
 
 test('reads no more bytes a second than the limit, whatever the frames', async () => {
-  await fixture.restart({ BYTES_PER_SECOND: '262144', RATE_GRACE: '1s' });
+  await fixture.restart({ HZ_BYTES_PER_SECOND: '262144', HZ_RATE_GRACE: '1s' });
   const bystander = await fixture.login('bob');
   const alice = await fixture.login('alice');
   const begun = performance.now();
@@ -118,7 +123,7 @@ test('reads no more bytes a second than the limit, whatever the frames', async (
 });
 
 test('a receipt that is wrong counts as a frame: those behind it wait', async () => {
-  await fixture.restart({ FRAMES_PER_SECOND: '10' });
+  await fixture.restart({ HZ_FRAMES_PER_SECOND: '10' });
   const alice = await fixture.login('alice');
   const begun = performance.now();
   alice.raw(`${JSON.stringify({ messageType: 'receipt', messageIDs: ['x'] })}\n`.repeat(40));
@@ -173,7 +178,7 @@ describe('pings of a WebSocket', () => {
   });
 
   test('beyond the rate are answered at the rate', async () => {
-    await fixture.restart({ FRAMES_PER_SECOND: '20' });
+    await fixture.restart({ HZ_FRAMES_PER_SECOND: '20' });
     const peer = await Peer.loggedIn();
     const begun = performance.now();
     peer.socket.write(Buffer.concat([pings(80), frameOf(1, '{"beatID":"last"}')]));
@@ -183,7 +188,7 @@ describe('pings of a WebSocket', () => {
   });
 
   test('that do not end are closed with a frame and a code', async () => {
-    await fixture.restart({ FRAMES_PER_SECOND: '20', RATE_GRACE: '500ms' });
+    await fixture.restart({ HZ_FRAMES_PER_SECOND: '20', HZ_RATE_GRACE: '500ms' });
     const peer = await Peer.loggedIn();
     peer.socket.write(pings(10_000));
     await eventually('the end', () => peer.ended);
@@ -195,7 +200,7 @@ describe('pings of a WebSocket', () => {
 
 /** Its frames cost a turn of the wheel each, however many wait. */
 test('a flood of the smallest frames is held as bytes, and costs others nothing', async () => {
-  await fixture.restart({ RATE_GRACE: '2s' });
+  await fixture.restart({ HZ_RATE_GRACE: '2s' });
   const bystander = await fixture.login('bob');
   const flooding: TestClient[] = [];
   for (let n = 0; n < 20; n++) flooding.push(await fixture.login(`user${n}`));

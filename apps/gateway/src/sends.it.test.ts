@@ -3,7 +3,7 @@ import { eventually } from '@huizhi/constellation';
 import { groupIdOf, laneOf, pairConversation } from '@huizhi/protocol';
 import { GatewayFixture } from './testing/gateway-fixture.js';
 
-const fixture = GatewayFixture.forEachTest({ RESEND_AFTER: '200ms', SEND_TIMEOUT: '1h' });
+const fixture = GatewayFixture.forEachTest({ HZ_RESEND_AFTER: '200ms', HZ_SEND_TIMEOUT: '1h' });
 
 const chat = (clientMsgID: string, text = 'hello', toUserID = 'bob') => ({
   messageType: 'normal',
@@ -98,7 +98,7 @@ test('sends an unanswered batch again word for word, and settles it once', async
 });
 
 test('sends again at once when the lane has a new owner', async () => {
-  await fixture.restart({ RESEND_AFTER: '1h' });
+  await fixture.restart({ HZ_RESEND_AFTER: '1h' });
   const alice = await fixture.login('alice');
   const { answer } = fixture.message;
   fixture.message.answer = () => undefined;
@@ -122,7 +122,7 @@ test('settles what was unanswered when the bus went, once it is back', async () 
 });
 
 test('says unknown when nobody answers, and then takes the same message first', async () => {
-  await fixture.restart({ SEND_TIMEOUT: '2s' });
+  await fixture.restart({ HZ_SEND_TIMEOUT: '2s' });
   const alice = await fixture.login('alice');
   const { answer } = fixture.message;
   fixture.message.answer = () => undefined;

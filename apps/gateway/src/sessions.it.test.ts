@@ -9,7 +9,7 @@ const fixture = GatewayFixture.forEachTest();
 
 test('a session ends a little after its token, and the client is told to come back with a new one', async () => {
   const clock = new Clock();
-  const patience = { HEARTBEAT: '23h', STALE_AFTER: '23h', TOKEN_LEEWAY: '10s' };
+  const patience = { HZ_HEARTBEAT: '23h', HZ_STALE_AFTER: '23h', HZ_TOKEN_LEEWAY: '10s' };
   await fixture.restart(patience, clock);
   const token = await signToken(SECRET, 'alice', HOUR_MS / 1_000);
   const alice = await fixture.login('alice', { token });

@@ -6,7 +6,7 @@ import { GatewayFixture } from './testing/gateway-fixture.js';
 
 jest.setTimeout(300_000);
 
-const fixture = GatewayFixture.forEachTest({ HEARTBEAT_LEAST: '10m' });
+const fixture = GatewayFixture.forEachTest({ HZ_HEARTBEAT_MIN: '10m' });
 
 /** How long a reader may take, on a machine that is several times slower. */
 const READ_WITHIN_MS = 240_000;

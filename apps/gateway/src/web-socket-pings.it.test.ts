@@ -25,7 +25,7 @@ const turnUntil = (clock: Clock, ms: number, happened: () => boolean): Promise<u
 
 test('keeps a WebSocket whose program is silent while its library answers pings, and closes one that does not', async () => {
   const clock = new Clock();
-  await fixture.restart({ HEARTBEAT: '20s', WEB_SOCKET_PING: '10s' }, clock);
+  await fixture.restart({ HZ_HEARTBEAT: '20s', HZ_WEB_SOCKET_PING: '10s' }, clock);
   const asleep = await login('alice');
   const gone = await fixture.loginOn(await open({ autoPong: false }), 'bob');
   const line = await fixture.login('carol');
@@ -41,7 +41,7 @@ test('keeps a WebSocket whose program is silent while its library answers pings,
 
 test('pings no WebSocket that is heard from, and none before its login', async () => {
   const clock = new Clock();
-  await fixture.restart({ WEB_SOCKET_PING: '10s', LOGIN_DEADLINE: '1h' }, clock);
+  await fixture.restart({ HZ_WEB_SOCKET_PING: '10s', HZ_LOGIN_DEADLINE: '1h' }, clock);
   const [beating, silent, early] = [await login('alice'), await login('bob'), await open()];
   const pings = new Map([beating, silent, early].map((client) => [client, 0]));
   for (const client of pings.keys()) {
@@ -57,7 +57,7 @@ test('pings no WebSocket that is heard from, and none before its login', async (
 
 test('counts no pong that it has asked for as a frame', async () => {
   const clock = new Clock(100);
-  await fixture.restart({ FRAMES_PER_SECOND: '1', WEB_SOCKET_PING: '200ms' }, clock);
+  await fixture.restart({ HZ_FRAMES_PER_SECOND: '1', HZ_WEB_SOCKET_PING: '200ms' }, clock);
   const client = await login('alice');
   let pings = 0;
   client.webSocket.on('ping', () => (pings += 1));
@@ -70,7 +70,7 @@ test('pings, and understands the pong, as the golden vectors have them', async (
   const { rows } = JSON.parse(readFileSync(file, 'utf8')) as { rows: { name: string; hex: string; answer: string }[] };
   const { hex, answer } = rows.find(({ name }) => name === 'a ping of the server')!;
   const clock = new Clock();
-  await fixture.restart({ WEB_SOCKET_PING: '10s' }, clock);
+  await fixture.restart({ HZ_WEB_SOCKET_PING: '10s' }, clock);
   const client = await fixture.loginOn(await open({ autoPong: false }), 'alice');
   const { _socket: socket } = client.webSocket as unknown as { _socket: Socket };
   const frames: Buffer[] = [];

@@ -188,7 +188,7 @@ const hexOf = (text: string): string => Buffer.from(text).toString('hex');
 test.each(closes)('says goodbye with $code, $name', async ({ name, hex }) => {
   const ignore = (): void => undefined;
   const upgrades = new Upgrades({
-    settings: { LOGIN_BYTES: 4_096, FRAME_BYTES: 65_536, ALLOWED_ORIGINS: '' },
+    settings: { HZ_LOGIN_BYTES: 4_096, HZ_FRAME_BYTES: 65_536, HZ_ALLOWED_ORIGINS: '' },
     proxies: new TrustedProxies([], 'x-forwarded-for'),
     log: silentLogger,
     now: () => 0,

@@ -99,7 +99,7 @@ const pinged = async (client: RawClient, payload: string): Promise<void> => {
 /** As good as only the test turns it. */
 const restartWithClock = async (): Promise<Clock> => {
   const clock = new Clock(100);
-  await fixture.restart({ LOGIN_DEADLINE: '1s' }, clock);
+  await fixture.restart({ HZ_LOGIN_DEADLINE: '1s' }, clock);
   return clock;
 };
 
@@ -147,7 +147,7 @@ test('lets in pages of the same host, or those that are listed', async () => {
   const { port } = fixture.gateway;
   await works(await fixture.loginOn(await open({ origin: `http://localhost:${port}` }), 'alice'));
   await expect(open({ origin: `http://localhost:${port + 1}` })).rejects.toThrow('403');
-  await fixture.restart({ ALLOWED_ORIGINS: 'https://chat.example,http://localhost:8080' });
+  await fixture.restart({ HZ_ALLOWED_ORIGINS: 'https://chat.example,http://localhost:8080' });
   await works(await fixture.loginOn(await open({ origin: 'https://chat.example' }), 'alice'));
   await expect(open({ origin: 'https://chat.example.evil.example' })).rejects.toThrow('403');
   await expect(open({ origin: `http://localhost:${fixture.gateway.port}` })).rejects.toThrow('403');
@@ -168,7 +168,7 @@ test('an upgrade may come byte by byte, and be followed by the login at once', a
 });
 
 test('closes an upgrade that does not end, however busy it keeps', async () => {
-  await fixture.restart({ LOGIN_DEADLINE: '500ms' });
+  await fixture.restart({ HZ_LOGIN_DEADLINE: '500ms' });
   const client = await RawClient.connect();
   client.socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n');
   const loris = setInterval(() => client.socket.write('X: y\r\n'), 50);
@@ -240,7 +240,7 @@ test('reads a message in pieces, with a ping between them', async () => {
 });
 
 test('closes a message that is begun and not finished', async () => {
-  await fixture.restart({ FRAME_DEADLINE: '400ms' });
+  await fixture.restart({ HZ_FRAME_DEADLINE: '400ms' });
   const client = await loggedIn();
   client.socket.write(wsFrame(TEXT, '{', { claims: 100 }));
   const loris = setInterval(() => client.socket.write(' '), 150);
@@ -305,7 +305,7 @@ test('gives each message its own time, with pings between its pieces', async () 
 
 test('counts pings as frames, and is not silent to one who only pings', async () => {
   const clock = new Clock();
-  await fixture.restart({ FRAMES_PER_SECOND: '10', HEARTBEAT: '20s', RATE_GRACE: '300ms' }, clock);
+  await fixture.restart({ HZ_FRAMES_PER_SECOND: '10', HZ_HEARTBEAT: '20s', HZ_RATE_GRACE: '300ms' }, clock);
   const flooding = await login('alice');
   for (let i = 0; i < 60; i++) flooding.webSocket.ping();
   await closed(flooding, 'rateLimited', 4006);
@@ -329,7 +329,7 @@ test('a client that says goodbye is answered and its session is over', async () 
 });
 
 test('is told to go when the gateway ends, also in the middle of an upgrade', async () => {
-  await fixture.restart({ DRAIN_SPREAD: '0ms' });
+  await fixture.restart({ HZ_DRAIN_SPREAD: '0ms' });
   const client = await login('alice');
   const upgrading = await RawClient.connect();
   upgrading.socket.write('GET / HTTP/1.1\r\n');

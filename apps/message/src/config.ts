@@ -11,13 +11,13 @@ export const messageConfig = defineConfig({
   ...commonVariables('message'),
   ...laneVariables,
   ...serverVariables({
-    prefix: 'MESSAGE_DATABASE',
+    prefix: 'HZ_MESSAGE_DATABASE',
     schemes: ['postgresql', 'postgres'],
     port: 5432,
     database: true,
     doc: 'PostgreSQL, as the role that owns the schema `message`',
   }),
-  MESSAGE_LANES: {
+  HZ_MESSAGE_LANES: {
     schema: integerSetting(1, 1024),
     default: 32,
     doc: 'Number of lanes. Written in the database when it is created; cannot change later.',

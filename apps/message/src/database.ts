@@ -16,10 +16,10 @@ export const databaseOptions = (url: string, instance: string): DatabaseOptions 
 });
 
 export const sessionCheck = (config: MessageConfig): SessionCheckOptions => ({
-  url: config.MESSAGE_DATABASE_URL,
+  url: config.HZ_MESSAGE_DATABASE_URL,
   schema: SCHEMA,
-  applicationName: config.INSTANCE_ID,
+  applicationName: config.HZ_INSTANCE_ID,
 });
 
 export const dataSource = (config: MessageConfig): DataSourceOptions =>
-  dataSourceOptions(databaseOptions(config.MESSAGE_DATABASE_URL, config.INSTANCE_ID));
+  dataSourceOptions(databaseOptions(config.HZ_MESSAGE_DATABASE_URL, config.HZ_INSTANCE_ID));

@@ -17,9 +17,9 @@ import { WriterConnection } from './writer-connection.js';
 import './failpoints.js';
 
 const connectionOptions = (config: MessageConfig, role: string) => ({
-  url: config.MESSAGE_DATABASE_URL,
+  url: config.HZ_MESSAGE_DATABASE_URL,
   schema: SCHEMA,
-  applicationName: `${config.INSTANCE_ID} ${role}`,
+  applicationName: `${config.HZ_INSTANCE_ID} ${role}`,
 });
 
 const writerConnection: FactoryProvider = {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { laneOf } from '@huizhi/protocol';
-import { MESSAGE_LANES, OfflineFixture, until } from './testing/offline-fixture.js';
+import { HZ_MESSAGE_LANES, OfflineFixture, until } from './testing/offline-fixture.js';
 
 let fixture: OfflineFixture;
 beforeEach(async () => {
@@ -48,7 +48,7 @@ test('an answer that says it failed, and one that is lost, are asked for again',
 
 test('what one answer has no room for is asked for again, and every entry comes', async () => {
   const conversations = names(1_000)
-    .filter((name) => laneOf(name, MESSAGE_LANES) === 0)
+    .filter((name) => laneOf(name, HZ_MESSAGE_LANES) === 0)
     .slice(0, 40);
   writeTo(conversations, ['alice', 'bob', ...Array.from({ length: 500 }, (_, n) => `${n}-`.padEnd(64, 'x'))]);
   await fixture.instance('offline-1');

@@ -11,11 +11,11 @@ import {
 } from '@huizhi/runtime';
 
 export interface OfflineConfig extends CommonConfig, LaneConfig {
-  OFFLINE_DATABASE_URL: string;
-  OFFLINE_LANES: number;
-  MESSAGE_LANES: number;
-  RETENTION_DAYS: number;
-  TOKEN_LEEWAY: number;
+  HZ_OFFLINE_DATABASE_URL: string;
+  HZ_OFFLINE_LANES: number;
+  HZ_MESSAGE_LANES: number;
+  HZ_RETENTION_DAYS: number;
+  HZ_TOKEN_LEEWAY: number;
 }
 
 /**
@@ -29,26 +29,26 @@ export const offlineConfig = defineConfig<OfflineConfig>({
   ...commonVariables('offline'),
   ...laneVariables,
   ...serverVariables({
-    prefix: 'OFFLINE_DATABASE',
+    prefix: 'HZ_OFFLINE_DATABASE',
     schemes: ['postgresql', 'postgres'],
     port: 5432,
     database: true,
     doc: 'PostgreSQL, as the role that owns the schema `offline`',
   }),
-  OFFLINE_LANES: {
+  HZ_OFFLINE_LANES: {
     schema: integerSetting(1, MAX_LANES),
     default: 16,
     doc: 'Partitions of users. Fixed when the database is created; gateways must agree.',
   },
-  MESSAGE_LANES: {
+  HZ_MESSAGE_LANES: {
     schema: integerSetting(1, MAX_LANES),
     default: 32,
     doc: 'Partitions of conversations: as the message service has it.',
   },
-  RETENTION_DAYS: {
+  HZ_RETENTION_DAYS: {
     schema: integerSetting(1, MAX_RETENTION_DAYS),
     default: 30,
     doc: `Inbox entries older than this many days are dropped, receipted or not. At most ${MAX_RETENTION_DAYS}: reading 200 users into memory takes up to 1 s then, 0.02 s with 30.`,
   },
-  TOKEN_LEEWAY: tokenLeeway,
+  HZ_TOKEN_LEEWAY: tokenLeeway,
 });

@@ -6,17 +6,17 @@ import { prepareDatabase } from './migrations/prepare.js';
 async function migrate(): Promise<void> {
   const config = readConfig(
     pickVariables(offlineConfig, [
-      ...(['NODE_ENV', 'LOG_LEVEL', 'INSTANCE_ID'] as const),
-      ...(['OFFLINE_DATABASE_URL', 'OFFLINE_LANES', 'MESSAGE_LANES'] as const),
+      ...(['NODE_ENV', 'HZ_LOG_LEVEL', 'HZ_INSTANCE_ID'] as const),
+      ...(['HZ_OFFLINE_DATABASE_URL', 'HZ_OFFLINE_LANES', 'HZ_MESSAGE_LANES'] as const),
     ]),
     environment(),
   );
-  const log = createLogger('offline', config.INSTANCE_ID, config.LOG_LEVEL);
+  const log = createLogger('offline', config.HZ_INSTANCE_ID, config.HZ_LOG_LEVEL);
   const names = await prepareDatabase({
-    url: config.OFFLINE_DATABASE_URL,
-    applicationName: config.INSTANCE_ID,
-    lanes: config.OFFLINE_LANES,
-    messageLanes: config.MESSAGE_LANES,
+    url: config.HZ_OFFLINE_DATABASE_URL,
+    applicationName: config.HZ_INSTANCE_ID,
+    lanes: config.HZ_OFFLINE_LANES,
+    messageLanes: config.HZ_MESSAGE_LANES,
   });
   log.info('migrations.done', { names });
 }

@@ -32,16 +32,16 @@ import { assertVectors, readVectors } from './sql/vectors.js';
 export interface OfflineServiceOptions {
   config: Pick<
     OfflineConfig,
-    | 'OFFLINE_DATABASE_URL'
-    | 'OFFLINE_LANES'
-    | 'MESSAGE_LANES'
-    | 'LEASE'
-    | 'RETENTION_DAYS'
-    | 'PACE'
-    | 'INSTANCE_ID'
-    | 'TOKEN_LEEWAY'
+    | 'HZ_OFFLINE_DATABASE_URL'
+    | 'HZ_OFFLINE_LANES'
+    | 'HZ_MESSAGE_LANES'
+    | 'HZ_LEASE'
+    | 'HZ_RETENTION_DAYS'
+    | 'HZ_MIN_COMMIT_INTERVAL'
+    | 'HZ_INSTANCE_ID'
+    | 'HZ_TOKEN_LEEWAY'
   > &
-    Partial<Pick<OfflineConfig, 'CLOCK_BOUND'>>;
+    Partial<Pick<OfflineConfig, 'HZ_CLOCK_BOUND'>>;
   bus: Bus;
   log: Logger;
 }
@@ -76,30 +76,30 @@ export class OfflineService {
       statement: () => this.connection.check(),
       connected: () => this.connection.connected,
     });
-    this.gatewayPublisher = new GatewayPublisher(config.INSTANCE_ID, (gateway, payload) =>
+    this.gatewayPublisher = new GatewayPublisher(config.HZ_INSTANCE_ID, (gateway, payload) =>
       bus.publish(subjects.gateway(gateway), payload),
     );
     this.recipients = new Recipients({
-      lanes: config.OFFLINE_LANES,
+      lanes: config.HZ_OFFLINE_LANES,
       membersAsOf: membersClient(bus),
       ahead: () => this.feed.ahead(),
       onAnswer: () => this.writer.wake(),
     });
     this.feed = new Feed({
-      messageLanes: config.MESSAGE_LANES,
+      messageLanes: config.HZ_MESSAGE_LANES,
       readRange: logClient.range,
       onItems: () => this.writer.wake(),
     });
     this.keeper = new LaneKeeper({
       service: 'offline',
       schema: SCHEMA,
-      lanes: config.OFFLINE_LANES,
-      instance: config.INSTANCE_ID,
+      lanes: config.HZ_OFFLINE_LANES,
+      instance: config.HZ_INSTANCE_ID,
       connection: this.connection,
       bus,
       log,
-      leaseMs: config.LEASE,
-      clockBoundMs: config.CLOCK_BOUND,
+      leaseMs: config.HZ_LEASE,
+      clockBoundMs: config.HZ_CLOCK_BOUND,
       onTaken: (lanes) => this.taken(lanes),
       onLost: (lanes) => this.lost(lanes),
       onReleasing: (lanes) => this.releasing(lanes),
@@ -111,22 +111,22 @@ export class OfflineService {
       recipients: this.recipients,
       afterCommit: new AfterCommit(this.gatewayPublisher, () => this.generation),
       lanes: this.lanes,
-      paceMs: config.PACE,
-      tokenLeewayMs: config.TOKEN_LEEWAY,
+      paceMs: config.HZ_MIN_COMMIT_INTERVAL,
+      tokenLeewayMs: config.HZ_TOKEN_LEEWAY,
       log,
     });
     this.partitions = new Partitions({
       connection: this.connection,
       connectForLong: () => this.connect('maintenance', NO_LIMIT_MS),
-      retentionDays: config.RETENTION_DAYS,
+      retentionDays: config.HZ_RETENTION_DAYS,
       log,
     });
     const respond = (replyTo: string, payload: string): void => void bus.respond(replyTo, payload);
     const fetcher = new Fetcher(this.reading, logClient.bodies, respond, log);
     this.sessionRpc = new SessionRpc({
-      instance: config.INSTANCE_ID,
+      instance: config.HZ_INSTANCE_ID,
       bus,
-      lanes: config.OFFLINE_LANES,
+      lanes: config.HZ_OFFLINE_LANES,
       gatewayPublisher: this.gatewayPublisher,
       fetcher,
       wake: () => this.writer.wake(),
@@ -172,13 +172,13 @@ export class OfflineService {
   }
 
   private connect(role: string, limitMs?: number): DedicatedConnection {
-    const { OFFLINE_DATABASE_URL: url, INSTANCE_ID } = this.options.config;
+    const { HZ_OFFLINE_DATABASE_URL: url, HZ_INSTANCE_ID } = this.options.config;
     const limits = limitMs === undefined ? {} : { statementTimeoutMs: limitMs, queryTimeoutMs: limitMs };
-    return new DedicatedConnection({ url, schema: SCHEMA, applicationName: `${INSTANCE_ID} ${role}`, ...limits });
+    return new DedicatedConnection({ url, schema: SCHEMA, applicationName: `${HZ_INSTANCE_ID} ${role}`, ...limits });
   }
 
   private async check(): Promise<void> {
-    const { OFFLINE_DATABASE_URL: url, INSTANCE_ID: applicationName, MESSAGE_LANES } = this.options.config;
+    const { HZ_OFFLINE_DATABASE_URL: url, HZ_INSTANCE_ID: applicationName, HZ_MESSAGE_LANES } = this.options.config;
     await assertDirectSession({ url, schema: SCHEMA, applicationName });
     const source = new DataSource(dataSourceOptions({ url, schema: SCHEMA, applicationName, migrations, poolSize: 1 }));
     await source.initialize();
@@ -187,7 +187,7 @@ export class OfflineService {
     } finally {
       await source.destroy();
     }
-    await this.connection.exclusive((client) => assertVectors(client, MESSAGE_LANES));
+    await this.connection.exclusive((client) => assertVectors(client, HZ_MESSAGE_LANES));
   }
 
   /** Before lanes are taken. Once, however often the start is tried. */

@@ -22,7 +22,7 @@ export class OfflineModule {
       controllers: [RevocationsController],
       providers: [
         { provide: OfflineService, useValue: service },
-        { provide: Revoker, useValue: new Revoker(bus, config.OFFLINE_LANES) },
+        { provide: Revoker, useValue: new Revoker(bus, config.HZ_OFFLINE_LANES) },
       ],
     };
   }

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { freePort, makeTestDatabase, Nats, Service, TcpProxy, type TestDatabase } from '@huizhi/constellation';
 import pg from 'pg';
 import { prepareDatabase } from './migrations/prepare.js';
-import { LANES, MESSAGE_LANES, until } from './testing/offline-fixture.js';
+import { LANES, HZ_MESSAGE_LANES, until } from './testing/offline-fixture.js';
 
 /** The process itself, before it can do its work. */
 describe('the start of the offline service', () => {
@@ -27,11 +27,11 @@ describe('the start of the offline service', () => {
       label: 'offline-1',
       env: {
         NODE_ENV: 'test',
-        NATS_URL: nats.urlOf('offline'),
-        HTTP_PORT: String(await freePort()),
-        OFFLINE_DATABASE_URL: url.href,
-        OFFLINE_LANES: String(LANES),
-        MESSAGE_LANES: String(MESSAGE_LANES),
+        HZ_NATS_URL: nats.urlOf('offline'),
+        HZ_HTTP_PORT: String(await freePort()),
+        HZ_OFFLINE_DATABASE_URL: url.href,
+        HZ_OFFLINE_LANES: String(LANES),
+        HZ_MESSAGE_LANES: String(HZ_MESSAGE_LANES),
       },
     });
   }, 30_000);
@@ -44,7 +44,7 @@ describe('the start of the offline service', () => {
   }, 30_000);
 
   const migrate = (): Promise<string[]> =>
-    prepareDatabase({ url: database.url, applicationName: 'test', lanes: LANES, messageLanes: MESSAGE_LANES });
+    prepareDatabase({ url: database.url, applicationName: 'test', lanes: LANES, messageLanes: HZ_MESSAGE_LANES });
 
   test('ends, saying what to run, when a database that came late has not been migrated', async () => {
     await proxy.cut();

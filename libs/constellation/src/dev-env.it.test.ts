@@ -69,7 +69,7 @@ describe('Constellation', () => {
   }, 60_000);
 
   it('reaches a gateway where it listens, with a certificate for that address', async () => {
-    const env = (host: string): DevEnvOptions => ({ env: { gateway: { GATEWAY_HOST: host } } });
+    const env = (host: string): DevEnvOptions => ({ env: { gateway: { HZ_GATEWAY_HOST: host } } });
     for (const [listens, reached] of [
       ['127.0.0.2', '127.0.0.2'],
       ['0.0.0.0', '127.0.0.1'],

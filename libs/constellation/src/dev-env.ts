@@ -118,8 +118,8 @@ export class DevEnv {
 
   addressOf(i: number): GatewayAddress {
     const gateway = this.gateway(i);
-    const tls = gateway.env['TLS'] !== 'off';
-    const direct = { host: reachable(gateway.env['GATEWAY_HOST']), port: Number(gateway.env['GATEWAY_PORT']) };
+    const tls = gateway.env['HZ_TLS'] !== 'off';
+    const direct = { host: reachable(gateway.env['HZ_GATEWAY_HOST']), port: Number(gateway.env['HZ_GATEWAY_PORT']) };
     const { host, port } = this.#proxies.get(`gateway.client#${i}`) ?? direct;
     return { host, port, ca: tls ? (this.#certificate?.ca ?? '') : '' };
   }
@@ -197,8 +197,9 @@ export class DevEnv {
     const withTables = SCHEMAS.filter((schema) => this.#count(schema) > 0);
     this.#print('migrating the schemas');
     await Promise.all(withTables.map((schema) => migrate(schema, this.#environment(schema))));
-    const { TLS, GATEWAY_HOST } = this.#environment('gateway');
-    if (TLS !== 'off') this.#certificate = await certificateFor(join(this.dataDir, 'tls'), reachable(GATEWAY_HOST));
+    const { HZ_TLS, HZ_GATEWAY_HOST } = this.#environment('gateway');
+    if (HZ_TLS !== 'off')
+      this.#certificate = await certificateFor(join(this.dataDir, 'tls'), reachable(HZ_GATEWAY_HOST));
     signal?.throwIfAborted();
     const wanted = SERVICES.flatMap((name) => Array.from({ length: this.#count(name) }, () => name));
     this.#print(`starting ${wanted.join(', ')}`);
@@ -281,8 +282,8 @@ export class DevEnv {
     const ports = await this.#ports(name, label);
     const ways = await this.#throughProxies(name, index, ports.client);
     const env = {
-      HTTP_PORT: String(ports.http),
-      ...(ports.client === undefined ? {} : { GATEWAY_PORT: String(ports.client) }),
+      HZ_HTTP_PORT: String(ports.http),
+      ...(ports.client === undefined ? {} : { HZ_GATEWAY_PORT: String(ports.client) }),
       ...this.#environment(name, ways),
       ...extra,
     };
@@ -300,7 +301,7 @@ export class DevEnv {
   async #ports(name: ServiceName, label: string): Promise<{ http: number; client?: number }> {
     const before = this.#state.ports[label];
     const http = await freePort(before?.http);
-    const fixed = this.#environment(name)['GATEWAY_PORT'];
+    const fixed = this.#environment(name)['HZ_GATEWAY_PORT'];
     const client = name === 'gateway' ? Number(fixed ?? (await freePort(before?.client))) : undefined;
     const ports = client === undefined ? { http } : { http, client };
     this.#state.ports[label] = ports;
@@ -326,7 +327,7 @@ export class DevEnv {
       ways.postgres = await open(`${schema}.postgres`, addressIn(this.databaseUrl(schema), 5432));
     }
     if (clientPort !== undefined && asked.includes('gateway.client')) {
-      await open('gateway.client', { host: reachable(this.#environment(name)['GATEWAY_HOST']), port: clientPort });
+      await open('gateway.client', { host: reachable(this.#environment(name)['HZ_GATEWAY_HOST']), port: clientPort });
     }
     return ways;
   }
@@ -335,22 +336,22 @@ export class DevEnv {
   #environment(name: ServiceName, ways: Ways = {}): Record<string, string> {
     const schema = SCHEMAS.find((each) => each === name);
     const gateway = {
-      GATEWAY_HOST: '127.0.0.1',
-      TLS: 'on',
-      TLS_CERT_FILE: this.#certificate?.certFile ?? '',
-      TLS_KEY_FILE: this.#certificate?.keyFile ?? '',
-      AUTH: 'jwt',
-      JWT_SECRET: this.#state.jwtSecret,
+      HZ_GATEWAY_HOST: '127.0.0.1',
+      HZ_TLS: 'on',
+      HZ_TLS_CERT_FILE: this.#certificate?.certFile ?? '',
+      HZ_TLS_KEY_FILE: this.#certificate?.keyFile ?? '',
+      HZ_AUTH: 'jwt',
+      HZ_JWT_SECRET: this.#state.jwtSecret,
       // Everything stops together here: there is nowhere else to go, and so nothing to spread.
-      DRAIN_SPREAD: '0s',
+      HZ_DRAIN_SPREAD: '0s',
     };
     return {
       NODE_ENV: 'test',
-      LOG_LEVEL: 'info',
-      HTTP_HOST: '127.0.0.1',
-      NATS_URL: redirected(this.natsUrl(name), ways.nats),
+      HZ_LOG_LEVEL: 'info',
+      HZ_HTTP_HOST: '127.0.0.1',
+      HZ_NATS_URL: redirected(this.natsUrl(name), ways.nats),
       ...(schema
-        ? { [`${schema.toUpperCase()}_DATABASE_URL`]: redirected(this.databaseUrl(schema), ways.postgres) }
+        ? { [`HZ_${schema.toUpperCase()}_DATABASE_URL`]: redirected(this.databaseUrl(schema), ways.postgres) }
         : {}),
       ...(name === 'gateway' ? gateway : {}),
       ...this.options.env?.all,

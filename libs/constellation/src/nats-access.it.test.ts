@@ -27,7 +27,7 @@ afterAll(async () => {
 
 type Deed = 'publish' | 'subscription';
 
-/** A connection of a user, and what the server refused it: `publish hz.news`. */
+/** A connection of a user, and what the server refused it: `publish hz.committed`. */
 async function intruder(user: BusUser): Promise<{ client: NatsConnection; refused: Set<string> }> {
   const { host, username, password } = new URL(nats.urlOf(user));
   const client = await connect({ servers: host, user: username, pass: password, reconnect: false });

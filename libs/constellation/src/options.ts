@@ -47,6 +47,6 @@ export interface DevEnvOptions {
 export interface GatewayAddress {
   host: string;
   port: number;
-  /** PEM. Empty when the gateways run with TLS=off. */
+  /** PEM. Empty when the gateways run with HZ_TLS=off. */
   ca: string;
 }

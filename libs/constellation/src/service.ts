@@ -11,7 +11,7 @@ export interface ServiceOptions {
   name: string;
   /** For messages and files: "gateway-1". */
   label: string;
-  /** All it sees, with PATH, HOME, TMPDIR and NODE_EXTRA_CA_CERTS of ours. Must hold HTTP_PORT. */
+  /** All it sees, with PATH, HOME, TMPDIR and NODE_EXTRA_CA_CERTS of ours. Must hold HZ_HTTP_PORT. */
   env: Record<string, string>;
   logFile?: string;
   pidFile?: string;
@@ -79,9 +79,9 @@ export class Service {
     return this.options.env;
   }
 
-  /** `http://127.0.0.1:<HTTP_PORT>`: health, metrics, failpoints. */
+  /** `http://127.0.0.1:<HZ_HTTP_PORT>`: health, metrics, failpoints. */
   get baseUrl(): string {
-    return `http://127.0.0.1:${this.options.env['HTTP_PORT']}`;
+    return `http://127.0.0.1:${this.options.env['HZ_HTTP_PORT']}`;
   }
 
   get pid(): number {

@@ -16,7 +16,7 @@ export const drain: Mode = {
   description: 'how long it takes users who were away to get, receipt and have confirmed what waits for them',
   defaults: { sessions: 500, messages: 50_000, bytes: 250 },
   unit: 'message',
-  gatewayEnv: () => ({ FRAMES_PER_SECOND: '100000' }),
+  gatewayEnv: () => ({ HZ_FRAMES_PER_SECOND: '100000' }),
   run: measure,
 };
 

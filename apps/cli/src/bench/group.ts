@@ -24,7 +24,7 @@ export const group: Mode = {
   defaults: { members: 500, rate: 50, warmUp: 5, seconds: 15, bytes: 250 },
   unit: 'delivery',
   check: ({ members }) => (members >= 2 && members <= 501 ? undefined : '--members must be from 2 to 501'),
-  gatewayEnv: ({ rate }) => ({ FRAMES_PER_SECOND: String(Math.max(100, 2 * rate)) }),
+  gatewayEnv: ({ rate }) => ({ HZ_FRAMES_PER_SECOND: String(Math.max(100, 2 * rate)) }),
   async run(system, options, print) {
     const talk = new GroupLoad(system, options);
     try {

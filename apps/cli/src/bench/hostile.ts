@@ -20,8 +20,14 @@ export const hostile: Mode = {
   beside: STALLED,
   check: ({ sessions }) => (sessions % 2 === 0 ? undefined : '--sessions must be even: sessions talk in pairs'),
   gatewayEnv: ({ rate, sessions }) => ({
-    FRAMES_PER_SECOND: String(Math.max(100, Math.ceil((2 * rate) / sessions))),
-    ...{ LOGIN_DEADLINE: '1h', FRAME_DEADLINE: '1h', WRITE_STALL: '1h', RECEIPT_OVERDUE: '1h', HEARTBEAT_LEAST: '1h' },
+    HZ_FRAMES_PER_SECOND: String(Math.max(100, Math.ceil((2 * rate) / sessions))),
+    ...{
+      HZ_LOGIN_DEADLINE: '1h',
+      HZ_FRAME_DEADLINE: '1h',
+      HZ_WRITE_STALL: '1h',
+      HZ_RECEIPT_OVERDUE: '1h',
+      HZ_HEARTBEAT_MIN: '1h',
+    },
   }),
   async run(system, { sessions, rate, warmUp, seconds, bytes }, print) {
     const load = new PairLoad(system, bytes);

@@ -13,7 +13,7 @@ export const growth: Mode = {
   defaults: { sessions: 10_000, rate: 2000, warmUp: 5, seconds: 15, bytes: 250 },
   unit: 'message',
   check: ({ sessions }) => (sessions % 2 === 0 ? undefined : '--sessions must be even: sessions talk in pairs'),
-  gatewayEnv: ({ rate }) => ({ FRAMES_PER_SECOND: String(Math.max(100, Math.ceil((2 * rate) / 200))) }),
+  gatewayEnv: ({ rate }) => ({ HZ_FRAMES_PER_SECOND: String(Math.max(100, Math.ceil((2 * rate) / 200))) }),
   async run(system, { sessions, rate, warmUp, seconds, bytes }, print) {
     const load = new PairLoad(system, bytes);
     const stages: [size: number, measured: Measured][] = [];

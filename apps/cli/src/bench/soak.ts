@@ -16,7 +16,7 @@ export const soak: Mode = {
   unit: 'message',
   beside: 600,
   check: ({ sessions }) => (sessions % 2 === 0 ? undefined : '--sessions must be even: sessions talk in pairs'),
-  gatewayEnv: () => ({ FAILED_LOGINS_PER_ADDRESS: '1000000', LOGIN_ATTEMPTS: '10000' }),
+  gatewayEnv: () => ({ HZ_FAILED_LOGINS_PER_ADDRESS: '1000000', HZ_LOGIN_ATTEMPTS: '10000' }),
   async run(system, { minutes, sessions, rate, bytes }, print) {
     const load = new PairLoad(system, bytes);
     let waves: HostileWaves | undefined;

@@ -17,7 +17,7 @@ export class LoadedSystem {
 
   static async boot(print: (line: string) => void, gatewayEnv: Record<string, string> = {}): Promise<LoadedSystem> {
     // All of the load comes from one address.
-    const env = { all: { LOG_LEVEL: 'warn' }, gateway: { CONNECTS_PER_SECOND: '1000000', ...gatewayEnv } };
+    const env = { all: { HZ_LOG_LEVEL: 'warn' }, gateway: { HZ_CONNECTS_PER_SECOND: '1000000', ...gatewayEnv } };
     return new LoadedSystem(await Constellation.start({ postgres: 'own', env, print: (line) => print(`· ${line}`) }));
   }
 

@@ -11,7 +11,9 @@ export const throughput: Mode = {
   defaults: { sessions: 200, rate: 2000, warmUp: 5, seconds: 20, bytes: 250 },
   unit: 'message',
   check: ({ sessions }) => (sessions % 2 === 0 ? undefined : '--sessions must be even: sessions talk in pairs'),
-  gatewayEnv: ({ rate, sessions }) => ({ FRAMES_PER_SECOND: String(Math.max(100, Math.ceil((2 * rate) / sessions))) }),
+  gatewayEnv: ({ rate, sessions }) => ({
+    HZ_FRAMES_PER_SECOND: String(Math.max(100, Math.ceil((2 * rate) / sessions))),
+  }),
   async run(system, { sessions, rate, warmUp, seconds, bytes }, print) {
     const load = new PairLoad(system, bytes);
     try {

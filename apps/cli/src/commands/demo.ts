@@ -11,7 +11,7 @@ interface DemoOptions extends TargetOptions {
 export function demoCommand(): Command {
   return withTarget(new Command('demo'))
     .description('run the demonstration against a running system; every step checks what it claims')
-    .option('--open', 'the system asks for no tokens (AUTH=open)', false)
+    .option('--open', 'the system asks for no tokens (HZ_AUTH=open)', false)
     .action(async (options: DemoOptions, command: Command) => {
       try {
         const { failed } = await runDemo({ ...targetFrom(options), open: options.open }, (line) =>

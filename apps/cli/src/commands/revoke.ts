@@ -20,10 +20,10 @@ export function revokeCommand(): Command {
     .option('--data <folder>', 'data folder of a local `hz up`', join(projectRoot(), '.data'))
     .option(
       '--nats <url>',
-      'the bus, with credentials, of another system (default: NATS_URL, or NATS_HOST, NATS_USER …)',
+      'the bus, with credentials, of another system (default: HZ_NATS_URL, or HZ_NATS_HOST, HZ_NATS_USER …)',
     )
-    .addOption(new Option('--nats-creds <file>', 'credentials file for it').env('NATS_CREDS_FILE'))
-    .addOption(new Option('--nats-nkey <file>', 'file with the seed of an NKey for it').env('NATS_NKEY_FILE'))
+    .addOption(new Option('--nats-creds <file>', 'credentials file for it').env('HZ_NATS_CREDS_FILE'))
+    .addOption(new Option('--nats-nkey <file>', 'file with the seed of an NKey for it').env('HZ_NATS_NKEY_FILE'))
     .action(async (user: string, options: RevokeOptions, command: Command) => {
       try {
         // Loaded when it is needed: the runtime takes long, and no other command of `hz` uses it.

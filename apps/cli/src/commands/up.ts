@@ -93,7 +93,7 @@ async function whileUp(
     signal.addEventListener('abort', () => resolve('asked'), { once: true });
   });
   say('==> everything is ready; a conversation:\n');
-  const open = running.gateway().env['AUTH'] === 'open';
+  const open = running.gateway().env['HZ_AUTH'] === 'open';
   const demo = runDemo({ ...running.address, open, token: (userID) => running.token(userID) }, say);
   // When the race below is decided without it, its failure is only the echo of that.
   demo.catch(() => undefined);

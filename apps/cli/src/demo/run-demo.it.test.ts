@@ -5,11 +5,11 @@ import { runDemo } from './run-demo.js';
 test.each([
   ['asks for tokens', 'jwt'],
   ['believes everybody', 'open'],
-])('every step holds on a system that %s', async (_, AUTH) => {
-  const system = await Constellation.start({ env: { gateway: { AUTH } } });
+])('every step holds on a system that %s', async (_, HZ_AUTH) => {
+  const system = await Constellation.start({ env: { gateway: { HZ_AUTH } } });
   const lines: string[] = [];
   try {
-    const target = { ...system.address, open: AUTH === 'open', token: (user: string) => system.token(user) };
+    const target = { ...system.address, open: HZ_AUTH === 'open', token: (user: string) => system.token(user) };
     const { failed } = await runDemo(target, (line) => lines.push(line));
     expect([failed, lines]).toEqual([0, expect.arrayContaining(['step ok login'])]);
   } finally {

@@ -7,7 +7,9 @@ const AT_MOST_MS = 30_000;
 const HOSTILE_MS = 12_000;
 
 test('a gateway that ends is a finding, and so is what was sent to it shortly before', async () => {
-  const system = await Constellation.start({ env: { gateway: { LOGIN_DEADLINE: '2s', LOGIN_ATTEMPTS: '10000' } } });
+  const system = await Constellation.start({
+    env: { gateway: { HZ_LOGIN_DEADLINE: '2s', HZ_LOGIN_ATTEMPTS: '10000' } },
+  });
   const begun = performance.now();
   let killed = false;
   const isOver = ({ connections }: GatewayRun): boolean => {

@@ -23,14 +23,14 @@ const MAX_RESIDENT_KIB = 700 * 1024;
  * told, and a busy machine delays even them.
  */
 const LIMITS = {
-  LOGIN_DEADLINE: `${LOGIN_DEADLINE_MS}ms`,
-  FRAME_DEADLINE: '2s',
-  WRITE_STALL: '4s',
-  HEARTBEAT: '4s',
-  HEARTBEAT_LEAST: '12s',
-  CONNECTS_PER_SECOND: '1000000',
-  LOGIN_ATTEMPTS: '10000',
-  FAILED_LOGINS_PER_ADDRESS: '1000000',
+  HZ_LOGIN_DEADLINE: `${LOGIN_DEADLINE_MS}ms`,
+  HZ_FRAME_DEADLINE: '2s',
+  HZ_WRITE_STALL: '4s',
+  HZ_HEARTBEAT: '4s',
+  HZ_HEARTBEAT_MIN: '12s',
+  HZ_CONNECTS_PER_SECOND: '1000000',
+  HZ_LOGIN_ATTEMPTS: '10000',
+  HZ_FAILED_LOGINS_PER_ADDRESS: '1000000',
 };
 
 export interface GatewayRun {
@@ -55,7 +55,10 @@ export interface GatewayFuzz {
  * network makes of them is not.
  */
 export async function fuzzGateway(fuzz: GatewayFuzz): Promise<GatewayRun> {
-  const system = await Constellation.start({ env: { gateway: LIMITS, all: { LOG_LEVEL: 'warn' } }, print: fuzz.print });
+  const system = await Constellation.start({
+    env: { gateway: LIMITS, all: { HZ_LOG_LEVEL: 'warn' } },
+    print: fuzz.print,
+  });
   try {
     return await fuzzSystem(system, fuzz);
   } finally {

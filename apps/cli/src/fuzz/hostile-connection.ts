@@ -71,7 +71,7 @@ function open(address: GatewayAddress): Promise<TLSSocket | undefined> {
 
 function* pieces(input: Uint8Array, random: Random): Iterable<Uint8Array> {
   const most = random.of([1 + input.length, 1 + input.length, 64, 7]);
-  // Byte by byte takes as many records of TLS: not for all.
+  // Byte by byte takes as many records of HZ_TLS: not for all.
   for (let at = 0; at < input.length;) {
     const length = 1 + random.below(most);
     yield input.subarray(at, at + length);

@@ -6,11 +6,15 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What a start decides itself, since it makes ports, certificate and tokens, and starts one process of each service. */
 const DECIDED = [
-  ...['HTTP_HOST', 'HTTP_PORT', 'INSTANCE_ID', 'TLS_CERT_FILE', 'TLS_KEY_FILE'],
-  ...['JWT_SECRET', 'JWT_SECRET_FILE', 'JWKS_URL', 'JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_USER_CLAIM'],
+  ...['HZ_HTTP_HOST', 'HZ_HTTP_PORT', 'HZ_INSTANCE_ID', 'HZ_TLS_CERT_FILE', 'HZ_TLS_KEY_FILE'],
+  ...['HZ_JWT_SECRET', 'HZ_JWT_SECRET_FILE', 'HZ_JWKS_URL', 'HZ_JWT_ISSUER', 'HZ_JWT_AUDIENCE', 'HZ_JWT_USER_CLAIM'],
 ];
 /** Servers that are there already; they say where, not how a service behaves. */
-const SERVER = /^(NATS|MESSAGE_DATABASE|OFFLINE_DATABASE)_(URL|HOST|PORT|USER|PASSWORD|NAME|SSLMODE)(_FILE)?$/;
+const SERVER = /^HZ_(NATS|MESSAGE_DATABASE|OFFLINE_DATABASE)_(URL|HOST|PORT|USER|PASSWORD|NAME|SSLMODE)(_FILE)?$/;
+
+const PREFIX = 'HZ_';
+/** Read by the tests and by the scripts. */
+const NOT_OF_A_SERVICE = /^HZ_(TEST_|RUNS$|FAULT_RUNS$|SEED$|PATH$|SHRINK$)/;
 
 /** For web development: a dev server on this machine, whatever its port. */
 const LOCAL_ORIGINS = ['localhost', '127.0.0.1', '[::1]']
@@ -42,12 +46,12 @@ export function settingsFrom(env: Environment, configs: ServiceConfigs): UpSetti
       Object.fromEntries(names.map((name) => [name, env[name] as string]));
     const servers = set.filter((name) => SERVER.test(name));
     const own = (given[service] = {
-      ...(service === 'gateway' ? { ALLOWED_ORIGINS: LOCAL_ORIGINS } : {}),
+      ...(service === 'gateway' ? { HZ_ALLOWED_ORIGINS: LOCAL_ORIGINS } : {}),
       ...valuesOf(set.filter((name) => isPassed(name, env))),
     });
     const { problems: wrong, values } = read({ ...startsOwn(service, servers), ...own, ...valuesOf(servers) });
     for (const problem of wrong) problems.add(problem);
-    if (isNamed('NATS', servers)) nats = values['NATS_URL'] as string;
+    if (isNamed('HZ_NATS', servers)) nats = values['HZ_NATS_URL'] as string;
     for (const schema of ['message', 'offline'] as const) {
       const prefix = databaseOf(schema);
       if (isNamed(prefix, servers)) databaseUrls[schema] = values[`${prefix}_URL`] as string;
@@ -61,24 +65,24 @@ export function settingsFrom(env: Environment, configs: ServiceConfigs): UpSetti
   };
 }
 
-const databaseOf = (service: ServiceName): string => `${service.toUpperCase()}_DATABASE`;
+const databaseOf = (service: ServiceName): string => `HZ_${service.toUpperCase()}_DATABASE`;
 const isNamed = (prefix: string, servers: readonly string[]): boolean =>
   servers.some((name) => name.startsWith(`${prefix}_`));
 
 function isPassed(name: string, env: Environment): boolean {
   if (name === 'NODE_ENV' || DECIDED.includes(name) || SERVER.test(name)) return false;
   // The start takes a free port itself, and keeps it from one start to the next.
-  return !(name === 'GATEWAY_PORT' && env[name]?.trim() === '0');
+  return !(name === 'HZ_GATEWAY_PORT' && env[name]?.trim() === '0');
 }
 
 /** In place of what a service gets from the start: for the check only. */
 function startsOwn(service: ServiceName, servers: readonly string[]): Record<string, string> {
   const database = databaseOf(service);
   return {
-    HTTP_PORT: '0',
-    ...(isNamed('NATS', servers) ? {} : { NATS_URL: 'nats://127.0.0.1:4222' }),
+    HZ_HTTP_PORT: '0',
+    ...(isNamed('HZ_NATS', servers) ? {} : { HZ_NATS_URL: 'nats://127.0.0.1:4222' }),
     ...(isNamed(database, servers) ? {} : { [`${database}_URL`]: 'postgresql://127.0.0.1:5432/huizhi' }),
-    ...{ TLS_CERT_FILE: 'own', TLS_KEY_FILE: 'own', JWT_SECRET: 'x'.repeat(32) },
+    ...{ HZ_TLS_CERT_FILE: 'own', HZ_TLS_KEY_FILE: 'own', HZ_JWT_SECRET: 'x'.repeat(32) },
   };
 }
 
@@ -87,8 +91,11 @@ function notesOn(env: Environment, known: ReadonlySet<string>): string[] {
   const ignored = names.filter((name) => DECIDED.includes(name));
   const mode = env['NODE_ENV']?.trim();
   const mistyped = names.flatMap((name) => {
-    const similar = known.has(name) ? undefined : similarTo(name, known);
-    return similar === undefined ? [] : [`${name} is no variable of a service: is ${similar} meant?`];
+    const isOurs = name.toUpperCase().startsWith(PREFIX) && !NOT_OF_A_SERVICE.test(name);
+    if (known.has(name)) return [];
+    const similar = isOurs ? similarTo(name, known) : without(PREFIX, name, known);
+    if (similar !== undefined) return [`${name} is no variable of a service: is ${similar} meant?`];
+    return isOurs ? [`${name} is no variable of a service and has no effect`] : [];
   });
   return [
     ...(mode && mode !== 'development'
@@ -101,4 +108,10 @@ function notesOn(env: Environment, known: ReadonlySet<string>): string[] {
       : []),
     ...mistyped,
   ];
+}
+
+/** The variable that `name` would be with the prefix. */
+function without(prefix: string, name: string, known: ReadonlySet<string>): string | undefined {
+  const full = `${prefix}${name.toUpperCase()}`;
+  return name.includes('_') && known.has(full) ? full : undefined;
 }

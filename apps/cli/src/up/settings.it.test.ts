@@ -10,8 +10,8 @@ beforeAll(async () => {
 }, 60_000);
 
 const DECIDED = [
-  ...['NODE_ENV', 'HTTP_HOST', 'HTTP_PORT', 'INSTANCE_ID', 'TLS_CERT_FILE', 'TLS_KEY_FILE'],
-  ...['JWT_SECRET', 'JWT_SECRET_FILE', 'JWKS_URL', 'JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_USER_CLAIM'],
+  ...['NODE_ENV', 'HZ_HTTP_HOST', 'HZ_HTTP_PORT', 'HZ_INSTANCE_ID', 'HZ_TLS_CERT_FILE', 'HZ_TLS_KEY_FILE'],
+  ...['HZ_JWT_SECRET', 'HZ_JWT_SECRET_FILE', 'HZ_JWKS_URL', 'HZ_JWT_ISSUER', 'HZ_JWT_AUDIENCE', 'HZ_JWT_USER_CLAIM'],
 ];
 
 describe('a local start', () => {
@@ -35,42 +35,46 @@ describe('a local start', () => {
     }
   });
   const VALUES: Record<string, string> = {
-    ...{ NODE_ENV: 'production', LOG_LEVEL: 'debug', LOG_FORMAT: 'json', TLS: 'off', AUTH: 'open' },
+    ...{ NODE_ENV: 'production', HZ_LOG_LEVEL: 'debug', HZ_LOG_FORMAT: 'json', HZ_TLS: 'off', HZ_AUTH: 'open' },
     ...{
-      ALLOWED_ORIGINS: 'http://localhost:5173',
-      FAILPOINTS: 'x=error',
-      DRAIN_SPREAD: '3s',
-      LEASE: '2s',
-      PACE: '4ms',
+      HZ_ALLOWED_ORIGINS: 'http://localhost:5173',
+      HZ_FAILPOINTS: 'x=error',
+      HZ_DRAIN_SPREAD: '3s',
+      HZ_LEASE: '2s',
+      HZ_MIN_COMMIT_INTERVAL: '4ms',
     },
   };
 
   test('gives a service only what is its own', () => {
-    const { env } = settingsFrom({ RETENTION_DAYS: '9', WINDOW: '50', LEASE: '2s' }, configs).options;
-    expect(env).toMatchObject({ offline: { RETENTION_DAYS: '9', LEASE: '2s' }, message: { LEASE: '2s' }, media: {} });
-    expect(env?.gateway).toMatchObject({ WINDOW: '50' });
-    expect(env?.gateway).not.toHaveProperty('LEASE');
-    expect(env?.message).not.toHaveProperty('RETENTION_DAYS');
+    const { env } = settingsFrom({ HZ_RETENTION_DAYS: '9', HZ_WINDOW: '50', HZ_LEASE: '2s' }, configs).options;
+    expect(env).toMatchObject({
+      offline: { HZ_RETENTION_DAYS: '9', HZ_LEASE: '2s' },
+      message: { HZ_LEASE: '2s' },
+      media: {},
+    });
+    expect(env?.gateway).toMatchObject({ HZ_WINDOW: '50' });
+    expect(env?.gateway).not.toHaveProperty('HZ_LEASE');
+    expect(env?.message).not.toHaveProperty('HZ_RETENTION_DAYS');
   });
 
   test('allows pages of localhost on any port unless it is told otherwise', () => {
     const origins = (env: Record<string, string>): string[] | undefined =>
-      settingsFrom(env, configs).options.env?.gateway?.['ALLOWED_ORIGINS']?.split(',');
+      settingsFrom(env, configs).options.env?.gateway?.['HZ_ALLOWED_ORIGINS']?.split(',');
     expect(origins({})).toEqual([
       ...['http://localhost:*', 'https://localhost:*', 'http://127.0.0.1:*', 'https://127.0.0.1:*'],
       ...['http://[::1]:*', 'https://[::1]:*'],
     ]);
-    expect(origins({ ALLOWED_ORIGINS: 'https://chat.example' })).toEqual(['https://chat.example']);
+    expect(origins({ HZ_ALLOWED_ORIGINS: 'https://chat.example' })).toEqual(['https://chat.example']);
   });
 
   test('names in one line what it decides itself, and that it runs in development mode', () => {
     const { notes, options } = settingsFrom(
-      { NODE_ENV: 'production', JWKS_URL: 'https://h/k', HTTP_PORT: '1' },
+      { NODE_ENV: 'production', HZ_JWKS_URL: 'https://h/k', HZ_HTTP_PORT: '1' },
       configs,
     );
     expect(notes).toEqual([
       'NODE_ENV=production has no effect: a local start is always development, with a certificate and secrets of its own',
-      'without effect, since a local start decides them itself: HTTP_PORT, JWKS_URL',
+      'without effect, since a local start decides them itself: HZ_HTTP_PORT, HZ_JWKS_URL',
     ]);
     expect(options.env?.all).toEqual({ NODE_ENV: 'development' });
     expect(settingsFrom({ NODE_ENV: 'development' }, configs).notes).toEqual([]);
@@ -78,17 +82,21 @@ describe('a local start', () => {
 
   test('refuses wrong values at once, all of them, by name', () => {
     const start = (): unknown =>
-      settingsFrom({ WINDOW: 'many', RETENTION_DAYS: '0', AUTH: 'none', NATS_URL: 'nats://u:p@ss#w@h' }, configs);
-    for (const name of ['WINDOW', 'RETENTION_DAYS', 'AUTH', 'NATS_URL']) expect(start).toThrow(`  ${name}: `);
+      settingsFrom(
+        { HZ_WINDOW: 'many', HZ_RETENTION_DAYS: '0', HZ_AUTH: 'none', HZ_NATS_URL: 'nats://u:p@ss#w@h' },
+        configs,
+      );
+    for (const name of ['HZ_WINDOW', 'HZ_RETENTION_DAYS', 'HZ_AUTH', 'HZ_NATS_URL'])
+      expect(start).toThrow(`  ${name}: `);
     expect(start).not.toThrow('p@ss');
   });
 
   test('uses servers that are named, by URL or by parts', () => {
     const { options } = settingsFrom(
       {
-        ...{ NATS_HOST: 'bus', NATS_USER: 'u', NATS_PASSWORD: 'p@ss' },
-        MESSAGE_DATABASE_URL: 'postgresql://u:p@h/d',
-        ...{ OFFLINE_DATABASE_HOST: 'db', OFFLINE_DATABASE_USER: 'o', OFFLINE_DATABASE_PASSWORD: '#/?' },
+        ...{ HZ_NATS_HOST: 'bus', HZ_NATS_USER: 'u', HZ_NATS_PASSWORD: 'p@ss' },
+        HZ_MESSAGE_DATABASE_URL: 'postgresql://u:p@h/d',
+        ...{ HZ_OFFLINE_DATABASE_HOST: 'db', HZ_OFFLINE_DATABASE_USER: 'o', HZ_OFFLINE_DATABASE_PASSWORD: '#/?' },
       },
       configs,
     );
@@ -97,16 +105,22 @@ describe('a local start', () => {
       message: 'postgresql://u:p@h/d',
       offline: 'postgresql://o:%23%2F%3F@db:5432/huizhi',
     });
-    expect(() => settingsFrom({ NATS_HOST: 'bus', NATS_URL: 'nats://h' }, configs)).toThrow('NATS_URL: give either');
+    expect(() => settingsFrom({ HZ_NATS_HOST: 'bus', HZ_NATS_URL: 'nats://h' }, configs)).toThrow(
+      'HZ_NATS_URL: give either',
+    );
     expect(settingsFrom({}, configs).options).toMatchObject({ postgres: 'own', databaseUrls: {} });
   });
 
   test('hints at variables that are nearly the name of one', () => {
-    const { notes } = settingsFrom({ ALOWED_ORIGINS: 'x', Retention_Days: '3', MESSAGE_LANE: '3' }, configs);
+    const { notes } = settingsFrom(
+      { HZ_ALOWED_ORIGINS: 'x', Hz_Retention_Days: '3', MESSAGE_LANES: '3', HZ_NONSENSE: 'x', HZ_TEST_X: 'x' },
+      configs,
+    );
     expect(notes).toEqual([
-      'ALOWED_ORIGINS is no variable of a service: is ALLOWED_ORIGINS meant?',
-      'Retention_Days is no variable of a service: is RETENTION_DAYS meant?',
-      'MESSAGE_LANE is no variable of a service: is MESSAGE_LANES meant?',
+      'HZ_ALOWED_ORIGINS is no variable of a service: is HZ_ALLOWED_ORIGINS meant?',
+      'Hz_Retention_Days is no variable of a service: is HZ_RETENTION_DAYS meant?',
+      'MESSAGE_LANES is no variable of a service: is HZ_MESSAGE_LANES meant?',
+      'HZ_NONSENSE is no variable of a service and has no effect',
     ]);
   });
 
@@ -139,11 +153,11 @@ describe('a local start', () => {
 });
 
 test.each([
-  ['WINDOWS', 'WINDOW'],
-  ['JWT_SERCET', 'JWT_SECRET'],
+  ['HZ_WINDOWS', 'HZ_WINDOW'],
+  ['HZ_JWT_SERCET', 'HZ_JWT_SECRET'],
   ['PATH', undefined],
-  ['JWT_ISSUER', 'JWT_ISSUER'],
+  ['HZ_JWT_ISSUER', 'HZ_JWT_ISSUER'],
   ['SOMETHING_ELSE', undefined],
 ])('similarTo(%s) is %s', (name, expected) => {
-  expect(similarTo(name, ['AUTH', 'WINDOW', 'JWT_SECRET', 'JWT_ISSUER'])).toBe(expected);
+  expect(similarTo(name, ['HZ_AUTH', 'HZ_WINDOW', 'HZ_JWT_SECRET', 'HZ_JWT_ISSUER'])).toBe(expected);
 });

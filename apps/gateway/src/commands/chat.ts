@@ -19,7 +19,7 @@ const MAX_PAIRS = 50;
 
 /** `messageType: normal`: a message to a user or a group. */
 export const composeChat = ({ config }: Services, session: Session, frame: Chat): PendingSend =>
-  chatSend(session, frame, config.MESSAGE_LANES);
+  chatSend(session, frame, config.HZ_MESSAGE_LANES);
 
 type ChatSession = Pick<Session, 'identity' | 'pairs'>;
 

@@ -12,7 +12,7 @@ export function composeGroup(services: Services, session: Session, frame: Create
     receipts.add('unavailable');
     return framed(errorFrame('unavailable', 'too many members of new groups: wait a little', echoOf(frame)));
   }
-  return groupSend(session, frame, services.config.MESSAGE_LANES);
+  return groupSend(session, frame, services.config.HZ_MESSAGE_LANES);
 }
 
 export function groupSend({ identity }: Pick<Session, 'identity'>, frame: CreateGroup, lanes: number): PendingSend {

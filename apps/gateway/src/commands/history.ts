@@ -13,7 +13,7 @@ const DEFAULT_LIMIT = 50;
 /** A page of a conversation. The message service reads it from the log and decides whether the user may see it. */
 export const history: Query<History, HistoryRequest, HistoryReply> = {
   refusal: 'the conversation does not exist or is not yours to read',
-  timeoutMs: ({ HISTORY_TIMEOUT }) => HISTORY_TIMEOUT,
+  timeoutMs: ({ HZ_HISTORY_TIMEOUT }) => HZ_HISTORY_TIMEOUT,
   request: ({ user }, frame) => {
     const { chatType, beforeSeq, afterSeq, limit = DEFAULT_LIMIT } = frame;
     const target = targetOf(frame);

@@ -15,7 +15,7 @@ export function login(services: Services, connection: Connection, frame: Login):
   const { config } = services;
   if (frame.versionCode < OLDEST_VERSION) {
     logins.add('upgradeRequired');
-    const more = { upgradeRequired: true, upgradeURL: config.UPGRADE_URL };
+    const more = { upgradeRequired: true, upgradeURL: config.HZ_UPGRADE_URL };
     const text = loginRefused('upgradeRequired', 'this version is no longer supported', more);
     return { frames: [text], close: 'upgradeRequired' };
   }
@@ -31,7 +31,7 @@ async function open(services: Services, connection: Connection, frame: Login): P
     if (isDraining()) return { close: 'drain' };
     if (!attempts.take(connection.origin, frame.fromUserID)) return tooMany();
     const { session, reply } = await opener.open(identityOf(frame), credentials, connection, began);
-    session.expiresAt = services.now() + credentials.expiresAt + config.TOKEN_LEEWAY - Date.now();
+    session.expiresAt = services.now() + credentials.expiresAt + config.HZ_TOKEN_LEEWAY - Date.now();
     logins.add('ok');
     return { session, frames: [welcome(session.identity, { session, reply }, config)] };
   } catch (error) {
@@ -65,11 +65,11 @@ function welcome({ user, device, version }: Identity, { session, reply }: Opened
     deviceID: device,
     heartbeat: heartbeatOf(version, config) / 1_000,
     limits: {
-      frameBytes: config.FRAME_BYTES,
-      framesPerSecond: config.FRAMES_PER_SECOND,
-      unansweredSends: config.UNANSWERED_SENDS,
-      window: config.WINDOW,
-      batchEntries: config.BATCH_ENTRIES,
+      frameBytes: config.HZ_FRAME_BYTES,
+      framesPerSecond: config.HZ_FRAMES_PER_SECOND,
+      unansweredSends: config.HZ_UNANSWERED_SENDS,
+      window: config.HZ_WINDOW,
+      batchEntries: config.HZ_BATCH_ENTRIES,
     },
     inboxSeq: reply.cursor,
     head: session.inbox.last,
@@ -83,5 +83,7 @@ function welcome({ user, device, version }: Identity, { session, reply }: Opened
 }
 
 /** Version 1 beats each second and cannot be told otherwise. */
-export const heartbeatOf = (version: number, config: Pick<GatewayConfig, 'HEARTBEAT' | 'HEARTBEAT_V1'>): number =>
-  version < 2 ? config.HEARTBEAT_V1 : config.HEARTBEAT;
+export const heartbeatOf = (
+  version: number,
+  config: Pick<GatewayConfig, 'HZ_HEARTBEAT' | 'HZ_HEARTBEAT_V1'>,
+): number => (version < 2 ? config.HZ_HEARTBEAT_V1 : config.HZ_HEARTBEAT);

@@ -26,7 +26,7 @@ function enqueue(services: Services, session: Session, pending: PendingSend): Re
   const { config, sendPublisher: sendPublisher, now } = services;
   const { sends } = session;
   if (session.whenSettled) return refused('unavailable', pending, 'this gateway is going away');
-  if (sends.count >= config.UNANSWERED_SENDS || sends.bytes + pending.bytes > config.UNANSWERED_BYTES) {
+  if (sends.count >= config.HZ_UNANSWERED_SENDS || sends.bytes + pending.bytes > config.HZ_UNANSWERED_BYTES) {
     return { close: 'tooManyUnanswered' };
   }
   const error = sends.offer(pending, now());

@@ -4,13 +4,13 @@ import type { SecureContextOptions, Server } from 'node:tls';
 import type { Logger } from '@huizhi/runtime';
 
 export interface CertificateFiles {
-  readonly TLS_CERT_FILE: string;
-  readonly TLS_KEY_FILE: string;
+  readonly HZ_TLS_CERT_FILE: string;
+  readonly HZ_TLS_KEY_FILE: string;
 }
 
-export const readCertificate = ({ TLS_CERT_FILE, TLS_KEY_FILE }: CertificateFiles): SecureContextOptions => ({
-  cert: readFileSync(TLS_CERT_FILE),
-  key: readFileSync(TLS_KEY_FILE),
+export const readCertificate = ({ HZ_TLS_CERT_FILE, HZ_TLS_KEY_FILE }: CertificateFiles): SecureContextOptions => ({
+  cert: readFileSync(HZ_TLS_CERT_FILE),
+  key: readFileSync(HZ_TLS_KEY_FILE),
   minVersion: 'TLSv1.2',
   // A client of 1.2 that asks to negotiate again costs a handshake each time, and is never one of ours.
   secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
@@ -31,7 +31,7 @@ export function watchCertificate(files: CertificateFiles, server: Server, everyM
       log.warn('certificate.not-reloaded', { error });
     }
   };
-  const paths = [files.TLS_CERT_FILE, files.TLS_KEY_FILE];
+  const paths = [files.HZ_TLS_CERT_FILE, files.HZ_TLS_KEY_FILE];
   for (const path of paths) watchFile(path, { interval: everyMs, persistent: false }, reload);
   return () => {
     for (const path of paths) unwatchFile(path, reload);

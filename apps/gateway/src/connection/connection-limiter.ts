@@ -137,7 +137,7 @@ export class ConnectionLimiter {
     return arrival;
   }
 
-  /** Ends those that have not finished TLS: the gateway does not wait for them when it stops. */
+  /** Ends those that have not finished HZ_TLS: the gateway does not wait for them when it stops. */
   endHandshakes(): void {
     for (const arrival of [...this.unfinished]) arrival.due();
   }

@@ -70,9 +70,9 @@ export class Connection implements Timed {
     const { config, flushScheduler: flushScheduler, now, wheel } = context;
     this.heardAt = now();
     this.reader = new FrameReader(config, this.take, this.takeRefused, this.webSocket);
-    this.writer = new Writer(socket, config.WRITE_BUFFER_BYTES, flushScheduler, now, {
+    this.writer = new Writer(socket, config.HZ_WRITE_BUFFER_BYTES, flushScheduler, now, {
       overflow: () => this.close('slowConsumer'),
-      blocked: () => this.state !== 'closing' && wheel.arm(this, now() + config.WRITE_STALL),
+      blocked: () => this.state !== 'closing' && wheel.arm(this, now() + config.HZ_WRITE_STALL),
       onDrained: () => this.session && this.state === 'open' && this.context.drained(this.session),
     });
     socket.setNoDelay(true);
@@ -83,7 +83,7 @@ export class Connection implements Timed {
     socket.on('end', this.hungUp);
     socket.on('error', this.hungUp);
     socket.on('close', this.gone);
-    wheel.arm(this, arrival.at + config.LOGIN_DEADLINE);
+    wheel.arm(this, arrival.at + config.HZ_LOGIN_DEADLINE);
   }
 
   /** The client network its limits count for. */
@@ -121,7 +121,7 @@ export class Connection implements Timed {
       this.socket.destroy();
       return undefined;
     }
-    if (this.state === 'opening') return now + config.LOGIN_DEADLINE;
+    if (this.state === 'opening') return now + config.HZ_LOGIN_DEADLINE;
     if (this.slowedAt !== 0) this.goOn(now);
     // It may have been closed by what it has read.
     if (!this.isReading) return undefined;
@@ -137,8 +137,8 @@ export class Connection implements Timed {
    * @returns when to ask again
    */
   private ping(now: number): number {
-    if (!this.session || !this.reader.canPing || this.context.config.WEB_SOCKET_PING === 0) return Infinity;
-    const quiet = Math.min(this.context.config.WEB_SOCKET_PING, this.silence / 2);
+    if (!this.session || !this.reader.canPing || this.context.config.HZ_WEB_SOCKET_PING === 0) return Infinity;
+    const quiet = Math.min(this.context.config.HZ_WEB_SOCKET_PING, this.silence / 2);
     const at = Math.max(this.heardAt, this.pingedAt) + quiet;
     if (now < at) return at;
     this.pingedAt = now;
@@ -154,15 +154,15 @@ export class Connection implements Timed {
 
   private nearestDeadline(): [at: number, name: CloseName] {
     const { config } = this.context;
-    if (!this.session) return [this.arrival.at + config.LOGIN_DEADLINE, 'loginTimeout'];
+    if (!this.session) return [this.arrival.at + config.HZ_LOGIN_DEADLINE, 'loginTimeout'];
     const deadlines: [number, CloseName][] = [
       [this.heardAt + this.silence, 'heartbeatMissed'],
       [this.session.expiresAt, 'tokenExpired'],
     ];
-    if (this.reader.partialAt !== 0) deadlines.push([this.reader.partialAt + config.FRAME_DEADLINE, 'frameTimeout']);
+    if (this.reader.partialAt !== 0) deadlines.push([this.reader.partialAt + config.HZ_FRAME_DEADLINE, 'frameTimeout']);
     // A receipt proves that the connection takes bytes, although the socket has not drained yet.
     const movedAt = Math.max(this.writer.blockedAt, this.session.inbox.bytes.movedAt);
-    if (this.writer.blockedAt !== 0) deadlines.push([movedAt + config.WRITE_STALL, 'slowConsumer']);
+    if (this.writer.blockedAt !== 0) deadlines.push([movedAt + config.HZ_WRITE_STALL, 'slowConsumer']);
     return deadlines.reduce((nearest, other) => (other[0] < nearest[0] ? other : nearest));
   }
 
@@ -170,7 +170,7 @@ export class Connection implements Timed {
   private get silence(): number {
     const { config } = this.context;
     const version = this.session?.identity.version ?? 0;
-    return Math.max(MISSED * heartbeatOf(version, config), config.HEARTBEAT_LEAST);
+    return Math.max(MISSED * heartbeatOf(version, config), config.HZ_HEARTBEAT_MIN);
   }
 
   private readonly read = (bytes: Buffer): void => {
@@ -187,7 +187,7 @@ export class Connection implements Timed {
       return this.fail(error);
     }
     if (!isWithinBytes) this.slowDown(this.heardAt);
-    if (this.reader.partialAt !== 0) wheel.arm(this, this.reader.partialAt + config.FRAME_DEADLINE);
+    if (this.reader.partialAt !== 0) wheel.arm(this, this.reader.partialAt + config.HZ_FRAME_DEADLINE);
   };
 
   private readonly take = (raw: RawFrame): boolean => {
@@ -247,7 +247,7 @@ export class Connection implements Timed {
     if (!this.isReading) return;
     if (this.slowedAt === 0) return void this.socket.resume();
     this.slowedAt = since;
-    if (now - since >= this.context.config.RATE_GRACE) this.close('rateLimited');
+    if (now - since >= this.context.config.HZ_RATE_GRACE) this.close('rateLimited');
   }
 
   /** @returns whether all that was held is done, and nothing is owed */

@@ -18,7 +18,7 @@ const NOTHING = new Uint8Array();
 
 export type ReaderSettings = Pick<
   GatewayConfig,
-  'LOGIN_BYTES' | 'FRAME_BYTES' | 'BYTES_PER_SECOND' | 'FRAMES_PER_SECOND' | 'QUIET_FRAMES_PER_SECOND'
+  'HZ_LOGIN_BYTES' | 'HZ_FRAME_BYTES' | 'HZ_BYTES_PER_SECOND' | 'HZ_FRAMES_PER_SECOND' | 'HZ_QUIET_FRAMES_PER_SECOND'
 >;
 
 /** What one connection sends, made into frames, within what it may send: little before the login, then so much a frame and a second. */
@@ -56,9 +56,9 @@ export class FrameReader {
     if (!this.rate) this.bytesBeforeLogin += bytes.length;
     if (this.codec) this.decode(this.codec, bytes, now);
     else this.begin(bytes, now);
-    const { LOGIN_BYTES } = this.settings;
-    if (this.rate || this.bytesBeforeLogin <= LOGIN_BYTES) return;
-    throw new ProtocolError('frameTooLarge', `more than ${LOGIN_BYTES} bytes before the login has succeeded`);
+    const { HZ_LOGIN_BYTES } = this.settings;
+    if (this.rate || this.bytesBeforeLogin <= HZ_LOGIN_BYTES) return;
+    throw new ProtocolError('frameTooLarge', `more than ${HZ_LOGIN_BYTES} bytes before the login has succeeded`);
   }
 
   /** An upgrade has bounds of its own: the login begins after it, of which so many bytes have come. */
@@ -68,15 +68,15 @@ export class FrameReader {
 
   /** Half of what may be read before the login has come. */
   get isHalfSpent(): boolean {
-    return this.bytesBeforeLogin > this.settings.LOGIN_BYTES / 2;
+    return this.bytesBeforeLogin > this.settings.HZ_LOGIN_BYTES / 2;
   }
 
   /** From now on the limits told at login hold. */
   loggedIn(now: number): void {
-    this.rate = new TokenBucket(this.settings.FRAMES_PER_SECOND, now);
-    this.byteRate = new TokenBucket(this.settings.BYTES_PER_SECOND, now);
-    this.quietRate = new TokenBucket(this.settings.QUIET_FRAMES_PER_SECOND, now);
-    if (this.codec) this.codec.decoder.limit = this.settings.FRAME_BYTES;
+    this.rate = new TokenBucket(this.settings.HZ_FRAMES_PER_SECOND, now);
+    this.byteRate = new TokenBucket(this.settings.HZ_BYTES_PER_SECOND, now);
+    this.quietRate = new TokenBucket(this.settings.HZ_QUIET_FRAMES_PER_SECOND, now);
+    if (this.codec) this.codec.decoder.limit = this.settings.HZ_FRAME_BYTES;
   }
 
   /** To be asked behind a frame: nothing more is decoded until {@link resume}. */
@@ -132,7 +132,7 @@ export class FrameReader {
 
   /** A frame as this connection's mode wants it; as a line for who never said how it speaks. */
   encode(json: string): Written {
-    return (this.codec ??= jsonLines(this.settings.LOGIN_BYTES)).encode(json);
+    return (this.codec ??= jsonLines(this.settings.HZ_LOGIN_BYTES)).encode(json);
   }
 
   /** Whether this connection's mode has {@link ping}. */
@@ -147,7 +147,7 @@ export class FrameReader {
 
   /** The last frame, likewise. */
   farewell(close: string, name: CloseName): Written {
-    return (this.codec ??= jsonLines(this.settings.LOGIN_BYTES)).farewell(close, name);
+    return (this.codec ??= jsonLines(this.settings.HZ_LOGIN_BYTES)).farewell(close, name);
   }
 
   /** The socket is gone. */
@@ -162,7 +162,7 @@ export class FrameReader {
     if (mode === undefined) throw new ProtocolError('badFrame', 'the first bytes are not the beginning of a frame');
     this.beginning = mode === 'undecided' ? new Uint8Array(beginning) : NOTHING;
     if (mode === 'undecided') return;
-    this.codec = codecFor(mode, this.settings.LOGIN_BYTES, this.webSocket);
+    this.codec = codecFor(mode, this.settings.HZ_LOGIN_BYTES, this.webSocket);
     this.decode(this.codec, beginning, now);
   }
 

@@ -13,15 +13,15 @@ import type { TrustedProxies } from './trusted-proxies.js';
 const REFUSAL_LOG_INTERVAL_MS = 10_000;
 
 export interface ServerSettings extends CertificateFiles {
-  readonly GATEWAY_HOST: string;
-  readonly GATEWAY_PORT: number;
-  readonly TLS: 'on' | 'off';
-  readonly TLS_RELOAD: number;
-  readonly MAX_CONNECTIONS: number;
-  readonly CONNECTIONS_PER_ADDRESS: number;
-  readonly CONNECTS_PER_SECOND: number;
-  readonly LOGIN_DEADLINE: number;
-  readonly PROXY_PROTOCOL: 'on' | 'off';
+  readonly HZ_GATEWAY_HOST: string;
+  readonly HZ_GATEWAY_PORT: number;
+  readonly HZ_TLS: 'on' | 'off';
+  readonly HZ_TLS_RELOAD: number;
+  readonly HZ_MAX_CONNECTIONS: number;
+  readonly HZ_CONNECTIONS_PER_ADDRESS: number;
+  readonly HZ_CONNECTS_PER_SECOND: number;
+  readonly HZ_LOGIN_DEADLINE: number;
+  readonly HZ_PROXY_PROTOCOL: 'on' | 'off';
 }
 
 export interface ServerParts {
@@ -42,24 +42,24 @@ export class ClientServer {
 
   constructor(private readonly parts: ServerParts) {
     const { settings, wheel, now, proxies, accept } = parts;
-    const { CONNECTIONS_PER_ADDRESS, CONNECTS_PER_SECOND, LOGIN_DEADLINE, PROXY_PROTOCOL } = settings;
+    const { HZ_CONNECTIONS_PER_ADDRESS, HZ_CONNECTS_PER_SECOND, HZ_LOGIN_DEADLINE, HZ_PROXY_PROTOCOL } = settings;
     this.limiter = new ConnectionLimiter(
-      CONNECTIONS_PER_ADDRESS,
-      CONNECTS_PER_SECOND,
-      LOGIN_DEADLINE,
+      HZ_CONNECTIONS_PER_ADDRESS,
+      HZ_CONNECTS_PER_SECOND,
+      HZ_LOGIN_DEADLINE,
       proxies,
       wheel,
       now,
     );
     this.refusals = new OncePerInterval(REFUSAL_LOG_INTERVAL_MS, now);
-    const next = settings.TLS === 'on' ? this.throughTls() : accept;
+    const next = settings.HZ_TLS === 'on' ? this.throughTls() : accept;
     this.server = createTcpServer((socket) => {
       const arrival = this.limiter.accept(socket);
       if (!arrival) return;
-      if (PROXY_PROTOCOL === 'on' && arrival.isFromProxy) this.afterProxyHeader(arrival, next);
+      if (HZ_PROXY_PROTOCOL === 'on' && arrival.isFromProxy) this.afterProxyHeader(arrival, next);
       else next(socket, arrival);
     });
-    this.server.maxConnections = settings.MAX_CONNECTIONS;
+    this.server.maxConnections = settings.HZ_MAX_CONNECTIONS;
     this.server.on('drop', () => refusedConnections.add('connections'));
   }
 
@@ -78,13 +78,13 @@ export class ClientServer {
 
   async listen(): Promise<void> {
     const { settings, log } = this.parts;
-    const { GATEWAY_HOST: host, GATEWAY_PORT: port } = settings;
+    const { HZ_GATEWAY_HOST: host, HZ_GATEWAY_PORT: port } = settings;
     await new Promise<void>((resolve, reject) => {
       this.server.once('error', reject);
       this.server.listen({ host, port, backlog: 1_024 }, resolve);
     });
     this.server.on('error', (error) => log.error('server.error', { error }));
-    log.info('server.listening', { host, port: this.port, tls: settings.TLS });
+    log.info('server.listening', { host, port: this.port, tls: settings.HZ_TLS });
   }
 
   /** Accepts nobody any more; the connections there go on. */
@@ -100,7 +100,7 @@ export class ClientServer {
     const tls = createTlsServer(readCertificate(settings));
     tls.on('secureConnection', (socket) => this.secured(socket));
     tls.on('tlsClientError', (_, socket) => socket.destroy());
-    this.unwatch = watchCertificate(settings, tls, settings.TLS_RELOAD, log);
+    this.unwatch = watchCertificate(settings, tls, settings.HZ_TLS_RELOAD, log);
     return (socket, arrival) => {
       this.limiter.startHandshake(arrival);
       tls.emit('connection', socket);

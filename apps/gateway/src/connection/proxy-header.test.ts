@@ -50,7 +50,7 @@ test.each(good)('a header is read however slowly it comes: %s', (_, bytes, addre
 });
 
 const bad: [string, Buffer][] = [
-  ['TLS', Buffer.from([0x16, 0x03, 0x01])],
+  ['HZ_TLS', Buffer.from([0x16, 0x03, 0x01])],
   ['a JSON line', Buffer.from('{"messageType":"login"}\n')],
   ['a word in lower case', Buffer.from('proxy TCP4 192.0.2.7 127.0.0.1 1 2\r\n')],
   ['version 1 with another family', Buffer.from('PROXY UDP4 192.0.2.7 127.0.0.1 1 2\r\n')],

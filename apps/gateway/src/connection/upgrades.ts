@@ -11,10 +11,10 @@ import type { TrustedProxies } from './trusted-proxies.js';
 import type { Tunnel } from './tunnel.js';
 
 export interface UpgradeSettings {
-  readonly LOGIN_BYTES: number;
-  readonly FRAME_BYTES: number;
+  readonly HZ_LOGIN_BYTES: number;
+  readonly HZ_FRAME_BYTES: number;
   /** Separated by commas. */
-  readonly ALLOWED_ORIGINS: string;
+  readonly HZ_ALLOWED_ORIGINS: string;
 }
 
 export interface UpgradeParts {
@@ -68,10 +68,10 @@ export class Upgrades {
   private readonly logged: OncePerInterval<HttpRefusal>;
 
   constructor(private readonly parts: UpgradeParts) {
-    const { LOGIN_BYTES, FRAME_BYTES, ALLOWED_ORIGINS } = parts.settings;
+    const { HZ_LOGIN_BYTES, HZ_FRAME_BYTES, HZ_ALLOWED_ORIGINS } = parts.settings;
     this.logged = new OncePerInterval(REFUSAL_LOG_INTERVAL_MS, parts.now);
     this.origins = new Set(
-      ALLOWED_ORIGINS.toLowerCase()
+      HZ_ALLOWED_ORIGINS.toLowerCase()
         .split(',')
         .filter((origin) => origin !== ''),
     );
@@ -79,7 +79,7 @@ export class Upgrades {
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
-      maxPayload: FRAME_BYTES,
+      maxPayload: HZ_FRAME_BYTES,
       maxFragments: MAX_FRAGMENTS,
       // The frame's own decoder looks at its text, once.
       skipUTF8Validation: true,
@@ -90,7 +90,7 @@ export class Upgrades {
     });
     this.webSockets.on('wsClientError', (error, socket) => this.refuse(socket, 'handshake', `${error.message}.`));
     // Node's own answer to a missing Host has no body.
-    this.http = createServer({ maxHeaderSize: LOGIN_BYTES, requireHostHeader: false });
+    this.http = createServer({ maxHeaderSize: HZ_LOGIN_BYTES, requireHostHeader: false });
     for (const event of ['request', 'checkContinue']) {
       this.http.on(event, (request: IncomingMessage) => this.answer(request, request.socket));
     }
@@ -163,10 +163,10 @@ export class Upgrades {
   }
 
   private whyNotAllowed(origin = '', host = ''): string {
-    if (this.origins.size > 0) return `The origin ${quoted(origin)} is not in ALLOWED_ORIGINS.`;
+    if (this.origins.size > 0) return `The origin ${quoted(origin)} is not in HZ_ALLOWED_ORIGINS.`;
     return (
       `The origin ${quoted(origin)} is not that of this host, ${quoted(host)}. A proxy in between must pass on the Host header ` +
-      '(nginx: proxy_set_header Host $http_host); pages from elsewhere must be in ALLOWED_ORIGINS.'
+      '(nginx: proxy_set_header Host $http_host); pages from elsewhere must be in HZ_ALLOWED_ORIGINS.'
     );
   }
 

@@ -2,9 +2,9 @@ import { describe, expect, test } from '@jest/globals';
 import { ByteWindow, type Sent } from './byte-window.js';
 import { Inbox } from './inbox.js';
 
-const SETTINGS = { WINDOW: 500, REDELIVER_AFTER: 10_000, REDELIVER_AT_MOST: 60_000, RECEIPT_OVERDUE: 30_000 };
-const BATCH_ENTRIES = 200;
-const BATCH_BYTES = 256 * 1024;
+const SETTINGS = { HZ_WINDOW: 500, HZ_REDELIVER_AFTER: 10_000, HZ_REDELIVER_MAX: 60_000, HZ_RECEIPT_OVERDUE: 30_000 };
+const HZ_BATCH_ENTRIES = 200;
+const HZ_BATCH_BYTES = 256 * 1024;
 const STEP_MS = 10;
 
 interface Link {
@@ -33,9 +33,9 @@ function simulate({ rate, delayMs = 0, roundTripMs = 50, entries, bytes, singly 
 
   const write = (now: number): void => {
     const { isRepeating } = inbox;
-    const maxBytes = Math.min(BATCH_BYTES, inbox.bytes.batchBytes(now));
+    const maxBytes = Math.min(HZ_BATCH_BYTES, inbox.bytes.batchBytes(now));
     let batch = 0;
-    for (let count = Math.min(BATCH_ENTRIES, inbox.batchRoom); count > 0; count--) {
+    for (let count = Math.min(HZ_BATCH_ENTRIES, inbox.batchRoom); count > 0; count--) {
       if (inbox.next > entries || (batch > 0 && batch + bytes > maxBytes)) break;
       const upTo = inbox.next;
       if (!inbox.take(String(upTo), now, bytes)) continue;
@@ -54,7 +54,7 @@ function simulate({ rate, delayMs = 0, roundTripMs = 50, entries, bytes, singly 
     if (inbox.isRedeliveryDue(now)) inbox.rewind(now);
     if (inbox.isOverdue(now)) result.overdue = true;
     while (inbox.isBehind && (inbox.isRepeating || now >= inbox.bytes.batchAt)) {
-      if (inbox.bytes.batchBytes(now) < BATCH_BYTES) inbox.bytes.limits();
+      if (inbox.bytes.batchBytes(now) < HZ_BATCH_BYTES) inbox.bytes.limits();
       write(now);
     }
     if (inbox.isBehind) inbox.heldBack(now);
@@ -106,7 +106,7 @@ test('costs a fast client no more round trips', () => {
   const fast = { rate: () => 100_000 * KB, roundTripMs: STEP_MS, entries: 20_000, bytes: 300 };
   const { batches, repeats, tookMs } = simulate(fast);
   // Without the window, a batch of 200, of 200 and of 100 entries in each round trip.
-  const roundTrips = 20_000 / SETTINGS.WINDOW;
+  const roundTrips = 20_000 / SETTINGS.HZ_WINDOW;
   const long = simulate({ ...fast, entries: 2_000, bytes: 32_000 });
   // The largest batches are reached soon: seven of these entries.
   expect(long.batches).toBeLessThan(2_000 / 7 + 10);

@@ -16,9 +16,9 @@ import type { Cursors } from './cursors.js';
 import { FIRST_WITH_BATCHES, forVersion } from './for-version.js';
 
 export interface PumpSettings {
-  readonly BATCH_ENTRIES: number;
-  readonly BATCH_BYTES: number;
-  readonly FETCH_TIMEOUT: number;
+  readonly HZ_BATCH_ENTRIES: number;
+  readonly HZ_BATCH_BYTES: number;
+  readonly HZ_FETCH_TIMEOUT: number;
 }
 
 /**
@@ -82,7 +82,7 @@ export class CatchUpPump implements SessionTask {
       inbox.heldBack(now);
       return false;
     }
-    if (inbox.bytes.batchBytes(now) < this.settings.BATCH_BYTES) inbox.bytes.limits();
+    if (inbox.bytes.batchBytes(now) < this.settings.HZ_BATCH_BYTES) inbox.bytes.limits();
     return true;
   }
 
@@ -117,12 +117,12 @@ export class CatchUpPump implements SessionTask {
     const request: FetchRequest = {
       ...session.name,
       from,
-      limit: Math.min(this.settings.BATCH_ENTRIES, batchRoom),
-      maxBytes: Math.min(this.settings.BATCH_BYTES, bytes.batchBytes(this.now())),
+      limit: Math.min(this.settings.HZ_BATCH_ENTRIES, batchRoom),
+      maxBytes: Math.min(this.settings.HZ_BATCH_BYTES, bytes.batchBytes(this.now())),
     };
     const subject = subjects.fetch(session.inboxLane);
     return decodeLines(
-      await this.bus.request(subject, JSON.stringify(request), { timeoutMs: this.settings.FETCH_TIMEOUT }),
+      await this.bus.request(subject, JSON.stringify(request), { timeoutMs: this.settings.HZ_FETCH_TIMEOUT }),
     );
   }
 

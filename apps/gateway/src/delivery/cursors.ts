@@ -10,9 +10,9 @@ import type { TimingWheel } from '../timing/timing-wheel.js';
 declareFailpoints('gateway.before-cursor');
 
 export interface CursorSettings {
-  readonly CURSOR_FLUSH: number;
-  readonly CURSOR_REPEAT: number;
-  readonly CONFIRM_INTERVAL: number;
+  readonly HZ_CURSOR_FLUSH: number;
+  readonly HZ_CURSOR_REPEAT: number;
+  readonly HZ_CONFIRM_INTERVAL: number;
 }
 
 /** A device that was told nothing for so many intervals is told at once. */
@@ -64,7 +64,7 @@ export class Cursors implements SessionTask {
   /** Something is written to the device anyway: a confirm that is due goes with it and costs no write of its own. */
   piggyback(session: Session): void {
     if (!session.owesConfirm || session.inbox.stored <= session.confirmed) return;
-    if (this.now() >= session.confirmedAt + this.settings.CONFIRM_INTERVAL) this.sendConfirm(session);
+    if (this.now() >= session.confirmedAt + this.settings.HZ_CONFIRM_INTERVAL) this.sendConfirm(session);
   }
 
   /** The owner has stored a cursor. */
@@ -84,8 +84,8 @@ export class Cursors implements SessionTask {
     const { inbox } = session;
     let next = Infinity;
     if (inbox.stored < inbox.cursor) {
-      if (now - session.cursorSentAt >= this.settings.CURSOR_REPEAT) this.send(session);
-      next = Math.max(now, session.cursorSentAt) + this.settings.CURSOR_REPEAT;
+      if (now - session.cursorSentAt >= this.settings.HZ_CURSOR_REPEAT) this.send(session);
+      next = Math.max(now, session.cursorSentAt) + this.settings.HZ_CURSOR_REPEAT;
     }
     if (session.owesConfirm && inbox.stored >= inbox.cursor) this.scheduleConfirm(session);
     return session.owesConfirm ? Math.min(next, this.latestConfirm(session)) : next;
@@ -112,7 +112,7 @@ export class Cursors implements SessionTask {
       this.flush();
     } catch (error) {
       this.log.error('cursors.flush-failed', { error });
-      this.timer = setTimeout(this.flushLater, this.settings.CURSOR_REPEAT);
+      this.timer = setTimeout(this.flushLater, this.settings.HZ_CURSOR_REPEAT);
     }
   };
 
@@ -122,7 +122,7 @@ export class Cursors implements SessionTask {
     const subject = this.subjectFor(session);
     session.cursorSent = inbox.cursor;
     session.cursorSentAt = this.now();
-    this.wheel.arm(session, session.cursorSentAt + this.settings.CURSOR_REPEAT);
+    this.wheel.arm(session, session.cursorSentAt + this.settings.HZ_CURSOR_REPEAT);
     const cursor = { ...session.name, cursor: inbox.cursor };
     const parcel = parcels.get(subject);
     if (parcel) parcel.push(cursor);
@@ -137,20 +137,20 @@ export class Cursors implements SessionTask {
 
   private send(session: Session): void {
     this.ready.add(session);
-    this.timer ??= setTimeout(this.flushLater, this.settings.CURSOR_FLUSH);
+    this.timer ??= setTimeout(this.flushLater, this.settings.HZ_CURSOR_FLUSH);
   }
 
   /** At once when the device has been quiet; else it waits a while for something to ride with. The last is always said. */
   private scheduleConfirm(session: Session): void {
     const now = this.now();
-    const isQuiet = now - session.confirmedAt >= QUIET_INTERVALS * this.settings.CONFIRM_INTERVAL;
+    const isQuiet = now - session.confirmedAt >= QUIET_INTERVALS * this.settings.HZ_CONFIRM_INTERVAL;
     const at = this.latestConfirm(session);
     if (isQuiet || now >= at) this.sendConfirm(session);
     else this.wheel.arm(session, at);
   }
 
   private latestConfirm(session: Session): number {
-    return session.confirmedAt + 2 * this.settings.CONFIRM_INTERVAL;
+    return session.confirmedAt + 2 * this.settings.HZ_CONFIRM_INTERVAL;
   }
 
   private sendConfirm(session: Session): void {

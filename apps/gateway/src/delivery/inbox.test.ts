@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Inbox } from './inbox.js';
 
-const SETTINGS = { WINDOW: 5, REDELIVER_AFTER: 10_000, REDELIVER_AT_MOST: 60_000, RECEIPT_OVERDUE: 30_000 };
+const SETTINGS = { HZ_WINDOW: 5, HZ_REDELIVER_AFTER: 10_000, HZ_REDELIVER_MAX: 60_000, HZ_RECEIPT_OVERDUE: 30_000 };
 
 const inboxAt = (cursor: number, head: number): Inbox => new Inbox(cursor, head, SETTINGS);
 const id = (inboxSeq: number): string => `id${inboxSeq}`;
@@ -130,7 +130,7 @@ test('delivers again after a while, only what is not receipted, and waits longer
 });
 
 test('delivers an entry again that the device lost, however many later ones it receipts', () => {
-  const inbox = new Inbox(0, 0, { ...SETTINGS, WINDOW: 50 });
+  const inbox = new Inbox(0, 0, { ...SETTINGS, HZ_WINDOW: 50 });
   for (let at = 1; at <= 20; at++) {
     inbox.take(id(at), at * 1_000);
     if (at !== 1) inbox.receiptMessage(id(at), at * 1_000);
@@ -303,7 +303,7 @@ test('in any interleaving of live entries, pages and receipts the order is stric
           for (let at = 1; at <= Math.min(step.at, inbox.delivered); at++) receipted.add(at);
           inbox.receiptUpTo(step.at, 0);
         }
-        expect(inbox.delivered - inbox.cursor).toBeLessThanOrEqual(SETTINGS.WINDOW);
+        expect(inbox.delivered - inbox.cursor).toBeLessThanOrEqual(SETTINGS.HZ_WINDOW);
         expect(inbox.next).toBeGreaterThan(inbox.cursor);
         for (let at = 1; at <= inbox.cursor; at++) expect(receipted.has(at) || log[at - 1]?.isVoid).toBe(true);
       }

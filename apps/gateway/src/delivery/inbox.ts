@@ -1,10 +1,10 @@
 import { ByteWindow, REPEAT_BYTES, type Sent } from './byte-window.js';
 
 export interface InboxSettings {
-  readonly WINDOW: number;
-  readonly REDELIVER_AFTER: number;
-  readonly REDELIVER_AT_MOST: number;
-  readonly RECEIPT_OVERDUE: number;
+  readonly HZ_WINDOW: number;
+  readonly HZ_REDELIVER_AFTER: number;
+  readonly HZ_REDELIVER_MAX: number;
+  readonly HZ_RECEIPT_OVERDUE: number;
 }
 
 interface Entry extends Sent {
@@ -80,7 +80,7 @@ export class Inbox {
     this.highestShown = cursor;
     this.shownAtCursor = cursor;
     this.passed = cursor;
-    this.interval = settings.REDELIVER_AFTER;
+    this.interval = settings.HZ_REDELIVER_AFTER;
   }
 
   get delivered(): number {
@@ -89,7 +89,7 @@ export class Inbox {
 
   /** How many entries may be written now. */
   get room(): number {
-    return this.cursor + this.settings.WINDOW + 1 - this.next;
+    return this.cursor + this.settings.HZ_WINDOW + 1 - this.next;
   }
 
   /** There is something to write and room for it. */
@@ -148,7 +148,7 @@ export class Inbox {
     if (!isVoid) this.highestShown = inboxSeq;
     if (inboxSeq >= this.last) this.last = this.highestShown;
     if (this.next > this.head) this.heldAt = undefined;
-    if (this.delivered >= this.cursor + this.settings.WINDOW) this.shutAt ??= now;
+    if (this.delivered >= this.cursor + this.settings.HZ_WINDOW) this.shutAt ??= now;
     return messageID !== undefined;
   }
 
@@ -205,7 +205,7 @@ export class Inbox {
     this.next = this.cursor + 1;
     this.shown = this.shownAtCursor;
     this.repeatTo = this.lastLate(now);
-    this.interval = Math.min(this.interval * 2, this.settings.REDELIVER_AT_MOST);
+    this.interval = Math.min(this.interval * 2, this.settings.HZ_REDELIVER_MAX);
   }
 
   /** On to what was not delivered yet. */
@@ -238,14 +238,14 @@ export class Inbox {
     const midway = this.next <= this.delivered;
     if (!oldest || midway) return Infinity;
     const { bytes, settings, interval } = this;
-    const most = settings.REDELIVER_AT_MOST;
+    const most = settings.HZ_REDELIVER_MAX;
     const wait = Math.max(interval, Math.min(2 * bytes.latest, most));
     return this.clockOf(oldest, this.cursor + 1) + bytes.transitMs(now, most) + wait;
   }
 
   private overdueAt(now: number): number {
     const { bytes, settings, shutAt = Infinity, heldAt = Infinity } = this;
-    return Math.min(shutAt, heldAt) + bytes.transitMs(now, settings.REDELIVER_AT_MOST) + settings.RECEIPT_OVERDUE;
+    return Math.min(shutAt, heldAt) + bytes.transitMs(now, settings.HZ_REDELIVER_MAX) + settings.HZ_RECEIPT_OVERDUE;
   }
 
   /** When the time for the receipt of an entry began. */
@@ -262,7 +262,7 @@ export class Inbox {
     for (const [place, entry] of this.entries.entries()) {
       if (entry.receipted) continue;
       if (entry.end - oldest.end > REPEAT_BYTES) break;
-      if (now - this.clockOf(entry, first + place) >= this.settings.REDELIVER_AFTER / 2) last = first + place;
+      if (now - this.clockOf(entry, first + place) >= this.settings.HZ_REDELIVER_AFTER / 2) last = first + place;
     }
     return last;
   }
@@ -303,14 +303,14 @@ export class Inbox {
     if (!entry || entry.receipted) return;
     entry.receipted = true;
     if (entry.messageID !== undefined) this.forget(entry.messageID, inboxSeq);
-    this.interval = this.settings.REDELIVER_AFTER;
+    this.interval = this.settings.HZ_REDELIVER_AFTER;
     this.shutAt = undefined;
     this.heldAt = undefined;
   }
 
   private progress(now: number): void {
     this.advance();
-    if (this.delivered >= this.cursor + this.settings.WINDOW) this.shutAt ??= now;
+    if (this.delivered >= this.cursor + this.settings.HZ_WINDOW) this.shutAt ??= now;
   }
 
   /** The cursor goes as far as everything is receipted. */

@@ -23,15 +23,15 @@ afterAll(() => {
 });
 
 const settings: AuthSettings = {
-  AUTH: 'jwt',
-  JWT_SECRET: '',
-  JWKS_URL: '',
-  JWT_USER_CLAIM: 'sub',
-  JWT_ISSUER: '',
-  JWT_AUDIENCE: '',
-  TOKEN_LEEWAY: 30_000,
+  HZ_AUTH: 'jwt',
+  HZ_JWT_SECRET: '',
+  HZ_JWKS_URL: '',
+  HZ_JWT_USER_CLAIM: 'sub',
+  HZ_JWT_ISSUER: '',
+  HZ_JWT_AUDIENCE: '',
+  HZ_TOKEN_LEEWAY: 30_000,
 };
-const byKeys = (JWKS_URL = url) => authenticatorFor({ ...settings, JWKS_URL });
+const byKeys = (HZ_JWKS_URL = url) => authenticatorFor({ ...settings, HZ_JWKS_URL });
 const token = (key: CryptoKey | Uint8Array, alg: string) =>
   new SignJWT({ sub: 'alice', iat: 1_700_000_000, exp: 4_000_000_000 })
     .setProtectedHeader({ alg, kid: 'k1' })
@@ -62,12 +62,12 @@ test('a token that does not say when it was issued counts as the oldest there is
   const ageless = await new SignJWT({ sub: 'alice', exp: 4_000_000_000 })
     .setProtectedHeader({ alg: 'HS256' })
     .sign(new TextEncoder().encode(secret));
-  const authenticate = authenticatorFor({ ...settings, JWT_SECRET: secret });
+  const authenticate = authenticatorFor({ ...settings, HZ_JWT_SECRET: secret });
   await expect(authenticate('alice', ageless)).resolves.toMatchObject({ issuedAt: 0 });
 });
 
 test('never tells what is in a token', async () => {
-  const authenticate = authenticatorFor({ ...settings, JWT_SECRET: 'x'.repeat(32) });
+  const authenticate = authenticatorFor({ ...settings, HZ_JWT_SECRET: 'x'.repeat(32) });
   const error: unknown = await authenticate('alice', 'SECRET.SECRET.SECRET').catch((thrown: unknown) => thrown);
   expect(String(error)).not.toContain('SECRET');
 });

@@ -17,16 +17,16 @@ export interface Credentials {
 export type Authenticator = (user: string, token: string | undefined) => Promise<Credentials>;
 
 export interface AuthSettings {
-  readonly AUTH: 'jwt' | 'open';
-  readonly JWT_SECRET: string;
-  readonly JWKS_URL: string;
+  readonly HZ_AUTH: 'jwt' | 'open';
+  readonly HZ_JWT_SECRET: string;
+  readonly HZ_JWKS_URL: string;
   /** The claim that holds the user's id. */
-  readonly JWT_USER_CLAIM: string;
+  readonly HZ_JWT_USER_CLAIM: string;
   /** What `iss` must be and `aud` must hold; empty: not checked. */
-  readonly JWT_ISSUER: string;
-  readonly JWT_AUDIENCE: string;
+  readonly HZ_JWT_ISSUER: string;
+  readonly HZ_JWT_AUDIENCE: string;
   /** How far the issuer's clock may be ahead of the gateway's, milliseconds. */
-  readonly TOKEN_LEEWAY: number;
+  readonly HZ_TOKEN_LEEWAY: number;
 }
 
 /** With public keys only algorithms with public keys: else a public key could be used as a shared secret. */
@@ -36,21 +36,22 @@ const ASYMMETRIC = [
 ];
 
 export function authenticatorFor(settings: AuthSettings, keyTimes = KEY_TIMES): Authenticator {
-  const { AUTH, JWT_SECRET, JWKS_URL, JWT_USER_CLAIM, JWT_ISSUER, JWT_AUDIENCE, TOKEN_LEEWAY } = settings;
-  if (AUTH === 'open') return async () => ({ expiresAt: Infinity });
+  const { HZ_AUTH, HZ_JWT_SECRET, HZ_JWKS_URL, HZ_JWT_USER_CLAIM, HZ_JWT_ISSUER, HZ_JWT_AUDIENCE, HZ_TOKEN_LEEWAY } =
+    settings;
+  if (HZ_AUTH === 'open') return async () => ({ expiresAt: Infinity });
   const claims: JWTVerifyOptions = {
-    requiredClaims: [JWT_USER_CLAIM, 'exp'],
-    clockTolerance: TOKEN_LEEWAY / 1_000,
-    ...(JWT_ISSUER !== '' && { issuer: JWT_ISSUER }),
-    ...(JWT_AUDIENCE !== '' && { audience: JWT_AUDIENCE }),
+    requiredClaims: [HZ_JWT_USER_CLAIM, 'exp'],
+    clockTolerance: HZ_TOKEN_LEEWAY / 1_000,
+    ...(HZ_JWT_ISSUER !== '' && { issuer: HZ_JWT_ISSUER }),
+    ...(HZ_JWT_AUDIENCE !== '' && { audience: HZ_JWT_AUDIENCE }),
   };
-  if (JWKS_URL !== '') {
-    const keys = keysAt(JWKS_URL, TOKEN_LEEWAY, keyTimes);
+  if (HZ_JWKS_URL !== '') {
+    const keys = keysAt(HZ_JWKS_URL, HZ_TOKEN_LEEWAY, keyTimes);
     return checking(settings, (token) => verifyByAnyOf(keys, token, { ...claims, algorithms: ASYMMETRIC }));
   }
   // Once, not with each token.
   const algorithm = { name: 'HMAC', hash: 'SHA-256' };
-  const secret = webcrypto.subtle.importKey('raw', Buffer.from(JWT_SECRET), algorithm, false, ['verify']);
+  const secret = webcrypto.subtle.importKey('raw', Buffer.from(HZ_JWT_SECRET), algorithm, false, ['verify']);
   return checking(settings, async (token) => jwtVerify(token, await secret, { ...claims, algorithms: ['HS256'] }));
 }
 
@@ -82,18 +83,18 @@ async function verifyByAnyOf(
 
 type Verify = (token: string) => Promise<{ payload: JWTPayload }>;
 
-function checking({ JWT_USER_CLAIM, TOKEN_LEEWAY }: AuthSettings, verify: Verify): Authenticator {
+function checking({ HZ_JWT_USER_CLAIM, HZ_TOKEN_LEEWAY }: AuthSettings, verify: Verify): Authenticator {
   return async (user, token) => {
     if (token === undefined) throw new ProtocolError('badToken', 'token: is missing');
     if (!isCompactJws(token)) throw new ProtocolError('badToken', 'token: is not valid');
     const claims = await claimsOf(token, verify);
     const now = Date.now();
-    const problem = timesProblem(claims, now, TOKEN_LEEWAY);
+    const problem = timesProblem(claims, now, HZ_TOKEN_LEEWAY);
     if (problem) throw new ProtocolError('badToken', `token: ${problem}`);
     // The leeway is for the beginning of a token. A client with an expired one can get another; its session outlasts
     // `exp` by the leeway.
     if (isExpired(claims, now)) throw new ProtocolError('tokenExpired', 'token: has expired');
-    if (userIn(claims, JWT_USER_CLAIM) !== user) throw new ProtocolError('badToken', 'token: is not for this user');
+    if (userIn(claims, HZ_JWT_USER_CLAIM) !== user) throw new ProtocolError('badToken', 'token: is not for this user');
     const { iat = 0, exp = 0 } = claims;
     return { issuedAt: Math.floor(iat), expiresAt: exp * 1_000 };
   };

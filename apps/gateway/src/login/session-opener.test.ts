@@ -14,7 +14,7 @@ async function open(connection: Connection, ask: () => Promise<object>): Promise
     asked += 1;
     return ask() as Promise<never>;
   };
-  const settings = { OFFLINE_LANES: 16, LOGIN_BUDGET: 5_000 } as OpenerSettings;
+  const settings = { HZ_OFFLINE_LANES: 16, HZ_LOGIN_BUDGET: 5_000 } as OpenerSettings;
   const now = (): number => performance.now();
   const bus = { request } as unknown as Bus;
   const sessions = new Sessions(new TimingWheel(now()), () => undefined, new SendBudget(Infinity));

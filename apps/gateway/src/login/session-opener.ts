@@ -15,8 +15,8 @@ import type { Sessions } from '../sessions/sessions.js';
 import type { KnownUsers } from './known-users.js';
 
 export interface OpenerSettings extends SessionSettings {
-  readonly OFFLINE_LANES: number;
-  readonly LOGIN_BUDGET: number;
+  readonly HZ_OFFLINE_LANES: number;
+  readonly HZ_LOGIN_BUDGET: number;
 }
 
 export interface Opened {
@@ -51,7 +51,7 @@ export class SessionOpener {
    * @throws ProtocolError `unavailable`, or what the owner says
    */
   async open(identity: Identity, credentials: Credentials, connection: Connection, began: number): Promise<Opened> {
-    const until = this.now() + this.settings.LOGIN_BUDGET;
+    const until = this.now() + this.settings.HZ_LOGIN_BUDGET;
     const login = ++this.logins;
     await this.retry(until, connection, () => this.ensureUser(identity.user));
     return this.retry(until, connection, () => this.attempt(identity, credentials, connection, { login, began }));
@@ -72,7 +72,7 @@ export class SessionOpener {
   ): Promise<Opened> {
     this.last += 1;
     const { user, device, deviceType, version } = identity;
-    const inboxLane = inboxLaneOf(user, this.settings.OFFLINE_LANES);
+    const inboxLane = inboxLaneOf(user, this.settings.HZ_OFFLINE_LANES);
     const { settings, sessionTasks: sessionTasks } = this;
     const { sendBudget } = this.sessions;
     const session = new Session(this.last, identity, inboxLane, connection, settings, sessionTasks, sendBudget);

@@ -6,9 +6,9 @@ import { GatewayFixture, SECRET } from '../testing/gateway-fixture.js';
 /** Who guesses tokens learns nothing of who exists: not from words, and not from how long it takes. */
 
 const fixture = GatewayFixture.forAllTests({
-  LOGIN_ATTEMPTS: '1000',
-  FAILED_LOGINS_PER_ADDRESS: '1000',
-  RECONCILE: '1h',
+  HZ_LOGIN_ATTEMPTS: '1000',
+  HZ_FAILED_LOGINS_PER_ADDRESS: '1000',
+  HZ_RECONCILE: '1h',
 });
 
 /** What a guesser may hold, and how it is refused. */

@@ -19,7 +19,7 @@ test('47 KB of tiny frames before the login are refused at the first', async () 
 });
 
 test('47 KB of tiny frames that say nothing count as frames, although they have no type', async () => {
-  await fixture.restart({ RATE_GRACE: '300ms' });
+  await fixture.restart({ HZ_RATE_GRACE: '300ms' });
   const bystander = await fixture.login('bob');
   const client = await fixture.login('alice');
   client.raw('{}\n'.repeat(16_000));
@@ -29,7 +29,7 @@ test('47 KB of tiny frames that say nothing count as frames, although they have 
 });
 
 test('receipts that are wrong count as frames', async () => {
-  await fixture.restart({ FRAMES_PER_SECOND: '10', RATE_GRACE: '300ms' });
+  await fixture.restart({ HZ_FRAMES_PER_SECOND: '10', HZ_RATE_GRACE: '300ms' });
   const client = await fixture.login('alice');
   client.raw(`${JSON.stringify({ messageType: 'receipt', messageIDs: Array<string>(900).fill('x') })}\n`.repeat(100));
   await closed(client, 'rateLimited');
@@ -49,7 +49,7 @@ test.each([
   ['heartbeats', { beatID: '1' }],
   ['receipts', { messageType: 'receipt', upTo: 1 }],
 ])('closes who sends more %s a second than their own limit for too long', async (_, frame) => {
-  await fixture.restart({ QUIET_FRAMES_PER_SECOND: '50', RATE_GRACE: '300ms' });
+  await fixture.restart({ HZ_QUIET_FRAMES_PER_SECOND: '50', HZ_RATE_GRACE: '300ms' });
   const bystander = await fixture.login('bob');
   const client = await fixture.login('alice');
   client.send(...Array<typeof frame>(300).fill(frame));
@@ -58,7 +58,7 @@ test.each([
 });
 
 test('closes who has more bytes unanswered than the limit', async () => {
-  await fixture.restart({ UNANSWERED_BYTES: '131072', FRAMES_PER_SECOND: '1000' });
+  await fixture.restart({ HZ_UNANSWERED_BYTES: '131072', HZ_FRAMES_PER_SECOND: '1000' });
   fixture.message.answer = () => undefined;
   const client = await fixture.login('alice');
   const frame = { messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: 'bob' };
@@ -68,7 +68,11 @@ test('closes who has more bytes unanswered than the limit', async () => {
 });
 
 test('what all sessions have unanswered together is bounded: more is refused for now, and nobody is closed', async () => {
-  await fixture.restart({ TOTAL_UNANSWERED_BYTES: '1048576', FRAMES_PER_SECOND: '1000', RESEND_AFTER: '100ms' });
+  await fixture.restart({
+    HZ_TOTAL_UNANSWERED_BYTES: '1048576',
+    HZ_FRAMES_PER_SECOND: '1000',
+    HZ_RESEND_AFTER: '100ms',
+  });
   const { answer } = fixture.message;
   fixture.message.answer = () => undefined;
   const [alice, bob] = [await fixture.login('alice'), await fixture.login('bob')];
@@ -95,7 +99,7 @@ test('closes who sends nothing but empty lines', async () => {
 const ask = (requestID: string) => ({ messageType: 'history', requestID, chatType: 'userChat', toUserID: 'bob' });
 
 test('reads four pages of history at a time and refuses more for now; a flood of them is a flood of frames', async () => {
-  await fixture.restart({ RATE_GRACE: '300ms' });
+  await fixture.restart({ HZ_RATE_GRACE: '300ms' });
   const asked: string[] = [];
   const bus = fixture.bus;
   bus.subscribe(subjects.history, (_, __, reply) => reply && asked.push(reply));
@@ -139,7 +143,7 @@ const group = (clientMsgID: string, size: number) => ({
 
 test('makes groups of so many members a second for a user and refuses more for now, whatever the device; messages go on', async () => {
   let ahead = 0;
-  await fixture.restart({ GROUP_MEMBERS_PER_SECOND: '25' }, { now: () => performance.now() + ahead });
+  await fixture.restart({ HZ_GROUP_MEMBERS_PER_SECOND: '25' }, { now: () => performance.now() + ahead });
   const phone = await fixture.login('alice');
   phone.send(group('g1', 400), group('g2', 200));
   await phone.frame({ messageType: 'normalReceipt', clientMsgID: 'g1' });
@@ -169,7 +173,7 @@ const tryLogin = async (user: string, token: string, from?: string): Promise<str
 
 test('limits logins with bad tokens per address and never refuses a good token or an expired one for them', async () => {
   // Ten are forgiven a second: none while this lasts.
-  await fixture.restart({ FAILED_LOGINS_PER_ADDRESS: '5' }, new Clock(100));
+  await fixture.restart({ HZ_FAILED_LOGINS_PER_ADDRESS: '5' }, new Clock(100));
   for (let n = 0; n < 5; n++) expect(await tryLogin(`victim${n}`, 'guess')).toBe('badToken, loginFailed');
   expect(await tryLogin('victim5', 'guess')).toBe('unavailable, rateLimited');
   expect(await tryLogin('victim5', 'guess', '127.0.0.2')).toBe('badToken, loginFailed');
@@ -178,7 +182,7 @@ test('limits logins with bad tokens per address and never refuses a good token o
 });
 
 test('counts a bad token that is tried again and again once', async () => {
-  await fixture.restart({ FAILED_LOGINS_PER_ADDRESS: '2' }, new Clock(100));
+  await fixture.restart({ HZ_FAILED_LOGINS_PER_ADDRESS: '2' }, new Clock(100));
   for (let n = 0; n < 5; n++) expect(await tryLogin('alice', 'old')).toBe('badToken, loginFailed');
   expect(await tryLogin('bob', 'guess')).toBe('badToken, loginFailed');
   expect(await tryLogin('bob', 'another')).toBe('unavailable, rateLimited');
@@ -186,12 +190,12 @@ test('counts a bad token that is tried again and again once', async () => {
 });
 
 test('does not count bad logins in the name of a user for that user', async () => {
-  await fixture.restart({ LOGIN_ATTEMPTS: '1' }, new Clock(100));
+  await fixture.restart({ HZ_LOGIN_ATTEMPTS: '1' }, new Clock(100));
   for (let n = 0; n < 5; n++) expect(await tryLogin('alice', `guess${n}`)).toBe('badToken, loginFailed');
   await fixture.login('alice');
 });
 
 test('logins that succeed do not count as failed', async () => {
-  await fixture.restart({ FAILED_LOGINS_PER_ADDRESS: '1' });
+  await fixture.restart({ HZ_FAILED_LOGINS_PER_ADDRESS: '1' });
   for (let n = 0; n < 5; n++) await fixture.login(`user${n}`);
 });

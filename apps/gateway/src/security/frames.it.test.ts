@@ -113,7 +113,7 @@ function* wrongFrames(command: keyof typeof upSchemas): Iterable<[field: string,
   }
 }
 
-const fixture = GatewayFixture.forAllTests({ FRAMES_PER_SECOND: '100000', LOGIN_ATTEMPTS: '10000' });
+const fixture = GatewayFixture.forAllTests({ HZ_FRAMES_PER_SECOND: '100000', HZ_LOGIN_ATTEMPTS: '10000' });
 let asked = 0;
 
 beforeAll(() => void fixture.bus.subscribe(subjects.history, () => (asked += 1)));

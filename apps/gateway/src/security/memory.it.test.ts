@@ -6,7 +6,7 @@ import { GatewayFixture } from '../testing/gateway-fixture.js';
 
 const REFUSED = 200;
 
-const fixture = GatewayFixture.forEachTest({ FAILED_LOGINS_PER_ADDRESS: '1000000' });
+const fixture = GatewayFixture.forEachTest({ HZ_FAILED_LOGINS_PER_ADDRESS: '1000000' });
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;

@@ -23,7 +23,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 /** The proxy's address; clients that connect without it come from 127.0.0.1. */
 const PROXY = '127.0.0.9';
-const behindProxy = { PROXY_PROTOCOL: 'on', TRUSTED_PROXIES: `${PROXY}/32` };
+const behindProxy = { HZ_PROXY_PROTOCOL: 'on', HZ_TRUSTED_PROXIES: `${PROXY}/32` };
 
 const v1 = (address: string): Buffer => Buffer.from(`PROXY TCP4 ${address} 127.0.0.1 50000 7000\r\n`);
 const v2 = (address: string): Buffer =>
@@ -88,7 +88,7 @@ test.each([
 
 test('the PROXY header comes before TLS, in one piece with its beginning or apart', async () => {
   const { certFile, keyFile, ca } = certificate;
-  await fixture.restart({ ...behindProxy, TLS: 'on', TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile });
+  await fixture.restart({ ...behindProxy, HZ_TLS: 'on', HZ_TLS_CERT_FILE: certFile, HZ_TLS_KEY_FILE: keyFile });
   for (const isApart of [true, false]) {
     const raw = connectTcp({ port: fixture.gateway.port, host: '127.0.0.1', localAddress: PROXY });
     fixture.owns(raw);
@@ -106,7 +106,7 @@ test('the PROXY header comes before TLS, in one piece with its beginning or apar
 });
 
 test('the address in the header takes the place of the proxy\u2019s for failed logins', async () => {
-  await fixture.restart({ ...behindProxy, FAILED_LOGINS_PER_ADDRESS: '2' }, new Clock(100));
+  await fixture.restart({ ...behindProxy, HZ_FAILED_LOGINS_PER_ADDRESS: '2' }, new Clock(100));
   for (const guess of ['a', 'b']) expect((await login(v1('203.0.113.7'), 'alice', guess)).text).toContain('"badToken"');
   expect((await login(v1('203.0.113.7'), 'alice', 'c')).text).toContain('"rateLimited"');
   expect((await login(v1('203.0.113.8'), 'alice', 'c')).text).toContain('"badToken"');
@@ -114,7 +114,7 @@ test('the address in the header takes the place of the proxy\u2019s for failed l
 });
 
 test('the address in the header takes the place of the proxy\u2019s for connections and connects per second', async () => {
-  await fixture.restart({ ...behindProxy, CONNECTIONS_PER_ADDRESS: '3', LOGIN_DEADLINE: '1m' });
+  await fixture.restart({ ...behindProxy, HZ_CONNECTIONS_PER_ADDRESS: '3', HZ_LOGIN_DEADLINE: '1m' });
   const held: RawClient[] = [];
   for (const user of ['u1', 'u2', 'u3']) held.push(await login(v2('203.0.113.7'), user));
   const { address } = refusedConnections.counts;
@@ -128,7 +128,7 @@ test('the address in the header takes the place of the proxy\u2019s for connecti
   await eventually('room', () => fixture.gateway.accepted <= 7);
   await login(v2('203.0.113.7'), 'u4');
 
-  await fixture.restart({ ...behindProxy, CONNECTS_PER_SECOND: '1' }, new Clock(100));
+  await fixture.restart({ ...behindProxy, HZ_CONNECTS_PER_SECOND: '1' }, new Clock(100));
   for (let n = 0; n < 20; n++) await login(v1('203.0.113.7'), `v${n}`);
   const late = await RawClient.connect();
   late.socket.write(v1('203.0.113.7'));
@@ -137,7 +137,7 @@ test('the address in the header takes the place of the proxy\u2019s for connecti
 });
 
 test.each([
-  ['TLS', Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00])],
+  ['HZ_TLS', Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00])],
   ['a login', Buffer.from('{"messageType":"login"}\n')],
   ['a header that is wrong', Buffer.from('PROXY TCP4 localhost 127.0.0.1 1 2\r\n')],
 ])(
@@ -173,7 +173,7 @@ test.each([
 });
 
 test('with the PROXY protocol off a header is refused from a trusted proxy, too', async () => {
-  await fixture.restart({ TRUSTED_PROXIES: PROXY });
+  await fixture.restart({ HZ_TRUSTED_PROXIES: PROXY });
   const client = await RawClient.connect();
   client.socket.write(Buffer.concat([v1('203.0.113.7'), Buffer.from(await loginLine('alice'))]));
   await client.ends();
@@ -181,11 +181,11 @@ test('with the PROXY protocol off a header is refused from a trusted proxy, too'
 });
 
 test('a header that does not end is ended at the login deadline, and does not hold up the end of the gateway', async () => {
-  await fixture.restart({ ...behindProxy, LOGIN_DEADLINE: '300ms' });
+  await fixture.restart({ ...behindProxy, HZ_LOGIN_DEADLINE: '300ms' });
   const slow = await RawClient.connect();
   slow.socket.write('PROXY TCP4 203');
   await slow.ends();
-  await fixture.restart({ ...behindProxy, LOGIN_DEADLINE: '1h' });
+  await fixture.restart({ ...behindProxy, HZ_LOGIN_DEADLINE: '1h' });
   const waiting = await RawClient.connect();
   await eventually('the connection', () => fixture.gateway.accepted === 1);
   await fixture.gateway.stop();

@@ -11,14 +11,14 @@ import { GatewayFixture, SECRET } from '../testing/gateway-fixture.js';
 const fixture = GatewayFixture.forEachTest();
 
 /** Beyond what it takes a slow machine to bring the crowd together. */
-const DEADLINES = { LOGIN_DEADLINE: '5m', FRAME_DEADLINE: '5m', WRITE_STALL: '5m', RECEIPT_OVERDUE: '5m' };
+const DEADLINES = { HZ_LOGIN_DEADLINE: '5m', HZ_FRAME_DEADLINE: '5m', HZ_WRITE_STALL: '5m', HZ_RECEIPT_OVERDUE: '5m' };
 const PAST_THE_DEADLINES = 301_000;
 /** What is not about those that stall. */
 const PATIENCE = {
-  ...{ HEARTBEAT_LEAST: '24h', STALE_AFTER: '24h', SEND_TIMEOUT: '24h', REDELIVER_AFTER: '24h' },
-  ...{ FETCH_TIMEOUT: '1m', LOGIN_BUDGET: '1m', LOGIN_ATTEMPTS: '1000' },
+  ...{ HZ_HEARTBEAT_MIN: '24h', HZ_STALE_AFTER: '24h', HZ_SEND_TIMEOUT: '24h', HZ_REDELIVER_AFTER: '24h' },
+  ...{ HZ_FETCH_TIMEOUT: '1m', HZ_LOGIN_BUDGET: '1m', HZ_LOGIN_ATTEMPTS: '1000' },
 };
-const BOUNDS = { WINDOW: '500', BATCH_BYTES: '65536', WRITE_BUFFER_BYTES: '131072' };
+const BOUNDS = { HZ_WINDOW: '500', HZ_BATCH_BYTES: '65536', HZ_WRITE_BUFFER_BYTES: '131072' };
 
 const GOOD = 200;
 const MESSAGES = 5;

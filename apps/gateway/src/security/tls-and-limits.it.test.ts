@@ -22,7 +22,10 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const start = async (env: Record<string, string> = {}, clock: Pick<Clock, 'now'> = new Clock()): Promise<void> => {
   const { certFile, keyFile, ca } = certificate;
-  await fixture.restart({ TLS: 'on', TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile, ...env }, { ca, now: clock.now });
+  await fixture.restart(
+    { HZ_TLS: 'on', HZ_TLS_CERT_FILE: certFile, HZ_TLS_KEY_FILE: keyFile, ...env },
+    { ca, now: clock.now },
+  );
 };
 
 /** TCP only: what is on top is the test's. */
@@ -63,7 +66,7 @@ async function works(user = 'bystander'): Promise<void> {
 
 describe('a connection that does not get as far as a frame', () => {
   // Time enough for the login that shows that others can.
-  beforeEach(() => start({ LOGIN_DEADLINE: '2s' }));
+  beforeEach(() => start({ HZ_LOGIN_DEADLINE: '2s' }));
 
   test('is ended at the deadline without a byte of TLS', async () => {
     await gone(await tcp());
@@ -108,7 +111,7 @@ describe('bytes that are not this protocol', () => {
     ['a handshake cut short', Buffer.from([0x16, 0x03, 0x01, 0x00, 0x05, 0x01, 0x00, 0x00, 0x01, 0x03])],
   ];
 
-  beforeEach(() => start({ LOGIN_DEADLINE: '2s' }));
+  beforeEach(() => start({ HZ_LOGIN_DEADLINE: '2s' }));
 
   test.each(noise)('end a connection to the TLS port, and no other: %s', async (_, bytes) => {
     const socket = await tcp();
@@ -138,7 +141,7 @@ describe('bytes that are not this protocol', () => {
   });
 });
 
-describe('TLS', () => {
+describe('HZ_TLS', () => {
   test('is spoken as 1.2 and 1.3, and refused as 1.1', async () => {
     await start();
     for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
@@ -167,7 +170,7 @@ describe('TLS', () => {
     const [certFile, keyFile] = [join(live, 'cert.pem'), join(live, 'key.pem')];
     copyFileSync(certificate.certFile, certFile);
     copyFileSync(certificate.keyFile, keyFile);
-    await start({ TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile, TLS_RELOAD: '50ms' });
+    await start({ HZ_TLS_CERT_FILE: certFile, HZ_TLS_KEY_FILE: keyFile, HZ_TLS_RELOAD: '50ms' });
     const alice = await fixture.login('alice');
     const before = await fingerprint();
     const renewed = await certificateFor(mkdtempSync(join(live, 'renewed-')));
@@ -195,7 +198,7 @@ describe('TLS', () => {
 
 describe('the number of connections', () => {
   test('is bounded; who leaves makes room, and sessions there are go on', async () => {
-    await start({ MAX_CONNECTIONS: '5', LOGIN_DEADLINE: '1m' });
+    await start({ HZ_MAX_CONNECTIONS: '5', HZ_LOGIN_DEADLINE: '1m' });
     const alice = await fixture.login('alice');
     const held = await Promise.all([tcp(), tcp(), tcp(), tcp()]);
     await gone(await tcp());
@@ -207,7 +210,7 @@ describe('the number of connections', () => {
   });
 
   test('is bounded for one address, handshakes that never end included', async () => {
-    await start({ CONNECTIONS_PER_ADDRESS: '5', LOGIN_DEADLINE: '1m' });
+    await start({ HZ_CONNECTIONS_PER_ADDRESS: '5', HZ_LOGIN_DEADLINE: '1m' });
     const alice = await fixture.login('alice');
     const held = await Promise.all([tcp(), tcp(), tcp(), tcp()]);
     await gone(await tcp());
@@ -224,7 +227,7 @@ describe('the number of connections', () => {
 
   test('is bounded per second for one address, also of those that leave at once; sessions and other addresses go on', async () => {
     let at = 1_000;
-    await start({ CONNECTS_PER_SECOND: '1' }, { now: () => at });
+    await start({ HZ_CONNECTS_PER_SECOND: '1' }, { now: () => at });
     const alice = await fixture.login('alice');
     const other = await fixture.connect('127.0.0.2');
     for (let n = 1; n < 20; n++) {
@@ -244,7 +247,7 @@ describe('the number of connections', () => {
   });
 
   test('a flood of connections that are dropped at once leaves nothing behind', async () => {
-    await start({ CONNECTIONS_PER_ADDRESS: '50', LOGIN_DEADLINE: '1m' });
+    await start({ HZ_CONNECTIONS_PER_ADDRESS: '50', HZ_LOGIN_DEADLINE: '1m' });
     for (let round = 0; round < 10; round++) {
       const some = await Promise.all(Array.from({ length: 50 }, () => tcp()));
       for (const socket of some) socket.resetAndDestroy();
@@ -256,7 +259,7 @@ describe('the number of connections', () => {
 });
 
 test('who has not finished TLS does not hold up the end', async () => {
-  await start({ LOGIN_DEADLINE: '1h' });
+  await start({ HZ_LOGIN_DEADLINE: '1h' });
   const socket = await tcp();
   await eventually('the connection', () => fixture.gateway.accepted === 1);
   await fixture.gateway.stop();
@@ -264,7 +267,7 @@ test('who has not finished TLS does not hold up the end', async () => {
 });
 
 test('two connections from one port, to two addresses of the gateway, do not take each other for the same', async () => {
-  await start({ GATEWAY_HOST: '0.0.0.0' });
+  await start({ HZ_GATEWAY_HOST: '0.0.0.0' });
   const { port } = fixture.gateway;
   const from = { port, localAddress: '127.0.0.1' };
   const first = fixture.owns(connectTcp({ ...from, host: '127.0.0.1' }));

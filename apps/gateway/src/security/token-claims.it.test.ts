@@ -90,8 +90,8 @@ describe('the claims of a token', () => {
   });
 
   test('accepts an iat and nbf ahead by less than the one leeway, and refuses them ahead by more', async () => {
-    const strict = authenticatorFor({ ...settings, JWT_SECRET: secret, TOKEN_LEEWAY: 0 });
-    const wide = authenticatorFor({ ...settings, JWT_SECRET: secret, TOKEN_LEEWAY: 120_000 });
+    const strict = authenticatorFor({ ...settings, HZ_JWT_SECRET: secret, HZ_TOKEN_LEEWAY: 0 });
+    const wide = authenticatorFor({ ...settings, HZ_JWT_SECRET: secret, HZ_TOKEN_LEEWAY: 120_000 });
     for (const claim of ['iat', 'nbf']) {
       const made = (by: number): string => token({ alg: 'HS256' }, { ...good, [claim]: seconds(by) }, hs256(secret));
       await bySecret('alice', made(LEEWAY_S - 10));
@@ -119,7 +119,7 @@ describe('the claims of a token', () => {
 
 describe('the claim that holds the user', () => {
   const by = (claim: string): Authenticator =>
-    authenticatorFor({ ...settings, JWT_SECRET: secret, JWT_USER_CLAIM: claim });
+    authenticatorFor({ ...settings, HZ_JWT_SECRET: secret, HZ_JWT_USER_CLAIM: claim });
   const made = (claims: object): string => token({ alg: 'HS256' }, { exp: good.exp, ...claims }, hs256(secret));
 
   test.each(['user_id', 'https://id.example/user', '__proto__', '用户'])('may be %s', async (claim) => {
@@ -153,17 +153,17 @@ describe('the claim that holds the user', () => {
 });
 
 describe('an issuer and an audience that are asked for', () => {
-  const asked = { ...settings, JWT_ISSUER: 'https://id.example', JWT_AUDIENCE: 'chat' };
+  const asked = { ...settings, HZ_JWT_ISSUER: 'https://id.example', HZ_JWT_AUDIENCE: 'chat' };
   const right = { ...good, iss: 'https://id.example', aud: 'chat' };
   const both: [string, () => Authenticator, (payload: unknown) => string][] = [
     [
       'a shared secret',
-      () => authenticatorFor({ ...asked, JWT_SECRET: secret }),
+      () => authenticatorFor({ ...asked, HZ_JWT_SECRET: secret }),
       (payload) => token({ alg: 'HS256' }, payload, hs256(secret)),
     ],
     [
       'public keys',
-      () => authenticatorFor({ ...asked, JWKS_URL: keys.url }),
+      () => authenticatorFor({ ...asked, HZ_JWKS_URL: keys.url }),
       (payload) => token(ES256, payload, es256(ours.privateKey)),
     ],
   ];

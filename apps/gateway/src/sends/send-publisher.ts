@@ -134,10 +134,10 @@ export class SendPublisher implements Flushable, SessionTask {
 }
 
 /** Names of fields and numbers of one session's batch, apart from its sends. */
-const BATCH_BYTES = 128;
+const HZ_BATCH_BYTES = 128;
 
 const bytesOf = ({ identity }: Session, batch: Batch): number =>
-  batch.bytes + BATCH_BYTES + idBytes(identity.user) + idBytes(identity.device);
+  batch.bytes + HZ_BATCH_BYTES + idBytes(identity.user) + idBytes(identity.device);
 
 /** What goes out in one bus message. */
 class Parcel {

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { pendingSend, type PendingSend } from './pending-send.js';
 import { SendBudget, SessionSends, type Settled } from './session-sends.js';
 
-const TIMINGS = { SEND_TIMEOUT: 30_000, RESEND_AFTER: 1_000, RESEND_AT_MOST: 3_000, FENCE: 10_000 };
+const TIMINGS = { HZ_SEND_TIMEOUT: 30_000, HZ_RESEND_AFTER: 1_000, HZ_RESEND_MAX: 3_000, HZ_REORDER_HOLD: 10_000 };
 const stored: SendReceipt = { position: 1, seq: 1, serverTime: 1 };
 const unavailable: SendReceipt = { error: 'unavailable', reason: 'later' };
 const refused: SendReceipt = { error: 'notAllowed', reason: 'no' };
@@ -178,7 +178,7 @@ test('whatever happens, each conversation is stored in the order its messages we
   fc.assert(
     fc.property(steps, (script: Step[]) => {
       const budget = new SendBudget(5_000);
-      const subject = new SessionSends({ ...TIMINGS, FENCE: 1e9 }, budget);
+      const subject = new SessionSends({ ...TIMINGS, HZ_REORDER_HOLD: 1e9 }, budget);
       const toSend = new Map<string, string[]>();
       const storedIDs = new Map<string, string[]>();
       let now = 0;
@@ -214,7 +214,7 @@ test('whatever happens, each conversation is stored in the order its messages we
         } else if (step.do === 'wait') {
           now += step.ms;
           settle(subject.expire(now));
-          for (const since of open.values()) expect(now - since).toBeLessThan(TIMINGS.SEND_TIMEOUT);
+          for (const since of open.values()) expect(now - since).toBeLessThan(TIMINGS.HZ_SEND_TIMEOUT);
           subject.repeat(now);
         }
         subject.take(1, now);

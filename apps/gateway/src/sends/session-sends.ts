@@ -2,10 +2,10 @@ import { errorTable, isStored, type ErrorName, type RefusedReceipt, type SendRec
 import type { PendingSend } from './pending-send.js';
 
 export interface SendTimings {
-  readonly SEND_TIMEOUT: number;
-  readonly RESEND_AFTER: number;
-  readonly RESEND_AT_MOST: number;
-  readonly FENCE: number;
+  readonly HZ_SEND_TIMEOUT: number;
+  readonly HZ_RESEND_AFTER: number;
+  readonly HZ_RESEND_MAX: number;
+  readonly HZ_REORDER_HOLD: number;
 }
 
 /** The one unanswered batch of a lane. It is sent again as it is, so it is never changed. */
@@ -168,7 +168,7 @@ export class SessionSends {
     for (const [lane, { unanswered: batch }] of this.lanes) {
       if (!batch || batch.ready || now - batch.sentAt < batch.wait) continue;
       batch.isLate = true;
-      batch.wait = Math.min(batch.wait * 1.5, this.timings.RESEND_AT_MOST);
+      batch.wait = Math.min(batch.wait * 1.5, this.timings.HZ_RESEND_MAX);
       batch.ready = true;
       lanes.push(lane);
     }
@@ -206,10 +206,10 @@ export class SessionSends {
       sends,
       bytes,
       // Its first has waited longest of all there are, behind the batch before, too: so nobody waits longer than the time allowed.
-      expiresAt: (sends[0]?.offeredAt ?? now) + this.timings.SEND_TIMEOUT,
+      expiresAt: (sends[0]?.offeredAt ?? now) + this.timings.HZ_SEND_TIMEOUT,
       sentAt: now,
       isLate: false,
-      wait: this.timings.RESEND_AFTER,
+      wait: this.timings.HZ_RESEND_AFTER,
       ready: true,
     };
   }
@@ -240,7 +240,7 @@ export class SessionSends {
       if (this.reorderGuards.size < MAX_REORDER_GUARDS) break;
       this.reorderGuards.delete(oldest);
     }
-    this.reorderGuards.set(send.conversation, { clientID: send.clientID, until: now + this.timings.FENCE });
+    this.reorderGuards.set(send.conversation, { clientID: send.clientID, until: now + this.timings.HZ_REORDER_HOLD });
   }
 
   private leave(settled: Settled[]): Settled[] {

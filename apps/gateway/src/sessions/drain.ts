@@ -3,8 +3,8 @@ import type { Connection } from '../connection/connection.js';
 import type { Timed, TimingWheel } from '../timing/timing-wheel.js';
 
 export interface DrainSettings {
-  readonly DRAIN_SPREAD: number;
-  readonly DRAIN_TIMEOUT: number;
+  readonly HZ_DRAIN_SPREAD: number;
+  readonly HZ_DRAIN_TIMEOUT: number;
 }
 
 /** Between two looks at a login that is under way, and longer than a connection lingers after its last frame; milliseconds. */
@@ -25,12 +25,14 @@ export class Drain {
   /** Resolves when nobody is left, or when the time for that is over. Nobody new may come meanwhile. */
   async run(): Promise<void> {
     if (this.connections.size === 0) return;
-    const { DRAIN_SPREAD, DRAIN_TIMEOUT } = this.settings;
+    const { HZ_DRAIN_SPREAD, HZ_DRAIN_TIMEOUT } = this.settings;
     for (const connection of this.connections) {
-      const moment = this.now() + Math.random() * DRAIN_SPREAD;
-      this.wheel.arm(new DrainDeadline(connection, moment + DRAIN_TIMEOUT), moment);
+      const moment = this.now() + Math.random() * HZ_DRAIN_SPREAD;
+      this.wheel.arm(new DrainDeadline(connection, moment + HZ_DRAIN_TIMEOUT), moment);
     }
-    await withTimeout(this.empty.promise, DRAIN_SPREAD + DRAIN_TIMEOUT + LINGER_MS, 'draining').catch(() => undefined);
+    await withTimeout(this.empty.promise, HZ_DRAIN_SPREAD + HZ_DRAIN_TIMEOUT + LINGER_MS, 'draining').catch(
+      () => undefined,
+    );
   }
 
   /** A connection is gone. */

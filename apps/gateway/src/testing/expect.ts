@@ -16,7 +16,7 @@ export async function closed(client: TestClient, name: string): Promise<void> {
   await client.closed();
 }
 
-/** Turns the clock and waits until the gateway has acted on it: it has sent away who does not log in, within a `LOGIN_DEADLINE` of less. */
+/** Turns the clock and waits until the gateway has acted on it: it has sent away who does not log in, within a `HZ_LOGIN_DEADLINE` of less. */
 export async function passes(ms: number, fixture: GatewayFixture, clock: Clock): Promise<void> {
   const idle = await fixture.connect();
   clock.turn(ms);

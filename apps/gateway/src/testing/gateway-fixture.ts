@@ -103,18 +103,18 @@ export class GatewayFixture {
     const url = this.nats.urlOf('gateway');
     const config = readConfig(gatewayConfig, {
       NODE_ENV: 'test',
-      NATS_URL: url,
-      HTTP_PORT: '0',
-      GATEWAY_PORT: '0',
-      TLS: 'off',
-      JWT_SECRET: SECRET,
-      DRAIN_SPREAD: '300ms',
-      DRAIN_TIMEOUT: '2s',
+      HZ_NATS_URL: url,
+      HZ_HTTP_PORT: '0',
+      HZ_GATEWAY_PORT: '0',
+      HZ_TLS: 'off',
+      HZ_JWT_SECRET: SECRET,
+      HZ_DRAIN_SPREAD: '300ms',
+      HZ_DRAIN_TIMEOUT: '2s',
       ...this.env,
       ...env,
     });
-    const bus = Bus.connect({ url, name: config.INSTANCE_ID, log: silentLogger });
-    const sides = Bus.connect({ url: this.nats.url(), name: `${config.INSTANCE_ID}-sides`, log: silentLogger });
+    const bus = Bus.connect({ url, name: config.HZ_INSTANCE_ID, log: silentLogger });
+    const sides = Bus.connect({ url: this.nats.url(), name: `${config.HZ_INSTANCE_ID}-sides`, log: silentLogger });
     const control = new ControlClient(bus);
     await Promise.all([bus.ready(), sides.ready()]);
     this.ca = ca;

@@ -16,15 +16,15 @@ export const ES256 = { alg: 'ES256', kid: 'k1' };
 
 export const LEEWAY_S = 30;
 export const settings: AuthSettings = {
-  AUTH: 'jwt',
-  JWT_SECRET: '',
-  JWKS_URL: '',
-  JWT_USER_CLAIM: 'sub',
-  JWT_ISSUER: '',
-  JWT_AUDIENCE: '',
-  TOKEN_LEEWAY: LEEWAY_S * 1_000,
+  HZ_AUTH: 'jwt',
+  HZ_JWT_SECRET: '',
+  HZ_JWKS_URL: '',
+  HZ_JWT_USER_CLAIM: 'sub',
+  HZ_JWT_ISSUER: '',
+  HZ_JWT_AUDIENCE: '',
+  HZ_TOKEN_LEEWAY: LEEWAY_S * 1_000,
 };
-export const bySecret = authenticatorFor({ ...settings, JWT_SECRET: secret });
+export const bySecret = authenticatorFor({ ...settings, HZ_JWT_SECRET: secret });
 
 export const base64 = (value: unknown): string =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
@@ -78,7 +78,7 @@ export class KeyPublisher {
   }
 
   authenticator(times: Partial<KeyTimes> = {}, more: Partial<AuthSettings> = {}): Authenticator {
-    return authenticatorFor({ ...settings, JWKS_URL: this.url, ...more }, { ...KEY_TIMES, ...times });
+    return authenticatorFor({ ...settings, HZ_JWKS_URL: this.url, ...more }, { ...KEY_TIMES, ...times });
   }
 
   private async start(): Promise<void> {

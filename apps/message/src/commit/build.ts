@@ -9,8 +9,8 @@ import { CommitPublisher } from './commit-publisher.js';
 /** What is remembered of all lanes together, bytes. A lane has its share, held here or elsewhere. */
 const MEMORY_BYTES = 128 * 1024 * 1024;
 
-type LaneConfig = Pick<MessageConfig, 'INSTANCE_ID' | 'MESSAGE_LANES' | 'LEASE' | 'PACE'> &
-  Partial<Pick<MessageConfig, 'CLOCK_BOUND'>>;
+type LaneConfig = Pick<MessageConfig, 'HZ_INSTANCE_ID' | 'HZ_MESSAGE_LANES' | 'HZ_LEASE' | 'HZ_MIN_COMMIT_INTERVAL'> &
+  Partial<Pick<MessageConfig, 'HZ_CLOCK_BOUND'>>;
 
 /** The lanes and what runs on them know each other: the keeper says what is owned, the rest reacts. */
 export function buildCommitLoop(
@@ -22,10 +22,10 @@ export function buildCommitLoop(
   const keeper: LaneKeeper = new LaneKeeper({
     service: 'message',
     schema: SCHEMA,
-    lanes: config.MESSAGE_LANES,
-    instance: config.INSTANCE_ID,
-    leaseMs: config.LEASE,
-    clockBoundMs: config.CLOCK_BOUND,
+    lanes: config.HZ_MESSAGE_LANES,
+    instance: config.HZ_INSTANCE_ID,
+    leaseMs: config.HZ_LEASE,
+    clockBoundMs: config.HZ_CLOCK_BOUND,
     connection,
     bus,
     log,
@@ -33,10 +33,18 @@ export function buildCommitLoop(
     onLost: (lanes, reason) => commitLoop.lanesLost(lanes, reason),
     onReleasing: (lanes) => commitLoop.finish(lanes),
   });
-  const writer = new LaneWriter(connection, keeper, log, MEMORY_BYTES / config.MESSAGE_LANES);
+  const writer = new LaneWriter(connection, keeper, log, MEMORY_BYTES / config.HZ_MESSAGE_LANES);
   const commitPublisher = new CommitPublisher(bus, keeper);
-  const sendQueue = new SendQueue(config.MESSAGE_LANES);
-  const commitLoop = new CommitLoop(bus, keeper, writer, commitPublisher, sendQueue, log, config.PACE);
-  commitLoop.listen(config.INSTANCE_ID);
+  const sendQueue = new SendQueue(config.HZ_MESSAGE_LANES);
+  const commitLoop = new CommitLoop(
+    bus,
+    keeper,
+    writer,
+    commitPublisher,
+    sendQueue,
+    log,
+    config.HZ_MIN_COMMIT_INTERVAL,
+  );
+  commitLoop.listen(config.HZ_INSTANCE_ID);
   return commitLoop;
 }

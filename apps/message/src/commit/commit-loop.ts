@@ -112,7 +112,7 @@ export class CommitLoop {
       if (this.misconfiguredGateways.has(gateway) || this.misconfiguredGateways.size === MAX_MISCONFIGURED_GATEWAYS)
         continue;
       this.misconfiguredGateways.add(gateway);
-      const hint = 'give the gateway the MESSAGE_LANES of this service';
+      const hint = 'give the gateway the HZ_MESSAGE_LANES of this service';
       this.log.error('send.wrong-lane', { gateway, lane, hint: hint });
     }
   }

@@ -92,7 +92,7 @@ export class MessageFixture {
     await bus.ready();
     const connection = new DedicatedConnection({ url: this.url, schema: SCHEMA, applicationName: name });
     const reader = new DedicatedConnection({ url: this.url, schema: SCHEMA, applicationName: `${name} reader` });
-    const config = { INSTANCE_ID: name, MESSAGE_LANES: LANES, LEASE: 1000, PACE: 1 };
+    const config = { HZ_INSTANCE_ID: name, HZ_MESSAGE_LANES: LANES, HZ_LEASE: 1000, HZ_MIN_COMMIT_INTERVAL: 1 };
     const commitLoop = buildCommitLoop(config, connection, bus, log);
     await commitLoop.keeper.start();
     new LogQueryHandler(bus, reader, silentLogger).listen();

@@ -3,7 +3,7 @@ import { LaneCountError } from '@huizhi/runtime';
 import pg from 'pg';
 import { prepareDatabase } from '../migrations/prepare.js';
 import { dropPartition } from '../sql/partitions.js';
-import { LANES, MESSAGE_LANES, OfflineFixture, until, type Instance } from '../testing/offline-fixture.js';
+import { LANES, HZ_MESSAGE_LANES, OfflineFixture, until, type Instance } from '../testing/offline-fixture.js';
 
 describe('the tables', () => {
   let fixture: OfflineFixture;
@@ -129,9 +129,9 @@ describe('the tables', () => {
   });
 
   test('migrating again changes nothing; other numbers of lanes are refused', async () => {
-    const about = { url: fixture.url, applicationName: 'test', lanes: LANES, messageLanes: MESSAGE_LANES };
+    const about = { url: fixture.url, applicationName: 'test', lanes: LANES, messageLanes: HZ_MESSAGE_LANES };
     expect(await prepareDatabase(about)).toEqual([]);
     await expect(prepareDatabase({ ...about, lanes: LANES + 1 })).rejects.toThrow(LaneCountError);
-    await expect(prepareDatabase({ ...about, messageLanes: MESSAGE_LANES * 2 })).rejects.toThrow(LaneCountError);
+    await expect(prepareDatabase({ ...about, messageLanes: HZ_MESSAGE_LANES * 2 })).rejects.toThrow(LaneCountError);
   });
 });

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { InboxLane } from '../commit/inbox-lane.js';
 import { Feed } from './feed.js';
 
-const MESSAGE_LANES = 2;
+const HZ_MESSAGE_LANES = 2;
 
 /** The lane log, the news of it, and everything that can happen to them on the way. */
 class World {
@@ -12,7 +12,7 @@ class World {
   readonly taken = new Map<InboxLane, number[][]>();
   failures = 0;
   readonly feed = new Feed({
-    messageLanes: MESSAGE_LANES,
+    messageLanes: HZ_MESSAGE_LANES,
     readRange: (lane, from, limit) => {
       if (this.failures > 0) {
         this.failures -= 1;
@@ -67,7 +67,7 @@ class World {
   }
 }
 
-const lane = fc.integer({ min: 0, max: MESSAGE_LANES - 1 });
+const lane = fc.integer({ min: 0, max: HZ_MESSAGE_LANES - 1 });
 const step = fc.oneof(
   fc.record({ do: fc.constant('commit' as const), lane, count: fc.integer({ min: 1, max: 5 }), heard: fc.boolean() }),
   // News of any part of the past: late, doubled, in any order.

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { makeTestDatabase, type TestDatabase } from '@huizhi/constellation';
 import pg from 'pg';
 import { ensureVectors } from '../sql/vectors.js';
-import { LANES, MESSAGE_LANES, until } from '../testing/offline-fixture.js';
+import { LANES, HZ_MESSAGE_LANES, until } from '../testing/offline-fixture.js';
 import { prepareDatabase } from './prepare.js';
 
 let database: TestDatabase;
@@ -17,7 +17,7 @@ afterEach(async () => {
 });
 
 const prepare = (): Promise<string[]> =>
-  prepareDatabase({ url: database.url, applicationName: 'test', lanes: LANES, messageLanes: MESSAGE_LANES });
+  prepareDatabase({ url: database.url, applicationName: 'test', lanes: LANES, messageLanes: HZ_MESSAGE_LANES });
 
 async function connected(): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: database.url });
@@ -41,8 +41,8 @@ test('lanes that another migration makes at this very moment are not made twice'
   const [one, two, observer] = [await connected(), await connected(), await connected()];
   await one.query('delete from offline.inbox_lane');
   await one.query('begin');
-  await ensureVectors(one, LANES, MESSAGE_LANES);
-  const other = ensureVectors(two, LANES, MESSAGE_LANES);
+  await ensureVectors(one, LANES, HZ_MESSAGE_LANES);
+  const other = ensureVectors(two, LANES, HZ_MESSAGE_LANES);
   const waits = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
   await until(async () => (await observer.query(waits)).rowCount === 1, 'the other to come to the same rows');
   await one.query('commit');

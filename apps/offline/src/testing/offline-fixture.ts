@@ -10,7 +10,7 @@ import { FakeGateway } from './fake-gateway.js';
 import { FakeMessage } from './fake-message.js';
 
 export const LANES = 4;
-export const MESSAGE_LANES = 8;
+export const HZ_MESSAGE_LANES = 8;
 
 export interface Instance {
   service: OfflineService;
@@ -36,7 +36,7 @@ export class OfflineFixture {
 
   static async start(): Promise<OfflineFixture> {
     const database = await makeTestDatabase('offline');
-    await prepareDatabase({ url: database.url, applicationName: 'test', lanes: LANES, messageLanes: MESSAGE_LANES });
+    await prepareDatabase({ url: database.url, applicationName: 'test', lanes: LANES, messageLanes: HZ_MESSAGE_LANES });
     const admin = new pg.Client({ connectionString: database.url });
     admin.on('error', () => undefined);
     await admin.connect();
@@ -44,7 +44,7 @@ export class OfflineFixture {
     const nats = await Nats.start({ dataDir: folder });
     const bus = Bus.connect({ url: nats.url(), name: 'test', log: silentLogger });
     await bus.ready();
-    return new OfflineFixture(database.url, nats, bus, admin, new FakeMessage(bus, MESSAGE_LANES), async () => {
+    return new OfflineFixture(database.url, nats, bus, admin, new FakeMessage(bus, HZ_MESSAGE_LANES), async () => {
       await bus.drain();
       await nats.stop();
       await admin.end();
@@ -60,14 +60,14 @@ export class OfflineFixture {
     const bus = Bus.connect({ url: this.nats.url(), name, log: silentLogger });
     await bus.ready();
     const config = {
-      INSTANCE_ID: name,
-      OFFLINE_DATABASE_URL: options.url ?? this.url,
-      OFFLINE_LANES: LANES,
-      MESSAGE_LANES,
-      LEASE: options.leaseMs ?? 1_000,
-      RETENTION_DAYS: options.retentionDays ?? 30,
-      PACE: 1,
-      TOKEN_LEEWAY: options.tokenLeewayMs ?? 30_000,
+      HZ_INSTANCE_ID: name,
+      HZ_OFFLINE_DATABASE_URL: options.url ?? this.url,
+      HZ_OFFLINE_LANES: LANES,
+      HZ_MESSAGE_LANES,
+      HZ_LEASE: options.leaseMs ?? 1_000,
+      HZ_RETENTION_DAYS: options.retentionDays ?? 30,
+      HZ_MIN_COMMIT_INTERVAL: 1,
+      HZ_TOKEN_LEEWAY: options.tokenLeewayMs ?? 30_000,
     };
     const service = new OfflineService({ config, bus, log: silentLogger });
     await service.start();

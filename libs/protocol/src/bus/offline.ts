@@ -49,7 +49,7 @@ export interface RevokeRequest {
 export interface RevokeReply {
   error?: ErrorName;
   /**
-   * Tokens issued from this second on are good, seconds since 1970. It lies in the future, by TOKEN_LEEWAY and up to a
+   * Tokens issued from this second on are good, seconds since 1970. It lies in the future, by HZ_TOKEN_LEEWAY and up to a
    * second: a token that was accepted may say that it was issued so far ahead.
    */
   tokensValidFrom: number;

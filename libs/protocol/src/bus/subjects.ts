@@ -15,7 +15,7 @@ export const subjects = {
   /** Message → one gateway, after the commit: {@link ReceiptBatch}. */
   receipts: (gateway: string) => `hz.receipts.${gateway}`,
   /** Message → every offline instance, after the commit: {@link NewsHead} with a body per event. */
-  committed: 'hz.news',
+  committed: 'hz.committed',
   /** Lane owners → everyone: {@link LaneAnnouncement} of a service at takeover, and each second after a change. */
   lanes: (service: LaneService) => `hz.lanes.${service}`,
   /** Offline → any message instance (request): {@link LogRangeRequest} or {@link LogGetRequest}, answered {@link LogReply}. */

@@ -132,10 +132,10 @@ test('a bus authenticates with a credentials file', async () => {
 });
 
 test.each([
-  ['NATS_URL', () => connect({}, 'wrong@')],
-  ['NATS_URL', () => connect({}, 'offline:wrong@')],
-  ['NATS_URL', () => connect()],
-  ['NATS_NKEY_FILE', () => connect({ nkeyFile: write('other.nk', seedOf(nkeys.createUser())) })],
+  ['HZ_NATS_URL', () => connect({}, 'wrong@')],
+  ['HZ_NATS_URL', () => connect({}, 'offline:wrong@')],
+  ['HZ_NATS_URL', () => connect()],
+  ['HZ_NATS_NKEY_FILE', () => connect({ nkeyFile: write('other.nk', seedOf(nkeys.createUser())) })],
 ])('credentials that are refused are named: %s, in a bounded number of log lines', async (variable, attempt) => {
   await serve('authorization: { token: "s3cr/et" }');
   const { bus, log } = attempt();
@@ -149,7 +149,7 @@ test.each([
 test('a bus that is refused connects once the server accepts its credentials', async () => {
   await serve('authorization: { token: "other" }');
   const { bus } = connect({}, 'token@');
-  await eventually('the refusal', () => bus.problem.includes('NATS_URL'));
+  await eventually('the refusal', () => bus.problem.includes('HZ_NATS_URL'));
   await stop();
   await serve('authorization: { token: "token" }');
   await eventually('the bus to connect', () => bus.connected);
@@ -168,11 +168,11 @@ describe('credentialsProblems', () => {
   test('names the variable of a file that is missing, or that holds something else', () => {
     const text = write('secret.txt', 'hunter2');
     for (const [variable, file] of [
-      ['NATS_NKEY_FILE', { nkeyFile: join(folder, 'none') }],
-      ['NATS_NKEY_FILE', { nkeyFile: text }],
-      ['NATS_NKEY_FILE', { nkeyFile: write('account.nk', seedOf(nkeys.createAccount())) }],
-      ['NATS_CREDS_FILE', { credsFile: join(folder, 'none') }],
-      ['NATS_CREDS_FILE', { credsFile: text }],
+      ['HZ_NATS_NKEY_FILE', { nkeyFile: join(folder, 'none') }],
+      ['HZ_NATS_NKEY_FILE', { nkeyFile: text }],
+      ['HZ_NATS_NKEY_FILE', { nkeyFile: write('account.nk', seedOf(nkeys.createAccount())) }],
+      ['HZ_NATS_CREDS_FILE', { credsFile: join(folder, 'none') }],
+      ['HZ_NATS_CREDS_FILE', { credsFile: text }],
     ] as const) {
       const problems = credentialsProblems({ url, ...file });
       expect(problems).toMatchObject([{ variable, problem: expect.stringContaining('cannot be used') }]);
@@ -183,7 +183,7 @@ describe('credentialsProblems', () => {
   test('refuses two kinds of credentials at once', () => {
     const nkeyFile = write('a.nk', seedOf(nkeys.createUser()));
     expect(credentialsProblems({ url: 'nats://token@h', nkeyFile })).toEqual([
-      { variable: 'NATS_NKEY_FILE', problem: 'give one of credentials in NATS_URL, NATS_NKEY_FILE' },
+      { variable: 'HZ_NATS_NKEY_FILE', problem: 'give one of credentials in HZ_NATS_URL, HZ_NATS_NKEY_FILE' },
     ]);
   });
 });

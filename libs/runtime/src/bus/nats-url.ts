@@ -5,7 +5,7 @@ import { credsAuthenticator, nkeyAuthenticator, type Authenticator } from '@nats
 /** How a process proves to NATS which user it is: by the URL, or by one of the two files. */
 export interface BusCredentials {
   /**
-   * One server, or several with commas, as NATS_URL has it: `nats://user:password@host`, `nats://token@host` or `nats://host`. Several
+   * One server, or several with commas, as HZ_NATS_URL has it: `nats://user:password@host`, `nats://token@host` or `nats://host`. Several
    * servers are one cluster and share the credentials of the first.
    */
   readonly url: string;
@@ -51,7 +51,7 @@ export function busUser({ url, service = '', credsFile, nkeyFile }: BusCredentia
 
 /** The variable that holds what the server refused. */
 export function credentialsVariable({ credsFile, nkeyFile }: BusCredentials): string {
-  return credsFile ? 'NATS_CREDS_FILE' : nkeyFile ? 'NATS_NKEY_FILE' : 'NATS_URL';
+  return credsFile ? 'HZ_NATS_CREDS_FILE' : nkeyFile ? 'HZ_NATS_NKEY_FILE' : 'HZ_NATS_URL';
 }
 
 /** The variables that are wrong, with what to do: several kinds of credentials at once, a file that cannot be used. */
@@ -59,7 +59,11 @@ export function credentialsProblems(credentials: BusCredentials): { variable: st
   const { url, credsFile, nkeyFile } = credentials;
   const variable = credentialsVariable(credentials);
   const inUrl = url.split(',').some((one) => new URL(one).username !== '');
-  const given = [inUrl && 'credentials in NATS_URL', nkeyFile && 'NATS_NKEY_FILE', credsFile && 'NATS_CREDS_FILE'];
+  const given = [
+    inUrl && 'credentials in HZ_NATS_URL',
+    nkeyFile && 'HZ_NATS_NKEY_FILE',
+    credsFile && 'HZ_NATS_CREDS_FILE',
+  ];
   const kinds = given.filter((kind) => typeof kind === 'string' && kind !== '');
   if (kinds.length > 1) return [{ variable, problem: `give one of ${kinds.join(', ')}` }];
   try {

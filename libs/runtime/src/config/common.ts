@@ -6,18 +6,18 @@ import { serverVariables } from './url.js';
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** What every service reads. `HTTP_PORT` serves health, metrics and, outside production, failpoints. */
+/** What every service reads. `HZ_HTTP_PORT` serves health, metrics and, outside production, failpoints. */
 export interface CommonConfig {
   NODE_ENV: 'production' | 'development' | 'test';
-  LOG_LEVEL: LogLevel;
-  LOG_FORMAT: 'json';
-  NATS_URL: string;
-  NATS_CREDS_FILE: string;
-  NATS_NKEY_FILE: string;
-  HTTP_HOST: string;
-  HTTP_PORT: number;
-  INSTANCE_ID: string;
-  FAILPOINTS: string;
+  HZ_LOG_LEVEL: LogLevel;
+  HZ_LOG_FORMAT: 'json';
+  HZ_NATS_URL: string;
+  HZ_NATS_CREDS_FILE: string;
+  HZ_NATS_NKEY_FILE: string;
+  HZ_HTTP_HOST: string;
+  HZ_HTTP_PORT: number;
+  HZ_INSTANCE_ID: string;
+  HZ_FAILPOINTS: string;
 }
 
 /** Spread it first in a service's own `defineConfig({ ...commonVariables('message'), … })`. */
@@ -28,39 +28,45 @@ export function commonVariables(service: string): Variables<CommonConfig> {
       default: 'development',
       doc: '`production` refuses failpoints, open authentication and default secrets.',
     },
-    LOG_LEVEL: { schema: choiceSetting(LOG_LEVELS), default: 'info', doc: 'The least level that is logged.' },
-    LOG_FORMAT: {
+    HZ_LOG_LEVEL: { schema: choiceSetting(LOG_LEVELS), default: 'info', doc: 'The least level that is logged.' },
+    HZ_LOG_FORMAT: {
       schema: choiceSetting(['json']),
       default: 'json',
       doc: 'One JSON object per line on standard output.',
     },
-    ...serverVariables({ prefix: 'NATS', schemes: ['nats', 'tls'], many: true, port: 4222, doc: 'Where the bus is' }),
-    NATS_CREDS_FILE: {
+    ...serverVariables({
+      prefix: 'HZ_NATS',
+      schemes: ['nats', 'tls'],
+      many: true,
+      port: 4222,
+      doc: 'Where the bus is',
+    }),
+    HZ_NATS_CREDS_FILE: {
       schema: textSetting(1_000),
       default: '',
-      doc: 'A credentials file of NATS (JWT and seed), in place of credentials in `NATS_URL`. Read again at each connection.',
+      doc: 'A credentials file of NATS (JWT and seed), in place of credentials in `HZ_NATS_URL`. Read again at each connection.',
     },
-    NATS_NKEY_FILE: {
+    HZ_NATS_NKEY_FILE: {
       schema: textSetting(1_000),
       default: '',
-      doc: 'A file with the seed of an NKey user (`SU…`), in place of credentials in `NATS_URL`. Read again at each connection.',
+      doc: 'A file with the seed of an NKey user (`SU…`), in place of credentials in `HZ_NATS_URL`. Read again at each connection.',
     },
-    HTTP_HOST: {
+    HZ_HTTP_HOST: {
       schema: textSetting(255, /^[^\s/]+$/, 'a host name or address'),
       default: '127.0.0.1',
       doc: 'The address of the health and metrics server.',
     },
-    HTTP_PORT: {
+    HZ_HTTP_PORT: {
       schema: integerSetting(0, 65_535),
       doc: 'The port of the health and metrics server; 0 takes a free one.',
     },
-    INSTANCE_ID: {
+    HZ_INSTANCE_ID: {
       schema: textSetting(64, /^[A-Za-z0-9_-]+$/, 'letters, digits, - and _'),
       default: () => `${service}-${randomBytes(4).toString('hex')}`,
       defaultDoc: `\`${service}-\` and 8 random hex digits`,
       doc: 'Names this process on the bus and as the owner of lanes. Two living processes must never share it.',
     },
-    FAILPOINTS: {
+    HZ_FAILPOINTS: {
       schema: textSetting(4_000),
       default: '',
       doc: 'Failures to inject, `name=action@N,…`; only outside production.',

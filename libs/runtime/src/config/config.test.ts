@@ -8,13 +8,13 @@ const definition = defineConfig(
   {
     ...commonVariables('message'),
     LANES: { schema: integerSetting(1, 1_024), default: 32, doc: 'How many lanes.' },
-    TLS: { schema: booleanSetting(), default: true, doc: 'Whether TLS | plaintext.' },
+    HZ_TLS: { schema: booleanSetting(), default: true, doc: 'Whether TLS | plaintext.' },
     GRACE: { schema: durationSetting(0, 60_000), default: 2_000, doc: 'How long to wait.' },
     ADMIN_KEY: { schema: textSetting(), doc: 'The key.', secret: true },
   },
   (config) => (config.LANES % 2 ? [{ variable: 'LANES', problem: 'must be even' }] : []),
 );
-const good = { NATS_URL: 'nats://u:p@h:4222,nats://h2:4222', HTTP_PORT: '8080', ADMIN_KEY: 'k' };
+const good = { HZ_NATS_URL: 'nats://u:p@h:4222,nats://h2:4222', HZ_HTTP_PORT: '8080', ADMIN_KEY: 'k' };
 
 function problems(env: Record<string, string>): string[] {
   try {
@@ -28,23 +28,29 @@ function problems(env: Record<string, string>): string[] {
 
 describe('readConfig', () => {
   test('gives typed, frozen values and defaults', () => {
-    const config: ConfigOf<typeof definition> = readConfig(definition, { ...good, TLS: 'false', GRACE: '3s' });
-    expect(config).toMatchObject({ HTTP_PORT: 8080, LANES: 32, TLS: false, GRACE: 3_000, NODE_ENV: 'development' });
-    expect(config.INSTANCE_ID).toMatch(/^message-[0-9a-f]{8}$/);
+    const config: ConfigOf<typeof definition> = readConfig(definition, { ...good, HZ_TLS: 'false', GRACE: '3s' });
+    expect(config).toMatchObject({
+      HZ_HTTP_PORT: 8080,
+      LANES: 32,
+      HZ_TLS: false,
+      GRACE: 3_000,
+      NODE_ENV: 'development',
+    });
+    expect(config.HZ_INSTANCE_ID).toMatch(/^message-[0-9a-f]{8}$/);
     expect(Object.isFrozen(config)).toBe(true);
   });
 
   test('two readings have two instance ids', () => {
-    expect(readConfig(definition, good).INSTANCE_ID).not.toBe(readConfig(definition, good).INSTANCE_ID);
+    expect(readConfig(definition, good).HZ_INSTANCE_ID).not.toBe(readConfig(definition, good).HZ_INSTANCE_ID);
   });
 
   test('lists every wrong variable at once', () => {
-    const found = problems({ HTTP_PORT: '70000', TLS: 'yes', GRACE: '10', LOG_LEVEL: 'loud', ADMIN_KEY: '' });
+    const found = problems({ HZ_HTTP_PORT: '70000', HZ_TLS: 'yes', GRACE: '10', HZ_LOG_LEVEL: 'loud', ADMIN_KEY: '' });
     expect(found.map((line) => line.split(' ')[0])).toEqual([
-      'LOG_LEVEL',
-      'NATS_URL',
-      'HTTP_PORT',
-      'TLS',
+      'HZ_LOG_LEVEL',
+      'HZ_NATS_URL',
+      'HZ_HTTP_PORT',
+      'HZ_TLS',
       'GRACE',
       'ADMIN_KEY',
     ]);
@@ -52,11 +58,11 @@ describe('readConfig', () => {
   });
 
   test.each(['1', 'TRUE', 'yes', 'on', 'truе'])('%s is no boolean', (text) => {
-    expect(problems({ ...good, TLS: text })).toHaveLength(1);
+    expect(problems({ ...good, HZ_TLS: text })).toHaveLength(1);
   });
 
   test.each(['1.5', '1e3', '0x10', '', ' ', 'NaN', '12abc', '99999999999999999999'])('%j is no port', (text) => {
-    expect(problems({ ...good, HTTP_PORT: text })).toHaveLength(1);
+    expect(problems({ ...good, HZ_HTTP_PORT: text })).toHaveLength(1);
   });
 
   test.each(['10', '1.5s', '-1s', '2 weeks', '61s'])('%s is no duration here', (text) => {
@@ -64,7 +70,7 @@ describe('readConfig', () => {
   });
 
   test.each(['localhost:4222', 'http://h:1', 'nats://', 'nats://a:1,'])('%s is no bus', (text) => {
-    expect(problems({ ...good, NATS_URL: text })).toHaveLength(1);
+    expect(problems({ ...good, HZ_NATS_URL: text })).toHaveLength(1);
   });
 
   test('checks across variables once each is good by itself', () => {
@@ -72,7 +78,7 @@ describe('readConfig', () => {
   });
 
   test('never shows a wrong secret', () => {
-    expect(problems({ ...good, NATS_URL: 'http://user:hunter2@h' }).join()).not.toContain('hunter2');
+    expect(problems({ ...good, HZ_NATS_URL: 'http://user:hunter2@h' }).join()).not.toContain('hunter2');
   });
 
   test('a secret has no default in production', () => {
@@ -84,14 +90,14 @@ describe('readConfig', () => {
 
 test('a dump shows no secret', () => {
   const dump = JSON.stringify(redactedConfig(definition, readConfig(definition, { ...good, ADMIN_KEY: 'hunter2' })));
-  expect(dump).toContain('"HTTP_PORT":8080');
+  expect(dump).toContain('"HZ_HTTP_PORT":8080');
   expect(dump).not.toMatch(/hunter2|u:p/);
 });
 
 test('the documentation table has a row per variable', () => {
   const table = configTable(definition);
   expect(table).toContain('| `LANES` | `32` | How many lanes. |');
-  expect(table).toContain('| `TLS` | `true` | Whether TLS \\| plaintext. |');
+  expect(table).toContain('| `HZ_TLS` | `true` | Whether TLS \\| plaintext. |');
   expect(table).toContain(
     '| `ADMIN_KEY` | **required** | The key. Secret; `ADMIN_KEY_FILE` may name a file that holds it. |',
   );

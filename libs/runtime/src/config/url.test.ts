@@ -15,10 +15,10 @@ const definition = defineConfig({
     database: true,
     doc: 'A database',
   }),
-  ...serverVariables({ prefix: 'NATS', schemes: ['nats', 'tls'], port: 4222, many: true, doc: 'A bus' }),
+  ...serverVariables({ prefix: 'HZ_NATS', schemes: ['nats', 'tls'], port: 4222, many: true, doc: 'A bus' }),
   KEYS_URL: { schema: urlSetting(['https', 'http']), default: '', doc: 'Keys.' },
 });
-const good = { DB_URL: 'postgresql://u:p@h:5432/d', NATS_URL: 'nats://u:p@h:4222,nats://h2:4222' };
+const good = { DB_URL: 'postgresql://u:p@h:5432/d', HZ_NATS_URL: 'nats://u:p@h:4222,nats://h2:4222' };
 
 function problems(env: Environment): string[] {
   try {
@@ -46,8 +46,8 @@ describe('a URL setting', () => {
         for (const [name, url] of [
           ['DB_URL', `postgresql://user:${password}@host:5432/db`],
           ['DB_URL', `postgresql://user:${password}@host/db?sslmode=require`],
-          ['NATS_URL', `nats://user:${password}@host:4222`],
-          ['NATS_URL', `nats://good:one@host:4222,nats://user:${password}@host:4222`],
+          ['HZ_NATS_URL', `nats://user:${password}@host:4222`],
+          ['HZ_NATS_URL', `nats://good:one@host:4222,nats://user:${password}@host:4222`],
         ] as const) {
           const [problem, ...more] = problems({ ...good, [name]: url });
           expect([problem?.split(' ')[0], more, url]).toEqual([name, [], url]);
@@ -73,11 +73,11 @@ describe('a URL setting', () => {
     ['another scheme', 'DB_URL', 'mysql://u:p@h/d', 'must begin with postgresql:// or postgres://'],
     ['no host', 'DB_URL', 'postgresql:///db', 'must name a host'],
     ['a user but no host', 'DB_URL', 'postgresql://u:p@/db', 'must name a host'],
-    ['a port but no host', 'NATS_URL', 'nats://:4222', 'must name a host'],
-    ['an empty one among several', 'NATS_URL', 'nats://a:1,', 'must begin with nats:// or tls://'],
+    ['a port but no host', 'HZ_NATS_URL', 'nats://:4222', 'must name a host'],
+    ['an empty one among several', 'HZ_NATS_URL', 'nats://a:1,', 'must begin with nats:// or tls://'],
     ['a port that is too high', 'DB_URL', 'postgresql://u:p@h:70000/d', 'port from 1 to 65535'],
-    ['port 0', 'NATS_URL', 'nats://h:0', 'port from 1 to 65535'],
-    ['a port that is no number', 'NATS_URL', 'nats://h:port', "number after the host's colon"],
+    ['port 0', 'HZ_NATS_URL', 'nats://h:0', 'port from 1 to 65535'],
+    ['a port that is no number', 'HZ_NATS_URL', 'nats://h:port', "number after the host's colon"],
     ['keys with a password', 'KEYS_URL', 'https://u:huntertwo@h/keys', 'must not hold a user or password'],
     ['keys by another scheme', 'KEYS_URL', 'ftp://h/keys', 'must begin with https:// or http://'],
   ])('refuses %s', (_, name, url, sentence) => {
@@ -97,12 +97,12 @@ describe('a server given by parts', () => {
   const parts = { DB_HOST: 'db.example', DB_USER: 'u@s', DB_PASSWORD: SECRET };
 
   test('takes every character of user and password as it is', () => {
-    const { DB_URL, NATS_URL } = readConfig(definition, {
+    const { DB_URL, HZ_NATS_URL } = readConfig(definition, {
       ...parts,
       ...{ DB_PORT: '6432', DB_NAME: 'a b', DB_SSLMODE: 'verify-full' },
-      ...{ NATS_HOST: '::1', NATS_USER: 'gateway', NATS_PASSWORD: SECRET },
+      ...{ HZ_NATS_HOST: '::1', HZ_NATS_USER: 'gateway', HZ_NATS_PASSWORD: SECRET },
     });
-    const [db, nats] = [new URL(DB_URL), new URL(NATS_URL)];
+    const [db, nats] = [new URL(DB_URL), new URL(HZ_NATS_URL)];
     expect([db.hostname, db.port, db.pathname, db.search]).toEqual([
       'db.example',
       '6432',
@@ -115,8 +115,8 @@ describe('a server given by parts', () => {
   });
 
   test('has the usual port and database when they are not given, and needs no user', () => {
-    const { DB_URL, NATS_URL } = readConfig(definition, { DB_HOST: 'h', DB_USER: 'u', NATS_HOST: 'n' });
-    expect([DB_URL, NATS_URL]).toEqual(['postgresql://u@h:5432/huizhi', 'nats://n:4222']);
+    const { DB_URL, HZ_NATS_URL } = readConfig(definition, { DB_HOST: 'h', DB_USER: 'u', HZ_NATS_HOST: 'n' });
+    expect([DB_URL, HZ_NATS_URL]).toEqual(['postgresql://u@h:5432/huizhi', 'nats://n:4222']);
   });
 
   test.each([
@@ -130,7 +130,7 @@ describe('a server given by parts', () => {
       { ...good, DB_URL: '', DB_PASSWORD: SECRET },
       ['DB_HOST is required with DB_PASSWORD, unless DB_URL is set'],
     ],
-    ['neither', { NATS_URL: good.NATS_URL }, [expect.stringMatching(/^DB_URL is required\. .*`DB_HOST`/)]],
+    ['neither', { HZ_NATS_URL: good.HZ_NATS_URL }, [expect.stringMatching(/^DB_URL is required\. .*`DB_HOST`/)]],
     [
       'a host with a port',
       { ...good, DB_URL: '', DB_HOST: 'h/x' },
@@ -164,7 +164,7 @@ describe('a secret in a file', () => {
   test('is read without the line end', () => {
     const { DB_URL } = readConfig(definition, {
       ...{ DB_HOST: 'h', DB_USER: 'u', DB_PASSWORD_FILE: file('password', ` ${SECRET}\n`) },
-      NATS_URL_FILE: file('url', `${good.NATS_URL}\r\n`),
+      HZ_NATS_URL_FILE: file('url', `${good.HZ_NATS_URL}\r\n`),
     });
     expect(decodeURIComponent(new URL(DB_URL).password)).toBe(` ${SECRET}`);
   });
@@ -186,12 +186,12 @@ describe('a secret in a file', () => {
       'DB_URL_FILE give either DB_URL or DB_URL_FILE, not both',
     ],
   ])('is refused when there is %s', (_, env, expected) => {
-    expect(problems({ NATS_URL: good.NATS_URL, ...env })).toContainEqual(expected);
+    expect(problems({ HZ_NATS_URL: good.HZ_NATS_URL, ...env })).toContainEqual(expected);
   });
 });
 
 test('picked variables hold those that may stand in for a URL', () => {
   const picked = pickVariables(definition, ['DB_URL']);
   expect(readConfig(picked, { DB_HOST: 'h' })).toMatchObject({ DB_URL: 'postgresql://h:5432/huizhi' });
-  expect(Object.keys(picked.variables)).not.toContain('NATS_URL');
+  expect(Object.keys(picked.variables)).not.toContain('HZ_NATS_URL');
 });

@@ -4,7 +4,7 @@ import { counter, gauge } from '../metrics/metrics.js';
 
 const overruled = counter({
   name: 'hz_clock_overruled_total',
-  help: 'Times the clock of this machine became further from the clock of the database than CLOCK_BOUND',
+  help: 'Times the clock of this machine became further from the clock of the database than HZ_CLOCK_BOUND',
 });
 
 export interface DatabaseClockOptions {

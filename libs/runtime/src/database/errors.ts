@@ -29,7 +29,7 @@ export class PendingMigrationsError extends Error {
 }
 
 /** The variable with the database URL of a schema's service. */
-const urlVariable = (schema: string): string => `${schema.toUpperCase()}_DATABASE_URL`;
+const urlVariable = (schema: string): string => `HZ_${schema.toUpperCase()}_DATABASE_URL`;
 
 /** Statements of one connection run in different sessions of the server, so that no setting, lock or prepared statement holds. */
 export class PoolerError extends Error {

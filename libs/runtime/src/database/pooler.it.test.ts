@@ -7,7 +7,7 @@ import { runMigrations } from './migrations.js';
 import { dataSourceOptions } from './options.js';
 import { assertDirectSession } from './session.js';
 
-const SENTENCE = 'THINGS_DATABASE_URL: a connection pooler gives every transaction another session of PostgreSQL';
+const SENTENCE = 'HZ_THINGS_DATABASE_URL: a connection pooler gives every transaction another session of PostgreSQL';
 /** What operators set to get past the first error of PgBouncer: it then drops these parameters without a word. */
 const IGNORED =
   'ignore_startup_parameters = options,extra_float_digits,statement_timeout,idle_in_transaction_session_timeout';

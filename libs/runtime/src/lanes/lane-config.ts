@@ -6,25 +6,25 @@ export const MAX_LEASE_MS = 60_000;
 
 /** What every service that owns lanes reads. All values in milliseconds. */
 export interface LaneConfig {
-  LEASE: number;
-  PACE: number;
-  CLOCK_BOUND: number;
+  HZ_LEASE: number;
+  HZ_MIN_COMMIT_INTERVAL: number;
+  HZ_CLOCK_BOUND: number;
 }
 
 export const laneVariables: Variables<LaneConfig> = {
-  LEASE: {
+  HZ_LEASE: {
     schema: durationSetting(500, MAX_LEASE_MS),
     default: 3_000,
     defaultDoc: '`3s`',
     doc: 'How long a silent owner keeps its lanes: the longest pause after a crash.',
   },
-  PACE: {
+  HZ_MIN_COMMIT_INTERVAL: {
     schema: durationSetting(0, 100),
     default: 3,
     defaultDoc: '`3ms`',
     doc: 'Least time between two transactions under load: fewer wake-ups for little delay.',
   },
-  CLOCK_BOUND: {
+  HZ_CLOCK_BOUND: {
     schema: durationSetting(1_000, 3_600_000),
     default: 5_000,
     defaultDoc: '`5s`',

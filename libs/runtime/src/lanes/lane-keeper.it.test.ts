@@ -194,5 +194,5 @@ describe('lanes', () => {
 
 it('another number of lanes than the data has is refused, with what to set', async () => {
   await expect(ensureLanes(fixture.admin, 'message', LANES + 1)).rejects.toThrow(LaneCountError);
-  await expect(ensureLanes(fixture.admin, 'message', LANES + 1)).rejects.toThrow('MESSAGE_LANES=6');
+  await expect(ensureLanes(fixture.admin, 'message', LANES + 1)).rejects.toThrow('HZ_MESSAGE_LANES=6');
 });

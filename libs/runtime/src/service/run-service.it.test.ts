@@ -120,17 +120,17 @@ describe('a service', () => {
   });
 
   test.each([
-    ['a wrong variable', { HTTP_PORT: 'x' }, 'HTTP_PORT: must be an integer'],
+    ['a wrong variable', { HZ_HTTP_PORT: 'x' }, 'HZ_HTTP_PORT: must be an integer'],
     [
       'a key of NATS that is not there',
-      { NATS_URL: 'nats://h', NATS_NKEY_FILE: '/none' },
-      'NATS_NKEY_FILE: cannot be used',
+      { HZ_NATS_URL: 'nats://h', HZ_NATS_NKEY_FILE: '/none' },
+      'HZ_NATS_NKEY_FILE: cannot be used',
     ],
-    ['an unknown failpoint', { FAILPOINTS: 'thing.typo=error' }, 'FAILPOINTS: unknown failpoint thing.typo'],
+    ['an unknown failpoint', { HZ_FAILPOINTS: 'thing.typo=error' }, 'HZ_FAILPOINTS: unknown failpoint thing.typo'],
     [
       'failpoints in production',
-      { FAILPOINTS: 'thing.before=error', NODE_ENV: 'production' },
-      'FAILPOINTS: must be empty',
+      { HZ_FAILPOINTS: 'thing.before=error', NODE_ENV: 'production' },
+      'HZ_FAILPOINTS: must be empty',
     ],
     ['a failing module', { mode: 'throw' }, 'wiring failed'],
     ['a declared command that nothing handles', { mode: 'unhandled' }, 'command "message.users.ensure" has no handler'],
@@ -192,7 +192,7 @@ class Thing {
 
   constructor({ mode = '', ...env }: Record<string, string>) {
     this.child = spawn(process.execPath, [program, mode], {
-      env: { ...environment(), NODE_ENV: 'test', NATS_URL: nats.url(), HTTP_PORT: '0', ...env },
+      env: { ...environment(), NODE_ENV: 'test', HZ_NATS_URL: nats.url(), HZ_HTTP_PORT: '0', ...env },
     });
     this.child.stdout?.on('data', (data) => (this.output += String(data)));
     this.child.stderr?.on('data', (data) => (this.errors += String(data)));

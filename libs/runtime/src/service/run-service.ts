@@ -61,7 +61,7 @@ async function start<Config extends CommonConfig>(options: ServiceOptions<Config
   connectControl(app, runtime);
   const { shutdownBoundMs: bound = 10_000 } = options;
   stopOnSignals({ app, health, shutdown, log, boundMs: typeof bound === 'function' ? bound(config) : bound });
-  await app.listen(config.HTTP_PORT, config.HTTP_HOST);
+  await app.listen(config.HZ_HTTP_PORT, config.HZ_HTTP_HOST);
   await app.startAllMicroservices();
   health.open();
   log.info('service.started', { http: await app.getUrl() });
@@ -69,16 +69,16 @@ async function start<Config extends CommonConfig>(options: ServiceOptions<Config
 
 function createRuntime<Config extends CommonConfig>(options: ServiceOptions<Config>): Runtime<Config> {
   const config = readConfig(options.config, environment());
-  const log = createLogger(options.name, config.INSTANCE_ID, config.LOG_LEVEL);
+  const log = createLogger(options.name, config.HZ_INSTANCE_ID, config.HZ_LOG_LEVEL);
   const credentials = {
-    url: config.NATS_URL,
+    url: config.HZ_NATS_URL,
     service: options.name,
-    credsFile: config.NATS_CREDS_FILE,
-    nkeyFile: config.NATS_NKEY_FILE,
+    credsFile: config.HZ_NATS_CREDS_FILE,
+    nkeyFile: config.HZ_NATS_NKEY_FILE,
   };
   const problems = credentialsProblems(credentials);
   if (problems.length > 0) throw new ConfigError(problems);
-  const bus = Bus.connect({ ...credentials, name: config.INSTANCE_ID, log });
+  const bus = Bus.connect({ ...credentials, name: config.HZ_INSTANCE_ID, log });
   const health = new Health();
   health.addReadinessCheck('bus', () => bus.problem);
   const control = new ControlClient(bus);
@@ -126,15 +126,15 @@ function connectControl(app: INestApplication, { name, bus, health, log, shutdow
 
 function prepareFailpoints(config: CommonConfig): void {
   if (config.NODE_ENV === 'production') {
-    if (config.FAILPOINTS === '') return;
-    throw new ConfigError([{ variable: 'FAILPOINTS', problem: 'must be empty in production' }]);
+    if (config.HZ_FAILPOINTS === '') return;
+    throw new ConfigError([{ variable: 'HZ_FAILPOINTS', problem: 'must be empty in production' }]);
   }
   enableFailpoints({ bugs: config.NODE_ENV === 'test' });
   try {
-    armFailpoints(config.FAILPOINTS);
+    armFailpoints(config.HZ_FAILPOINTS);
   } catch (error) {
     throw new ConfigError([
-      { variable: 'FAILPOINTS', problem: error instanceof Error ? error.message : String(error) },
+      { variable: 'HZ_FAILPOINTS', problem: error instanceof Error ? error.message : String(error) },
     ]);
   }
 }
