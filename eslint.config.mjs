@@ -2,7 +2,7 @@ import importX from 'eslint-plugin-import-x';
 import tseslint from 'typescript-eslint';
 
 // Which way imports may point (docs/architecture): a list names what a folder may NOT import.
-const OURS = ['protocol', 'runtime', 'client', 'constellation'];
+const OURS = ['protocol', 'runtime', 'client', 'dev-env', 'history-checker'];
 const allow = (...names) => OURS.filter((name) => !names.includes(name));
 
 /** What a library offers beside its index. */
@@ -22,7 +22,7 @@ const arrows = (allowed, why, more = []) => ({
         },
         {
           regex:
-            '^(\\.\\./)+(apps|libs)/|^(\\.\\./)+(gateway|message|offline|media|push|cli|protocol|runtime|client|constellation)/src/',
+            '^(\\.\\./)+(apps|libs|tools)/|^(\\.\\./)+(gateway|message|offline|media|push|cli|protocol|runtime|client|dev-env|history-checker|load|fuzz)/src/',
           message: 'No relative way into another app or library: use @huizhi/<library>; never app to app.',
         },
       ],
@@ -84,17 +84,17 @@ export default tseslint.config(
       ...noEnv,
     },
   },
-  // Arrows: apps -> runtime -> protocol; cli, test and bench -> client, constellation, protocol; what cli asks of the
+  // Arrows: apps -> runtime -> protocol; cli, tools and test -> client, dev-env, history-checker, protocol; what cli asks of the
   // control plane -> runtime.
   {
     files: ['apps/{gateway,message,offline,media,push}/**/*.ts'],
     rules: arrows(['runtime', 'protocol'], 'A service imports runtime and protocol only.'),
   },
   {
-    files: ['apps/cli/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts'],
+    files: ['apps/cli/**/*.ts', 'tools/{load,fuzz}/**/*.ts', 'test/**/*.ts'],
     rules: arrows(
-      ['client', 'constellation', 'protocol'],
-      'Tools and tests see the system from outside: client, constellation, protocol.',
+      ['client', 'dev-env', 'history-checker', 'protocol'],
+      'Tools and tests see the system from outside: client, dev-env, history-checker, protocol.',
     ),
   },
   // `hz` speaks to the control plane with the client that the services have.
@@ -117,7 +117,11 @@ export default tseslint.config(
     ]),
   },
   // It gives the servers their allow-lists.
-  { files: ['libs/constellation/**/*.ts'], rules: arrows(['protocol'], 'This library imports protocol only.') },
+  { files: ['tools/dev-env/**/*.ts'], rules: arrows(['protocol'], 'This tool imports protocol only.') },
+  {
+    files: ['tools/history-checker/**/*.ts'],
+    rules: arrows(['client', 'protocol'], 'This tool imports client and protocol only.'),
+  },
   {
     files: ['libs/protocol/src/**/*.ts'],
     ignores: ['**/*.test.ts'],

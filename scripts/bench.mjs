@@ -2,14 +2,12 @@ import { startEnvironment } from './environment.mjs';
 import { cli, run } from './run.mjs';
 import { setup } from './setup.mjs';
 
-/** `plot` draws with what the development packages bring, so it is no part of `hz`. */
+/** `plot` draws with what the development packages bring, so the load tool has no such mode. */
 const isPlot = process.argv[2] === 'plot';
 
 await cli(async () => {
   await setup();
-  const program = isPlot
-    ? ['scripts/generate-docs.mjs']
-    : ['dist/apps/cli/src/main.js', 'bench', ...process.argv.slice(2)];
+  const program = isPlot ? ['scripts/generate-docs.mjs'] : ['dist/tools/load/src/main.js', ...process.argv.slice(2)];
   const { code } = await run(process.execPath, program, { env: startEnvironment(process.env) });
   return code;
 });

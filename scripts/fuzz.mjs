@@ -4,7 +4,7 @@ import { setup } from './setup.mjs';
 
 await cli(async () => {
   await setup();
-  const { code } = await run(process.execPath, ['dist/apps/cli/src/main.js', 'fuzz', ...process.argv.slice(2)], {
+  const { code } = await run(process.execPath, ['dist/tools/fuzz/src/main.js', ...process.argv.slice(2)], {
     env: startEnvironment(process.env),
   });
   return code;

@@ -193,7 +193,7 @@ async function main() {
     if (missing.length > 0) throw new Error(`${document} has no region for: ${missing.join(', ')}`);
     renew(document, text, await regenerated(path, text, protocol, names));
   }
-  const { budget } = await built('apps/cli/src/bench/budget.js');
+  const { budget } = await built('tools/load/src/budget.js');
   renew(PLOT, readFileIfAny(join(root, PLOT)), benchSvg(savedResults(), budget));
   renew(ASYNCAPI, readFileIfAny(join(root, ASYNCAPI)), await asyncapi(protocol));
   renew(NATS_CONF, readFileIfAny(join(root, NATS_CONF)), natsConf(protocol));

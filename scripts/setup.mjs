@@ -135,9 +135,15 @@ async function rootPrefix() {
 }
 
 async function build() {
-  const sources = ['apps', 'libs', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'nest-cli.json'].map(
-    (name) => join(root, name),
-  );
+  const sources = [
+    'apps',
+    'libs',
+    'tools',
+    'package.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'nest-cli.json',
+  ].map((name) => join(root, name));
   if (modified(BUILD_STAMP) >= newest(sources)) return;
   const started = new Date();
   await step('building', 'npm', ['run', '--silent', 'build'], {

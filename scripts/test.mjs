@@ -19,7 +19,7 @@ await cli(async () => {
   const folder = mkdtempSync(join(tmpdir(), 'huizhi-test-'));
   // PostgreSQL runs as another user when we are root.
   chmodSync(folder, 0o711);
-  const { Postgres } = await import(pathToFileURL(join(root, 'dist/libs/constellation/src/index.js')).href);
+  const { Postgres } = await import(pathToFileURL(join(root, 'dist/tools/dev-env/src/index.js')).href);
   let postgres;
   try {
     postgres = await Postgres.start({ dataDir: join(folder, 'postgres'), note: (text) => console.log(text) });

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import type { Service } from '@huizhi/constellation';
+import type { Service } from '@huizhi/dev-env';
 import { laneOf, MAX_LANES } from '@huizhi/protocol';
 import pg from 'pg';
 import type { Device } from './support/device.js';

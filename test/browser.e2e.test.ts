@@ -1,6 +1,6 @@
 import type { HuizhiClient, IndexedDbStore } from '@huizhi/client/browser';
 import type { Delivery } from '@huizhi/protocol';
-import type { TcpProxy } from '@huizhi/constellation';
+import type { TcpProxy } from '@huizhi/dev-env';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { Browser } from './support/browser.js';

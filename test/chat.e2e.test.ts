@@ -1,4 +1,4 @@
-import { projectRoot, type TcpProxy } from '@huizhi/constellation';
+import { projectRoot, type TcpProxy } from '@huizhi/dev-env';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

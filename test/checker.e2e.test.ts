@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { MemoryStore, SendRefusedError, type Rule, type Store } from '@huizhi/client';
-import { eventually } from '@huizhi/constellation';
+import { MemoryStore, SendRefusedError, type Store } from '@huizhi/client';
+import { type Rule } from '@huizhi/history-checker';
+import { eventually } from '@huizhi/dev-env';
 import type { TestUser } from './support/test-user.js';
 import { Scenario } from './support/scenario.js';
 import { TestCluster } from './support/test-cluster.js';

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { eventually, type Service } from '@huizhi/constellation';
+import { eventually, type Service } from '@huizhi/dev-env';
 import { Device } from './support/device.js';
 import { Lanes } from './support/lanes.js';
 import { TestCluster } from './support/test-cluster.js';

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import type { Service } from '@huizhi/constellation';
+import type { Service } from '@huizhi/dev-env';
 import type { Device } from './support/device.js';
 import { expectWholeInbox, Flow, idsOf, sendTexts, type Receipts } from './support/ledger.js';
 import { Lanes } from './support/lanes.js';

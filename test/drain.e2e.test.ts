@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Service, eventually } from '@huizhi/constellation';
+import { type Service, eventually } from '@huizhi/dev-env';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Scenario } from './support/scenario.js';
 import { Crowd } from './support/crowd.js';

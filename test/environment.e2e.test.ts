@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { projectRoot } from '@huizhi/constellation';
+import { projectRoot } from '@huizhi/dev-env';
 import { afterAll, describe, expect, jest, test } from '@jest/globals';
 import WebSocket from 'ws';
 import { newDataFolder, Up } from './support/up.js';

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { type Service, eventually } from '@huizhi/constellation';
+import { type Service, eventually } from '@huizhi/dev-env';
 import { Scenario } from './support/scenario.js';
 import { TestCluster } from './support/test-cluster.js';
 

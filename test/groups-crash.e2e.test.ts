@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import type { Service } from '@huizhi/constellation';
+import type { Service } from '@huizhi/dev-env';
 import { laneOf } from '@huizhi/protocol';
 import { Scenario } from './support/scenario.js';
 import { TestCluster } from './support/test-cluster.js';

@@ -1,4 +1,4 @@
-import { eventually, type TcpProxy } from '@huizhi/constellation';
+import { eventually, type TcpProxy } from '@huizhi/dev-env';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HiddenTabs, type Tab } from './support/hidden-tab.js';

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { HuizhiClient, type Mode } from '@huizhi/client';
-import { eventually, projectRoot } from '@huizhi/constellation';
+import { eventually, projectRoot } from '@huizhi/dev-env';
 import type { Delivery } from '@huizhi/protocol';
 import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals';
 import { Device } from './support/device.js';

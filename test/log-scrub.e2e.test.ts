@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { eventually, type Service } from '@huizhi/constellation';
+import { eventually, type Service } from '@huizhi/dev-env';
 import { exportJWK, generateKeyPair, SignJWT, type JWTHeaderParameters } from 'jose';
 import { type Device } from './support/device.js';
 import { Marks } from './support/marks.js';

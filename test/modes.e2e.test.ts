@@ -1,5 +1,5 @@
 import { HuizhiClient, type Address, type ClientOptions, type Mode, type OfflineBatch } from '@huizhi/client';
-import { eventually } from '@huizhi/constellation';
+import { eventually } from '@huizhi/dev-env';
 import type { Delivery } from '@huizhi/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { createSchemas, dropDatabase, freePort, Nats, projectRoot, Service } from '@huizhi/constellation';
+import { createSchemas, dropDatabase, freePort, Nats, projectRoot, Service } from '@huizhi/dev-env';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { newDataFolder } from './support/up.js';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type TcpProxy, eventually } from '@huizhi/constellation';
+import { type TcpProxy, eventually } from '@huizhi/dev-env';
 import { subjects } from '@huizhi/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { connect } from '@nats-io/transport-node';

@@ -1,4 +1,4 @@
-import { eventually } from '@huizhi/constellation';
+import { eventually } from '@huizhi/dev-env';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import type { Device } from './support/device.js';
 import { Lanes } from './support/lanes.js';

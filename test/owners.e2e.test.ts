@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals';
-import { type Service, type TcpProxy, eventually } from '@huizhi/constellation';
+import { type Service, type TcpProxy, eventually } from '@huizhi/dev-env';
 import type { Device } from './support/device.js';
 import { Lanes } from './support/lanes.js';
 import { named, pipeline, Stream, type Answer } from './support/senders.js';

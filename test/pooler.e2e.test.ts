@@ -1,4 +1,4 @@
-import { eventually, PgBouncer } from '@huizhi/constellation';
+import { eventually, PgBouncer } from '@huizhi/dev-env';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { TestCluster } from './support/test-cluster.js';
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, jest, test } from '@jest/globals';
-import { type TcpProxy, eventually } from '@huizhi/constellation';
+import { type TcpProxy, eventually } from '@huizhi/dev-env';
 import type { TestUser } from './support/test-user.js';
 import { Scenario } from './support/scenario.js';
 import { Lanes } from './support/lanes.js';

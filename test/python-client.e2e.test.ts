@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { Constellation, projectRoot } from '@huizhi/constellation';
+import { DevEnv, projectRoot } from '@huizhi/dev-env';
 import { inboxHolds } from './support/inbox.js';
 
 /** A client in another language, which uses only what docs/protocol.md tells, against the real system. Needs python3. */
@@ -51,11 +51,11 @@ async function python(args: readonly string[], listener?: Listener, program = CL
 
 jest.setTimeout(60_000);
 
-let devEnv: Constellation;
+let devEnv: DevEnv;
 let ca: string;
 
 beforeAll(async () => {
-  devEnv = await Constellation.start();
+  devEnv = await DevEnv.start();
   ca = join(devEnv.dataDir, 'python-ca.pem');
   writeFileSync(ca, devEnv.address.ca);
 }, 120_000);

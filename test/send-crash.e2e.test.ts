@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { type Service, eventually } from '@huizhi/constellation';
+import { type Service, eventually } from '@huizhi/dev-env';
 import type { Device } from './support/device.js';
 import { Lanes } from './support/lanes.js';
 import { named, pipeline, Stream, type Answer } from './support/senders.js';

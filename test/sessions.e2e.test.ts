@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { HuizhiClient } from '@huizhi/client';
-import { projectRoot, eventually } from '@huizhi/constellation';
+import { projectRoot, eventually } from '@huizhi/dev-env';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Scenario } from './support/scenario.js';
 import { Crowd } from './support/crowd.js';

@@ -1,4 +1,4 @@
-import { TcpProxy } from '@huizhi/constellation';
+import { TcpProxy } from '@huizhi/dev-env';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { Device } from './support/device.js';
 import { expectWholeInbox, idsOf, sendTexts, type Receipts } from './support/ledger.js';

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals';
-import type { Service } from '@huizhi/constellation';
+import type { Service } from '@huizhi/dev-env';
 import { Lanes, type Owners } from './support/lanes.js';
 import { TestCluster } from './support/test-cluster.js';
 

@@ -1,7 +1,8 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { HistoryChecker, HuizhiClient, logLine, parseLogLine, readHistory, type Observed } from '@huizhi/client';
-import { eventually, signToken, type GatewayAddress } from '@huizhi/constellation';
+import { HuizhiClient, type Observed } from '@huizhi/client';
+import { HistoryChecker, logLine, parseLogLine, readHistory } from '@huizhi/history-checker';
+import { eventually, signToken, type GatewayAddress } from '@huizhi/dev-env';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { newDataFolder, Up } from './support/up.js';
 

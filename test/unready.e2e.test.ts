@@ -1,4 +1,4 @@
-import { type Service, eventually } from '@huizhi/constellation';
+import { type Service, eventually } from '@huizhi/dev-env';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Device } from './support/device.js';
 import { TestCluster } from './support/test-cluster.js';

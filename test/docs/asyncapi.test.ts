@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Parser, type AsyncAPIDocumentInterface } from '@asyncapi/parser';
-import { projectRoot } from '@huizhi/constellation';
+import { projectRoot } from '@huizhi/dev-env';
 import { closeTable, downSchemas, errorTable, upSchemas } from '@huizhi/protocol';
 import { beforeAll, expect, test } from '@jest/globals';
 import type { TSchema } from 'typebox';

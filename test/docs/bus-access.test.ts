@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { projectRoot, requireBinary } from '@huizhi/constellation';
+import { projectRoot, requireBinary } from '@huizhi/dev-env';
 import { BUS_USERS } from '@huizhi/protocol';
 import { expect, test } from '@jest/globals';
 import { parse, parseAllDocuments } from 'yaml';

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { projectRoot } from '@huizhi/constellation';
+import { projectRoot } from '@huizhi/dev-env';
 import ts from 'typescript';
 
 /** For the documents that name a test for each thing they promise: whether it is there and runs. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { projectRoot } from '@huizhi/constellation';
+import { projectRoot } from '@huizhi/dev-env';
 import { downSchemas, readUp, upSchemas } from '@huizhi/protocol';
 import { expect, test } from '@jest/globals';
 import Type, { type TSchema } from 'typebox';

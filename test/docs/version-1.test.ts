@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { projectRoot } from '@huizhi/constellation';
+import { projectRoot } from '@huizhi/dev-env';
 import { downSchemas, KINDS_OF_VERSION_1, ProtocolError, readUp, upSchemas } from '@huizhi/protocol';
 import { describe, expect, test } from '@jest/globals';
 

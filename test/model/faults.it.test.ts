@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { eventually } from '@huizhi/constellation';
+import { eventually } from '@huizhi/dev-env';
 import { carryOut, openWay, plan, type Way } from './faults.js';
 import { mutants } from './mutants.js';
 import { judgeLanes } from './stored.js';

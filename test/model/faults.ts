@@ -1,4 +1,4 @@
-import { eventually } from '@huizhi/constellation';
+import { eventually } from '@huizhi/dev-env';
 import { Bus, silentLogger } from '@huizhi/runtime';
 import fc from 'fast-check';
 import { chanceOf, spoil, spoilEndings } from './chance.js';

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { makeTestDatabase, Nats } from '@huizhi/constellation';
+import { makeTestDatabase, Nats } from '@huizhi/dev-env';
 import { dataSourceOptions, ensureLanes, runMigrations } from '@huizhi/runtime';
 import pg from 'pg';
 import { DataSource } from 'typeorm';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, test } from '@jest/globals';
 import fc from 'fast-check';
-import { eventually } from '@huizhi/constellation';
+import { eventually } from '@huizhi/dev-env';
 import { ModelCluster } from './model-cluster.js';
 import { checkRuns } from './runs.js';
 import { judgeLanes } from './stored.js';

@@ -1,4 +1,4 @@
-import { requireBinary } from '@huizhi/constellation';
+import { requireBinary } from '@huizhi/dev-env';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

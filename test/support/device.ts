@@ -1,6 +1,6 @@
 import { connect, type TLSSocket } from 'node:tls';
 import type { Delivery } from '@huizhi/protocol';
-import type { GatewayAddress } from '@huizhi/constellation';
+import type { GatewayAddress } from '@huizhi/dev-env';
 
 /** A frame of the server, as it came: an object, or an array of deliveries. */
 export type Frame = Record<string, unknown> | Delivery[];

@@ -1,4 +1,4 @@
-import { eventually, requireBinary } from '@huizhi/constellation';
+import { eventually, requireBinary } from '@huizhi/dev-env';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';

@@ -1,8 +1,8 @@
-import { type Constellation, eventually } from '@huizhi/constellation';
+import { type DevEnv, eventually } from '@huizhi/dev-env';
 import pg from 'pg';
 
 /** Until so many entries are in a user's inbox: a message is receipted before it is there, and a login counts what is there. */
-export async function inboxHolds(system: Constellation, user: string, count: number, withinMs?: number): Promise<void> {
+export async function inboxHolds(system: DevEnv, user: string, count: number, withinMs?: number): Promise<void> {
   const client = new pg.Client({ connectionString: system.databaseUrl('offline') });
   await client.connect();
   try {

@@ -1,4 +1,4 @@
-import { type Service, eventually } from '@huizhi/constellation';
+import { type Service, eventually } from '@huizhi/dev-env';
 import { inboxLaneOf, laneOf, pairConversation } from '@huizhi/protocol';
 import { expect } from '@jest/globals';
 import pg from 'pg';

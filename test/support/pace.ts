@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Observed, Stated } from '@huizhi/client';
-import { eventually } from '@huizhi/constellation';
+import type { Observed } from '@huizhi/client';
+import type { Stated } from '@huizhi/history-checker';
+import { eventually } from '@huizhi/dev-env';
 
 /** Milliseconds from the moment it is said; Infinity as long as it has not happened. */
 interface Times {

@@ -1,16 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  HistoryChecker,
-  logLine,
-  parseLogLine,
-  readHistory,
-  type Stated,
-  type Target,
-  type Verdict,
-} from '@huizhi/client';
-import { eventually } from '@huizhi/constellation';
+import { type Target } from '@huizhi/client';
+import { HistoryChecker, logLine, parseLogLine, readHistory, type Stated, type Verdict } from '@huizhi/history-checker';
+import { eventually } from '@huizhi/dev-env';
 import { TestUser, type TestUserOptions } from './test-user.js';
 import { bounded } from './bounded.js';
 import { Pace } from './pace.js';
@@ -49,7 +42,7 @@ export class Scenario {
 
   /**
    * Plays a scene, waits until everything is delivered, and has the checker judge. Whatever goes wrong, the histories are in a
-   * file that the error names: `hz check <file>`.
+   * file that the error names: `npm run verify-history -- <file>`.
    * @param graceMs for how long after a fault slow answers are still its consequence
    */
   static async play(

@@ -1,4 +1,4 @@
-import { projectRoot } from '@huizhi/constellation';
+import { projectRoot } from '@huizhi/dev-env';
 import { build } from 'esbuild';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';

@@ -1,10 +1,10 @@
 import {
-  Constellation,
-  type ConstellationOptions,
+  DevEnv,
+  type DevEnvOptions,
   type Service,
   type ServiceName,
   eventually,
-} from '@huizhi/constellation';
+} from '@huizhi/dev-env';
 import { expect } from '@jest/globals';
 import { Device, type DeviceOptions } from './device.js';
 import { inboxHolds } from './inbox.js';
@@ -14,10 +14,10 @@ export class TestCluster {
   private readonly devices: Device[] = [];
   private names = 0;
 
-  private constructor(readonly system: Constellation) {}
+  private constructor(readonly system: DevEnv) {}
 
-  static async start(options: ConstellationOptions = {}): Promise<TestCluster> {
-    return new TestCluster(await Constellation.start(options));
+  static async start(options: DevEnvOptions = {}): Promise<TestCluster> {
+    return new TestCluster(await DevEnv.start(options));
   }
 
   /** A user name no test used before. */

@@ -1,13 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  HuizhiClient,
-  nodeTransport,
-  type ClientOptions,
-  type Observed,
-  type Stated,
-  type Target,
-} from '@huizhi/client';
-import type { GatewayAddress } from '@huizhi/constellation';
+import { HuizhiClient, nodeTransport, type ClientOptions, type Observed, type Target } from '@huizhi/client';
+import { type Stated } from '@huizhi/history-checker';
+import type { GatewayAddress } from '@huizhi/dev-env';
 import type { TestCluster } from './test-cluster.js';
 
 export interface TestUserOptions {

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { eventually, projectRoot } from '@huizhi/constellation';
+import { eventually, projectRoot } from '@huizhi/dev-env';
 
 /** A new folder that PostgreSQL can enter when the tests run as root and PostgreSQL as another user. */
 export function newDataFolder(): string {

@@ -1,5 +1,5 @@
 import { connect as connectTls, type TLSSocket } from 'node:tls';
-import { eventually, type GatewayAddress } from '@huizhi/constellation';
+import { eventually, type GatewayAddress } from '@huizhi/dev-env';
 import {
   Base64LinesDecoder,
   fromServer,

@@ -21,7 +21,7 @@ test('hz loads the command that is named, or whose help is asked for, and no oth
     (await hz(args)).commands.filter(({ options }) => options.length > 0).map((command) => command.name());
   expect(await optionsOf(['--help'])).toEqual([]);
   expect(await optionsOf(['token', 'alice'])).toEqual(['token']);
-  expect(await optionsOf(['help', 'check'])).toEqual([]);
+  expect(await optionsOf(['help', 'demo'])).toEqual([]);
   expect(await optionsOf(['help', 'token'])).toEqual(['token']);
   expect(await optionsOf(['nonsense'])).toEqual([]);
 });

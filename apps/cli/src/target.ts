@@ -1,5 +1,5 @@
 import type { Mode } from '@huizhi/client';
-import { projectRoot, signToken } from '@huizhi/constellation';
+import { projectRoot, signToken } from '@huizhi/dev-env';
 import { Option, type Command } from 'commander';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

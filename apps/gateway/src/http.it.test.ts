@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
-import { eventually, signToken } from '@huizhi/constellation';
+import { eventually, signToken } from '@huizhi/dev-env';
 import { httpRefusals } from './metrics.js';
 import { WebSocketTestClient } from './testing/client.js';
 import { Clock } from './testing/clock.js';

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { SignJWT } from 'jose';
-import { signToken, eventually } from '@huizhi/constellation';
+import { signToken, eventually } from '@huizhi/dev-env';
 import { Clock } from './testing/clock.js';
 import type { TestClient } from './testing/client.js';
 import { closed, passes, works } from './testing/expect.js';

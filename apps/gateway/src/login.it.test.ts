@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { certificateFor, signToken, eventually } from '@huizhi/constellation';
+import { certificateFor, signToken, eventually } from '@huizhi/dev-env';
 import { SignJWT, UnsecuredJWT } from 'jose';
 import { Clock } from './testing/clock.js';
 import { GatewayFixture, SECRET } from './testing/gateway-fixture.js';

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { certificateFor, signToken, eventually } from '@huizhi/constellation';
+import { certificateFor, signToken, eventually } from '@huizhi/dev-env';
 import { encodeBase64Line, encodeHzFrame, encodeJsonLine, HZ } from '@huizhi/protocol';
 import { wireCodecs, WebSocketTestClient, type Frame, type TestClient } from './testing/client.js';
 import { works } from './testing/expect.js';

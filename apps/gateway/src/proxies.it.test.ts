@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, afterAll, beforeAll, expect, test } from '@jest/globals';
-import { certificateFor, eventually, freePort, projectRoot, signToken, type Certificate } from '@huizhi/constellation';
+import { certificateFor, eventually, freePort, projectRoot, signToken, type Certificate } from '@huizhi/dev-env';
 import { TestClient, WebSocketTestClient } from './testing/client.js';
 import { Clock } from './testing/clock.js';
 import { works } from './testing/expect.js';

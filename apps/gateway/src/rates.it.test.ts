@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
-import { eventually, signToken } from '@huizhi/constellation';
+import { eventually, signToken } from '@huizhi/dev-env';
 import type { Frame, TestClient } from './testing/client.js';
 import { closed, works } from './testing/expect.js';
 import { GatewayFixture, SECRET, type Mode, type ModeClient } from './testing/gateway-fixture.js';

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { eventually } from '@huizhi/constellation';
+import { eventually } from '@huizhi/dev-env';
 import { groupIdOf, laneOf, pairConversation } from '@huizhi/protocol';
 import { GatewayFixture } from './testing/gateway-fixture.js';
 

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { signToken } from '@huizhi/constellation';
+import { signToken } from '@huizhi/dev-env';
 import { Clock } from './testing/clock.js';
 import { GatewayFixture, SECRET } from './testing/gateway-fixture.js';
 

@@ -1,5 +1,5 @@
 import { expect, jest, test } from '@jest/globals';
-import { eventually, TcpProxy } from '@huizhi/constellation';
+import { eventually, TcpProxy } from '@huizhi/dev-env';
 import { TestClient } from './testing/client.js';
 import { receiptWhatComes } from './testing/receipts.js';
 import { GatewayFixture } from './testing/gateway-fixture.js';

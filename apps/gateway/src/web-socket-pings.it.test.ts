@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { expect, test } from '@jest/globals';
-import { eventually } from '@huizhi/constellation';
+import { eventually } from '@huizhi/dev-env';
 import { WebSocketTestClient } from './testing/client.js';
 import { Clock } from './testing/clock.js';
 import { closed as closedLine, works } from './testing/expect.js';

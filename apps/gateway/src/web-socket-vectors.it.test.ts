@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { expect, test } from '@jest/globals';
-import { signToken, eventually } from '@huizhi/constellation';
+import { signToken, eventually } from '@huizhi/dev-env';
 import type { CloseName } from '@huizhi/protocol';
 import { silentLogger } from '@huizhi/runtime';
 import { TrustedProxies } from './connection/trusted-proxies.js';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { expect, test } from '@jest/globals';
-import { signToken, eventually } from '@huizhi/constellation';
+import { signToken, eventually } from '@huizhi/dev-env';
 import { WebSocketTestClient, type Frame } from './testing/client.js';
 import { Clock } from './testing/clock.js';
 import { passes, works } from './testing/expect.js';

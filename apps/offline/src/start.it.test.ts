@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { freePort, makeTestDatabase, Nats, Service, TcpProxy, type TestDatabase } from '@huizhi/constellation';
+import { freePort, makeTestDatabase, Nats, Service, TcpProxy, type TestDatabase } from '@huizhi/dev-env';
 import pg from 'pg';
 import { prepareDatabase } from './migrations/prepare.js';
 import { LANES, HZ_MESSAGE_LANES, until } from './testing/offline-fixture.js';

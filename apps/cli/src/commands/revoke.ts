@@ -1,4 +1,4 @@
-import { projectRoot } from '@huizhi/constellation';
+import { projectRoot } from '@huizhi/dev-env';
 import { Command, Option } from 'commander';
 import { join } from 'node:path';
 import { busFromEnvironment } from '../bus.config.js';

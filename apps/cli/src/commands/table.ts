@@ -40,22 +40,4 @@ export const commands: readonly CommandEntry[] = [
     args: '<user>',
     load: async () => (await import('./revoke.js')).revokeCommand(),
   },
-  {
-    name: 'bench',
-    description: 'boot a system in a temporary folder, put load on it, print and save what was measured',
-    args: '',
-    load: async () => (await import('./bench.js')).benchCommand(),
-  },
-  {
-    name: 'check',
-    description: 'check the NDJSON logs that the observers of a run wrote',
-    args: '<log...>',
-    load: async () => (await import('./check.js')).checkCommand(),
-  },
-  {
-    name: 'fuzz',
-    description: 'throw mutated input at the codecs (in this process) or at a gateway (a system of its own)',
-    args: '[target]',
-    load: async () => (await import('./fuzz.js')).fuzzCommand(),
-  },
 ];

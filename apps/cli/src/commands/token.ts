@@ -1,4 +1,4 @@
-import { projectRoot, signToken } from '@huizhi/constellation';
+import { projectRoot, signToken } from '@huizhi/dev-env';
 import { Command } from 'commander';
 import { decodeJwt } from 'jose';
 import { join } from 'node:path';

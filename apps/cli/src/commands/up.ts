@@ -1,5 +1,5 @@
 import { HuizhiClient } from '@huizhi/client';
-import { Constellation, DataFolderInUseError, projectRoot } from '@huizhi/constellation';
+import { DevEnv, DataFolderInUseError, projectRoot } from '@huizhi/dev-env';
 import { Command } from 'commander';
 import { join } from 'node:path';
 import { runDemo } from '../demo/run-demo.js';
@@ -34,11 +34,11 @@ async function up(options: UpOptions, say: (line: string) => void): Promise<numb
     () => process.exit(130),
   );
   const started = performance.now();
-  let running: Constellation;
+  let running: DevEnv;
   try {
     const { options: settings, notes } = settingsFrom(environmentOf(), await serviceConfigs(SERVICES));
     for (const note of notes) say(`==> ${note}`);
-    running = await Constellation.start({
+    running = await DevEnv.start({
       ...settings,
       dataDir: options.data,
       instances: Object.fromEntries(SERVICES.map((name) => [name, 1])),
@@ -77,7 +77,7 @@ async function up(options: UpOptions, say: (line: string) => void): Promise<numb
 
 /** The conversation, then (without `--demo`) until a signal. With `--demo` a process that ends fails it. */
 async function whileUp(
-  running: Constellation,
+  running: DevEnv,
   options: UpOptions,
   signal: AbortSignal,
   say: (line: string) => void,
@@ -108,7 +108,7 @@ async function whileUp(
 }
 
 /** Users exist from their first login on; the banner invites to write to these before anybody has logged in as them. */
-async function introduce(running: Constellation, users: readonly string[]): Promise<void> {
+async function introduce(running: DevEnv, users: readonly string[]): Promise<void> {
   for (const user of users) {
     const { address } = running;
     const client = new HuizhiClient({ address, user, deviceID: 'terminal', token: () => running.token(user) });

@@ -1,4 +1,4 @@
-import { Constellation } from '@huizhi/constellation';
+import { DevEnv } from '@huizhi/dev-env';
 import { expect, test } from '@jest/globals';
 import { runDemo } from './run-demo.js';
 
@@ -6,7 +6,7 @@ test.each([
   ['asks for tokens', 'jwt'],
   ['believes everybody', 'open'],
 ])('every step holds on a system that %s', async (_, HZ_AUTH) => {
-  const system = await Constellation.start({ env: { gateway: { HZ_AUTH } } });
+  const system = await DevEnv.start({ env: { gateway: { HZ_AUTH } } });
   const lines: string[] = [];
   try {
     const target = { ...system.address, open: HZ_AUTH === 'open', token: (user: string) => system.token(user) };

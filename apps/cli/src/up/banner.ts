@@ -1,11 +1,11 @@
-import { projectRoot, type Constellation, type Part } from '@huizhi/constellation';
+import { projectRoot, type DevEnv, type Part } from '@huizhi/dev-env';
 import { join } from 'node:path';
 
 export const SAMPLE_USERS = ['alice', 'bob'];
 const TOKEN_LIFE = '7d';
 
 /** What a developer needs once everything runs: addresses, users to try, what to do next. */
-export async function banner(running: Constellation): Promise<string> {
+export async function banner(running: DevEnv): Promise<string> {
   const { host, port, ca } = running.address;
   const certificate = running.certificateFile;
   const tls = ca !== '' && certificate !== undefined;

@@ -1,4 +1,4 @@
-import { projectRoot, type ServiceName } from '@huizhi/constellation';
+import { projectRoot, type ServiceName } from '@huizhi/dev-env';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 

@@ -1,4 +1,4 @@
-import type { ConstellationOptions, ServiceName } from '@huizhi/constellation';
+import type { DevEnvOptions, ServiceName } from '@huizhi/dev-env';
 import type { ServiceConfigs } from './service-configs.js';
 import { similarTo } from './similar.js';
 
@@ -26,7 +26,7 @@ export class SettingsError extends Error {
 }
 
 export interface UpSettings {
-  readonly options: ConstellationOptions;
+  readonly options: DevEnvOptions;
   /** Notes about variables that have no effect, one line each. */
   readonly notes: readonly string[];
 }
@@ -36,8 +36,8 @@ export interface UpSettings {
  * @throws SettingsError that names every wrong variable
  */
 export function settingsFrom(env: Environment, configs: ServiceConfigs): UpSettings {
-  const given: NonNullable<ConstellationOptions['env']> = { all: { NODE_ENV: 'development' } };
-  const databaseUrls: NonNullable<ConstellationOptions['databaseUrls']> = {};
+  const given: NonNullable<DevEnvOptions['env']> = { all: { NODE_ENV: 'development' } };
+  const databaseUrls: NonNullable<DevEnvOptions['databaseUrls']> = {};
   const problems = new Set<string>();
   let nats: string | undefined;
   for (const [service, { variables, read }] of configs) {

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { commands } from '@huizhi/protocol';
-import { eventually, signToken } from '@huizhi/constellation';
+import { eventually, signToken } from '@huizhi/dev-env';
 import { GatewayFixture, SECRET } from '../testing/gateway-fixture.js';
 
 /** Who guesses tokens learns nothing of who exists: not from words, and not from how long it takes. */

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { encodeLines, subjects, type HistoryReply } from '@huizhi/protocol';
-import { signToken, eventually } from '@huizhi/constellation';
+import { signToken, eventually } from '@huizhi/dev-env';
 import { Clock } from '../testing/clock.js';
 import { closed, works } from '../testing/expect.js';
 import { GatewayFixture, SECRET } from '../testing/gateway-fixture.js';

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { subjects, upSchemas } from '@huizhi/protocol';
-import { signToken } from '@huizhi/constellation';
+import { signToken } from '@huizhi/dev-env';
 import type { Frame, TestClient } from '../testing/client.js';
 import { GatewayFixture, SECRET } from '../testing/gateway-fixture.js';
 

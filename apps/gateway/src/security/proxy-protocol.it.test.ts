@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { certificateFor, eventually, signToken, type Certificate } from '@huizhi/constellation';
+import { certificateFor, eventually, signToken, type Certificate } from '@huizhi/dev-env';
 import { closes, refusedConnections } from '../metrics.js';
 import { Clock } from '../testing/clock.js';
 import { GatewayFixture, SECRET } from '../testing/gateway-fixture.js';

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { eventually } from '@huizhi/constellation';
+import { eventually } from '@huizhi/dev-env';
 import { beforeEach, expect, jest, test } from '@jest/globals';
 import type { Authenticator } from '../login/authenticator.js';
 import {

@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from '@jest/globals';
-import { signToken, eventually } from '@huizhi/constellation';
+import { signToken, eventually } from '@huizhi/dev-env';
 import { closes } from '../metrics.js';
 import { Clock } from '../testing/clock.js';
 import type { TestClient } from '../testing/client.js';

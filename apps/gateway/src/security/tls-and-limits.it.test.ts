@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls, type SecureVersion, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { certificateFor, signToken, type Certificate, eventually } from '@huizhi/constellation';
+import { certificateFor, signToken, type Certificate, eventually } from '@huizhi/dev-env';
 import { Clock } from '../testing/clock.js';
 import { GatewayFixture, SECRET } from '../testing/gateway-fixture.js';
 

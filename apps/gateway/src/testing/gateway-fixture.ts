@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach } from '@jest/globals';
 import { Logger as NestLogger } from '@nestjs/common';
-import { Nats, signToken } from '@huizhi/constellation';
+import { Nats, signToken } from '@huizhi/dev-env';
 import { Bus, ControlClient, readConfig, silentLogger, type Logger } from '@huizhi/runtime';
 import { gatewayConfig } from '../config.js';
 import { Gateway } from '../gateway.js';

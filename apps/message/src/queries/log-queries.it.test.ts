@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { eventually, TcpProxy } from '@huizhi/constellation';
+import { eventually, TcpProxy } from '@huizhi/dev-env';
 import {
   decodeLines,
   MAX_BUS_BYTES,

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { makeTestDatabase, type TestDatabase } from '@huizhi/constellation';
+import { makeTestDatabase, type TestDatabase } from '@huizhi/dev-env';
 import pg from 'pg';
 import { ensureVectors } from '../sql/vectors.js';
 import { LANES, HZ_MESSAGE_LANES, until } from '../testing/offline-fixture.js';

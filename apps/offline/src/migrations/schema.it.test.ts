@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
-import { dumpSchema, makeTestDatabase } from '@huizhi/constellation';
+import { dumpSchema, makeTestDatabase } from '@huizhi/dev-env';
 import { runMigrations } from '@huizhi/runtime';
 import { migrations, SCHEMA } from './prepare.js';
 

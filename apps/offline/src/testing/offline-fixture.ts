@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { makeTestDatabase, Nats, TcpProxy } from '@huizhi/constellation';
+import { makeTestDatabase, Nats, TcpProxy } from '@huizhi/dev-env';
 import { Bus, resetFailpoints, silentLogger } from '@huizhi/runtime';
 import pg from 'pg';
 import { prepareDatabase } from '../migrations/prepare.js';

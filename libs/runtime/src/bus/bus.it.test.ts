@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { Nats, eventually } from '@huizhi/constellation';
+import { Nats, eventually } from '@huizhi/dev-env';
 import { silentLogger } from '../log/logger.js';
 import { metricsRegistry } from '../metrics/metrics.js';
 import { collectGarbage } from '../testing/garbage.js';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { eventually, freePort, requireBinary } from '@huizhi/constellation';
+import { eventually, freePort, requireBinary } from '@huizhi/dev-env';
 import { permissionsOf } from '@huizhi/protocol';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { nkeys } from '@nats-io/transport-node';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { Controller, Module, type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { Nats, TcpProxy, eventually } from '@huizhi/constellation';
+import { Nats, TcpProxy, eventually } from '@huizhi/dev-env';
 import { ProtocolError } from '@huizhi/protocol';
 import { Bus } from '../bus/bus.js';
 import { deferred, type Deferred } from '../deferred.js';

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type pg from 'pg';
-import { eventually } from '@huizhi/constellation';
+import { eventually } from '@huizhi/dev-env';
 import { deferred } from '../deferred.js';
 import { PostgresProxy } from '../testing/postgres-proxy.js';
 import { TestSchema } from '../testing/test-schema.js';

@@ -1,4 +1,4 @@
-import { makeTestDatabase, PgBouncer, type PgBouncerOptions, type TestDatabase } from '@huizhi/constellation';
+import { makeTestDatabase, PgBouncer, type PgBouncerOptions, type TestDatabase } from '@huizhi/dev-env';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { DataSource } from 'typeorm';

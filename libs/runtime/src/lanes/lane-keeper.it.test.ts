@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { TcpProxy, eventually } from '@huizhi/constellation';
+import { TcpProxy, eventually } from '@huizhi/dev-env';
 import { deferred } from '../deferred.js';
 import { LANES, LaneFixture, LEASE_MS, type Owner } from '../testing/lane-fixture.js';
 import { ensureLanes, LaneCountError } from './lane-count.js';

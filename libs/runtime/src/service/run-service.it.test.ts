@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Nats, eventually } from '@huizhi/constellation';
+import { Nats, eventually } from '@huizhi/dev-env';
 import { natsServers } from '../bus/nats-url.js';
 import { environment } from '../config/environment.js';
 import { Compiled } from '../testing/compiled.js';

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { makeTestDatabase, Nats } from '@huizhi/constellation';
+import { makeTestDatabase, Nats } from '@huizhi/dev-env';
 import pg from 'pg';
 import { Bus } from '../bus/bus.js';
 import { DedicatedConnection } from '../database/dedicated-connection.js';

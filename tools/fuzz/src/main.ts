@@ -1,0 +1,3 @@
+import { fuzzCommand } from './fuzz-command.js';
+
+await fuzzCommand().parseAsync();

@@ -1,0 +1,3 @@
+import { verifyHistoryCommand } from './verify-history-command.js';
+
+await verifyHistoryCommand().parseAsync();

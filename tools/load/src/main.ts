@@ -1,0 +1,3 @@
+import { benchCommand } from './bench-command.js';
+
+await benchCommand().parseAsync();
