@@ -14,7 +14,7 @@ const SENTENCE_WORDS = 5;
 const NOT_CHECKED =
   /^(STYLE\.md|CHANGELOG\.md|package-lock\.json|LICENSE|scripts\/check-words\.mjs|bench\/results\/|docs\/.*\.(json|svg))/;
 const WORDS = [
-  [/\bwho(m|se|ever|soever)?\b/i, 'name the subject: the client, the session, the owner'],
+  [/\bwho(m|ever|soever)?\b/i, 'name the subject: the client, the session, the owner'],
   [/\b(no|every|any|some)(body|one)\b/i, 'name the subject: no client, each session'],
   [/\bwhatever\b/i, 'say which: any, each, regardless of'],
   [/\bmend(s|ed|ing)?\b/i, 'fix'],
@@ -43,21 +43,6 @@ const WORDS = [
   [/\bnow and then\b/i, 'periodically'],
   [/\b(is|are) no more\b/i, 'has ended, was removed'],
 ];
-
-await cli(async () => {
-  const wanted = process.argv.slice(2);
-  const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard', ...wanted], {
-    cwd: root,
-    encoding: 'utf8',
-  })
-    .trim()
-    .split('\n')
-    .filter((file) => file !== '' && !NOT_CHECKED.test(file) && existsSync(join(root, file)));
-  const problems = files.flatMap((file) => problemsIn(file, readFileSync(join(root, file), 'utf8')));
-  for (const problem of problems) console.log(problem);
-  if (problems.length > 0) console.log(`${problems.length} problems of wording: see STYLE.md`);
-  return problems.length === 0 ? 0 : 1;
-});
 
 function problemsIn(file, text) {
   const pieces = piecesOf(file, text);
@@ -128,3 +113,18 @@ function codePieces(file, text) {
 
 const isTitle = (node) =>
   ts.isCallExpression(node.parent) && /^(test|it|describe)\b/.test(node.parent.expression.getText());
+
+await cli(async () => {
+  const wanted = process.argv.slice(2);
+  const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard', ...wanted], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+    .trim()
+    .split('\n')
+    .filter((file) => file !== '' && !NOT_CHECKED.test(file) && existsSync(join(root, file)));
+  const problems = files.flatMap((file) => problemsIn(file, readFileSync(join(root, file), 'utf8')));
+  for (const problem of problems) console.log(problem);
+  if (problems.length > 0) console.log(`${problems.length} problems of wording: see STYLE.md`);
+  return problems.length === 0 ? 0 : 1;
+});
