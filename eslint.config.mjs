@@ -6,7 +6,7 @@ const OURS = ['protocol', 'runtime', 'client', 'dev-env', 'history-checker'];
 const allow = (...names) => OURS.filter((name) => !names.includes(name));
 
 /** What a library offers beside its index. */
-const ENTRIES = ['@huizhi/protocol/client', '@huizhi/client/browser'];
+const ENTRIES = ['@huizhi/protocol/client', '@huizhi/runtime/database', '@huizhi/client/browser'];
 
 /** Aliases that are closed here, and relative paths that leave the app or library by the back door. */
 const arrows = (allowed, why, more = []) => ({

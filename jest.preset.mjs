@@ -14,6 +14,7 @@ export const project = (displayName, rootDir) => ({
   moduleNameMapper: {
     '^@huizhi/(protocol|runtime|client)$': lib('$1'),
     '^@huizhi/(dev-env|history-checker)$': join(root, 'tools/$1/src/index.ts'),
+    '^@huizhi/runtime/database$': join(root, 'libs/runtime/src/database.ts'),
     '^@huizhi/protocol/client$': join(root, 'libs/protocol/src/client.ts'),
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },

@@ -1,11 +1,5 @@
-import {
-  commonVariables,
-  defineConfig,
-  integerSetting,
-  laneVariables,
-  serverVariables,
-  type ConfigOf,
-} from '@huizhi/runtime';
+import { commonVariables, defineConfig, integerSetting, serverVariables, type ConfigOf } from '@huizhi/runtime';
+import { laneVariables } from '@huizhi/runtime/database';
 
 export const messageConfig = defineConfig({
   ...commonVariables('message'),

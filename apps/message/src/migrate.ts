@@ -1,4 +1,5 @@
-import { environment, migrateService, pickVariables, readConfig } from '@huizhi/runtime';
+import { environment, pickVariables, readConfig } from '@huizhi/runtime';
+import { migrateService } from '@huizhi/runtime/database';
 import { messageConfig } from './config.js';
 import { databaseOptions } from './database.js';
 

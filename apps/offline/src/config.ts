@@ -3,12 +3,11 @@ import {
   commonVariables,
   defineConfig,
   integerSetting,
-  laneVariables,
   serverVariables,
   tokenLeeway,
   type CommonConfig,
-  type LaneConfig,
 } from '@huizhi/runtime';
+import { laneVariables, type LaneConfig } from '@huizhi/runtime/database';
 
 export interface OfflineConfig extends CommonConfig, LaneConfig {
   HZ_OFFLINE_DATABASE_URL: string;

@@ -1,4 +1,5 @@
-import { CommitUnknownError, declareFailpoints, failpointAsync, FailpointError } from '@huizhi/runtime';
+import { declareFailpoints, failpointAsync, FailpointError } from '@huizhi/runtime';
+import { CommitUnknownError } from '@huizhi/runtime/database';
 
 declareFailpoints(
   'offline.before-commit',

@@ -1,17 +1,14 @@
 import { decodeLines, subjects, type LaneAnnouncement, type CommittedEvents } from '@huizhi/protocol';
+import { failpoint, gauge, type Bus, type Logger } from '@huizhi/runtime';
 import {
   assertDirectSession,
   assertMigrated,
   DatabaseProbe,
   dataSourceOptions,
   DedicatedConnection,
-  failpoint,
-  gauge,
   LaneKeeper,
-  type Bus,
   type HeldLane,
-  type Logger,
-} from '@huizhi/runtime';
+} from '@huizhi/runtime/database';
 import { DataSource } from 'typeorm';
 import type { OfflineConfig } from './config.js';
 import { Feed } from './feed/feed.js';

@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { startWhenPossible, type Runtime } from '@huizhi/runtime';
+import { type Runtime } from '@huizhi/runtime';
+import { startWhenPossible } from '@huizhi/runtime/database';
 import type { OfflineConfig } from './config.js';
 import { OfflineService } from './offline-service.js';
 import { RevocationsController } from './sessions/revocations.controller.js';

@@ -1,4 +1,4 @@
-/** The public face of the runtime: the only barrel of this library. */
+/** What every service uses. What needs PostgreSQL is in database.ts, so that a service without tables does not load it. */
 export { Backoff, pause } from './backoff.js';
 export { deferred, TimeoutError, withTimeout, type Deferred } from './deferred.js';
 export { assertAllHandled, UnhandledSubjectsError } from './handled.js';
@@ -59,22 +59,6 @@ export { ControlClient, type ControlRequestOptions } from './control/control-cli
 export { ControlError } from './control/control-error.js';
 export { HandlesCommand } from './control/handles-command.js';
 
-export { dataSourceOptions, type DatabaseOptions } from './database/options.js';
-export { assertMigrated, runMigrations, type MigrationOptions } from './database/migrations.js';
-export { assertDirectSession, type SessionCheckOptions } from './database/session.js';
-export { DatabaseProbe } from './database/probe.js';
-export { DedicatedConnection, type DedicatedConnectionOptions } from './database/dedicated-connection.js';
-export {
-  CommitUnknownError,
-  ConnectionLostError,
-  MigrationLockError,
-  PendingMigrationsError,
-  PoolerError,
-  RolledBackError,
-  UnsafeIntegerError,
-} from './database/errors.js';
-export { sqlStateOf } from './database/sqlstate.js';
-
 export {
   armFailpoints,
   declareFailpoints,
@@ -97,16 +81,3 @@ export { Shutdown, SHUTDOWN_PHASES, type ShutdownPhase } from './shutdown/shutdo
 export { runService, type ServiceOptions } from './service/run-service.js';
 export { RuntimeModule, type Runtime } from './service/runtime.module.js';
 export { CONFIG_TOKEN, InjectConfig, InjectLogger, LOGGER_TOKEN } from './service/tokens.js';
-
-export { migrateService, type ServiceMigration } from './database/migrate-service.js';
-export { startWhenPossible, type StartContext } from './service/start-when-possible.js';
-export { assertLanes, ensureLanes, LaneCountError } from './lanes/lane-count.js';
-export {
-  LaneKeeper,
-  LaneLostError,
-  WorkRefusedError,
-  type LaneKeeperOptions,
-  type LossReason,
-} from './lanes/lane-keeper.js';
-export { createLaneTables, createRefuse, type FencedWork, type HeldLane, type LaneMove } from './lanes/lane-sql.js';
-export { laneVariables, type LaneConfig } from './lanes/lane-config.js';

@@ -1,4 +1,5 @@
-import { LaneKeeper, type Bus, type DedicatedConnection, type Logger } from '@huizhi/runtime';
+import { type Bus, type Logger } from '@huizhi/runtime';
+import { LaneKeeper, type DedicatedConnection } from '@huizhi/runtime/database';
 import type { MessageConfig } from '../config.js';
 import { SCHEMA } from '../database.js';
 import { CommitLoop } from './commit-loop.js';

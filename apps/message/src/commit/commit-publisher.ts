@@ -12,7 +12,8 @@ import {
   type SendReceipt,
   type SessionAnswer,
 } from '@huizhi/protocol';
-import { failpointAsync, type Bus, type LaneKeeper } from '@huizhi/runtime';
+import { failpointAsync, type Bus } from '@huizhi/runtime';
+import { type LaneKeeper } from '@huizhi/runtime/database';
 import type { EventRow } from '../sql/append.js';
 import type { Outcome } from './lane-writer.js';
 import { sendsSettled } from './metrics.js';

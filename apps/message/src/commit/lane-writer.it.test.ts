@@ -7,7 +7,8 @@ import {
   type Send,
   type SendReceipt,
 } from '@huizhi/protocol';
-import { DedicatedConnection, LaneKeeper, silentLogger } from '@huizhi/runtime';
+import { silentLogger } from '@huizhi/runtime';
+import { DedicatedConnection, LaneKeeper } from '@huizhi/runtime/database';
 import { SCHEMA } from '../database.js';
 import { LANES, MessageFixture } from '../testing/message-fixture.js';
 import { LaneWriter } from './lane-writer.js';

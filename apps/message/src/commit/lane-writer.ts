@@ -1,17 +1,14 @@
 import type { SendReceipt } from '@huizhi/protocol';
+import { failpointAsync, rateLimited, seededBug, type Logger } from '@huizhi/runtime';
 import {
   CommitUnknownError,
-  failpointAsync,
   LaneLostError,
-  rateLimited,
-  seededBug,
   sqlStateOf,
   WorkRefusedError,
   type DedicatedConnection,
   type HeldLane,
   type LaneKeeper,
-  type Logger,
-} from '@huizhi/runtime';
+} from '@huizhi/runtime/database';
 import type pg from 'pg';
 import { kindOf } from '../kinds/kinds.js';
 import { appendEvents } from '../sql/append.js';

@@ -8,7 +8,8 @@ import {
   type HistoryReply,
   type LogReply,
 } from '@huizhi/protocol';
-import { Bus, DedicatedConnection, deferred, silentLogger } from '@huizhi/runtime';
+import { Bus, deferred, silentLogger } from '@huizhi/runtime';
+import { DedicatedConnection } from '@huizhi/runtime/database';
 import { SCHEMA } from '../database.js';
 import { readHistory, readPlaces, readRange } from '../sql/read-log.js';
 import { MessageFixture } from '../testing/message-fixture.js';

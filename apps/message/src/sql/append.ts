@@ -1,4 +1,4 @@
-import type { FencedWork } from '@huizhi/runtime';
+import type { FencedWork } from '@huizhi/runtime/database';
 
 /** A row of the lane log, on its way in. */
 export interface EventRow {

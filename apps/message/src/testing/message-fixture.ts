@@ -16,7 +16,8 @@ import {
   type SendReceipt,
   type SessionAnswer,
 } from '@huizhi/protocol';
-import { Bus, DedicatedConnection, ensureLanes, runMigrations, silentLogger, type Logger } from '@huizhi/runtime';
+import { Bus, silentLogger, type Logger } from '@huizhi/runtime';
+import { DedicatedConnection, ensureLanes, runMigrations } from '@huizhi/runtime/database';
 import pg from 'pg';
 import { databaseOptions, SCHEMA } from '../database.js';
 import { buildCommitLoop } from '../commit/build.js';

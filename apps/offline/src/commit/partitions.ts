@@ -1,4 +1,5 @@
-import { type DedicatedConnection, type Logger } from '@huizhi/runtime';
+import { type Logger } from '@huizhi/runtime';
+import { type DedicatedConnection } from '@huizhi/runtime/database';
 import { createPartitions, dropPartition, readDays, readExpired } from '../sql/partitions.js';
 
 export interface PartitionsOptions {

@@ -1,4 +1,4 @@
-import { createLaneTables } from '@huizhi/runtime';
+import { createLaneTables } from '@huizhi/runtime/database';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /** Lanes, inboxes in day partitions, devices with their epochs and cursors. */
