@@ -12,9 +12,8 @@ export const project = (displayName, rootDir) => ({
   extensionsToTreatAsEsm: ['.ts'],
   setupFiles: ['reflect-metadata'],
   moduleNameMapper: {
-    '^@huizhi/(protocol|runtime|client)$': lib('$1'),
+    '^@huizhi/(protocol|runtime|database|client|testing)$': lib('$1'),
     '^@huizhi/(dev-env|history-checker)$': join(root, 'tools/$1/src/index.ts'),
-    '^@huizhi/runtime/database$': join(root, 'libs/runtime/src/database.ts'),
     '^@huizhi/protocol/client$': join(root, 'libs/protocol/src/client.ts'),
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },

@@ -36,7 +36,11 @@ function checkNode() {
 }
 
 async function installPackages() {
-  const wanted = newest([join(root, 'package.json'), join(root, 'package-lock.json')]);
+  const folders = ['apps', 'libs', 'tools'].flatMap((folder) =>
+    readdirSync(join(root, folder)).map((name) => join(folder, name)),
+  );
+  const manifests = ['.', ...folders].map((folder) => join(root, folder, 'package.json'));
+  const wanted = newest([...manifests, join(root, 'package-lock.json')]);
   if (modified(INSTALL_STAMP) >= wanted) return;
   await step('installing npm packages', 'npm', installArguments, {
     fix: 'Is the npm registry reachable? Try `npm install --include=dev` by hand.',

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { CommitUnknownError, ConnectionLostError, DedicatedConnection } from '@huizhi/runtime/database';
+import { CommitUnknownError, ConnectionLostError, DedicatedConnection } from '@huizhi/database';
 
 /** What becomes of one transaction. `unheard`: it was committed, and whoever asked does not know. */
 export type Ending = 'pass' | 'refuse' | 'rollBack' | 'unheard' | { readonly delayMs: number };

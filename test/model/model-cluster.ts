@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeTestDatabase, Nats } from '@huizhi/dev-env';
-import { dataSourceOptions, ensureLanes, runMigrations } from '@huizhi/runtime/database';
+import { dataSourceOptions, ensureLanes, runMigrations } from '@huizhi/database';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
 

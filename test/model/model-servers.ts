@@ -1,6 +1,6 @@
 import type { CommandName, ControlCommands } from '@huizhi/protocol';
 import { Bus, readConfig, silentLogger, type ControlClient } from '@huizhi/runtime';
-import { DedicatedConnection } from '@huizhi/runtime/database';
+import { DedicatedConnection } from '@huizhi/database';
 import { gatewayConfig } from '../../apps/gateway/src/config.js';
 import { Gateway } from '../../apps/gateway/src/gateway.js';
 import { SCHEMA as MESSAGE_SCHEMA } from '../../apps/message/src/database.js';

@@ -1,5 +1,5 @@
 import { commonVariables, defineConfig, integerSetting, serverVariables, type ConfigOf } from '@huizhi/runtime';
-import { laneVariables } from '@huizhi/runtime/database';
+import { laneVariables } from '@huizhi/database';
 
 export const messageConfig = defineConfig({
   ...commonVariables('message'),

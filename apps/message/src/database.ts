@@ -1,4 +1,4 @@
-import { dataSourceOptions, type DatabaseOptions, type SessionCheckOptions } from '@huizhi/runtime/database';
+import { dataSourceOptions, type DatabaseOptions, type SessionCheckOptions } from '@huizhi/database';
 import type { DataSourceOptions } from 'typeorm';
 import type { MessageConfig } from './config.js';
 import { User } from './directory/user.entity.js';

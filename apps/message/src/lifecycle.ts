@@ -1,6 +1,6 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { Health, InjectConfig, InjectLogger, Shutdown, type Logger } from '@huizhi/runtime';
-import { assertDirectSession, assertMigrated, DatabaseProbe, startWhenPossible } from '@huizhi/runtime/database';
+import { assertDirectSession, assertMigrated, DatabaseProbe, startWhenPossible } from '@huizhi/database';
 import { DataSource } from 'typeorm';
 import type { MessageConfig } from './config.js';
 import { sessionCheck } from './database.js';

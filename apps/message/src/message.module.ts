@@ -1,7 +1,7 @@
 import { Module, type FactoryProvider } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { Bus, CONFIG_TOKEN, LOGGER_TOKEN, type Logger } from '@huizhi/runtime';
-import { DedicatedConnection } from '@huizhi/runtime/database';
+import { DedicatedConnection } from '@huizhi/database';
 import type { MessageConfig } from './config.js';
 import { dataSource, SCHEMA } from './database.js';
 import { DirectoryController } from './directory/directory.controller.js';

@@ -1,5 +1,5 @@
 import { environment, pickVariables, readConfig } from '@huizhi/runtime';
-import { migrateService } from '@huizhi/runtime/database';
+import { migrateService } from '@huizhi/database';
 import { messageConfig } from './config.js';
 import { databaseOptions } from './database.js';
 

@@ -7,7 +7,7 @@ import {
   tokenLeeway,
   type CommonConfig,
 } from '@huizhi/runtime';
-import { laneVariables, type LaneConfig } from '@huizhi/runtime/database';
+import { laneVariables, type LaneConfig } from '@huizhi/database';
 
 export interface OfflineConfig extends CommonConfig, LaneConfig {
   HZ_OFFLINE_DATABASE_URL: string;

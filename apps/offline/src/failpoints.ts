@@ -1,5 +1,5 @@
 import { declareFailpoints, failpointAsync, FailpointError } from '@huizhi/runtime';
-import { CommitUnknownError } from '@huizhi/runtime/database';
+import { CommitUnknownError } from '@huizhi/database';
 
 declareFailpoints(
   'offline.before-commit',

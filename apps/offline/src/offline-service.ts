@@ -8,7 +8,7 @@ import {
   DedicatedConnection,
   LaneKeeper,
   type HeldLane,
-} from '@huizhi/runtime/database';
+} from '@huizhi/database';
 import { DataSource } from 'typeorm';
 import type { OfflineConfig } from './config.js';
 import { Feed } from './feed/feed.js';

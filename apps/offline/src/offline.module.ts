@@ -1,6 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { type Runtime } from '@huizhi/runtime';
-import { startWhenPossible } from '@huizhi/runtime/database';
+import { startWhenPossible } from '@huizhi/database';
 import type { OfflineConfig } from './config.js';
 import { OfflineService } from './offline-service.js';
 import { RevocationsController } from './sessions/revocations.controller.js';

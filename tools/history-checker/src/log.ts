@@ -1,7 +1,4 @@
-import type { Client } from '@huizhi/client';
-import type { Observed, Observer, SeenMessage } from '@huizhi/client';
-import { seen } from '@huizhi/client';
-import type { Target } from '@huizhi/client';
+import { type Client, type Observed, type Observer, seen, type SeenMessage, type Target } from '@huizhi/client';
 
 /** What a test adds to what a client observes. */
 export type Stated =

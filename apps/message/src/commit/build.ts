@@ -1,5 +1,5 @@
 import { type Bus, type Logger } from '@huizhi/runtime';
-import { LaneKeeper, type DedicatedConnection } from '@huizhi/runtime/database';
+import { LaneKeeper, type DedicatedConnection } from '@huizhi/database';
 import type { MessageConfig } from '../config.js';
 import { SCHEMA } from '../database.js';
 import { CommitLoop } from './commit-loop.js';

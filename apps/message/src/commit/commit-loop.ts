@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { subjects, type SendReceipt } from '@huizhi/protocol';
 import { rateLimited, type Bus, type BusSubscription, type Logger } from '@huizhi/runtime';
-import { type HeldLane, type LaneKeeper, type LossReason } from '@huizhi/runtime/database';
+import { type HeldLane, type LaneKeeper, type LossReason } from '@huizhi/database';
 import type { SendQueue } from './send-queue.js';
 import type { LaneWriter } from './lane-writer.js';
 import { commitSeconds, commitSends } from './metrics.js';

@@ -13,7 +13,7 @@ import {
   type SessionAnswer,
 } from '@huizhi/protocol';
 import { failpointAsync, type Bus } from '@huizhi/runtime';
-import { type LaneKeeper } from '@huizhi/runtime/database';
+import { type LaneKeeper } from '@huizhi/database';
 import type { EventRow } from '../sql/append.js';
 import type { Outcome } from './lane-writer.js';
 import { sendsSettled } from './metrics.js';

@@ -8,7 +8,7 @@ import {
   type SendReceipt,
 } from '@huizhi/protocol';
 import { silentLogger } from '@huizhi/runtime';
-import { DedicatedConnection, LaneKeeper } from '@huizhi/runtime/database';
+import { DedicatedConnection, LaneKeeper } from '@huizhi/database';
 import { SCHEMA } from '../database.js';
 import { LANES, MessageFixture } from '../testing/message-fixture.js';
 import { LaneWriter } from './lane-writer.js';

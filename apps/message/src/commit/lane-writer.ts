@@ -8,7 +8,7 @@ import {
   type DedicatedConnection,
   type HeldLane,
   type LaneKeeper,
-} from '@huizhi/runtime/database';
+} from '@huizhi/database';
 import type pg from 'pg';
 import { kindOf } from '../kinds/kinds.js';
 import { appendEvents } from '../sql/append.js';

@@ -1,5 +1,5 @@
 import type { MembershipChange, SendReceipt } from '@huizhi/protocol';
-import type { HeldLane, LaneMove } from '@huizhi/runtime/database';
+import type { HeldLane, LaneMove } from '@huizhi/database';
 import type { DecisionContext, EventKind } from '../kinds/kind.js';
 import { kindOf } from '../kinds/kinds.js';
 import type { EventRow } from '../sql/append.js';

@@ -1,4 +1,4 @@
-import { createLaneTables } from '@huizhi/runtime/database';
+import { createLaneTables } from '@huizhi/database';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /** Lanes, the lane log, groups with membership in position intervals, users. */

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
 import { dumpSchema, makeTestDatabase } from '@huizhi/dev-env';
-import { runMigrations } from '@huizhi/runtime/database';
+import { runMigrations } from '@huizhi/database';
 import { databaseOptions } from '../database.js';
 
 /** The schema as all migrations together make it. `UPDATE_SCHEMA=1 npm test -- schema` writes it anew, for review. */

@@ -9,7 +9,7 @@ import {
   type LogReply,
 } from '@huizhi/protocol';
 import { Bus, deferred, silentLogger } from '@huizhi/runtime';
-import { DedicatedConnection } from '@huizhi/runtime/database';
+import { DedicatedConnection } from '@huizhi/database';
 import { SCHEMA } from '../database.js';
 import { readHistory, readPlaces, readRange } from '../sql/read-log.js';
 import { MessageFixture } from '../testing/message-fixture.js';

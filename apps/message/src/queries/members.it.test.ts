@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { MAX_BUS_BYTES, subjects, type GroupAt, type MembersReply, type MembersRequest } from '@huizhi/protocol';
 import { silentLogger } from '@huizhi/runtime';
-import { DedicatedConnection } from '@huizhi/runtime/database';
+import { DedicatedConnection } from '@huizhi/database';
 import { SCHEMA } from '../database.js';
 import { MessageFixture } from '../testing/message-fixture.js';
 import { MembersQueryHandler } from './members-queries.js';

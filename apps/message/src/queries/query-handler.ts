@@ -1,6 +1,6 @@
 import { encodeLines, MAX_BUS_BYTES } from '@huizhi/protocol';
 import { QueueMember, rateLimited, type Bus, type Logger } from '@huizhi/runtime';
-import { type DedicatedConnection } from '@huizhi/runtime/database';
+import { type DedicatedConnection } from '@huizhi/database';
 import type pg from 'pg';
 
 export interface Answer<Head> {

@@ -1,4 +1,4 @@
-import type { DedicatedConnection } from '@huizhi/runtime/database';
+import type { DedicatedConnection } from '@huizhi/database';
 
 /** Connections for reading, apart from the writer's, so that a long backlog delays no receipt and history no backlog. */
 export class ReadConnections {

@@ -1,4 +1,4 @@
-import type { FencedWork } from '@huizhi/runtime/database';
+import type { FencedWork } from '@huizhi/database';
 
 /** A row of the lane log, on its way in. */
 export interface EventRow {

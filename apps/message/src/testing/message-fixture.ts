@@ -17,7 +17,7 @@ import {
   type SessionAnswer,
 } from '@huizhi/protocol';
 import { Bus, silentLogger, type Logger } from '@huizhi/runtime';
-import { DedicatedConnection, ensureLanes, runMigrations } from '@huizhi/runtime/database';
+import { DedicatedConnection, ensureLanes, runMigrations } from '@huizhi/database';
 import pg from 'pg';
 import { databaseOptions, SCHEMA } from '../database.js';
 import { buildCommitLoop } from '../commit/build.js';

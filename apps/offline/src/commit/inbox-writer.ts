@@ -1,5 +1,5 @@
 import { Backoff, deferred, failpointAsync, pause, rateLimited, type Logger } from '@huizhi/runtime';
-import { LaneLostError, type DedicatedConnection, type LaneKeeper, type LaneMove } from '@huizhi/runtime/database';
+import { LaneLostError, type DedicatedConnection, type LaneKeeper, type LaneMove } from '@huizhi/database';
 import type pg from 'pg';
 import { loseCommitOutcome } from '../failpoints.js';
 import type { Feed } from '../feed/feed.js';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { DedicatedConnection } from '@huizhi/runtime/database';
+import { DedicatedConnection } from '@huizhi/database';
 import pg from 'pg';
 import { MAX_RETENTION_DAYS } from '../config.js';
 import { OfflineFixture, until } from '../testing/offline-fixture.js';

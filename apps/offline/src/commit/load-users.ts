@@ -1,4 +1,4 @@
-import type { DedicatedConnection } from '@huizhi/runtime/database';
+import type { DedicatedConnection } from '@huizhi/database';
 import type pg from 'pg';
 import { readDevices, readHeads } from '../sql/users.js';
 import type { InboxLane } from './inbox-lane.js';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { LaneCountError } from '@huizhi/runtime/database';
+import { LaneCountError } from '@huizhi/database';
 import pg from 'pg';
 import { prepareDatabase } from '../migrations/prepare.js';
 import { dropPartition } from '../sql/partitions.js';

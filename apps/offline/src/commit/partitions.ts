@@ -1,5 +1,5 @@
 import { type Logger } from '@huizhi/runtime';
-import { type DedicatedConnection } from '@huizhi/runtime/database';
+import { type DedicatedConnection } from '@huizhi/database';
 import { createPartitions, dropPartition, readDays, readExpired } from '../sql/partitions.js';
 
 export interface PartitionsOptions {

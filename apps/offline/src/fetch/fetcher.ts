@@ -1,6 +1,6 @@
 import { encodeLines, type ErrorName, type FetchReply, type FetchRequest } from '@huizhi/protocol';
 import { rateLimited, withTimeout, type Logger } from '@huizhi/runtime';
-import { type DedicatedConnection } from '@huizhi/runtime/database';
+import { type DedicatedConnection } from '@huizhi/database';
 import type { User } from '../commit/user.js';
 import { fetchedEntries, fetches } from '../metrics.js';
 import { readParts, type InboxRow } from '../sql/inbox.js';

@@ -1,4 +1,4 @@
-import { createLaneTables } from '@huizhi/runtime/database';
+import { createLaneTables } from '@huizhi/database';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /** Lanes, inboxes in day partitions, devices with their epochs and cursors. */

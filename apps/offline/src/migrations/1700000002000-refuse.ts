@@ -1,4 +1,4 @@
-import { createRefuse } from '@huizhi/runtime/database';
+import { createRefuse } from '@huizhi/database';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /** A transaction of an owner is one statement; this is how it undoes itself. */

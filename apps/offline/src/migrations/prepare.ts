@@ -1,4 +1,4 @@
-import { ensureLanes, runMigrations } from '@huizhi/runtime/database';
+import { ensureLanes, runMigrations } from '@huizhi/database';
 import pg from 'pg';
 import { ensureVectors } from '../sql/vectors.js';
 import { First1700000000000 } from './1700000000000-first.js';

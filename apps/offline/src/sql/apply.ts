@@ -1,4 +1,4 @@
-import type { FencedWork } from '@huizhi/runtime/database';
+import type { FencedWork } from '@huizhi/database';
 import type { InboxRow } from './inbox.js';
 
 /** The applied positions of an inbox lane, per message lane. */

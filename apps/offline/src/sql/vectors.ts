@@ -1,4 +1,4 @@
-import { LaneCountError } from '@huizhi/runtime/database';
+import { LaneCountError } from '@huizhi/database';
 import type pg from 'pg';
 
 /** Creates the vectors of applied positions where there are none; others may be at it. @throws LaneCountError when they are of another length */

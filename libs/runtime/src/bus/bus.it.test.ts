@@ -5,8 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { Nats, eventually } from '@huizhi/dev-env';
 import { silentLogger } from '../log/logger.js';
 import { metricsRegistry } from '../metrics/metrics.js';
-import { collectGarbage } from '../testing/garbage.js';
-import { RecordingLog } from '../testing/recording-log.js';
+import { collectGarbage, RecordingLog } from '@huizhi/testing';
 import { Bus, MAX_BUS_PAYLOAD, type BusHandler, type BusOptions } from './bus.js';
 import { BusDisconnectedError, BusNoRespondersError, BusOverloadedError, BusTimeoutError } from './errors.js';
 

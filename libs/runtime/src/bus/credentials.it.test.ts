@@ -7,7 +7,7 @@ import { eventually, freePort, requireBinary } from '@huizhi/dev-env';
 import { permissionsOf } from '@huizhi/protocol';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { nkeys } from '@nats-io/transport-node';
-import { RecordingLog } from '../testing/recording-log.js';
+import { RecordingLog } from '@huizhi/testing';
 import { Bus, type BusOptions } from './bus.js';
 import { credentialsProblems } from './nats-url.js';
 

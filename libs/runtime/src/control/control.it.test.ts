@@ -10,7 +10,7 @@ import { Bus } from '../bus/bus.js';
 import { deferred, type Deferred } from '../deferred.js';
 import { Health } from '../health/health.js';
 import { silentLogger } from '../log/logger.js';
-import { RecordingLog } from '../testing/recording-log.js';
+import { RecordingLog } from '@huizhi/testing';
 import { ControlClient } from './control-client.js';
 import { ControlServer, type ControlServerOptions } from './control-server.js';
 import { handling } from './handles-command.js';

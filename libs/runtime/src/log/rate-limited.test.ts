@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
-import { RecordingLog } from '../testing/recording-log.js';
+import { RecordingLog } from '@huizhi/testing';
 import { RateLimitedLog } from './rate-limited.js';
 
 beforeEach(() => void jest.useFakeTimers());

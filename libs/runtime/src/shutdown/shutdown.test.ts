@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { silentLogger } from '../log/logger.js';
-import { RecordingLog } from '../testing/recording-log.js';
+import { RecordingLog } from '@huizhi/testing';
 import { Shutdown } from './shutdown.js';
 
 test('runs the phases in their order, whatever the order of registration', async () => {

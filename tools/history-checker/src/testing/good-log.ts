@@ -1,6 +1,5 @@
-import { contentDigest } from '@huizhi/client';
+import { contentDigest, type Observed, type SeenMessage } from '@huizhi/client';
 import type { LogLine, Stated } from '../log.js';
-import type { Observed, SeenMessage } from '@huizhi/client';
 
 interface Entry extends SeenMessage {
   inboxSeq: number;

@@ -1,10 +1,8 @@
 import { subjects, type LaneAnnouncement, type LaneService } from '@huizhi/protocol';
 import type pg from 'pg';
-import type { Bus } from '../bus/bus.js';
-import { DatabaseClock } from '../database/database-clock.js';
-import type { DedicatedConnection } from '../database/dedicated-connection.js';
-import type { Logger } from '../log/logger.js';
-import { rateLimited } from '../log/rate-limited.js';
+import { type Bus, type Logger, rateLimited } from '@huizhi/runtime';
+import { DatabaseClock } from '../database-clock.js';
+import type { DedicatedConnection } from '../dedicated-connection.js';
 import { LaneAnnouncer } from './lane-announcer.js';
 import { assertLanes } from './lane-count.js';
 import { isWorkRefused, LaneSql, lostLanes, type FencedWork, type HeldLane, type LaneMove } from './lane-sql.js';

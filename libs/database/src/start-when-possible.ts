@@ -1,9 +1,6 @@
-import { Backoff, pause } from '../backoff.js';
-import { PendingMigrationsError, PoolerError } from '../database/errors.js';
-import type { Health } from '../health/health.js';
-import { LaneCountError } from '../lanes/lane-count.js';
-import type { Logger } from '../log/logger.js';
-import { rateLimited } from '../log/rate-limited.js';
+import { Backoff, type Health, type Logger, pause, rateLimited } from '@huizhi/runtime';
+import { PendingMigrationsError, PoolerError } from './errors.js';
+import { LaneCountError } from './lanes/lane-count.js';
 
 /** What waiting does not mend. */
 const FINAL = [PendingMigrationsError, PoolerError, LaneCountError];

@@ -1,5 +1,5 @@
 import { subjects, type LaneAnnouncement, type LaneService } from '@huizhi/protocol';
-import type { Bus } from '../bus/bus.js';
+import type { Bus } from '@huizhi/runtime';
 import type { HeldLane } from './lane-sql.js';
 
 /** A head is announced each tick for this many ticks after a change: one lost announcement hides nothing for long. */

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { RecordingLog } from '../testing/recording-log.js';
+import { RecordingLog } from '@huizhi/testing';
 import { DatabaseClock } from './database-clock.js';
 
 const DAY = 86_400_000;

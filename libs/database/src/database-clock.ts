@@ -1,6 +1,4 @@
-import type { Logger } from '../log/logger.js';
-import { rateLimited } from '../log/rate-limited.js';
-import { counter, gauge } from '../metrics/metrics.js';
+import { counter, gauge, type Logger, rateLimited } from '@huizhi/runtime';
 
 const overruled = counter({
   name: 'hz_clock_overruled_total',

@@ -1,4 +1,4 @@
-import type { Logger } from '../log/logger.js';
+import type { Logger } from '@huizhi/runtime';
 
 /** Keeps what was logged, for tests that look at it. */
 export class RecordingLog implements Logger {

@@ -1,4 +1,4 @@
-import { withTimeout } from '../deferred.js';
+import { withTimeout } from '@huizhi/runtime';
 
 export interface DatabaseProbeOptions {
   /** Runs a statement on the connection that is to be known of. */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { TcpProxy, eventually } from '@huizhi/dev-env';
-import { deferred } from '../deferred.js';
+import { deferred } from '@huizhi/runtime';
 import { LANES, LaneFixture, LEASE_MS, type Owner } from '../testing/lane-fixture.js';
 import { ensureLanes, LaneCountError } from './lane-count.js';
 

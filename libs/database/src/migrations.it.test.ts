@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { DataSource, type MigrationInterface, type QueryRunner } from 'typeorm';
-import { TestSchema } from '../testing/test-schema.js';
+import { TestSchema } from './testing/test-schema.js';
 import { MigrationLockError, PendingMigrationsError } from './errors.js';
 import { assertMigrated, runMigrations } from './migrations.js';
 import { dataSourceOptions, type DatabaseOptions } from './options.js';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { environment } from '../config/environment.js';
+import { environment } from '@huizhi/runtime';
 
 /** A schema of its own for one test file on the PostgreSQL of `HZ_TEST_POSTGRES_URL`, and a client beside the tested one. */
 export class TestSchema {

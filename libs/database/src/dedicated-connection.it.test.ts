@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type pg from 'pg';
 import { eventually } from '@huizhi/dev-env';
-import { deferred } from '../deferred.js';
-import { PostgresProxy } from '../testing/postgres-proxy.js';
-import { TestSchema } from '../testing/test-schema.js';
+import { deferred } from '@huizhi/runtime';
+import { PostgresProxy } from './testing/postgres-proxy.js';
+import { TestSchema } from './testing/test-schema.js';
 import { DedicatedConnection, type DedicatedConnectionOptions } from './dedicated-connection.js';
 import { CommitUnknownError, ConnectionLostError, RolledBackError, UnsafeIntegerError } from './errors.js';
 

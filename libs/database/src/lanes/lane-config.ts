@@ -1,5 +1,4 @@
-import type { Variables } from '../config/config.js';
-import { durationSetting } from '../config/settings.js';
+import { durationSetting, type Variables } from '@huizhi/runtime';
 
 /** Nobody's lease is longer, milliseconds. */
 export const MAX_LEASE_MS = 60_000;

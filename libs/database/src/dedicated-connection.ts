@@ -1,7 +1,6 @@
 import type pg from 'pg';
-import { Backoff, pause } from '../backoff.js';
+import { Backoff, declareFailpoints, failpoint, pause } from '@huizhi/runtime';
 import { CommitUnknownError, ConnectionLostError, RolledBackError } from './errors.js';
-import { declareFailpoints, failpoint } from '../failpoints/failpoints.js';
 import { destroySocket, hotClient, sessionSettings, type HotClientOptions } from './hot-client.js';
 import { assertSameSession, prepareSession } from './session.js';
 import { endsSession, proofOf } from './sqlstate.js';

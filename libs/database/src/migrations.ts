@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { DataSource } from 'typeorm';
-import { Backoff, pause } from '../backoff.js';
+import { Backoff, pause } from '@huizhi/runtime';
 import { MigrationLockError, PendingMigrationsError } from './errors.js';
 import { assertDirectSession } from './session.js';
 import { MIGRATIONS_TABLE, checkedSchema, dataSourceOptions, type DatabaseOptions } from './options.js';

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { ensureLanes } from '../lanes/lane-count.js';
+import { ensureLanes } from './lanes/lane-count.js';
 import { runMigrations } from './migrations.js';
 import type { DatabaseOptions } from './options.js';
 

@@ -3,12 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeTestDatabase, Nats } from '@huizhi/dev-env';
 import pg from 'pg';
-import { Bus } from '../bus/bus.js';
-import { DedicatedConnection } from '../database/dedicated-connection.js';
+import { Bus, silentLogger } from '@huizhi/runtime';
+import { DedicatedConnection } from '../dedicated-connection.js';
 import { ensureLanes } from '../lanes/lane-count.js';
 import { LaneKeeper, LaneLostError, type LaneKeeperOptions, type LossReason } from '../lanes/lane-keeper.js';
 import { createLaneTables, createRefuse, type FencedWork } from '../lanes/lane-sql.js';
-import { silentLogger } from '../log/logger.js';
 
 export const LANES = 6;
 export const LEASE_MS = 600;
