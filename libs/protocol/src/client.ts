@@ -1,6 +1,6 @@
 /**
- * What a client needs of the protocol, and nothing that a browser lacks: no hashing, no bus, no schemas (those that are
- * types here are erased). Servers import the whole, {@link file://./index.ts}.
+ * The part of the protocol that clients need. It runs in browsers: no hashing, no bus, and schemas as types only.
+ * Servers import all of it, {@link file://./index.ts}.
  */
 export * from './closes.js';
 export { canonicalJson } from './codec/canonical.js';

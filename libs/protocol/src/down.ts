@@ -1,7 +1,7 @@
 import Type, { type Static } from 'typebox';
 import { Content, Count } from './schema.js';
 
-/** Ids and times go out as strings; `seq`, `inboxSeq` and codes are numbers below 2^53. */
+/** Ids and times are sent as strings; `seq`, `inboxSeq` and codes are numbers below 2^53. */
 const Text = Type.String();
 
 export const Limits = Type.Object({
@@ -12,7 +12,7 @@ export const Limits = Type.Object({
   batchEntries: Type.Integer(),
 });
 
-/** Answer to `login`. `code` 0: the session is open. Otherwise the connection is closed next. */
+/** Answer to `login`. With `code` 0 the session is open; otherwise the server closes the connection next. */
 export const LoginReceipt = Type.Object({
   messageType: Type.Literal('loginReceipt'),
   code: Type.Integer(),
@@ -20,18 +20,20 @@ export const LoginReceipt = Type.Object({
   reason: Type.Optional(Text),
   fromUserID: Type.Optional(Text),
   deviceID: Type.Optional(Text),
-  /** Seconds between heartbeats; after three the server closes. */
+  /** Seconds between heartbeats; the server closes after three intervals without data. */
   heartbeat: Type.Optional(Type.Number()),
   limits: Type.Optional(Limits),
-  /** The device's cursor as stored: everything up to this `inboxSeq` is receipted. */
+  /** The stored cursor of the device: every entry up to this `inboxSeq` is receipted. */
   inboxSeq: Type.Optional(Count),
-  /** The inbox's head: how far there is something to deliver. */
+  /** `inboxSeq` of the newest entry that the device has to get; equal to `inboxSeq` if there is none. */
   head: Type.Optional(Count),
-  /** How many entries wait for this device. */
+  /** Number of entries that wait for this device. */
   waiting: Type.Optional(Count),
-  /** Changes when the data was restored from a backup: forget what you hold and start over. */
+  /** Changes when the data was restored from a backup: the client must drop its cursors and deduplication data. */
   generation: Type.Optional(Text),
-  /** The device was away for longer than entries are kept: read lists and history for what is missing. */
+  /**
+   * The device was offline for longer than entries are kept: the client must read the missing messages from history.
+   */
   resync: Type.Optional(Type.Boolean()),
   serverTime: Type.Optional(Text),
   upgradeRequired: Type.Optional(Type.Boolean()),
@@ -39,7 +41,10 @@ export const LoginReceipt = Type.Object({
 });
 export type LoginReceipt = Static<typeof LoginReceipt>;
 
-/** The message is durable. Every resend gets the same ids, `seq` and `serverTime`; `sendTime` is the answered frame's. */
+/**
+ * The message is durable. Every resend gets the same ids, `seq` and `serverTime`; `sendTime` is that of the answered
+ * frame.
+ */
 export const NormalReceipt = Type.Object({
   messageType: Type.Literal('normalReceipt'),
   messageID: Text,
@@ -52,7 +57,7 @@ export const NormalReceipt = Type.Object({
 });
 export type NormalReceipt = Static<typeof NormalReceipt>;
 
-/** The message is not stored and will not be. */
+/** Final refusal: the message is not and will not be stored. */
 export const InvalidReceipt = Type.Object({
   messageType: Type.Literal('invalidReceipt'),
   code: Type.Integer(),
@@ -63,7 +68,10 @@ export const InvalidReceipt = Type.Object({
 });
 export type InvalidReceipt = Static<typeof InvalidReceipt>;
 
-/** Something went wrong. With a `clientMsgID` or `sendTime` it is about that message: temporary, send it again. */
+/**
+ * An error. With `clientMsgID` or `sendTime` it concerns that message and is temporary: the client sends the message
+ * again.
+ */
 export const ErrorFrame = Type.Object({
   messageType: Type.Literal('error'),
   code: Type.Integer(),
@@ -83,22 +91,26 @@ export const CloseFrame = Type.Object({
   name: Text,
   reconnect: Type.Boolean(),
   reason: Text,
-  /** Milliseconds to wait before reconnecting, in place of the first back-off. Absent: the client's own. */
+  /**
+   * Milliseconds to wait before reconnecting, instead of the client's first back-off. Absent: the client's own
+   * back-off.
+   */
   retryAfter: Type.Optional(Count),
 });
 export type CloseFrame = Static<typeof CloseFrame>;
 
-/** Everything up to this `inboxSeq` is stored as receipted and will never be delivered to this device again. */
+/** Receipts up to this `inboxSeq` are stored: the server does not deliver those entries to this device again. */
 export const ReceiptConfirm = Type.Object({ messageType: Type.Literal('receiptConfirm'), inboxSeq: Count });
 export type ReceiptConfirm = Static<typeof ReceiptConfirm>;
 
-/** Answer to a heartbeat; `inboxSeq` is the head of the user's inbox. */
+/** Answer to a heartbeat; `inboxSeq` is the newest entry that this device got or has to get. */
 export const BeatReply = Type.Object({ beatID: Text, inboxSeq: Count, serverTime: Text });
 export type BeatReply = Static<typeof BeatReply>;
 
 /**
- * A message as its recipients (and the sender's other devices) get it. Delivered live it is one frame; while catching up
- * a JSON array of them is one frame (one by one for version 1). Owes a `receipt`. In history it has no `inboxSeq`.
+ * A message as delivered to its recipients and the sender's other devices. A live delivery is one frame. During
+ * catch-up one frame is an array of deliveries (version 1: one frame each). The client must answer with a `receipt`.
+ * Deliveries in history have no `inboxSeq`.
  */
 export const Delivery = Type.Object({
   messageType: Type.Literal('normal'),
@@ -107,7 +119,7 @@ export const Delivery = Type.Object({
   seq: Count,
   serverTime: Text,
   inboxSeq: Type.Optional(Count),
-  /** The `inboxSeq` before this one that concerns this device, when it is not `inboxSeq − 1`. */
+  /** The previous `inboxSeq` that concerns this device, if it is not `inboxSeq − 1`. */
   prevInboxSeq: Type.Optional(Count),
   fromUserID: Text,
   chatType: Type.Union([Type.Literal('userChat'), Type.Literal('groupChat')]),
@@ -129,12 +141,12 @@ export const HistoryReceipt = Type.Object({
   requestID: Text,
   conversationID: Text,
   messages: Type.Array(Delivery),
-  /** Whether there are more in the direction asked for. */
+  /** Whether there are more messages in the requested direction. */
   hasMore: Type.Boolean(),
 });
 export type HistoryReceipt = Static<typeof HistoryReceipt>;
 
-/** Everything the server may send; besides these a frame may be an array of `Delivery` (an offline batch). */
+/** Every frame of the server. A frame may also be an array of `Delivery` (an offline batch). */
 export const downSchemas = {
   loginReceipt: LoginReceipt,
   normalReceipt: NormalReceipt,

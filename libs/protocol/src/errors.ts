@@ -1,6 +1,6 @@
 /**
- * One row per thing that can be refused. `temporary` rows never say that a message is not stored: send it again with the
- * same `clientMsgID`. Rows that are not temporary mean "is not stored and will not be".
+ * One row per reason for a refusal. After a `temporary` error a message may be stored or not: the client sends it again
+ * with the same `clientMsgID`. Other errors are final: the message is not and will not be stored.
  */
 export interface ErrorRow {
   code: number;
@@ -9,10 +9,14 @@ export interface ErrorRow {
 }
 
 export const errorTable = {
-  badFrame: { code: 1000, temporary: false, meaning: 'The bytes are not one JSON object of a known kind.' },
-  frameTooLarge: { code: 1001, temporary: false, meaning: 'The frame is larger than the limit told at login.' },
+  badFrame: { code: 1000, temporary: false, meaning: 'The bytes are not a valid frame of one JSON object.' },
+  frameTooLarge: {
+    code: 1001,
+    temporary: false,
+    meaning: 'The frame is larger than `limits.frameBytes` of the loginReceipt.',
+  },
   tooDeep: { code: 1002, temporary: false, meaning: 'JSON nested deeper than 16 levels.' },
-  badText: { code: 1003, temporary: false, meaning: 'A string holds NUL or half of a surrogate pair.' },
+  badText: { code: 1003, temporary: false, meaning: 'A string contains NUL or an unpaired surrogate.' },
   badField: {
     code: 1004,
     temporary: false,
@@ -23,7 +27,7 @@ export const errorTable = {
     temporary: false,
     meaning: 'This server does not know this message type or content kind.',
   },
-  loginRequired: { code: 1100, temporary: false, meaning: 'The first frame of a connection is a login.' },
+  loginRequired: { code: 1100, temporary: false, meaning: 'The first frame of a connection must be a login.' },
   badToken: { code: 1101, temporary: false, meaning: 'The token is missing, malformed, forged or not for this user.' },
   tokenExpired: { code: 1102, temporary: false, meaning: 'The token has expired: fetch a new one and log in again.' },
   upgradeRequired: { code: 1103, temporary: false, meaning: 'The versionCode is below what this server supports.' },
@@ -33,23 +37,23 @@ export const errorTable = {
     meaning: 'The token was issued before the tokens of this user were revoked: get a new one.',
   },
   conflict: { code: 1200, temporary: false, meaning: 'This clientMsgID was used before with other content.' },
-  notAllowed: { code: 1201, temporary: false, meaning: 'The target does not exist or is not yours to write to.' },
-  unknown: { code: 2000, temporary: true, meaning: 'The outcome is not known: send again with the same clientMsgID.' },
+  notAllowed: { code: 1201, temporary: false, meaning: 'The target does not exist, or the user may not write to it.' },
+  unknown: { code: 2000, temporary: true, meaning: 'The outcome is unknown: send again with the same clientMsgID.' },
   unavailable: {
     code: 2001,
     temporary: true,
-    meaning: 'The service cannot answer just now: send again with the same clientMsgID.',
+    meaning: 'The service is temporarily unavailable: send again with the same clientMsgID.',
   },
   resendInOrder: {
     code: 2002,
     temporary: true,
-    meaning: 'An earlier message to this conversation is unsettled: send that one again first, so that order is kept.',
+    meaning: 'An earlier message to this conversation is unsettled: send that one again first, to keep the order.',
   },
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorName = keyof typeof errorTable;
 
-/** A frame or request that is refused for one of the reasons in {@link errorTable}. */
+/** Refusal of a frame or request for a reason in {@link errorTable}. */
 export class ProtocolError extends Error {
   override readonly name = 'ProtocolError';
   readonly code: number;

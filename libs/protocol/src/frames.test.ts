@@ -21,7 +21,7 @@ const body = () =>
     ),
   });
 
-test('a spliced delivery is the JSON of the object one would have built', () => {
+test('deliveryText and inboxText return the JSON of the complete object', () => {
   fc.assert(
     fc.property(place(), body(), fc.integer({ min: 1 }), fc.nat(), (at, part, inboxSeq, back) => {
       const plain = JSON.parse(JSON.stringify(part)) as object;
@@ -43,7 +43,7 @@ test('a spliced delivery is the JSON of the object one would have built', () => 
   );
 });
 
-test('an entry names the one before it only when there is a gap', () => {
+test('inboxText adds prevInboxSeq only when there is a gap', () => {
   expect(inboxText('{"a":1}', 5, 4)).toBe('{"inboxSeq":5,"a":1}');
   expect(inboxText('{"a":1}', 5, 2)).toBe('{"inboxSeq":5,"prevInboxSeq":2,"a":1}');
   expect(inboxText('{"a":1}', 1, 0)).toBe('{"inboxSeq":1,"a":1}');

@@ -1,10 +1,10 @@
 import { messageIdOf } from './ids.js';
 
-/** Where a stored message stands; what the server adds to the sender's part of a delivery. */
+/** Place of a stored message: the fields that the server adds to the sender's part of a delivery. */
 export interface Placing {
   lane: number;
   position: number;
-  /** Made by the server of characters that JSON need not escape. */
+  /** Conversation id, made by the server; it needs no JSON escaping. */
   conversation: string;
   seq: number;
   /** Milliseconds since 1970, never decreasing within a conversation. */
@@ -12,8 +12,8 @@ export interface Placing {
 }
 
 /**
- * A delivery's JSON text, spliced instead of encoded again: a body is encoded once, in the gateway that read it, and is
- * stored and relayed as that text.
+ * JSON text of a delivery. The text is spliced, not encoded again: the gateway encodes a body once, and it is stored
+ * and relayed as that text.
  * @param body JSON text of an object that is not empty
  */
 export function deliveryText(at: Placing, body: string): string {
@@ -23,7 +23,7 @@ export function deliveryText(at: Placing, body: string): string {
   );
 }
 
-/** The delivery of one inbox entry. `previous` is the entry before it that concerned this device. */
+/** JSON text of the delivery of one inbox entry. `previous` is the previous `inboxSeq` that concerned this device. */
 export function inboxText(delivery: string, inboxSeq: number, previous: number): string {
   const jump = previous === inboxSeq - 1 ? '' : `"prevInboxSeq":${previous},`;
   return `{"inboxSeq":${inboxSeq},${jump}${delivery.slice(1)}`;
@@ -31,5 +31,5 @@ export function inboxText(delivery: string, inboxSeq: number, previous: number):
 
 const ID_START = '{"messageID":"'.length;
 
-/** The `messageID` of a delivery's text, read without parsing: the splice above puts it first. */
+/** The `messageID` of a delivery's text, read without parsing: {@link deliveryText} writes it first. */
 export const messageIdIn = (delivery: string): string => delivery.slice(ID_START, delivery.indexOf('"', ID_START));

@@ -14,7 +14,7 @@ import { ProtocolError } from './errors.js';
 import { contentHash, groupIdOf, inboxLaneOf, laneOf, messageIdOf, pairConversation, placeOf } from './ids.js';
 import { readUp, upSchemas } from './up.js';
 
-/** The golden vectors of `libs/protocol/fixtures`: plain JSON, so that clients in other languages can run them too. */
+/** The golden vectors of `libs/protocol/fixtures`: plain JSON, so that clients in other languages can run them. */
 const fixture = (name: string): unknown =>
   JSON.parse(readFileSync(new URL(`../fixtures/${name}`, import.meta.url), 'utf8'));
 const rowsOf = <T>(name: string): T[] => (fixture(name) as { rows: T[] }).rows;
@@ -23,14 +23,14 @@ type Frame = Record<string, unknown>;
 interface Stream {
   name: string;
   limit: number;
-  /** Whose frames they are; a client's when it is not said. */
+  /** The side that sent the frames; default: a client. */
   from?: 'server';
   utf8?: string;
   base64?: string;
   hex?: string;
-  /** A string is the name of the error of a whole frame that is refused. */
+  /** Expected frames; a string is the error name of a complete frame that is refused. */
   frames: unknown[];
-  /** The stream ends with it. */
+  /** The error that ends the stream. */
   error?: string;
 }
 
@@ -75,12 +75,12 @@ describe.each(Object.keys(decoders))('%s', (file) => {
   });
 });
 
-/** So that a decoder can be run on the rows as they are, with the first bytes deciding the mode or without. */
+/** Implementations may run the rows with or without detection of the mode by the first bytes. */
 test.each([
   ['json-lines.json', 'jsonLines'],
   ['base64-lines.json', 'base64Lines'],
   ['hz-frames.json', 'hz'],
-] as const)('each stream of a client in %s begins as its mode does', (file, mode) => {
+] as const)('each client stream in %s begins with the bytes of mode %s', (file, mode) => {
   for (const row of rowsOf<Stream>(file)) {
     const found = modeOf(bytesOf(row));
     const isRefused = found === undefined && row.error === 'badFrame' && row.frames.length === 0;
@@ -96,16 +96,16 @@ interface Encoded {
 }
 const encodes = (name: string): Encoded[] => (fixture(name) as { encodes: Encoded[] }).encodes;
 
-test.each(encodes('base64-lines.json'))('as a base64 line: $json', (row) =>
+test.each(encodes('base64-lines.json'))('encodeBase64Line encodes $json', (row) =>
   expect(Buffer.from(encodeBase64Line(row.json))).toEqual(bytesOf(row)),
 );
 
-test.each(encodes('hz-frames.json'))('as an HZ frame: $json', (row) =>
+test.each(encodes('hz-frames.json'))('encodeHzFrame encodes $json', (row) =>
   expect(Buffer.from(encodeHzFrame(row.json))).toEqual(bytesOf(row)),
 );
 
 test.each(rowsOf<{ name: string; hex: string; mode: string | null }>('modes.json'))(
-  'how a connection speaks that begins with $name',
+  'modeOf returns the mode of a connection that begins with $name',
   (row) => expect(modeOf(bytesOf(row)) ?? null).toBe(row.mode),
 );
 
@@ -130,7 +130,7 @@ function refusalOf(read: () => unknown): ProtocolError | undefined {
 }
 
 test.each([...rowsOf<UpRow>('frames-up.json'), ...rowsOf<UpRow>('guide-client.json')])(
-  'what a client sends: $name',
+  'readUp reads a client frame: $name',
   ({ raw, first, type, frame, error, field }) => {
     const read = () => readUp(raw, first);
     if (error === undefined) {
@@ -142,7 +142,7 @@ test.each([...rowsOf<UpRow>('frames-up.json'), ...rowsOf<UpRow>('guide-client.js
   },
 );
 
-test('there is a vector for every frame a client may send', () => {
+test('the vectors contain every client command', () => {
   const rows = rowsOf<UpRow>('frames-up.json');
   for (const kind of Object.keys(upSchemas)) expect(rows.some(({ type }) => type === kind)).toBe(true);
 });
@@ -150,16 +150,16 @@ test('there is a vector for every frame a client may send', () => {
 const checks = new Map<string, TSchema>([...Object.entries(downSchemas), ['batch', Type.Array(downSchemas.normal)]]);
 
 test.each(rowsOf<{ name: string; schema: string; frame: unknown }>('frames-down.json'))(
-  'what the server sends: $name',
+  'a server frame matches its schema: $name',
   ({ schema, frame }) => expect(Compile(checks.get(schema) ?? Type.Never()).Errors(frame)).toEqual([]),
 );
 
-test('there is a vector for every frame the server sends', () => {
+test('the vectors contain every server frame', () => {
   const covered = rowsOf<{ schema: string }>('frames-down.json').map(({ schema }) => schema);
   expect([...new Set(covered)].sort()).toEqual([...checks.keys()].sort());
 });
 
-test('there is a WebSocket vector for every row of the close table', () => {
+test('the WebSocket vectors contain every row of the close table', () => {
   const { closes } = fixture('web-socket.json') as { closes: { name: string; code: number; hex: string }[] };
   expect(closes.map(({ name, code }) => [name, code])).toEqual(
     Object.entries(closeTable).map(([name, { code }]) => [name, code]),
@@ -179,7 +179,7 @@ interface Ids {
   contentHash: [text: string, hash: string][];
 }
 
-test('ids are for ever: they are stored, and other parts of the system reckon them too', () => {
+test('derived ids and lanes match the vectors, because stored data depends on them', () => {
   const ids = fixture('server/ids.json') as Ids;
   for (const [one, other, conversation] of ids.pair) expect(pairConversation(one, other)).toBe(conversation);
   for (const [creator, clientMsgID, groupID] of ids.group) expect(groupIdOf(creator, clientMsgID)).toBe(groupID);

@@ -15,12 +15,12 @@ const PATTERN = new RegExp(ID_PATTERN, 'u');
 test.each(rows)('an id: $name', ({ id, problem }) => {
   expect(idProblem(id)).toEqual(problem === undefined ? undefined : expect.stringContaining(problem));
   expect(isUserID(id)).toBe(problem === undefined);
-  // The schema says all of the rule but NFC.
+  // The pattern covers all of the rule except NFC.
   const bySchema = PATTERN.test(id) && [...id].length <= MAX_ID_LENGTH;
   expect(bySchema).toBe(problem === undefined || problem.includes('NFC'));
 });
 
-test('decides as the rule says, whatever the text', () => {
+test('isUserID agrees with the rule for any text', () => {
   const byTheRule = (text: string): boolean =>
     [...text].length >= 1 &&
     [...text].length <= 255 &&
@@ -38,7 +38,7 @@ test('decides as the rule says, whatever the text', () => {
   );
 });
 
-test.each([undefined, null, 1, {}, ['alice']])('%j is not an id', (value) => expect(isUserID(value)).toBe(false));
+test.each([undefined, null, 1, {}, ['alice']])('isUserID refuses %j', (value) => expect(isUserID(value)).toBe(false));
 
 test.each([
   ['combining marks in the wrong order', '\u0301\u0323'.repeat(127)],
@@ -48,12 +48,12 @@ test.each([
   ['a megabyte of letters', 'a'.repeat(1_000_000)],
   ['a megabyte of marks', '\u0301'.repeat(1_000_000)],
   ['a megabyte of spaces', `a${' '.repeat(1_000_000)}`],
-])('costs microseconds with %s', (_, text) => {
+])('idProblem takes less than a millisecond for %s', (_, text) => {
   const ROUNDS = 200;
   const began = process.cpuUsage();
   for (let n = 0; n < ROUNDS; n++) idProblem(text);
   const { user, system } = process.cpuUsage(began);
-  // Measured: 0.1 to 130 microseconds, the most for marks that NFC puts in order. Without the bound of the length it
-  // would be milliseconds to hours.
+  // Measured: 0.1 to 130 µs, with the maximum for marks that NFC reorders. Without the check of the length first it
+  // would take milliseconds to hours.
   expect((user + system) / ROUNDS).toBeLessThan(1_000);
 });

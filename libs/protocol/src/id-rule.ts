@@ -1,27 +1,24 @@
-/** The most characters of an id: code points, each up to four bytes of UTF-8. */
+/** Maximum length of an id in code points, each up to four bytes of UTF-8. */
 export const MAX_ID_LENGTH = 255;
 
-/** What nearly all ids are. Decided by one pass over the text. */
+/** Fast path: valid ASCII ids, which are nearly all ids, checked in one pass. */
 const ASCII = /^[!-~](?:[ -~]{0,253}[!-~])?$/;
 
-/**
- * Letters, marks, numbers, punctuation and symbols as the Unicode version of this runtime knows them, and the plain
- * space.
- */
+/** Letters, marks, numbers, punctuation and symbols of this runtime's Unicode version, and the plain space. */
 const PRINTABLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]*$/u;
 
-/** The whole rule but for NFC, which no pattern can say: for readers of the schema. */
+/** The rule as a pattern for the published schema; NFC cannot be expressed as a pattern. */
 export const ID_PATTERN =
   '^[\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}](?:[\\p{L}\\p{M}\\p{N}\\p{P}\\p{S} ]*[\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}])?$';
 
 /**
- * What is wrong with an id chosen outside (a user, a device, a group), or undefined. Ids are compared by their bytes
- * and never changed: were they normalised here, two users of an identity provider could become one.
+ * The problem of an externally chosen id (user, device, group), or undefined if the id is valid. Ids are compared by
+ * their bytes and never normalised, because normalising could merge two users of an identity provider.
  */
 export function idProblem(text: string): string | undefined {
   if (ASCII.test(text)) return undefined;
   if (text === '') return 'must not be empty';
-  // By its length first, so that a long text costs no more than a short one.
+  // The length is checked first, so that a long text costs no more than a short one.
   if (text.length > 2 * MAX_ID_LENGTH || lengthOf(text) > MAX_ID_LENGTH) {
     return `must not have more than ${MAX_ID_LENGTH} characters`;
   }
@@ -32,7 +29,7 @@ export function idProblem(text: string): string | undefined {
   return text.normalize('NFC') === text ? undefined : 'must be in Unicode normalization form C (NFC)';
 }
 
-/** Code points: the second half of a surrogate pair counts for nothing. */
+/** Number of code points: low surrogates are not counted. */
 function lengthOf(text: string): number {
   let length = text.length;
   for (let i = 0; i < text.length; i++) {
@@ -43,10 +40,9 @@ function lengthOf(text: string): number {
 }
 
 /**
- * The most bytes of an id in JSON, without a look at it: a UTF-16 unit takes up to three bytes, or two when it is
- * escaped.
+ * Upper bound of an id's bytes in JSON, from its length only: a UTF-16 unit takes up to three bytes, or two if escaped.
  */
 export const idBytes = (id: string): number => 3 * id.length;
 
-/** For ids that come from elsewhere than a frame. */
+/** Checks an id that does not come from a frame. */
 export const isUserID = (value: unknown): value is string => typeof value === 'string' && !idProblem(value);

@@ -17,7 +17,7 @@ import {
 const id = () => fc.string({ unit: 'binary', minLength: 1, maxLength: 255 }).filter(isUserID);
 const LAST = 2 ** 43 - 1;
 
-test('a messageID and its place are one', () => {
+test('placeOf inverts messageIdOf', () => {
   fc.assert(
     fc.property(fc.nat(MAX_LANES - 1), fc.integer({ min: 1, max: LAST }), (lane, position) => {
       expect(placeOf(messageIdOf(lane, position))).toEqual({ lane, position });
@@ -36,7 +36,7 @@ test.each([
   [-1, 1],
   [1024, 1],
   [0.5, 1],
-])('lane %d and position %d have no messageID', (lane, position) => {
+])('messageIdOf throws for lane %d and position %d', (lane, position) => {
   expect(() => messageIdOf(lane, position)).toThrow(RangeError);
 });
 
@@ -55,9 +55,9 @@ test.each([
   '9999999999999999',
   '99999999999999999',
   'x',
-])('%j is no messageID', (text) => expect(placeOf(text)).toBeUndefined());
+])('placeOf returns undefined for %j', (text) => expect(placeOf(text)).toBeUndefined());
 
-test('a pair has one conversation from either side, and no other pair has it', () => {
+test('pairConversation is symmetric and unique per pair', () => {
   fc.assert(
     fc.property(id(), id(), id(), id(), (a, b, c, d) => {
       expect(pairConversation(a, b)).toBe(pairConversation(b, a));
@@ -70,7 +70,7 @@ test('a pair has one conversation from either side, and no other pair has it', (
   expect(pairConversation('a:1', 'b')).not.toBe(pairConversation('a', '1:b'));
 });
 
-test('the users of a pair are in the order of their bytes, not of UTF-16', () => {
+test('pairConversation orders the users by UTF-8 bytes, not by UTF-16 units', () => {
   fc.assert(
     fc.property(id(), id(), (a, b) => {
       const [first, second] = [a, b].sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)));
@@ -84,19 +84,19 @@ test('the users of a pair are in the order of their bytes, not of UTF-16', () =>
   expect(Buffer.compare(Buffer.from(last), Buffer.from(first))).toBe(1);
 });
 
-test('every group that is made can be written to: its id is an id', () => {
+test('groupIdOf returns a valid id', () => {
   for (let i = 0; i < 2000; i++) expect(groupIdOf(`user${i}`, 'make')).toMatch(/^[0-9a-f]{24}$/);
   expect(isUserID(groupIdOf('张三', 'make'))).toBe(true);
   expect(groupIdOf('a', 'bc')).not.toBe(groupIdOf('ab', 'c'));
 });
 
-test('no pair, group or other prefix can meet', () => {
+test('pair and group conversations have distinct formats', () => {
   expect(groupConversation('x')).not.toBe(pairConversation('x', 'x'));
   expect(pairConversation('a', 'b')).toMatch(/^p_[A-Za-z0-9_-]{22}$/);
   expect(contentHash('')).toMatch(/^[A-Za-z0-9_-]{22}$/);
 });
 
-test('lanes are used evenly, for numbered users too', () => {
+test('laneOf and inboxLaneOf distribute numbered users evenly', () => {
   const spread = (ids: string[], lane: (id: string, lanes: number) => number, lanes: number) => {
     const counts = new Array<number>(lanes).fill(0);
     for (const each of ids) counts[lane(each, lanes)]!++;

@@ -1,6 +1,6 @@
 import { sha256 } from './sha256.js';
 
-/** Lanes per service; `messageID` leaves ten bits for the lane. */
+/** Maximum lanes per service; a `messageID` has ten bits for the lane. */
 export const MAX_LANES = 1024;
 
 /** `position × 1024 + lane` must stay a safe integer: positions 1 … 2^43 − 1 in lanes 0 … 1023. */
@@ -17,7 +17,7 @@ export function messageIdOf(lane: number, position: number): string {
   return String(position * MAX_LANES + lane);
 }
 
-/** The place a `messageID` names, or undefined when the text is not a messageID. */
+/** Lane and position of a `messageID`, or undefined if the text is not a messageID. */
 export function placeOf(messageID: string): { lane: number; position: number } | undefined {
   if (!ID_PATTERN.test(messageID)) return undefined;
   const id = Number(messageID);
@@ -25,16 +25,16 @@ export function placeOf(messageID: string): { lane: number; position: number } |
   return { lane: id % MAX_LANES, position: Math.floor(id / MAX_LANES) };
 }
 
-/** Unambiguous for any parts: each is preceded by its length in bytes of UTF-8. */
+/** Joins parts without ambiguity: each is preceded by its length in bytes of UTF-8. */
 const joined = (kind: string, parts: string[]): string =>
   kind + parts.map((part) => `:${Buffer.byteLength(part)}:${part}`).join('');
 
-/** By the bytes of UTF-8. `<` compares UTF-16 units, which differ in order where there are surrogates. */
+/** Compares by bytes of UTF-8. `<` compares UTF-16 units, which order surrogates differently. */
 const isBefore = (one: string, other: string): boolean => Buffer.compare(Buffer.from(one), Buffer.from(other)) < 0;
 
 const hashed = (prefix: string, text: string): string => prefix + sha256(text).subarray(0, 16).toString('base64url');
 
-/** The conversation of two users, the same from either side. A user's pair with itself is its notes. */
+/** The conversation of two users, independent of their order. A user's pair with itself holds that user's notes. */
 export function pairConversation(one: string, other: string): string {
   return hashed('p_', joined('pair', isBefore(one, other) ? [one, other] : [other, one]));
 }
@@ -42,9 +42,8 @@ export function pairConversation(one: string, other: string): string {
 export const groupConversation = (groupID: string): string => `g_${groupID}`;
 
 /**
- * A group's id follows from its creator and the client id of the request, so that a repeated `createGroup` names the
- * same group and its conversation, hence its lane, is known before anything is stored. Hexadecimal: it needs no
- * escaping.
+ * The id of a group, derived from its creator and the client id of the request. A repeated `createGroup` therefore
+ * names the same group, and its lane is known before anything is stored. Hexadecimal, so it needs no escaping.
  */
 export function groupIdOf(creator: string, clientMsgID: string): string {
   return sha256(joined('group', [creator, clientMsgID]))
@@ -52,7 +51,7 @@ export function groupIdOf(creator: string, clientMsgID: string): string {
     .toString('hex');
 }
 
-/** FNV-1a over the bytes of UTF-8. Written in the protocol because gateways and services must agree on it for ever. */
+/** FNV-1a over the bytes of UTF-8. It must never change, because gateways and services choose lanes by it. */
 function fnv1a(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) {
@@ -75,5 +74,5 @@ export const laneOf = (conversationID: string, lanes: number): number => fnv1a(c
 /** The inbox lane (0 … lanes−1) that owns a user. */
 export const inboxLaneOf = (userID: string, lanes: number): number => fnv1a(userID) % lanes;
 
-/** 22 base64url characters that stand for a message's content when a client id is used again. */
+/** Hash of a message's content, 22 base64url characters, compared when a client id is used again. */
 export const contentHash = (text: string): string => sha256(text).subarray(0, 16).toString('base64url');

@@ -4,33 +4,36 @@ import { ProtocolError } from './errors.js';
 import { ID_PATTERN, idProblem, MAX_ID_LENGTH } from './id-rule.js';
 
 const ID_FORMAT = 'id';
-/** Ids chosen outside (users, devices). Checked by {@link idProblem}: a schema cannot express all of the rule. */
+/**
+ * Externally chosen ids (users, devices). Checked by {@link idProblem}, because a schema cannot express all of the
+ * rule.
+ */
 export const Id = Type.String({ format: ID_FORMAT, minLength: 1, maxLength: MAX_ID_LENGTH, pattern: ID_PATTERN });
-/** Ids a client makes up for one message. */
+/** Ids that a client generates, one per message or request. */
 export const ClientId = Type.String({ pattern: '^[\\x21-\\x7e]{1,64}$' });
-/** What a message's content is: `text`, `picture` … */
+/** Kind of a message's content: `text`, `picture` … */
 export const Kind = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$' });
 /** A decimal `messageID`. */
 export const MessageId = Type.String({ pattern: '^[1-9][0-9]{0,15}$' });
-/** A client's own time stamp: echoed, never interpreted. */
+/** A client's own time stamp; the server echoes it and never interprets it. */
 export const SendTime = Type.String({ maxLength: 32 });
 export const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
-/** The guide's `content` object; opaque but for `text`. */
+/** The `content` object of a message; opaque except for `text`. */
 export const Content = Type.Record(Type.String(), Type.Unknown());
 
-/** Numbers and strings are interchangeable on input (the guide's client mixes them). */
+/** Converts between integers and strings, because clients of protocol version 1 mix them. */
 function tighten(value: unknown, type: string | undefined): unknown {
   if (type === 'string' && typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
   if (type === 'integer' && typeof value === 'string' && /^(0|[1-9][0-9]{0,15})$/.test(value)) return Number(value);
   return value;
 }
 
-/** A field that is there: the object's own, and not null, which is the same as absent. */
+/** Value of the object's own field; undefined if it is absent or null. */
 export function own(raw: Record<string, unknown>, name: string): unknown {
   return Object.hasOwn(raw, name) ? (raw[name] ?? undefined) : undefined;
 }
 
-/** What JSON Schema says of a field, as far as it is read here. */
+/** The JSON Schema keywords that the readers use. */
 interface FieldSchema extends TSchema {
   readonly type?: string;
   readonly format?: string;
@@ -39,7 +42,7 @@ interface FieldSchema extends TSchema {
   readonly maxItems?: number;
 }
 
-/** The value as its schema wants it. @throws ProtocolError `badField` */
+/** Converts a value to the type of its schema. @throws ProtocolError `badField` */
 type Read = (value: unknown, field: string, index?: number) => unknown;
 
 const bad = (field: string, what: string): ProtocolError => new ProtocolError('badField', `${field}: ${what}`);
@@ -64,7 +67,9 @@ function readId(value: unknown, field: string, index?: number): string {
   throw bad(placeIn(field, index), problem);
 }
 
-/** By its length first, then to the first item that is wrong: a list that is refused must not cost more than one that is read. */
+/**
+ * Checks the length first and stops at the first invalid item, so that a refused list costs no more than a valid one.
+ */
 function listReader(items: FieldSchema, { minItems = 0, maxItems = Infinity }: FieldSchema): Read {
   const readItem = readerOf(items);
   return (list, field) => {
@@ -76,9 +81,9 @@ function listReader(items: FieldSchema, { minItems = 0, maxItems = Infinity }: F
 }
 
 /**
- * A reader of one kind of frame: keeps the fields the schema names, drops all others (a client's local fields are never
- * stored or relayed), tightens types, checks. It stops at the first field that is missing or wrong.
- * @throws ProtocolError `badField` that names the field and what is wrong with it, never its value.
+ * Creates the reader of one kind of frame. It keeps the fields of the schema, drops all others (local fields of a
+ * client are never stored or relayed), converts and checks types. It stops at the first missing or invalid field.
+ * @throws ProtocolError `badField`, which names the field and the rule, never the value
  */
 export function frameReader<T extends TProperties>(
   schema: TObject<T>,

@@ -1,13 +1,13 @@
-/** RFC 3986: scheme, authority, and what follows. */
+/** RFC 3986: scheme, authority and the rest. */
 const URL_PARTS = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)(.*)$/i;
 const ENCODE =
   'if the user or password has one of @ # / ? % or a space, percent-encode it (@ is %40, # is %23, / is %2F, ? is %3F, % is %25)';
 
 /**
- * What is wrong with the URL of a server, as a sentence without its subject; `undefined` when nothing is. No sentence holds any
- * part of the URL: all of it may be the password.
+ * The problem of a server URL, as a sentence without its subject; undefined if the URL is valid. The sentence never
+ * contains any part of the URL, because all of it may be the password.
  * @param schemes without the colon
- * @param withCredentials whether user and password may be in it
+ * @param withCredentials whether user and password are allowed
  */
 export function serverUrlProblem(
   text: string,
@@ -20,7 +20,7 @@ export function serverUrlProblem(
   const hint = withCredentials ? `; ${ENCODE}` : '';
   if (/[\s\p{Cc}]/u.test(text)) return `must not hold spaces or control characters${hint}`;
   if (!withCredentials && authority.includes('@')) return 'must not hold a user or password';
-  // What follows a raw / ? or # is no longer read as the password.
+  // A raw / ? or # ends the authority, so the rest of the password would not be read as one.
   if (withCredentials && (/[@#]/.test(rest) || authority.split('@').length > 2)) {
     return `cannot be read: there is a character that ends the user, password or host too early${hint}`;
   }
@@ -50,12 +50,12 @@ export interface ServerParts {
   /** A name or an address. */
   readonly host: string;
   readonly port: string;
-  /** As it is, not encoded. */
+  /** Plain text, not percent-encoded. */
   readonly user: string;
-  /** As it is, not encoded. */
+  /** Plain text, not percent-encoded. */
   readonly password: string;
   readonly database?: string;
-  /** Of PostgreSQL; empty: not given. */
+  /** `sslmode` of PostgreSQL; empty if not given. */
   readonly sslMode?: string;
 }
 

@@ -1,4 +1,6 @@
 import { hash } from 'node:crypto';
 
-/** SHA-256 of a text's UTF-8 bytes. In one call: a Hash object per message costs more in collection than in hashing. */
+/**
+ * SHA-256 of a text's UTF-8 bytes. One call, because garbage collection of a Hash object costs more than the hashing.
+ */
 export const sha256 = (text: string): Buffer => hash('sha256', text, 'buffer');

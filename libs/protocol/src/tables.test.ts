@@ -6,12 +6,12 @@ const errors = Object.entries(errorTable);
 const closes = Object.entries(closeTable);
 const isSentence = /^[A-Z].*\.$/;
 
-test('every code is used once', () => {
+test('each code occurs once', () => {
   const codes = [...errors, ...closes].map(([, { code }]) => code);
   expect(new Set(codes).size).toBe(codes.length);
 });
 
-test.each(errors)('error %s: the range says whether it is temporary', (name, row) => {
+test.each(errors)('error %s has a code in the range of its `temporary` value', (name, row) => {
   expect(name).toMatch(/^[a-z][A-Za-z]*$/);
   expect(row.meaning).toMatch(isSentence);
   expect(Number.isInteger(row.code)).toBe(true);
@@ -19,7 +19,7 @@ test.each(errors)('error %s: the range says whether it is temporary', (name, row
   expect(row.code).toBeLessThan(row.temporary ? 3000 : 2000);
 });
 
-test.each(closes)('close %s: the range says whether to reconnect', (name, row) => {
+test.each(closes)('close %s has a code in the range of its reconnect rule', (name, row) => {
   expect(name).toMatch(/^[a-z][A-Za-z]*$/);
   expect(row.meaning).toMatch(isSentence);
   const [first, end] = mayReconnect(row.code) ? [4000, 4100] : [4500, 4600];
@@ -27,7 +27,7 @@ test.each(closes)('close %s: the range says whether to reconnect', (name, row) =
   expect(row.code).toBeLessThan(end);
 });
 
-test('codes never change: clients have them compiled in', () => {
+test('codes keep their values, because clients have them compiled in', () => {
   const codesOf = (rows: [string, { code: number }][]) =>
     Object.fromEntries(rows.map(([name, { code }]) => [name, code]));
   expect(codesOf(errors)).toMatchObject({
@@ -40,7 +40,7 @@ test('codes never change: clients have them compiled in', () => {
   expect(codesOf(closes)).toMatchObject({ drain: 4000, kicked: 4500 });
 });
 
-test('a ProtocolError carries its row', () => {
+test('a ProtocolError has the code of its row', () => {
   for (const [name, { code }] of errors) {
     const error = new ProtocolError(name as ErrorName, 'why');
     expect({ ...error, name: error.name, message: error.message }).toEqual({

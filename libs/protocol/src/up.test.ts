@@ -12,9 +12,9 @@ const chat = {
   content: { text: 'hi' },
 };
 
-// What each frame may hold and what is refused is in `fixtures/frames-up.json`; here is what a table cannot say.
+// `fixtures/frames-up.json` has the valid and invalid frames; these tests cover what a table cannot express.
 
-test('only own fields of a frame count', () => {
+test('readUp ignores inherited fields of a frame', () => {
   const inherits = Object.assign(
     Object.create({ toUserID: 'mallory', sendTime: '1' }) as Record<string, unknown>,
     chat,
@@ -26,7 +26,7 @@ test('only own fields of a frame count', () => {
   );
 });
 
-test('a refusal names the field and never its value', () => {
+test('readUp names the field in a refusal and never its value', () => {
   const secret = 'SECRET SECRET';
   const base: Record<string, unknown>[] = [
     { ...chat },
@@ -49,7 +49,7 @@ test('a refusal names the field and never its value', () => {
   }
 });
 
-test('whatever the object, it is read or refused, and nothing but the fields of the schema comes through', () => {
+test('readUp reads or refuses any object, and returns only fields of the schema', () => {
   const value = fc.oneof(
     fc.jsonValue(),
     fc.constantFrom('alice', 'bob', 'userChat', 'groupChat', 'text', '1024', { text: 'x' }),
@@ -75,7 +75,7 @@ test('whatever the object, it is read or refused, and nothing but the fields of 
   );
 });
 
-/** The same value, and how often anything in it was looked at. */
+/** A proxy of the value, and the number of accesses to its properties. */
 function counted<T extends object>(value: T): { value: T; looks: () => number } {
   let looks = 0;
   const proxy = new Proxy(value, {
@@ -95,13 +95,13 @@ test.each([
   ['messageIDs', { messageType: 'receipt' }],
   ['atToUserIDs', chat],
   ['memberUserIDs', { messageType: 'createGroup', clientMsgID: 'c' }],
-])('a list of %s longer than allowed is refused by its length, without a look at what is in it', (field, frame) => {
+])('readUp refuses a list of %s above its limit without reading the items', (field, frame) => {
   const list = counted(Array<number>(32_000).fill(1));
   expect(() => readUp({ ...frame, [field]: list.value }, false)).toThrow(new RegExp(`^${field}: .*more than`));
   expect(list.looks()).toBeLessThan(10);
 });
 
-test('a list is looked at up to the first item that is wrong, once', () => {
+test('readUp reads a list once, up to the first invalid item', () => {
   const ids = Array<string>(900).fill('1024');
   const list = counted(['x', ...ids]);
   expect(() => readUp({ messageType: 'receipt', messageIDs: list.value }, false)).toThrow(/^messageIDs\/0: /);
@@ -113,13 +113,13 @@ test('a list is looked at up to the first item that is wrong, once', () => {
   expect(last.looks()).toBeLessThanOrEqual(good.looks());
 });
 
-test('what is wrong with a field is said without a look at the content behind it', () => {
+test('readUp refuses an invalid field without reading the content after it', () => {
   const content = counted({ text: 'hi', more: 1 });
   expect(() => readUp({ ...chat, toUserID: 'a\tb', content: content.value }, false)).toThrow(/^toUserID: /);
   expect(content.looks()).toBe(0);
 });
 
-test('says whom a frame is about', () => {
+test('targetOf returns the target that chatType selects', () => {
   expect(targetOf({ chatType: 'userChat', toUserID: 'bob', groupID: 'g' })).toBe('bob');
   expect(targetOf({ chatType: 'groupChat', toUserID: 'bob', groupID: 'g' })).toBe('g');
   expect(() => targetOf({ chatType: 'groupChat', toUserID: 'bob' })).toThrow(ProtocolError);

@@ -9,22 +9,22 @@ import { history } from './up/history.js';
 import { login } from './up/login.js';
 import { receipt } from './up/receipt.js';
 
-/** Every client command. With `down.ts` this is the whole client protocol on two pages. */
+/** Every client command. Together with `down.ts` this is the whole client protocol. */
 export const clientCommands = [login, chat, createGroup, receipt, history, heartbeat] as const;
 
 type ClientCommand = (typeof clientCommands)[number];
 type Definitions = { readonly [C in ClientCommand as C['type']]: C };
 
 export type CommandType = keyof Definitions;
-/** The types of one class of commands. */
+/** Types of the commands of one class. */
 export type TypeOf<Class extends CommandClass> = Extract<ClientCommand, { readonly class: Class }>['type'];
-/** The fields of a command, as read. */
+/** Fields of a command after validation. */
 export type FrameOf<Type extends CommandType> = Static<Definitions[Type]['schema']>;
 
-/** A frame that was read: which command it is, and its fields. */
+/** A validated frame: its command type and fields. */
 export type Up = { [Type in CommandType]: { readonly type: Type; readonly frame: FrameOf<Type> } }[CommandType];
 
-/** The definitions without their literal types. */
+/** The definitions without literal types. */
 const definitions = clientCommands as unknown as readonly Command[];
 
 const byType = <Value>(value: (definition: Command) => Value): Record<string, Value> =>
@@ -53,7 +53,7 @@ const readers = byType(readerOf) as Record<CommandType, Reader>;
 const withMessageType = definitions.filter(({ untyped }) => untyped === undefined);
 /** Readers by `messageType`. */
 const typed = new Map<unknown, Reader>(withMessageType.map(({ type }) => [type, readers[type as CommandType]]));
-/** Every `messageType` of the rate limit of receipts and heartbeats; a heartbeat has none. */
+/** Every `messageType` under the rate limit of receipts and heartbeats; a heartbeat itself has none. */
 const quiet = new Set<unknown>(withMessageType.filter(({ rate }) => rate === 'quiet').map(({ type }) => type));
 
 /** Whether a decoded frame counts against the rate limit of receipts and heartbeats. Its fields are not checked yet. */
@@ -61,8 +61,8 @@ export const isQuiet = ({ messageType }: Record<string, unknown>): boolean =>
   messageType === undefined || messageType === null || quiet.has(messageType);
 
 /**
- * The command that a decoded object is.
- * @param first whether nothing came before on this connection: only then is an object without `messageType` a login
+ * Reads a decoded object as a command.
+ * @param first whether it is the connection's first frame: only then is an object without `messageType` a login
  * @throws ProtocolError `badField` or `unsupported`
  */
 export function readUp(raw: Record<string, unknown>, first: boolean): Up {

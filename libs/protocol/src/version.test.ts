@@ -7,12 +7,12 @@ import { sha256 } from './sha256.js';
 import { upSchemas } from './up.js';
 import { OLDEST_VERSION, PROTOCOL_VERSION } from './version.js';
 
-/** The wire of each version: what a client of that version was promised. */
+/** Hash of the wire schema of each version, which clients of that version depend on. */
 const WIRE: Record<number, string> = {
   2: '1eff120ed91677f48408363b36f3ee6ca5166c83389dff4bc81ebca90dde0694',
 };
 
-/** JSON with the names of every object in order, so that only a change of meaning changes the text. */
+/** JSON with sorted object keys, so that only a change of meaning changes the text. */
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
@@ -20,19 +20,19 @@ function canonical(value: unknown): string {
   return `{${fields.map(([name, field]) => `${JSON.stringify(name)}:${canonical(field)}`).join(',')}}`;
 }
 
-test('the wire is the one of this version', () => {
+test('the wire schema has the pinned hash of this version', () => {
   const wire = canonical(JSON.parse(JSON.stringify({ upSchemas, downSchemas, errorTable, closeTable })));
   const hash = sha256(wire).toString('hex');
   if (hash === WIRE[PROTOCOL_VERSION]) return;
   throw new Error(
-    `The wire has changed. It is now ${hash}, version ${PROTOCOL_VERSION} was pinned to ${WIRE[PROTOCOL_VERSION] ?? 'nothing'}.\n` +
-      'If clients of this version may pass the change over (a new optional field, a new row in a table), pin the new hash here.\n' +
-      'If not, raise PROTOCOL_VERSION in version.ts, add its line of history there, and pin its hash here; keep serving the old one.\n' +
-      'Either way: `npm run build && npm run docs`, the vectors in libs/protocol/fixtures, and the prose of docs/protocol.md.',
+    `The wire schema has changed. Its hash is ${hash}; version ${PROTOCOL_VERSION} is pinned to ${WIRE[PROTOCOL_VERSION] ?? 'nothing'}.\n` +
+      'If clients of this version can ignore the change (a new optional field, a new row in a table), pin the new hash here.\n' +
+      'If not, raise PROTOCOL_VERSION in version.ts, describe the version there, pin its hash here, and keep supporting the old one.\n' +
+      'In both cases run `npm run build && npm run docs`, and update libs/protocol/fixtures and the text of docs/protocol.md.',
   );
 });
 
-test('every version has its line of history', () => {
+test('each version has a line in the comment of version.ts', () => {
   const source = readFileSync(new URL('version.ts', import.meta.url), 'utf8');
   for (let version = 1; version <= PROTOCOL_VERSION; version++)
     expect(source).toMatch(new RegExp(`^ \\* ${version} — .+`, 'm'));

@@ -1,19 +1,19 @@
 /**
- * The client protocol's version, as `versionCode` in the login. A test pins the hash of the wire schema to it.
+ * Version of the client protocol, sent as `versionCode` in the login. A test pins the hash of the wire schema to it.
  *
- * 1 — the guide's published client: no receipts, cannot read a JSON array, heartbeat each second.
+ * 1 — the published iOS client (CocoaAsyncSocket sample): no receipts, no JSON arrays, a heartbeat each second.
  * 2 — receipts, offline batches as JSON arrays, clientMsgID, groups, history. Added since: base64 lines, binary frames
  * and WebSocket, with the same frames (a mode does not belong to a version); tokens as long as the login may be;
  * ids of up to 255 printable characters.
  */
 export const PROTOCOL_VERSION = 2;
 
-/** The oldest version that is served; below it a login is answered with `upgradeRequired`. */
+/** Oldest supported version; the gateway answers an older login with `upgradeRequired`. */
 export const OLDEST_VERSION = 1;
 
 /**
- * The values of `contenType` that a client of version 1 can show, in the words of the published client. The table "The words of version 1" in
- * docs/clients/ios.md names the source of each; a test compares the two.
+ * Values of `contenType` that a client of version 1 can show, as the published client spells them. The table "The words
+ * of version 1" in docs/clients/ios.md names the source of each; a test compares the two.
  */
 export const KINDS_OF_VERSION_1: ReadonlySet<string> = new Set([
   'text',

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { BUS_USERS, permissionsOf, routes } from './access.js';
 import { commands, inboxOf, subjects } from './subjects.js';
 
-/** Every subject there is, once with each lane service; answers follow from the questions. */
+/** Every subject, `lanes` once per lane service. Reply subjects are left out: they follow from the requests. */
 const { lanes, replies: _replies, ...others } = subjects;
 const all = [
   ...Object.values(others).map((of) => (typeof of === 'string' ? of : (of as (token: string) => string)('*'))),
@@ -10,12 +10,12 @@ const all = [
   ...Object.values(commands),
 ];
 
-test('every subject and command has one row that says who publishes and who listens', () => {
+test('each subject and command has one row with its publishers and subscribers', () => {
   expect(routes.map(({ subject }) => subject).sort()).toEqual([...all].sort());
   for (const { from, to } of routes) expect([from.length, to.length].every((count) => count > 0)).toBe(true);
 });
 
-test('who listens to a question may answer who asks it, and nobody else may', () => {
+test('only subscribers of a request subject may publish to the reply inbox of its senders', () => {
   expect(permissionsOf('message').publish).toEqual(
     expect.arrayContaining(['hz.reply.gateway.>', 'hz.reply.offline.>']),
   );
@@ -31,7 +31,7 @@ test('who listens to a question may answer who asks it, and nobody else may', ()
   });
 });
 
-test('everybody hears the answers to its own questions only', () => {
+test('a bus user may subscribe to its own reply inbox only', () => {
   for (const user of BUS_USERS) {
     const inboxes = permissionsOf(user).subscribe.filter((subject) => subject.startsWith('hz.reply.'));
     expect(inboxes).toEqual([`hz.reply.${user}.>`]);

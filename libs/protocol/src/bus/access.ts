@@ -2,24 +2,27 @@ import type { Command } from '../up/command.js';
 import { clientCommands } from '../up.js';
 import { commands, inboxOf, subjects } from './subjects.js';
 
-/** Who has credentials of the bus: each service its own, and `admin` for what an operator commands. */
+/** Users of the bus: one per service, and `admin` for commands of an operator. */
 export const BUS_USERS = ['gateway', 'message', 'offline', 'media', 'push', 'admin'] as const;
 export type BusUser = (typeof BUS_USERS)[number];
 
 export interface Route {
-  /** With `*` for any lane or instance. */
+  /** `*` stands for any lane or instance. */
   readonly subject: string;
-  /** Who publishes. */
+  /** Users that may publish. */
   readonly from: readonly BusUser[];
-  /** Who listens. */
+  /** Users that may subscribe. */
   readonly to: readonly BusUser[];
-  /** Who listens answers, into the inbox of who has published. */
+  /** The subscriber answers into the publisher's reply inbox. */
   readonly asks?: true;
 }
 
 const any = (subject: (token: never) => string): string => (subject as (token: string) => string)('*');
 
-/** Who may say and hear what. The servers' allow-lists are made of it and of nothing else: what has no row here is refused. */
+/**
+ * Every subject with its publishers and subscribers. The NATS permissions are generated from this list; a subject
+ * without a row is denied.
+ */
 export const routes: readonly Route[] = [
   { subject: any(subjects.send), from: ['gateway'], to: ['message'] },
   { subject: any(subjects.sendTo), from: ['gateway'], to: ['message'] },
@@ -39,24 +42,24 @@ export const routes: readonly Route[] = [
   { subject: any(subjects.cursorTo), from: ['gateway'], to: ['offline'] },
   { subject: any(subjects.gateway), from: ['offline'], to: ['gateway'] },
   { subject: commands.ensureUser, from: ['gateway'], to: ['message'], asks: true },
-  // Offline may ask itself, so that `hz revoke` works in its container.
+  // Offline may publish it too, so that `hz revoke` works in its container.
   { subject: commands.revokeTokens, from: ['admin', 'offline'], to: ['offline'], asks: true },
 ];
 
-/** The commands that instances of a service answer, by subject. */
+/** Subjects of the commands that instances of a service answer. */
 export function commandsOf(service: string): string[] {
   const answered = routes.filter(({ to }) => (to as readonly string[]).includes(service));
   return Object.values(commands).filter((command) => answered.some(({ subject }) => subject === command));
 }
 
-/** Each client command of the class `query` is asked by the gateway. */
+/** One route from the gateway for each client command of the class `query`. */
 function queryRoutes(): Route[] {
   return clientCommands.flatMap(({ asks }: Command): Route[] =>
     asks ? [{ subject: asks.subject, from: ['gateway'], to: [asks.service], asks: true }] : [],
   );
 }
 
-/** What a user may publish and subscribe to, as patterns of subjects. */
+/** Subject patterns that a user may publish and subscribe to. */
 export function permissionsOf(user: BusUser): { publish: string[]; subscribe: string[] } {
   const heard = routes.filter(({ to }) => to.includes(user));
   const askers = new Set(heard.flatMap(({ from, asks }) => (asks ? from : [])));
@@ -70,9 +73,9 @@ export function permissionsOf(user: BusUser): { publish: string[]; subscribe: st
 }
 
 /**
- * The `authorization` of a nats-server's configuration.
- * @param password of each user as the configuration has it: quoted, or a variable
- * @param unrestricted users who may do everything, with their passwords
+ * The `authorization` block of a nats-server configuration.
+ * @param password the password of a user as the configuration shows it: quoted, or a variable
+ * @param unrestricted users without restrictions, with their passwords
  */
 export function natsAuthorization(
   password: (user: BusUser) => string,
@@ -94,7 +97,7 @@ export function natsAuthorization(
   return ['authorization: {', '  users: [', ...users, '  ]', '}', ''].join('\n');
 }
 
-/** An empty list would allow everything. */
+/** An empty allow list would allow everything, so an empty one becomes a deny of all subjects. */
 const allowing = (patterns: readonly string[]): string =>
   patterns.length === 0
     ? '{ deny: [">"] }'

@@ -9,12 +9,12 @@ test.each([
   ['one body', ['{"a":1}'], '{"n":1}\n{"a":1}'],
   ['an empty body', [''], '{"n":1}\n'],
   ['empty bodies among others', ['', '{"a":1}', ''], '{"n":1}\n\n{"a":1}\n'],
-])('writes and reads %s', (_, bodies, text) => {
+])('encodeLines and decodeLines round-trip %s', (_, bodies, text) => {
   expect(encodeLines({ n: 1 }, bodies)).toBe(text);
   expect(decodeLines(bytes(text))).toEqual({ head: { n: 1 }, bodies });
 });
 
-test('bodies come out as they went in, whatever JSON they are', () => {
+test('decodeLines returns the encoded bodies unchanged for any JSON', () => {
   fc.assert(
     fc.property(fc.object(), fc.array(fc.json()), (head, bodies) => {
       const decoded = decodeLines(bytes(encodeLines({ head: JSON.stringify(head) }, bodies)));
@@ -26,12 +26,12 @@ test('bodies come out as they went in, whatever JSON they are', () => {
   );
 });
 
-test('line separators of Unicode are no line ends', () => {
+test('decodeLines does not split a body at Unicode line separators', () => {
   const body = JSON.stringify({ text: 'a\u2028b\u2029c\u0085d\r\n' });
   expect(decodeLines(bytes(encodeLines({}, [body]))).bodies).toEqual([body]);
 });
 
-test('a head that is not JSON is an error', () => {
+test('decodeLines throws a SyntaxError when the head is not JSON', () => {
   expect(() => decodeLines(bytes(''))).toThrow(SyntaxError);
   expect(() => decodeLines(bytes('x\n{}'))).toThrow(SyntaxError);
 });

@@ -1,18 +1,18 @@
 import type { ErrorName } from '../errors.js';
 import { idBytes } from '../id-rule.js';
 
-/** What a gateway read for the lanes of one owner. Body lines: one per send, in order, sessions after one another. */
+/** Sends from a gateway for the lanes of one owner. Body lines: one per send, in order, session after session. */
 export interface SendBatch {
   gateway: string;
   sessions: SessionBatch[];
 }
 
-/** The one unanswered batch of a session on a lane. Said again, word for word, until it is answered. */
+/** The single unanswered batch of a session on a lane. The gateway repeats it unchanged until it is answered. */
 export interface SessionBatch {
   /** The session's number, unique in its gateway. */
   session: number;
   lane: number;
-  /** Numbers the session's batches on this lane: an answer to an older one is passed over. */
+  /** Number of the batch within the session and lane. The gateway ignores answers to older batches. */
   batch: number;
   user: string;
   device: string;
@@ -23,21 +23,21 @@ export interface SessionBatch {
 export const EVENT_KINDS = ['message', 'groupCreated'] as const;
 export type EventKindName = (typeof EVENT_KINDS)[number];
 
-/** One event on its way in, before the lane owner has decided. Its body is the sender's part of the delivery, as JSON text. */
+/** One event before the lane owner has decided on it. Its body is the sender's part of the delivery, as JSON text. */
 export interface Send {
   kind: EventKindName;
   conversation: string;
   clientID: string;
-  /** Stands for the content when the client id is used again. */
+  /** Hash of the content, compared when the client id is used again. */
   hash: string;
-  /** The other user of a pair; the sender itself for its notes. */
+  /** The other user of a pair; for notes, the sender. */
   to?: string;
   group?: string;
-  /** `groupCreated`: the members, the sender not among them. */
+  /** `groupCreated`: the members without the sender. */
   members?: string[];
 }
 
-/** What one commit decided for one gateway's sessions, whatever their lanes. */
+/** Results of one commit for the sessions of one gateway, across all lanes of the commit. */
 export interface ReceiptBatch {
   answers: SessionAnswer[];
 }
@@ -70,24 +70,26 @@ export interface LaneEvent {
   serverTime: number;
   user: string;
   device: string;
-  /** The two users of a pair; one when it is the user's own. Absent for a group. */
+  /** The two users of a pair; one user for notes. Absent for a group. */
   pair?: string[];
   /** Present in an event that changes the members of a group. */
   change?: MembershipChange;
 }
 
-/** Members of a group from an event's position on. `joined` receive that event; `left` receive it too, as their last one. */
+/**
+ * Change of a group's members at an event's position. `joined` receive that event; `left` receive it as their last one.
+ */
 export interface MembershipChange {
   joined?: string[];
   left?: string[];
 }
 
-/** Names of fields, numbers and punctuation of an event. */
+/** Upper bound in bytes of an event's field names, numbers and punctuation. */
 const EVENT_BYTES = 200;
-/** Quotes and a comma. */
+/** Quotes and comma of one array item, in bytes. */
 const ITEM_BYTES = 3;
 
-/** The most bytes that an event takes in the head of a bus message. */
+/** Upper bound of the bytes that an event adds to the head of a bus message. */
 export function eventHeadBytes({ conversation, user, device, pair, change }: LaneEvent): number {
   let bytes = EVENT_BYTES + idBytes(conversation) + idBytes(user) + idBytes(device);
   if (pair) for (const one of pair) bytes += idBytes(one) + ITEM_BYTES;
@@ -96,7 +98,9 @@ export function eventHeadBytes({ conversation, user, device, pair, change }: Lan
   return bytes;
 }
 
-/** The committed events of one transaction: runs of positions without holes. Body lines: one delivery text per event. */
+/**
+ * The committed events of one transaction, as runs of consecutive positions. Body lines: one delivery text per event.
+ */
 export interface CommittedEvents {
   runs: CommittedRun[];
 }
@@ -106,39 +110,42 @@ export interface CommittedRun {
   events: LaneEvent[];
 }
 
-/** How long offline services wait for what they read from the message service, milliseconds; then they ask again. */
+/** Time in ms that an offline instance waits for a reply of the message service before it repeats the request. */
 export const READ_TIMEOUT_MS = 2_000;
 
-/** The events of a lane from `from` on, at most `limit` of them and MAX_BUS_BYTES. */
+/** The events of a lane from position `from`, limited to `limit` events and MAX_BUS_BYTES. */
 export interface LogRangeRequest {
   op: 'range';
   lane: number;
   from: number;
   limit: number;
 }
-/** The bodies of these events; as many of them, from the first on, as fit MAX_BUS_BYTES. */
+/** The bodies of these events, from the first one, as many as fit MAX_BUS_BYTES. */
 export interface LogGetRequest {
   op: 'get';
   places: [lane: number, position: number][];
 }
-/** Body lines: one delivery text per event (`range`) or per place (`get`; an empty line where there is none). */
+/** Body lines: one delivery text per event (`range`) or per place (`get`; an empty line if the place has no event). */
 export interface LogReply {
   error?: ErrorName;
   /** `range`: the events. */
   events?: LaneEvent[];
-  /** `range`: the lane's head when it was read. */
+  /** `range`: the lane's head at the time of the read. */
   head?: number;
-  /** `get`: how many of the places were answered. */
+  /** `get`: the number of places answered. */
   count?: number;
 }
 
-/** A group, and a position of its lane: meant are the members whom an event at that position concerns. */
+/** A group and a position of its lane: the members that an event at that position concerns. */
 export type GroupAt = [conversation: string, position: number];
-/** The members of these groups, the most wanted first; of as many of them, from the first on, as fit MAX_BUS_BYTES. */
+/**
+ * The members of these groups, the most urgent first. The reply covers as many, from the first one, as fit
+ * MAX_BUS_BYTES.
+ */
 export interface MembersRequest {
   groups: GroupAt[];
 }
-/** Body lines: a JSON array of user ids per group, in the order asked. What has no line is to be asked for again. */
+/** Body lines: a JSON array of user ids per group, in the order of the request. Request groups without a line again. */
 export interface MembersReply {
   error?: ErrorName;
 }

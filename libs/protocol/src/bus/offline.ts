@@ -1,6 +1,6 @@
 import type { ErrorName } from '../errors.js';
 
-/** A device logs in through a gateway. */
+/** Login of a device through a gateway. */
 export interface OpenRequest {
   gateway: string;
   session: number;
@@ -8,52 +8,52 @@ export interface OpenRequest {
   device: string;
   deviceType: string;
   version: number;
-  /** When the login's token was issued, seconds since 1970; 0 when it does not say. Absent where logins need no token. */
+  /** When the token was issued, in seconds since 1970; 0 if the token has no `iat`. Absent if logins need no token. */
   issuedAt?: number;
-  /** Which login at this gateway: an attempt that is repeated has a session of its own, but is the same login. */
+  /** Number of the login at this gateway. A repeated attempt has a new session, but the same login number. */
   login: number;
-  /** How long ago the login came, milliseconds. */
+  /** Age of the login in milliseconds. */
   age: number;
 }
 
 export interface OpenReply {
   error?: ErrorName;
-  /** With an error: the device has logged in anew since, elsewhere. Asking again changes nothing. */
+  /** With an error: the device has since logged in elsewhere, so repeating the request has no effect. */
   overtaken?: boolean;
-  /** Grows at each login of the device; older ones are refused. */
+  /** Increases at each login of the device; messages with an older epoch are refused. */
   epoch: number;
-  /** Everything up to this `inboxSeq` is receipted by this device. */
+  /** This device has receipted every entry up to this `inboxSeq`. */
   cursor: number;
-  /** The newest entry of the user's inbox. */
+  /** `inboxSeq` of the newest entry of the user's inbox. */
   head: number;
-  /** The newest entry that this device has to get; the cursor when there is none. */
+  /** `inboxSeq` of the newest entry that this device has to get; equal to `cursor` if there is none. */
   last: number;
-  /** How many entries this device has to get. Of many it is an upper bound. */
+  /** Number of entries that this device has to get; an upper bound if there are many. */
   waiting: number;
   generation: string;
-  /** Entries beyond the device's cursor were dropped with their day: it cannot get everything by delivery. */
+  /** Entries above the device's cursor were dropped with their day partition, so delivery cannot be complete. */
   resync?: boolean;
 }
 
-/** Sessions a gateway holds, told to a new owner and every 30 s. Answered by `attached`, `kick` and `revoked`. */
+/** Sessions of a gateway, sent to a new owner and every 30 s. Answered by `attached`, `kick` and `revoked`. */
 export interface AttachBatch {
   gateway: string;
   /** `issuedAt` as in {@link OpenRequest}. */
   sessions: { session: number; user: string; device: string; epoch: number; issuedAt?: number }[];
 }
 
-/** Ends all tokens that the user has, and all its sessions. */
+/** Revokes all tokens of the user and ends all of the user's sessions. */
 export interface RevokeRequest {
   user: string;
 }
 export interface RevokeReply {
   error?: ErrorName;
   /**
-   * Tokens issued from this second on are good, seconds since 1970. It lies in the future, by HZ_TOKEN_LEEWAY and up to a
-   * second: a token that was accepted may say that it was issued so far ahead.
+   * Tokens issued at or after this time are valid, in seconds since 1970. It is ahead of now by HZ_TOKEN_LEEWAY and up
+   * to one second, because an accepted token may carry an `iat` that far ahead.
    */
   tokensValidFrom: number;
-  /** How many sessions were ended. */
+  /** Number of sessions ended. */
   sessions: number;
 }
 
@@ -62,7 +62,7 @@ export interface CloseBatch {
   sessions: { session: number; user: string; device: string; epoch: number }[];
 }
 
-/** Entries of a user's inbox from `from` on, as far as they fit `limit` and MAX_BUS_BYTES. */
+/** Entries of a user's inbox from `from` on, limited by `limit`, `maxBytes` and MAX_BUS_BYTES. */
 export interface FetchRequest {
   session: number;
   user: string;
@@ -74,8 +74,8 @@ export interface FetchRequest {
 }
 
 /**
- * Body lines: one delivery per entry that concerns the device. `entries` has all of them, ascending: `[inboxSeq, line]`, −1 where the
- * entry is void for this device. Everything from `from` to `upTo` is covered.
+ * Body lines: one delivery per entry that concerns the device. `entries` has every entry of the range `from` to `upTo`,
+ * ascending, as `[inboxSeq, line]`; line is −1 if the entry is void for this device.
  */
 export interface FetchReply {
   error?: ErrorName;
@@ -84,25 +84,28 @@ export interface FetchReply {
   head: number;
 }
 
-/** The contiguous cursors of some sessions; said again until confirmed. */
+/** The contiguous cursors of some sessions; the gateway repeats them until they are confirmed. */
 export interface CursorBatch {
   gateway: string;
   cursors: { session: number; user: string; device: string; epoch: number; cursor: number }[];
 }
 
-/** One message per commit and gateway, numbered per sender: a hole makes the gateway re-sync its sessions. */
+/** One message per commit and gateway, numbered per sender. A gap makes the gateway resynchronise its sessions. */
 export interface GatewayBatch {
-  /** The offline instance that speaks, and the number of this message in its talk with this gateway; a tick repeats the last. */
+  /**
+   * The sending offline instance, and the number of this message in its stream to this gateway. A tick repeats the last
+   * number.
+   */
   from: string;
   n: number;
   tick?: true;
-  /** Live entries: `[session, inboxSeq, line]`, line −1 where the entry is void for that device. */
+  /** Live entries: `[session, inboxSeq, line]`; line is −1 if the entry is void for that device. */
   deliver?: [session: number, inboxSeq: number, line: number][];
-  /** Cursors that are stored now: `[session, cursor]`. */
+  /** Stored cursors: `[session, cursor]`. */
   confirm?: [session: number, cursor: number][];
-  /** Sessions that are over: another login of the device took their place. */
+  /** Ended sessions: a newer login of the device replaced them. */
   kick?: number[];
-  /** Sessions that are over: the user's tokens were revoked. */
+  /** Ended sessions: the user's tokens were revoked. */
   revoked?: number[];
   /** Answers to attach: `[session, cursor, head]`. */
   attached?: [session: number, cursor: number, head: number][];

@@ -29,7 +29,7 @@ const all = [
   ...Object.values(commands),
 ];
 
-test('no two subjects are one, and none holds a wildcard', () => {
+test('subjects are distinct and contain no wildcard', () => {
   expect(new Set(all).size).toBe(all.length);
   for (const subject of all) expect(subject).toMatch(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/);
 });

@@ -1,46 +1,64 @@
 import type { RevokeReply } from './offline.js';
 
-/** Below it come all answers to a user of the bus; nobody else may listen there. The name is made one token. */
+/**
+ * Prefix of the subjects on which a bus user receives replies; no other user may subscribe to them. The name becomes
+ * one token.
+ */
 export const inboxOf = (user: string): string => `hz.reply.${user.replaceAll(/[^\w-]/g, '_') || 'anybody'}`;
 
 /**
- * Every subject of the bus, with what travels on it. No subject is written anywhere else. Ids in subjects are made by the
- * server (numbers, instance ids); nothing a user chose ever becomes part of one. Who may say and hear them: {@link file://./access.ts}.
+ * Every subject of the bus and its payload. No subject is written anywhere else. The server makes the ids in subjects
+ * (numbers, instance ids); they never contain text of a user. Permissions: {@link file://./access.ts}.
  */
 export const subjects = {
-  /** Gateway → the lane's owner, whoever it is: {@link SendBatch}. */
+  /** Gateway → the current owner of the lane: {@link SendBatch}. */
   send: (lane: number) => `hz.send.${lane}`,
-  /** Gateway → the instance that was last heard to own the lanes: {@link SendBatch}. One message, however many lanes. */
+  /** Gateway → the last announced owner of the lanes: {@link SendBatch}. One message for any number of lanes. */
   sendTo: (owner: string) => `hz.send.to.${owner}`,
   /** Message → one gateway, after the commit: {@link ReceiptBatch}. */
   receipts: (gateway: string) => `hz.receipts.${gateway}`,
-  /** Message → every offline instance, after the commit: {@link NewsHead} with a body per event. */
+  /** Message → every offline instance, after the commit: {@link CommittedEvents} with a body per event. */
   committed: 'hz.committed',
-  /** Lane owners → everyone: {@link LaneAnnouncement} of a service at takeover, and each second after a change. */
+  /**
+   * Lane owners → gateways, message and offline: {@link LaneAnnouncement} of a service, at takeover and each second
+   * after a change.
+   */
   lanes: (service: LaneService) => `hz.lanes.${service}`,
-  /** Offline → any message instance (request): {@link LogRangeRequest} or {@link LogGetRequest}, answered {@link LogReply}. */
+  /**
+   * Offline → any message instance (request): {@link LogRangeRequest} or {@link LogGetRequest}, answered by
+   * {@link LogReply}.
+   */
   log: 'hz.log',
-  /** Offline → any message instance (request): {@link MembersRequest}, answered {@link MembersReply} with an array of user ids per line. */
+  /** Offline → any message instance (request): {@link MembersRequest}, answered by {@link MembersReply}. */
   members: 'hz.members',
-  /** Gateway → any message instance (request): {@link HistoryRequest}, answered {@link HistoryReply} with a delivery per line. */
+  /**
+   * Gateway → any message instance (request): {@link HistoryRequest}, answered by {@link HistoryReply} with a delivery
+   * per line.
+   */
   history: 'hz.history',
-  /** Gateway → the inbox lane's owner (request): {@link OpenRequest}, answered {@link OpenReply}. */
+  /** Gateway → the inbox lane's owner (request): {@link OpenRequest}, answered by {@link OpenReply}. */
   open: (inboxLane: number) => `hz.session.open.${inboxLane}`,
   /** Gateway → the inbox lane's owner: {@link AttachBatch}; answered on the gateway's subject. */
   attach: (inboxLane: number) => `hz.session.attach.${inboxLane}`,
-  /** Offline → the inbox lane's owner (request): {@link RevokeRequest}, answered {@link RevokeReply} once it is stored. */
+  /**
+   * Offline → the inbox lane's owner (request): {@link RevokeRequest}, answered by {@link RevokeReply} after the
+   * commit.
+   */
   revoke: (inboxLane: number) => `hz.session.revoke.${inboxLane}`,
   /** Gateway → the inbox lane's owner: {@link CloseBatch}. */
   close: (inboxLane: number) => `hz.session.close.${inboxLane}`,
-  /** Gateway → the inbox lane's owner (request): {@link FetchRequest}, answered {@link FetchReply} with a delivery per line. */
+  /**
+   * Gateway → the inbox lane's owner (request): {@link FetchRequest}, answered by {@link FetchReply} with a delivery
+   * per line.
+   */
   fetch: (inboxLane: number) => `hz.fetch.${inboxLane}`,
-  /** Gateway → the inbox lane's owner, whoever it is: {@link CursorBatch}. */
+  /** Gateway → the current owner of the inbox lane: {@link CursorBatch}. */
   cursor: (inboxLane: number) => `hz.cursor.${inboxLane}`,
-  /** Gateway → the instance that was last heard to own the inbox lanes: {@link CursorBatch}. */
+  /** Gateway → the last announced owner of the inbox lanes: {@link CursorBatch}. */
   cursorTo: (owner: string) => `hz.cursor.to.${owner}`,
-  /** Whoever was asked → one process of a user of the bus: answers to its requests, one more token each. */
+  /** Responder → one process of a bus user: replies to its requests, with one more token per request. */
   replies: (user: string, instance: string) => `${inboxOf(user)}.${instance}`,
-  /** Offline → one gateway: {@link GatewayNews} with the deliveries it refers to. */
+  /** Offline → one gateway: {@link GatewayBatch} with the deliveries it refers to. */
   gateway: (gateway: string) => `hz.gateway.${gateway}`,
 } as const;
 
@@ -51,9 +69,9 @@ export type LaneService = 'message' | 'offline';
  * {@link ControlCommands}; which service answers a command is in {@link file://./access.ts}.
  */
 export const commands = {
-  /** {@link EnsureUserCommand} → `{}`: the user exists from now on. */
+  /** {@link EnsureUserCommand} → `{}`: creates the user if it does not exist. */
   ensureUser: 'message.users.ensure',
-  /** {@link RevokeCommand} → {@link RevokeReply}: no older token of the user opens or keeps a session from now on. */
+  /** {@link RevokeCommand} → {@link RevokeReply}: older tokens of the user no longer open or keep a session. */
   revokeTokens: 'offline.tokens.revoke',
 } as const;
 
@@ -71,7 +89,7 @@ export interface ControlCommands {
 }
 export type CommandName = keyof typeof commands & keyof ControlCommands;
 
-/** A control-plane request on the bus. `pattern` is the subject again; `id` is copied to the answer. */
+/** A control-plane request on the bus. `pattern` repeats the subject; `id` is copied to the answer. */
 export interface ControlRequest {
   pattern: string;
   data: unknown;
@@ -86,17 +104,21 @@ export interface ControlAnswer {
   err?: ControlFailure;
 }
 
-/** `code` is the name of an error of the protocol; `unavailable` leaves open whether the command was carried out. */
+/**
+ * `code` is the name of an error of the protocol. After `unavailable` the caller does not know whether the command ran.
+ */
 export interface ControlFailure {
   code: string;
   message: string;
 }
 
-/** An owner speaks of its lanes. `taken` is true when it has just taken them over: send again what it left unanswered. */
+/**
+ * Announcement of an owner about its lanes. `taken`: it has just taken them over, so senders repeat unanswered batches.
+ */
 export interface LaneAnnouncement {
   owner: string;
   taken: boolean;
   lanes: { lane: number; epoch: number; head: number }[];
-  /** Lanes just given back: free to take at once. */
+  /** Lanes just released: another instance may take them at once. */
   released?: number[];
 }

@@ -6,13 +6,16 @@ import { LinesDecoder } from './lines.js';
 
 const LF = 0x0a;
 const CR = 0x0d;
-/** Bytes of a line end inside the encoding, CRLF at most: the published iOS client puts it there. */
+/** Maximum bytes of a line end inside the encoding (CRLF); the published iOS client encodes one. */
 const INNER_END = 2;
-/** Characters of a bare heartbeat, as of any `beatID`. */
+/** Maximum characters of a bare heartbeat, and of any `beatID`. */
 const MAX_BARE = 64;
-/** The characters of ids and those of base64. */
+/** Characters of a bare heartbeat: those of plain ids and of base64. */
 const BARE = /^[A-Za-z0-9+/=._:@-]+$/;
-/** The heartbeat of the published iOS client, which it may encode like its frames, with a line end inside and with or without padding. */
+/**
+ * The heartbeat of the published iOS client. The client may also base64-encode it, with or without a line end inside
+ * and padding.
+ */
 const PUBLISHED_BEAT = 'beatID';
 const PUBLISHED_BEAT_ENCODED: ReadonlySet<string> = new Set([
   'YmVhdElE',
@@ -25,22 +28,23 @@ const PUBLISHED_BEAT_ENCODED: ReadonlySet<string> = new Set([
 const utf8 = new TextEncoder();
 const ascii = new TextDecoder();
 
-/** The first character of the base64 of `{…` and of `[…`; the second is one of w–z, 0–9, + and /. */
+/** First character of the base64 of `{…` and of `[…`. The second character is one of w–z, 0–9, + and /. */
 const OBJECT = 0x65;
 const ARRAY = 0x57;
 
-/** Whether text whose base64 begins with these two bytes begins with `{`; with `batches`, with `{` or `[`. */
+/** Whether base64 that begins with these two bytes encodes text that begins with `{`; with `batches`, `{` or `[`. */
 export function isBase64OfJson(first: number | undefined, second: number | undefined, batches = false): boolean {
   const isFirst = first === OBJECT || (batches && first === ARRAY);
   return isFirst && second !== undefined && /[w-z0-9+/]/.test(String.fromCharCode(second));
 }
 
 /**
- * JSON frames, each in standard base64 on a line. The limit is that of the decoded JSON, without a line end inside the encoding.
+ * JSON frames, each as a line of standard base64. The limit applies to the decoded JSON without a line end inside the
+ * encoding.
  *
- * From a client, a line that is not base64 of text beginning with `{` is a *bare heartbeat*: 1–64 characters of {@link BARE}, decoded as
- * the frame `{"beatID": line}`. The published client compares the `beatID` of the answer with the word it sent, so its own word is
- * recognised in base64 too.
+ * A client line that is not base64 of text beginning with `{` is a *bare heartbeat*: 1–64 characters of {@link BARE},
+ * decoded as the frame `{"beatID": line}`. The published client compares the `beatID` of the answer with the word it
+ * sent, so that word is also recognised in base64.
  */
 export class Base64LinesDecoder<Taken = Frame> extends LinesDecoder<Taken> {
   protected override get lineLimit(): number {

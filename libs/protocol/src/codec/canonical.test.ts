@@ -13,7 +13,7 @@ function shuffled(value: unknown): unknown {
   );
 }
 
-test('is the same text whatever the order of keys, and reads back as the same value', () => {
+test('canonicalJson returns the same text for any key order, and it parses to the same value', () => {
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 4 }), (value) => {
       const text = canonicalJson(value);
@@ -23,7 +23,7 @@ test('is the same text whatever the order of keys, and reads back as the same va
   );
 });
 
-test('tells values apart that differ in a key, an order of a list, or a type', () => {
+test('canonicalJson returns different texts for values that differ in a key, list order or type', () => {
   const different = [{ a: 1 }, { b: 1 }, { a: '1' }, { a: [1, 2] }, { a: [2, 1] }, { a: { b: 1 } }, { a: null }, {}];
   expect(new Set(different.map(canonicalJson)).size).toBe(different.length);
   expect(canonicalJson({ b: undefined, a: 1 })).toBe('{"a":1}');

@@ -1,7 +1,7 @@
 /**
- * JSON text that is the same for the same value: the keys of objects are in order of their UTF-16 units, at every level. Objects are
- * unordered, and there are clients whose JSON library orders their keys anew each time the program starts. What is undefined is absent.
- * @param value what JSON may hold, at most as deep as a frame
+ * JSON text that is equal for equal values: object keys are sorted by UTF-16 units at every level. Some clients' JSON
+ * libraries order keys differently at each start of the program. Fields that are undefined are omitted.
+ * @param value a JSON value, nested at most as deep as a frame
  */
 export function canonicalJson(value: unknown): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';

@@ -1,60 +1,66 @@
 import { ProtocolError } from '../errors.js';
 import { parseObject, parseServerFrame, RefusedContentError, type Frame, type ServerFrame } from './json.js';
 
-/** Returning false ends the decoder: nothing that follows is looked at. `size` is the frame's bytes of JSON. */
+/**
+ * Receives each frame; `size` is its JSON in bytes. A return value of false ends the decoder: it ignores all further
+ * bytes.
+ */
 export type OnFrame<Taken> = (frame: Taken, size: number) => boolean | void;
-/** The same for a whole frame whose content is refused. */
+/** Like {@link OnFrame}, for a complete frame with refused content. */
 export type OnRefused = (error: RefusedContentError) => boolean | void;
 
-/** Bytes in, frames out: what every mode of the wire has in common. */
+/** Bytes in, frames out: the interface of every mode's decoder. */
 export interface Decoder<Taken = Frame> {
-  /** The most bytes of one frame's JSON; may be changed between frames. */
+  /** Maximum bytes of one frame's JSON; may change between frames. */
   limit: number;
-  /** Bytes of a frame that has begun and not ended; one that stays partial too long is closed by its owner. */
+  /** Bytes held of an incomplete frame. The decoder's owner enforces the frame deadline. */
   readonly heldBytes: number;
   /**
-   * Takes bytes in and gives each whole frame to `onFrame`, in order, before the next is looked at: so a login can raise
-   * `limit` for what follows in the same bytes. `onFrame` returning false ends it: the rest of the bytes is dropped, and
-   * whatever comes later too.
-   * @param onRefused told of whole frames with content that is refused, in their turn; without it they throw
-   * @throws ProtocolError `frameTooLarge`, `badFrame`, `tooDeep`, `badText`, `badField`; and what `onFrame` throws. The
-   * connection is then over, so a decoder that has thrown throws again
+   * Decodes bytes and passes each complete frame to `onFrame`, in order. It reads the next frame only after that, so a
+   * login can raise `limit` for later frames in the same bytes. After `onFrame` returns false, the decoder drops the
+   * remaining bytes and all later ones.
+   * @param onRefused receives complete frames with refused content, in order; without it they throw
+   * @throws ProtocolError `frameTooLarge`, `badFrame`, `tooDeep`, `badText`, `badField`; and any error of `onFrame`.
+   * The connection must end: a decoder that has thrown throws the same error again
    */
   push(bytes: Uint8Array, onFrame: OnFrame<Taken>, onRefused?: OnRefused): void;
-  /** Bytes that came while it was paused. */
+  /** Bytes received while paused. */
   readonly keptBytes: number;
   /**
-   * To be called while a frame is delivered: it is the last one for now. What follows it is kept as it is, and so is what is pushed
-   * from now on, until {@link resume}.
+   * Call it during the delivery of a frame to stop after that frame. The decoder keeps the bytes behind it, and all
+   * bytes pushed later, undecoded until {@link resume}.
    */
   pause(): void;
-  /** Goes on with what was kept. May be paused again by what it delivers. @throws like {@link push} */
+  /**
+   * Decodes the kept bytes. The delivery of one of their frames may pause it again.
+   * @throws like {@link push}
+   */
   resume(onFrame: OnFrame<Taken>, onRefused?: OnRefused): void;
 }
 
-/** Whose frames are decoded. */
+/** The side that sent the frames. */
 export interface Side<Taken> {
   readonly parse: (json: Uint8Array) => Taken;
   /** Whether a frame may be an array (an offline batch). */
   readonly batches: boolean;
 }
 
-/** What a client may send: objects, safe to store and relay. Decoders are for this side unless told otherwise. */
+/** Frames of a client: objects that are safe to store and relay. This is the default side of decoders. */
 export const fromClient: Side<Frame> = { parse: parseObject, batches: false };
-/** What a server sends: objects and arrays of objects. */
+/** Frames of a server: objects and arrays of objects. */
 export const fromServer: Side<ServerFrame> = { parse: parseServerFrame, batches: true };
-/** The largest frame of a server, in bytes of JSON: the limit for decoders of its frames. */
+/** Largest frame of a server in bytes of JSON: the limit for decoders of server frames. */
 export const MAX_SERVER_FRAME_BYTES = 1024 * 1024;
 
 const NOTHING = new Uint8Array();
 
-/** The life of a decoder and the memory of an unfinished frame. How bytes are cut into frames is what a mode adds. */
+/** State of a decoder and the buffer of its incomplete frame. Each mode implements how bytes are cut into frames. */
 export abstract class FrameDecoder<Taken> implements Decoder<Taken> {
   private parts: Uint8Array[] = [];
   private held = 0;
   private stopped = false;
   private paused = false;
-  /** Bytes that came while it was paused: nothing has looked at them. */
+  /** Bytes received while paused, not decoded yet. */
   private kept: Uint8Array = NOTHING;
   private copied: ArrayBufferLike | undefined;
   private failure: { error: unknown } | undefined;
@@ -98,12 +104,12 @@ export abstract class FrameDecoder<Taken> implements Decoder<Taken> {
   }
 
   /**
-   * Delivers every frame these bytes complete and holds the rest; stops when `deliver` says so, and keeps what follows a frame
-   * behind which {@link isPaused}.
+   * Delivers every frame that these bytes complete and holds the rest. Stops when `deliver` returns false. If
+   * {@link isPaused} is set after a frame, keeps the bytes behind it.
    */
   protected abstract cut(bytes: Uint8Array, onFrame: OnFrame<Taken>, onRefused: OnRefused | undefined): void;
 
-  /** One frame's JSON. False: nothing more is to be delivered. */
+  /** Delivers the JSON of one frame. False: deliver no more frames. */
   protected deliver(json: Uint8Array, onFrame: OnFrame<Taken>, onRefused: OnRefused | undefined): boolean {
     const frame = onRefused ? this.parsed(json) : this.side.parse(json);
     const goOn = frame instanceof RefusedContentError ? onRefused?.(frame) : onFrame(frame, json.length);
@@ -121,7 +127,7 @@ export abstract class FrameDecoder<Taken> implements Decoder<Taken> {
 
   protected keep(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    // A copy of what is not a copy already: see `hold`.
+    // Copy the bytes unless they are already a copy, for the reason given in `hold`.
     if (this.kept.length > 0) this.kept = concatenate([this.kept, bytes], this.kept.length + bytes.length);
     else this.kept = bytes.buffer === this.copied ? bytes : new Uint8Array(bytes);
     this.copied = this.kept.buffer;
@@ -133,14 +139,14 @@ export abstract class FrameDecoder<Taken> implements Decoder<Taken> {
 
   protected hold(rest: Uint8Array): void {
     if (rest.length === 0) return;
-    // A copy: the bytes may be a view into a larger buffer that would be kept alive for one slow frame, or is used again.
-    // `slice` would not do, a Buffer's is a view.
+    // Copy: the bytes may be a view of a large buffer, which a slow frame would keep alive, or of a reused one. `slice`
+    // of a Buffer would return a view.
     this.parts.push(new Uint8Array(rest));
     this.held += rest.length;
     if (this.parts.length > 64) this.parts = [concatenate(this.parts, this.held)];
   }
 
-  /** Everything held and then `tail`, in one piece; nothing is held after it. */
+  /** All held bytes followed by `tail`, in one piece; empties the buffer. */
   protected taken(tail: Uint8Array): Uint8Array {
     if (this.held === 0) return tail;
     const whole = concatenate([...this.parts, tail], this.held + tail.length);

@@ -8,13 +8,13 @@ import { encodeHzFrame, HZ, HzDecoder } from './hz.js';
 import { encodeJsonLine, JsonLinesDecoder } from './json-lines.js';
 import type { Frame, ServerFrame } from './json.js';
 
-/** What holds in every mode of the wire. */
+/** A mode of the wire; the tests below apply to each. */
 interface Row {
   readonly name: string;
   readonly decoder: (limit: number) => Decoder;
   readonly ofServer: () => Decoder<ServerFrame>;
   readonly encode: (json: string) => Uint8Array;
-  /** What a decoder may hold beyond the limit. */
+  /** Bytes that a decoder may hold beyond the limit. */
   readonly grace: (limit: number) => number;
 }
 
@@ -60,7 +60,7 @@ function decode(decoder: Decoder<Frame | ServerFrame>, chunks: readonly Uint8Arr
 
 const oneByOne = (bytes: Uint8Array): Uint8Array[] => Array.from(bytes, (_, i) => bytes.subarray(i, i + 1));
 
-/** Cuts bytes at the given places (any numbers will do). */
+/** Cuts bytes at the given places; any numbers are valid. */
 function cut(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
   const at = [...new Set(places.map((place) => place % (bytes.length + 1)))].sort((a, b) => a - b);
   return [0, ...at].map((start, i) => bytes.subarray(start, at[i] ?? bytes.length));
@@ -68,7 +68,7 @@ function cut(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
 
 const FRAMES = [{ a: 1 }, { b: '回执😀é' }, { c: { d: [true, null, '😀'] } }, {}];
 
-test.each(rows)('$name: the same frames wherever the bytes are split', ({ decoder, encode }) => {
+test.each(rows)('$name: the decoder returns the same frames for any split of the bytes', ({ decoder, encode }) => {
   const whole = Buffer.concat(FRAMES.map((frame) => encode(JSON.stringify(frame))));
   for (const rest of [0, 3]) {
     const bytes = Buffer.concat([whole, encode('{"rest":1}').subarray(0, rest)]);
@@ -79,26 +79,32 @@ test.each(rows)('$name: the same frames wherever the bytes are split', ({ decode
   }
 });
 
-test.each(rows)('$name: takes a frame of exactly the limit and refuses one byte more', ({ decoder, encode }) => {
-  const exact = encode('{"a":"bc"}');
-  const over = encode('{"a":"bcd"}');
-  expect(decode(decoder(10), [exact, exact])).toEqual({ frames: [{ a: 'bc' }, { a: 'bc' }] });
-  expect(decode(decoder(10), oneByOne(exact))).toEqual({ frames: [{ a: 'bc' }] });
-  expect(decode(decoder(10), [over])).toEqual({ frames: [], error: 'frameTooLarge' });
-  expect(decode(decoder(10), oneByOne(over))).toEqual({ frames: [], error: 'frameTooLarge' });
-});
+test.each(rows)(
+  '$name: the decoder accepts a frame of exactly the limit and refuses one byte more',
+  ({ decoder, encode }) => {
+    const exact = encode('{"a":"bc"}');
+    const over = encode('{"a":"bcd"}');
+    expect(decode(decoder(10), [exact, exact])).toEqual({ frames: [{ a: 'bc' }, { a: 'bc' }] });
+    expect(decode(decoder(10), oneByOne(exact))).toEqual({ frames: [{ a: 'bc' }] });
+    expect(decode(decoder(10), [over])).toEqual({ frames: [], error: 'frameTooLarge' });
+    expect(decode(decoder(10), oneByOne(over))).toEqual({ frames: [], error: 'frameTooLarge' });
+  },
+);
 
-test.each(rows)('$name: lets a frame change the limit for what follows in the same bytes', ({ decoder, encode }) => {
-  const small = decoder(8);
-  const frames: Frame[] = [];
-  small.push(Buffer.concat([encode('{"a":1}'), encode('{"long":"enough"}')]), (frame) => {
-    frames.push(frame);
-    small.limit = 100;
-  });
-  expect(frames).toEqual([{ a: 1 }, { long: 'enough' }]);
-});
+test.each(rows)(
+  '$name: the decoder applies a changed limit to later frames in the same bytes',
+  ({ decoder, encode }) => {
+    const small = decoder(8);
+    const frames: Frame[] = [];
+    small.push(Buffer.concat([encode('{"a":1}'), encode('{"long":"enough"}')]), (frame) => {
+      frames.push(frame);
+      small.limit = 100;
+    });
+    expect(frames).toEqual([{ a: 1 }, { long: 'enough' }]);
+  },
+);
 
-test.each(rows)('$name: keeps nothing of the bytes it was given', ({ decoder, encode }) => {
+test.each(rows)('$name: the decoder copies the bytes that it holds', ({ decoder, encode }) => {
   const bytes = encode('{"a":"once"}');
   const frames: Frame[] = [];
   const keeper = decoder(1024);
@@ -109,7 +115,7 @@ test.each(rows)('$name: keeps nothing of the bytes it was given', ({ decoder, en
   expect([frames, keeper.heldBytes]).toEqual([[{ a: 'once' }], 0]);
 });
 
-test.each(rows)('$name: has ended when the reader says stop, and throws again when it has thrown', (row) => {
+test.each(rows)('$name: the decoder stops when onFrame returns false, and throws again after an error', (row) => {
   const stopped = row.decoder(1024);
   let count = 0;
   const two = Buffer.concat([row.encode('{"a":1}'), row.encode('{"b":1}')]);
@@ -126,7 +132,7 @@ test.each(rows)('$name: has ended when the reader says stop, and throws again wh
 });
 
 test.each(rows)(
-  '$name: tells of a whole frame with refused content in its turn, and goes on',
+  '$name: the decoder reports a frame with refused content in order and continues',
   ({ decoder, encode }) => {
     const seen: unknown[] = [];
     decoder(1000).push(
@@ -138,34 +144,37 @@ test.each(rows)(
   },
 );
 
-test.each(rows)('$name: a server’s batches and deep frames are read by a client, not by a server', (row) => {
+test.each(rows)('$name: the decoder accepts batches and deep frames of a server, but not of a client', (row) => {
   const batch = `[{"a":1},{"b":${'['.repeat(18)}1${']'.repeat(18)}}]`;
   expect(decode(row.ofServer(), oneByOne(row.encode(batch)))).toEqual({ frames: [JSON.parse(batch)] });
   expect(decode(row.ofServer(), [row.encode(`{"a":"${'x'.repeat(1 << 19)}"}`)]).error).toBeUndefined();
   for (const bad of ['[1]', '[[]]', '[null]']) {
     expect(decode(row.ofServer(), [row.encode(bad)])).toEqual({ frames: [], error: 'badFrame' });
   }
-  // The base64 of a short array from a client is a bare heartbeat.
+  // A short array of a client in base64 would be a bare heartbeat, so the array is long.
   const long = `[{"a":"${'x'.repeat(60)}"}]`;
   expect(decode(row.decoder(1024), [row.encode(long)])).toEqual({ frames: [], error: 'badFrame' });
 });
 
-test.each(rows)('$name: random frames come out as they went in, however they were cut', ({ decoder, encode }) => {
-  const texts = fc.string({ unit: 'grapheme' }).filter((text) => !text.includes('\0'));
-  const frames = fc.array(fc.dictionary(fc.constantFrom('a', '回', 'x y'), fc.oneof(texts, fc.integer())), {
-    maxLength: 5,
-  });
-  fc.assert(
-    fc.property(frames, fc.array(fc.nat(), { maxLength: 8 }), (given, places) => {
-      const bytes = Buffer.concat(given.map((frame) => encode(JSON.stringify(frame))));
-      const plain = JSON.parse(JSON.stringify(given)) as Frame[];
-      expect(decode(decoder(1 << 20), cut(bytes, places))).toEqual({ frames: plain });
-    }),
-    { numRuns: 200 },
-  );
-});
+test.each(rows)(
+  '$name: the decoder returns random frames unchanged for any split of the bytes',
+  ({ decoder, encode }) => {
+    const texts = fc.string({ unit: 'grapheme' }).filter((text) => !text.includes('\0'));
+    const frames = fc.array(fc.dictionary(fc.constantFrom('a', '回', 'x y'), fc.oneof(texts, fc.integer())), {
+      maxLength: 5,
+    });
+    fc.assert(
+      fc.property(frames, fc.array(fc.nat(), { maxLength: 8 }), (given, places) => {
+        const bytes = Buffer.concat(given.map((frame) => encode(JSON.stringify(frame))));
+        const plain = JSON.parse(JSON.stringify(given)) as Frame[];
+        expect(decode(decoder(1 << 20), cut(bytes, places))).toEqual({ frames: plain });
+      }),
+      { numRuns: 200 },
+    );
+  },
+);
 
-/** Bytes that are nearly one of the modes, so that random ones get past the first check. */
+/** Bytes that resemble one of the modes, so that random input passes the first checks. */
 const nearly = () =>
   fc
     .array(
@@ -185,30 +194,33 @@ const nearly = () =>
     )
     .map((parts) => Buffer.concat(parts));
 
-test.each(rows)('$name: any bytes give frames or one named error, however they are cut, in bounded memory', (row) => {
-  const limit = 40;
-  fc.assert(
-    fc.property(nearly(), fc.array(fc.nat(), { maxLength: 12 }), (bytes, places) => {
-      const end = Buffer.from('\n');
-      expect(decode(row.decoder(limit), [...cut(bytes, places), end])).toEqual(
-        decode(row.decoder(limit), [bytes, end]),
-      );
-      const decoder = row.decoder(limit);
-      try {
-        for (const chunk of cut(bytes, places)) {
-          decoder.push(chunk, () => undefined);
-          expect(decoder.heldBytes).toBeLessThanOrEqual(limit + row.grace(limit));
+test.each(rows)(
+  '$name: the decoder returns frames or one named error for any bytes and split, in bounded memory',
+  (row) => {
+    const limit = 40;
+    fc.assert(
+      fc.property(nearly(), fc.array(fc.nat(), { maxLength: 12 }), (bytes, places) => {
+        const end = Buffer.from('\n');
+        expect(decode(row.decoder(limit), [...cut(bytes, places), end])).toEqual(
+          decode(row.decoder(limit), [bytes, end]),
+        );
+        const decoder = row.decoder(limit);
+        try {
+          for (const chunk of cut(bytes, places)) {
+            decoder.push(chunk, () => undefined);
+            expect(decoder.heldBytes).toBeLessThanOrEqual(limit + row.grace(limit));
+          }
+        } catch (error) {
+          expect(error).toBeInstanceOf(ProtocolError);
+          expect(decoder.heldBytes).toBe(0);
         }
-      } catch (error) {
-        expect(error).toBeInstanceOf(ProtocolError);
-        expect(decoder.heldBytes).toBe(0);
-      }
-    }),
-    { numRuns: 1000 },
-  );
-});
+      }),
+      { numRuns: 1000 },
+    );
+  },
+);
 
-test('a header that lies about the length is refused before anything of the body is held', () => {
+test('HzDecoder refuses a header with a length above the limit before it holds any of the body', () => {
   const header = encodeHzFrame('{}').slice(0, HZ.headerBytes);
   new DataView(header.buffer).setUint32(HZ.bodyLengthAt, 0xffff_ffff);
   expect(decode(new HzDecoder(65_536), [header])).toEqual({ frames: [], error: 'frameTooLarge' });
@@ -218,7 +230,7 @@ test('a header that lies about the length is refused before anything of the body
   expect(honest.heldBytes).toBe(HZ.headerBytes);
 });
 
-test('base64 is that of everybody else', () => {
+test('decodeBase64 decodes base64 with and without padding', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 50 }), (bytes) => {
       const text = Buffer.from(bytes).toString('base64');
@@ -228,7 +240,7 @@ test('base64 is that of everybody else', () => {
   );
 });
 
-test('and nothing else is', () => {
+test('decodeBase64 returns undefined for any other text', () => {
   const strict = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/;
   const unit = fc.constantFrom(...'AZaz09+/=-_ .\n\r\0\u00e9\u00ff');
   fc.assert(
@@ -240,12 +252,12 @@ test('and nothing else is', () => {
 });
 
 test.each(['A', 'AAAAA', 'AA=A', 'A===', 'AA=', 'AAA==', 'AAAA====', 'AA-_', 'AA AA', '====', 'AAAA='])(
-  'base64 that is none is refused: %s',
+  'decodeBase64 returns undefined for %s',
   (text) => expect(decodeBase64(Buffer.from(text))).toBeUndefined(),
 );
 
 test.each(rows)(
-  '$name: a decoder paused behind each frame delivers the same frames, one for each resume',
+  '$name: a decoder paused after each frame delivers the same frames, one per resume',
   ({ decoder, encode }) => {
     const bytes = Buffer.concat([
       ...FRAMES.map((frame) => encode(JSON.stringify(frame))),
@@ -259,7 +271,7 @@ test.each(rows)(
         paused.pause();
       };
       for (const piece of [bytes.subarray(0, at), bytes.subarray(at)]) {
-        // The bytes are not the decoder's: a socket may use them again.
+        // The decoder must copy the bytes: a socket may reuse its buffer.
         const lent = Buffer.from(piece);
         paused.push(lent, take);
         lent.fill(0);

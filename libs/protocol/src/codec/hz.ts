@@ -9,7 +9,7 @@ import type { Frame } from './json.js';
  *   0x48  0x5A  version   type   flags         body length
  *   "H"   "Z"   1         1, 2   0             1 … the frame limit
  *
- * No flag is defined. What is not listed here is `badFrame`.
+ * No flag is defined. Any other value is `badFrame`.
  */
 export const HZ = {
   magic: [0x48, 0x5a],
@@ -21,7 +21,7 @@ export const HZ = {
   headerBytes: 10,
   /** The body is one JSON object. */
   frame: 1,
-  /** The body is a JSON array of objects, an offline batch: only a server sends such. */
+  /** The body is a JSON array of objects, an offline batch; only a server sends it. */
   batch: 2,
 } as const;
 
@@ -30,11 +30,11 @@ const OPENING_BRACKET = 0x5b;
 const WHITE_SPACE = new Set<number | undefined>([0x20, 0x09, 0x0a, 0x0d]);
 
 /**
- * Frames with the header {@link HZ}. Refuses a header as soon as it is whole, before anything of its body is held: so it holds at most a
- * header and `limit` bytes.
+ * Decodes frames with the header {@link HZ}. Checks a header as soon as its ten bytes have arrived, before it holds any
+ * of the body. It holds at most a header and `limit` bytes.
  */
 export class HzDecoder<Taken = Frame> extends FrameDecoder<Taken> {
-  /** Of the body that has begun; 0: a header comes next. */
+  /** Length of the current body in bytes; 0 while a header is expected. */
   private bodyBytes = 0;
   private isBatch = false;
 
@@ -76,7 +76,7 @@ export class HzDecoder<Taken = Frame> extends FrameDecoder<Taken> {
   }
 }
 
-/** JSON text that is an array, if it is JSON at all. */
+/** Whether the text is an array, provided that it is valid JSON. */
 function isArray(json: Uint8Array): boolean {
   let at = 0;
   while (WHITE_SPACE.has(json[at])) at++;
@@ -85,7 +85,7 @@ function isArray(json: Uint8Array): boolean {
 
 const bad = (what: string): ProtocolError => new ProtocolError('badFrame', `a frame ${what}`);
 
-/** One frame, header and body, from JSON text; an array is a batch. */
+/** Encodes JSON text as one frame with header and body; an array becomes a batch. */
 export function encodeHzFrame(json: string): Uint8Array {
   const body = utf8.encode(json);
   const frame = new Uint8Array(HZ.headerBytes + body.length);

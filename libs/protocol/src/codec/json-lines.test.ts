@@ -10,7 +10,7 @@ interface Outcome {
   error?: ErrorName;
 }
 
-/** Everything a decoder makes of these chunks, up to the first error. */
+/** Frames that a decoder returns for these chunks, up to the first error. */
 function decode(chunks: readonly Uint8Array[], limit = 1024): Outcome {
   const decoder = new JsonLinesDecoder(limit);
   const frames: Frame[] = [];
@@ -26,19 +26,19 @@ function decode(chunks: readonly Uint8Array[], limit = 1024): Outcome {
 const split = (bytes: Uint8Array, at: number) => [bytes.subarray(0, at), bytes.subarray(at)];
 const oneByOne = (bytes: Uint8Array) => Array.from(bytes, (_, i) => bytes.subarray(i, i + 1));
 
-/** Lines that between them hold every shape a split can hurt. */
+/** Lines with every shape that a split can break. */
 const STREAM = Buffer.from(
   '{"a":1}\n\n{"b":"回执😀é"}\r\n\r\n{"c":{"d":[true,null,"\\ud83d\\ude00"]}}\n{"rest":',
   'utf8',
 );
 const STREAM_FRAMES = [{ a: 1 }, { b: '回执😀é' }, { c: { d: [true, null, '😀'] } }];
 
-test('gives the same frames wherever the bytes are split', () => {
+test('the decoder returns the same frames for any split of the bytes', () => {
   for (let at = 0; at <= STREAM.length; at++) expect(decode(split(STREAM, at))).toEqual({ frames: STREAM_FRAMES });
   expect(decode(oneByOne(STREAM))).toEqual({ frames: STREAM_FRAMES });
 });
 
-test('gives a frame as soon as its line ends, and counts what it holds of the next', () => {
+test('the decoder delivers a frame when its line ends, and counts the held bytes of the next one', () => {
   const decoder = new JsonLinesDecoder(1024);
   const sizes: number[] = [];
   const push = (text: string) => decoder.push(Buffer.from(text), (_, size) => void sizes.push(size));
@@ -51,7 +51,7 @@ test('gives a frame as soon as its line ends, and counts what it holds of the ne
 });
 
 test.each(['\n', '\r\n'])(
-  'takes a frame of exactly the limit and refuses one byte more, at every split (%j)',
+  'the decoder accepts a frame of exactly the limit and refuses one byte more, at every split (%j)',
   (end) => {
     const exact = Buffer.from(`{"a":"bc"}${end}`);
     const over = Buffer.from(`{"a":"bcd"}${end}`);
@@ -64,12 +64,12 @@ test.each(['\n', '\r\n'])(
   },
 );
 
-test('refuses a line without end once it is past the limit, not when it ends', () => {
+test('the decoder refuses a line when it exceeds the limit, before the line ends', () => {
   expect(decode([Buffer.alloc(12, 'x')], 10).error).toBe('frameTooLarge');
   expect(decode(oneByOne(Buffer.alloc(12, 'x')), 10).error).toBe('frameTooLarge');
 });
 
-test('keeps nothing of the bytes it was given: the reader may use its buffer again', () => {
+test('the decoder copies the bytes that it holds, so that the caller may reuse its buffer', () => {
   const decoder = new JsonLinesDecoder(1024);
   const frames: Frame[] = [];
   const reused = Buffer.from('{"a":1');
@@ -79,7 +79,7 @@ test('keeps nothing of the bytes it was given: the reader may use its buffer aga
   expect(frames).toEqual([{ a: 1 }]);
 });
 
-test('lets a frame change the limit for what follows in the same bytes', () => {
+test('the decoder applies a changed limit to later frames in the same bytes', () => {
   const decoder = new JsonLinesDecoder(8);
   const frames: Frame[] = [];
   decoder.push(Buffer.from('{"a":1}\n{"long":"enough"}\n'), (frame) => {
@@ -89,7 +89,7 @@ test('lets a frame change the limit for what follows in the same bytes', () => {
   expect(frames).toEqual([{ a: 1 }, { long: 'enough' }]);
 });
 
-test('has ended when the reader says stop: the rest is not taken for the beginning of a frame', () => {
+test('the decoder drops remaining and later bytes when onFrame returns false', () => {
   const decoder = new JsonLinesDecoder(1024);
   const frames: Frame[] = [];
   const stop = (frame: Frame) => {
@@ -101,7 +101,7 @@ test('has ended when the reader says stop: the rest is not taken for the beginni
   expect([frames, decoder.heldBytes]).toEqual([[{ a: 1 }], 0]);
 });
 
-test('throws again after it has thrown, whoever threw first', () => {
+test('the decoder throws again after an error of its own or of onFrame', () => {
   const bad = new JsonLinesDecoder(1024);
   const push = () => bad.push(Buffer.from('x\n{"a":1}\n'), () => undefined);
   expect(push).toThrow(ProtocolError);
@@ -117,7 +117,7 @@ test('throws again after it has thrown, whoever threw first', () => {
   expect(() => good.push(Buffer.from('{"b":1}\n'), () => undefined)).toThrow(oops);
 });
 
-test('passes over empty lines, but not over a flood of them', () => {
+test('the decoder skips empty lines up to MAX_EMPTY_LINES in a row', () => {
   const quiet = Buffer.from('\n\r\n'.repeat(MAX_EMPTY_LINES / 2) + '{"a":1}\n');
   expect(decode([quiet, quiet])).toEqual({ frames: [{ a: 1 }, { a: 1 }] });
   const flood = Buffer.from('\n'.repeat(MAX_EMPTY_LINES + 1));
@@ -125,7 +125,7 @@ test('passes over empty lines, but not over a flood of them', () => {
   expect(decode(oneByOne(flood))).toEqual({ frames: [], error: 'badFrame' });
 });
 
-test('never quotes what it was sent', () => {
+test('the decoder never quotes received bytes in an error', () => {
   for (const line of ['{"token":"SECRET"', '{"SECRET":1e999}', '{"SECRET":"\\u0000"}', '["SECRET"]', '"SECRET"']) {
     const decoder = new JsonLinesDecoder(1024);
     const push = () => decoder.push(Buffer.from(`${line}\n`), () => undefined);
@@ -134,7 +134,7 @@ test('never quotes what it was sent', () => {
   }
 });
 
-/** Texts as people write them: any well-formed UTF-16 but NUL. */
+/** Any well-formed UTF-16 without NUL. */
 const text = () => fc.string({ unit: 'binary' }).filter((s) => !s.includes('\0'));
 const json = () =>
   fc.dictionary(
@@ -157,13 +157,13 @@ const json = () =>
     { maxKeys: 6 },
   );
 
-/** Cuts bytes at the given places (any numbers will do). */
+/** Cuts bytes at the given places; any numbers are valid. */
 function cut(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
   const at = [...new Set(places.map((place) => place % (bytes.length + 1)))].sort((a, b) => a - b);
   return [0, ...at].map((start, i) => bytes.subarray(start, at[i] ?? bytes.length));
 }
 
-test('random frames come out as they went in, however they were cut', () => {
+test('the decoder returns random frames unchanged for any split of the bytes', () => {
   fc.assert(
     fc.property(fc.array(json(), { maxLength: 5 }), fc.array(fc.nat(), { maxLength: 8 }), (frames, places) => {
       const bytes = Buffer.from(frames.map((frame) => encodeJsonLine(JSON.stringify(frame))).join(''));
@@ -174,7 +174,7 @@ test('random frames come out as they went in, however they were cut', () => {
   );
 });
 
-/** Bytes that are nearly this protocol, so that random ones get past the first check. */
+/** Bytes that resemble this protocol, so that random input passes the first checks. */
 const nearly = () =>
   fc
     .array(
@@ -203,7 +203,7 @@ const nearly = () =>
     )
     .map((parts) => Buffer.concat(parts));
 
-test('any bytes give frames or one named error, the same however they are cut, and never hold more than the limit', () => {
+test('the decoder returns frames or one named error for any bytes and split, within the limit of held bytes', () => {
   const limit = 40;
   fc.assert(
     fc.property(nearly(), fc.array(fc.nat(), { maxLength: 12 }), (bytes, places) => {
@@ -225,7 +225,7 @@ test('any bytes give frames or one named error, the same however they are cut, a
   );
 });
 
-test('a line that comes byte by byte costs time in proportion to its length', () => {
+test('the decoder needs time linear in the length of a line that arrives byte by byte', () => {
   const line = Buffer.from(`{"a":"${'x'.repeat(65_000)}"}\n`);
   const decoder = new JsonLinesDecoder(65_536);
   let count = 0;
@@ -233,7 +233,7 @@ test('a line that comes byte by byte costs time in proportion to its length', ()
   expect(count).toBe(1);
 });
 
-test('tells of a whole frame with refused content in its turn, and goes on', () => {
+test('the decoder reports a frame with refused content in order and continues', () => {
   const decoder = new JsonLinesDecoder(1000);
   const seen: unknown[] = [];
   decoder.push(

@@ -2,7 +2,7 @@ import type { OnFrame, OnRefused } from './decoder.js';
 import type { Frame } from './json.js';
 import { LinesDecoder } from './lines.js';
 
-/** UTF-8 JSON, one frame on a line. See {@link LinesDecoder}. */
+/** UTF-8 JSON, one frame per line. See {@link LinesDecoder}. */
 export class JsonLinesDecoder<Taken = Frame> extends LinesDecoder<Taken> {
   protected override get lineLimit(): number {
     return this.limit;

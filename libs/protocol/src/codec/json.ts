@@ -1,16 +1,19 @@
 import { ProtocolError } from '../errors.js';
 
-/** A frame as a client sends it, decoded and not yet looked at. */
+/** A frame of a client, decoded and not yet validated. */
 export type Frame = Record<string, unknown>;
-/** A frame as a server sends it: an array is an offline batch. */
+/** A frame of a server; an array is an offline batch. */
 export type ServerFrame = Frame | Frame[];
 
-/** Deepest nesting of a frame; `JSON.stringify` overflows the stack near 10,000, PostgreSQL refuses before 20,000. */
+/**
+ * Maximum nesting of a frame. `JSON.stringify` overflows the stack near 10,000 levels; PostgreSQL refuses before
+ * 20,000.
+ */
 export const MAX_DEPTH = 16;
 
 /**
- * A whole frame whose content must not be stored or relayed. Where it ends is known, so the connection can go on; `frame` is
- * for saying what was refused, never for anything else.
+ * A complete frame whose content must not be stored or relayed. Its end is known, so the connection can continue. Use
+ * `frame` only to identify the refused frame in the answer.
  */
 export class RefusedContentError extends ProtocolError {
   constructor(
@@ -24,7 +27,7 @@ export class RefusedContentError extends ProtocolError {
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * The JSON object in these bytes, safe to store, relay and compare.
+ * Parses a JSON object that is safe to store, relay and compare.
  * @throws ProtocolError `badFrame` (not UTF-8, not JSON, not an object)
  * @throws RefusedContentError `tooDeep`, `badText`, `badField`
  */
@@ -40,12 +43,12 @@ export function parseObject(bytes: Uint8Array): Frame {
 }
 
 /**
- * The object or array of objects a server sent. Its depth and texts are trusted: a server has checked them.
+ * Parses an object or array of objects from a server, which has already checked depth and texts.
  * @throws ProtocolError `badFrame`
  */
 export const parseServerFrame = (bytes: Uint8Array): ServerFrame => serverFrame(jsonIn(bytes));
 
-/** The same from text, where the wire carries text. @throws ProtocolError `badFrame` */
+/** Like {@link parseServerFrame}, for a transport that carries text. @throws ProtocolError `badFrame` */
 export const parseServerText = (text: string): ServerFrame => serverFrame(jsonIn(text));
 
 function serverFrame(frame: unknown): ServerFrame {
@@ -57,7 +60,7 @@ function jsonIn(source: Uint8Array | string): unknown {
   try {
     return JSON.parse(typeof source === 'string' ? source : utf8.decode(source));
   } catch {
-    // The parser's own message would quote the bytes, and nothing of a body may reach a log.
+    // The parser's message would quote the bytes, and bodies must not reach a log.
     throw new ProtocolError('badFrame', 'not UTF-8 JSON');
   }
 }
@@ -70,7 +73,7 @@ function inspect(value: unknown, depth: number): void {
     case 'string':
       return inspectText(value);
     case 'number':
-      // Beyond 2^53 digits were already lost, beyond 1e308 it is Infinity and would be stored as null.
+      // Integers above 2^53 have already lost digits; above 1e308 the value is Infinity and would be stored as null.
       if (Number.isFinite(value) && Math.abs(value) <= Number.MAX_SAFE_INTEGER) return;
       throw new ProtocolError('badField', 'a number is too large: send it as a string');
     case 'object':

@@ -4,20 +4,20 @@ import { FrameDecoder, type OnFrame, type OnRefused } from './decoder.js';
 const LF = 0x0a;
 const CR = 0x0d;
 
-/** Empty lines in a row that are passed over; they cost time and no frame rate counts them. */
+/** Maximum consecutive empty lines; they cost time and no frame rate counts them. */
 export const MAX_EMPTY_LINES = 1000;
 
 /**
- * Frames on lines, each ended by LF (CRLF is tolerated, empty lines are passed over). Holds at most one unfinished line of
- * at most `lineLimit` bytes, and the CR that may follow it.
+ * Frames on lines, each ended by LF. CRLF is accepted, and empty lines are skipped. Holds at most one incomplete line
+ * of `lineLimit` bytes, and the CR that may follow it.
  */
 export abstract class LinesDecoder<Taken> extends FrameDecoder<Taken> {
   private emptyLines = 0;
 
-  /** The most bytes of a line, its end not counted. */
+  /** Maximum bytes of a line without its end. */
   protected abstract get lineLimit(): number;
 
-  /** One line that is not empty. False: nothing more is to be delivered. */
+  /** Processes one line that is not empty. False: deliver no more frames. */
   protected abstract line(line: Uint8Array, onFrame: OnFrame<Taken>, onRefused: OnRefused | undefined): boolean;
 
   protected override cut(bytes: Uint8Array, onFrame: OnFrame<Taken>, onRefused: OnRefused | undefined): void {
@@ -44,7 +44,7 @@ export abstract class LinesDecoder<Taken> extends FrameDecoder<Taken> {
   }
 
   private finish(tail: Uint8Array): Uint8Array {
-    // Checked before the copy, with one byte of grace: it may be the CR of a CRLF.
+    // Checked before the copy; one byte more is allowed, because it may be the CR of a CRLF.
     this.check(this.heldBytes + tail.length - 1, this.lineLimit);
     const line = this.taken(tail);
     const frame = line.at(-1) === CR ? line.subarray(0, -1) : line;

@@ -1,12 +1,15 @@
 import { isBase64OfJson } from './base64-lines.js';
 
-/** How a connection speaks: decided by its first bytes, once and for all. */
+/** Encoding of a connection. Its first bytes select it, and it never changes. */
 export type Mode = 'jsonLines' | 'base64Lines' | 'hz' | 'http';
 
-/** Each is answered by HTTP, whatever comes of it. `PRI` is how HTTP/2 begins. */
+/** HTTP answers each of these methods, including errors. `PRI` begins HTTP/2. */
 const HTTP_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH', 'PRI'] as const;
 
-/** What a connection may begin with. The guide's heartbeat comes too soon there, but says how its client reads the refusal. */
+/**
+ * First bytes of each mode. A version 1 heartbeat before the login is refused, but selects base64 lines, so that its
+ * client can read the refusal.
+ */
 const BEGINNINGS: readonly (readonly [beginning: string, mode: Mode])[] = [
   ['{', 'jsonLines'],
   ['HZ', 'hz'],
@@ -18,8 +21,8 @@ const BEGINNINGS: readonly (readonly [beginning: string, mode: Mode])[] = [
 const LOWER_E = 0x65;
 
 /**
- * The mode of a connection that begins with these bytes. `undecided`: they may yet become one, which takes at most eight bytes.
- * Undefined: they are nothing that is spoken here.
+ * Mode of a connection that begins with these bytes. `undecided`: more bytes are needed, at most eight in total.
+ * Undefined: the bytes begin no known mode.
  */
 export function modeOf(bytes: Uint8Array): Mode | 'undecided' | undefined {
   if (bytes.length === 0) return 'undecided';

@@ -6,7 +6,7 @@ import { targetOf } from './target.js';
 
 /**
  * A message to a user (`userChat`, `toUserID`) or a group (`groupChat`, `groupID`). Answered by `normalReceipt`,
- * `invalidReceipt`, or an `error` that is temporary. Without `clientMsgID` the key is (device, target, `sendTime`, content).
+ * `invalidReceipt` or a temporary `error`. Without `clientMsgID` the key is (device, target, `sendTime`, content).
  */
 export const Chat = Type.Object({
   messageType: Type.Literal('normal'),
@@ -21,7 +21,7 @@ export const Chat = Type.Object({
 });
 export type Chat = Static<typeof Chat>;
 
-/** Content kinds that only the server makes, or that have a meaning of their own and are not built yet. */
+/** Content kinds that only the server creates, or that are reserved for features that do not exist yet. */
 const RESERVED_KINDS: ReadonlySet<string> = new Set(['tip', 'repeal']);
 
 export const chat = command({
@@ -32,7 +32,7 @@ export const chat = command({
   answers: ['normalReceipt', 'invalidReceipt', 'error'],
   authority: 'To any user that exists; to a group, its members.',
   summary: 'A message to a user or a group.',
-  usage: 'Answered once per time it is sent, in no promised order.',
+  usage: 'Each send is answered once; the order of the answers is not defined.',
   operation: 'send',
   check: (frame) => {
     targetOf(frame);

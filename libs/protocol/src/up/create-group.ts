@@ -3,8 +3,8 @@ import { ClientId, Id, SendTime } from '../schema.js';
 import { command } from './command.js';
 
 /**
- * Makes a group of the sender and `memberUserIDs`; every member gets a tip with `seq` 1. Answered like a message, with
- * `groupID`. The group follows from (sender, `clientMsgID`): sent again it names the same group.
+ * Creates a group of the sender and `memberUserIDs`; every member gets a tip with `seq` 1. Answered like a message,
+ * with `groupID`. The group id is derived from (sender, `clientMsgID`), so a resend names the same group.
  */
 export const CreateGroup = Type.Object({
   messageType: Type.Literal('createGroup'),
@@ -22,6 +22,6 @@ export const createGroup = command({
   rate: 'frames',
   answers: ['normalReceipt', 'invalidReceipt', 'error'],
   authority: 'Any user, with users that exist.',
-  summary: 'Makes a group. Its first message is a tip to every member.',
+  summary: 'Creates a group. Its first message is a tip to every member.',
   usage: 'Answered like a message, with the `groupID`.',
 });

@@ -1,7 +1,10 @@
 import Type, { type Static } from 'typebox';
 import { command } from './command.js';
 
-/** A frame is a heartbeat only if it has no `messageType` (the guide's chat messages carry `beatID` too). Answered in kind. */
+/**
+ * A heartbeat has no `messageType`; chat messages of protocol version 1 carry `beatID` too. The answer has the same
+ * `beatID`.
+ */
 export const Heartbeat = Type.Object({ beatID: Type.String({ maxLength: 64 }) });
 export type Heartbeat = Static<typeof Heartbeat>;
 
@@ -14,6 +17,6 @@ export const heartbeat = command({
   answers: ['beat'],
   authority: 'Any session.',
   summary: 'A heartbeat: the only frame without `messageType` besides the login.',
-  usage: 'Every `heartbeat` seconds of the login receipt.',
+  usage: 'Sent every `heartbeat` seconds, as the login receipt states.',
   operation: 'heartbeat',
 });

@@ -5,8 +5,8 @@ import { command } from './command.js';
 import { targetOf } from './target.js';
 
 /**
- * A page of a conversation by `seq`: the newest below `beforeSeq` (default: the newest of all), or the oldest above
- * `afterSeq`; always listed in ascending order. Answered by `historyReceipt`. History is not delivery: it owes no receipt.
+ * A page of a conversation by `seq`: the newest messages below `beforeSeq` (default: of all), or the oldest above
+ * `afterSeq`; in ascending order. Answered by `historyReceipt`. Messages of a history page need no receipt.
  */
 export const History = Type.Object({
   messageType: Type.Literal('history'),
@@ -27,8 +27,8 @@ export const history = command({
   asks: { service: 'message', subject: subjects.history },
   rate: 'frames',
   answers: ['historyReceipt', 'error'],
-  authority: 'The two users of a pair; the members of a group, as far as they were members.',
+  authority: 'The two users of a pair; the members of a group, for the time of their membership.',
   summary: 'A page of a conversation by `seq`.',
-  usage: 'Reads a page; at most four at a time.',
+  usage: 'Reads a page; at most four requests at a time.',
   check: (frame) => void targetOf(frame),
 });

@@ -3,9 +3,9 @@ import { Count, MessageId } from '../schema.js';
 import { command } from './command.js';
 
 /**
- * What a device owes for everything delivered to it. `messageID`, `messageIDs`: those entries; `upTo`: every entry up to
- * that `inboxSeq`. Any order, any number of times; what was not delivered in this session is passed over.
- * Confirmed by `receiptConfirm` once stored.
+ * Confirms that a device has stored entries: those of `messageID` and `messageIDs`, and every entry up to the
+ * `inboxSeq` in `upTo`. Receipts may come in any order and be repeated; entries not delivered in this session are
+ * ignored. Answered by `receiptConfirm` once stored.
  */
 export const Receipt = Type.Object({
   messageType: Type.Literal('receipt'),
@@ -21,7 +21,7 @@ export const receipt = command({
   class: 'session',
   rate: 'quiet',
   answers: ['receiptConfirm'],
-  authority: 'The device to which the entry was delivered in this session; anything else changes nothing.',
-  summary: 'What the device has stored of what was delivered to it.',
-  usage: 'Confirmed once it is stored; one confirm may answer many receipts.',
+  authority: 'The device to which the entry was delivered in this session; other receipts have no effect.',
+  summary: 'Confirms which delivered entries the device has stored.',
+  usage: 'Answered once the cursor is stored; one `receiptConfirm` may answer many receipts.',
 });

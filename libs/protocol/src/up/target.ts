@@ -1,13 +1,13 @@
 import { ProtocolError } from '../errors.js';
 
-/** The fields that name the conversation a frame is about. */
+/** Fields that name the conversation of a frame. */
 interface Targeted {
   readonly chatType: 'userChat' | 'groupChat';
   readonly toUserID?: string | undefined;
   readonly groupID?: string | undefined;
 }
 
-/** The user or group a frame is about. @throws ProtocolError `badField` when the frame does not say */
+/** The target user or group of a frame. @throws ProtocolError `badField` when the frame names none */
 export function targetOf({ chatType, toUserID, groupID }: Targeted): string {
   const target = chatType === 'userChat' ? toUserID : groupID;
   if (target !== undefined) return target;
