@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { addressOf, webSocketUrl } from './address.js';
 
-describe('an address', () => {
+describe('addressOf', () => {
   test.each([
     ['tls://chat.example.org:4433', { host: 'chat.example.org', port: 4433, mode: 'lines', tls: true }],
     ['tcp://127.0.0.1:1', { host: '127.0.0.1', port: 1, mode: 'lines', tls: false }],
@@ -9,7 +9,7 @@ describe('an address', () => {
     ['tcp+hz://[::1]:65535', { host: '::1', port: 65_535, mode: 'frames', tls: false }],
     ['wss://chat.example.org', { host: 'chat.example.org', port: 443, mode: 'websocket', tls: true, path: '/' }],
     ['ws://[::1]:8080/im?x=1', { host: '::1', port: 8080, mode: 'websocket', tls: false, path: '/im?x=1' }],
-  ])('%s', (url, address) => {
+  ])('parses %s', (url, address) => {
     expect(addressOf(url)).toEqual(address);
   });
 
@@ -20,11 +20,11 @@ describe('an address', () => {
     'tls://:4433',
     '',
     'tls://a:0',
-  ])('%s is none', (url) => {
+  ])('throws a TypeError for "%s"', (url) => {
     expect(() => addressOf(url)).toThrow(TypeError);
   });
 
-  test('of a WebSocket becomes the same URL', () => {
+  test('returns an address that webSocketUrl converts back to the same URL', () => {
     for (const url of ['wss://chat.example.org:444/', 'ws://[::1]:8080/im?x=1', 'wss://chat.example.org:443/']) {
       expect(webSocketUrl(addressOf(url))).toBe(url);
     }

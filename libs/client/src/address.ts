@@ -1,19 +1,19 @@
-/** How frames travel: JSON lines, binary frames, or text messages of a WebSocket. */
+/** Encoding of frames: JSON lines, binary frames, or text messages of a WebSocket. */
 export type Mode = 'lines' | 'frames' | 'websocket';
 
-/** Where the server is, and how to speak with it. */
+/** Address of the server and the mode of the connection. */
 export interface Address {
   host: string;
   port: number;
-  /** Default: `lines` in Node; a browser has `websocket` only. */
+  /** Default: `lines` in Node; browsers support `websocket` only. */
   mode?: Mode;
   /** Default true. */
   tls?: boolean;
-  /** Of a WebSocket behind something that serves more than it. Default `/`. */
+  /** Path of the WebSocket, if the host also serves other paths. Default `/`. */
   path?: string;
-  /** PEM of what to trust instead of the system's own authorities. Not in a browser, which decides that itself. */
+  /** PEM of the certificate authorities to trust instead of the system's. Not in browsers, which use their own. */
   ca?: string;
-  /** Default true; false trusts any certificate and is for experiments only. Not in a browser. */
+  /** Default true; false accepts any certificate and is for experiments only. Not in browsers. */
   rejectUnauthorized?: boolean;
 }
 
@@ -27,24 +27,24 @@ const schemes: Record<string, { mode: Mode; tls: boolean; port?: number }> = {
 };
 
 /**
- * An address from its URL, whose scheme names the mode: `tls://host:port` lines, `tls+hz://host:port` binary frames,
- * `wss://host[:port][/path]` WebSocket; `tcp`, `tcp+hz` and `ws` are the same without TLS.
- * @throws TypeError when it is none of these
+ * Parses the URL of an address, whose scheme names the mode: `tls://host:port` JSON lines, `tls+hz://host:port` binary
+ * frames, `wss://host[:port][/path]` WebSocket; `tcp`, `tcp+hz` and `ws` are the same without TLS.
+ * @throws TypeError when the URL is none of these
  */
 export function addressOf(url: string): Address {
   const { protocol, hostname, port, pathname, search } = parsed(url);
   const scheme = schemes[protocol];
-  if (!scheme) throw new TypeError(`${protocol}// is no scheme of an address: take tls, tls+hz or wss`);
+  if (!scheme) throw new TypeError(`the address has the unknown scheme ${protocol}// (use tls, tls+hz or wss)`);
   const number = port === '' ? scheme.port : Number(port);
   if (hostname === '' || number === undefined || number === 0) {
-    throw new TypeError(`the address is not whole: give ${protocol}//host:port`);
+    throw new TypeError(`the address is incomplete: use ${protocol}//host:port`);
   }
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
   const address: Address = { host, port: number, mode: scheme.mode, tls: scheme.tls };
   return scheme.mode === 'websocket' ? { ...address, path: pathname + search } : address;
 }
 
-/** `host:port`, for people and URLs. */
+/** `host:port`, for messages and URLs. */
 export const serverOf = ({ host, port }: Address): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
 
 /** The URL of a WebSocket address. */
@@ -57,7 +57,7 @@ function parsed(url: string): URL {
   try {
     return new URL(url);
   } catch {
-    // Without the text: somebody may have put a password into it.
-    throw new TypeError('the address is no URL: give scheme://host:port');
+    // The message omits the text, because it may contain a password.
+    throw new TypeError('the address is no URL: use scheme://host:port');
   }
 }

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 const MAX_BYTES = 64 * 1024;
 
-test('the browser entry is bundled of our own files alone, and small', async () => {
+test('the browser bundle contains only files of libs/client and libs/protocol, and is below 64 KiB', async () => {
   const { metafile, outputFiles } = await build({
     entryPoints: [fileURLToPath(new URL('./browser.ts', import.meta.url))],
     ...{ bundle: true, minify: true, platform: 'browser', format: 'esm', target: 'es2022' },

@@ -5,11 +5,11 @@ import { SUBPROTOCOL, webSocketTransport, type WebSocketLike } from './web-socke
 const { WebSocket } = globalThis as unknown as { WebSocket: new (url: string, protocol: string) => WebSocketLike };
 
 /**
- * WebSocket, which is all a browser has.
- * @throws TypeError for another mode
+ * The only transport of browsers: WebSocket.
+ * @throws TypeError for any other mode
  */
 export function browserTransport(address: Address): Transport {
   const { mode = 'websocket' } = address;
-  if (mode !== 'websocket') throw new TypeError(`a browser cannot speak ${mode}: give a wss:// address`);
+  if (mode !== 'websocket') throw new TypeError(`a browser does not support the mode ${mode}: use a wss:// address`);
   return webSocketTransport(() => new WebSocket(webSocketUrl(address), SUBPROTOCOL));
 }

@@ -9,15 +9,15 @@ interface PageGlobals extends Source {
   document?: Source & { visibilityState: string };
 }
 
-/** `offline` as well: it does not prove that the connection is dead, and a heartbeat finds out. */
+/** `offline` is included: it does not prove that the connection is dead, so a heartbeat checks. */
 const WINDOW_EVENTS = ['online', 'offline', 'focus', 'pageshow'];
 const DOCUMENT_EVENTS = ['visibilitychange', 'freeze', 'resume'];
 
-/** The events of a page that say that it was, or is about to be, held up, or that its network changed. A worker has some of them. */
+/** Page events after which timers may have been delayed or the network may have changed. Workers have some of them. */
 export const browserWakeSignals: WakeSignals = (wake) => {
   const page = globalThis as unknown as PageGlobals;
   const { document } = page;
-  // The moment of being hidden is no reason to act.
+  // A page that becomes hidden is no reason to check.
   const seen = (): void => {
     if (document?.visibilityState !== 'hidden') wake();
   };

@@ -6,7 +6,7 @@ import type { ClientOptions } from './options.js';
 export * from './shared.js';
 export { IndexedDbStore } from './indexed-db-store.js';
 
-/** The client in a browser: WebSocket, and the events of the page. */
+/** The client for browsers: WebSocket transport, and wake signals from page events. */
 export class HuizhiClient extends Client {
   constructor(options: ClientOptions) {
     super(options, { transportFor: browserTransport, wakeSignals: browserWakeSignals });

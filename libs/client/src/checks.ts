@@ -1,11 +1,11 @@
 /**
- * Checks of what an application passes in: types promise nothing in plain JavaScript. Each throws a TypeError that names the
- * argument. What only the server can judge (whether an id exists, how long a name may be) is left to it: it refuses by name.
+ * Checks of arguments, because plain JavaScript does not enforce types. Each throws a TypeError that names the
+ * argument. Rules that only the server knows (whether an id exists, how long a name may be) are left to the server.
  */
 
-/** The longest time that a timer of JavaScript can wait; a longer one fires at once. */
+/** Longest delay of a JavaScript timer in milliseconds; a longer one fires at once. */
 export const MAX_TIMER_MS = 2_147_483_647;
-/** As the protocol has it. An answer to another client id could not be matched with its message. */
+/** Pattern of the protocol. An answer to any other client id could not be matched with its message. */
 const CLIENT_ID = /^[\x21-\x7e]{1,64}$/;
 const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f-\u009f]/;
 
@@ -25,7 +25,7 @@ export function checkFunction(what: string, value: unknown): void {
   if (typeof value !== 'function') fail(what, 'a function', value);
 }
 
-/** Of a user, device or group: the server knows which characters and lengths it allows. */
+/** Checks the id of a user, device or group; the server knows the exact rule. */
 export function checkId(what: string, value: unknown): void {
   if (typeof value !== 'string' || value === '' || CONTROL_CHARACTERS.test(value)) {
     fail(what, 'a string that is not empty and has no control characters', value);
@@ -44,7 +44,7 @@ export function checkInteger(what: string, value: unknown, min: number, max = Nu
   }
 }
 
-/** Milliseconds that a timer can wait. */
+/** Checks a number of milliseconds that a timer supports. */
 export function checkDuration(what: string, value: unknown, min = 1): void {
   if (typeof value !== 'number' || !(value >= min && value <= MAX_TIMER_MS)) {
     fail(what, `a number of milliseconds from ${min} to ${MAX_TIMER_MS}`, value);
@@ -63,7 +63,7 @@ export function checkTarget(target: unknown): void {
   else checkId('target.group', target.group);
 }
 
-/** Short, and without what a string may hold: it may be a token. */
+/** Short description of a value for an error. It omits the text of strings, because a string may be a token. */
 export function describe(value: unknown): string {
   if (value === null || value === undefined || typeof value === 'number' || typeof value === 'boolean') {
     return String(value);

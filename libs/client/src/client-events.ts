@@ -2,34 +2,38 @@ import type { Delivery, LoginReceipt } from '@huizhi/protocol/client';
 
 export type ClientState = 'offline' | 'connecting' | 'loggingIn' | 'online' | 'closed';
 
-/** An offline batch as it came in one frame. */
+/** An offline batch received in one frame. */
 export interface OfflineBatch {
-  /** Everything in the frame. */
+  /** All entries of the frame. */
   entries: Delivery[];
-  /** What this device did not have yet: count these for a badge. Each follows as a `message` of its own. */
+  /** Entries new to this device; count them for a badge. A `message` event follows for each. */
   fresh: Delivery[];
 }
 
 export interface ClientEvents {
   state: [state: ClientState];
-  /** Logged in; says among other things how much is waiting, and with `resync` that some of it is gone: read the history. */
+  /**
+   * After a login. The receipt has the number of waiting entries; with `resync` some were deleted, so read the history.
+   */
   login: [receipt: LoginReceipt];
-  /** A message this device did not have: once each, in `seq` order per conversation, after it is in the store. */
+  /** A message new to this device: once per message, in `seq` order per conversation, after it is in the store. */
   message: [message: Delivery];
   batch: [batch: OfflineBatch];
-  /** Everything up to this `inboxSeq` is stored by the server as receipted. */
+  /** The server has stored the receipts up to this `inboxSeq`. */
   confirmed: [inboxSeq: number];
-  /** The newest entry that this device got or has to get, from a heartbeat. */
+  /** `inboxSeq` of the newest entry that this device got or has to get, from a heartbeat. */
   head: [inboxSeq: number];
-  /** The server's data was restored from a backup: the store was reset, forget what was built from it. */
+  /**
+   * The server's data was restored from a backup. The store was reset; the application must drop data derived from it.
+   */
   resync: [generation: string];
-  /** The same device logged in elsewhere; this client does not reconnect. */
+  /** The same device logged in on another connection; this client does not reconnect. */
   kicked: [];
-  /** The tokens of this user were revoked; this client does not reconnect. With a newer token, connect it again. */
+  /** The tokens of this user were revoked; this client does not reconnect. Call `connect` again with a newer token. */
   revoked: [];
-  /** A connection ended. `code` 0: without a close frame. `reconnect`: this client tries again by itself. */
+  /** A connection ended. `code` is 0 without a close frame. `reconnect`: this client reconnects by itself. */
   closed: [code: number, name: string, reconnect: boolean];
-  /** Something failed that is not told elsewhere: a listener, the token callback, the store, a frame. */
+  /** An error that no other event or promise reports: of a listener, the token callback, the store or a frame. */
   error: [error: Error];
 }
 

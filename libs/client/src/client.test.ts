@@ -12,8 +12,8 @@ beforeEach(async () => {
 
 afterEach(() => harness.stop());
 
-describe('connecting', () => {
-  test('logs in with what the token callback gives, and says so', async () => {
+describe('the client', () => {
+  test('logs in with the token of the callback and emits its states', async () => {
     const client = harness.client({ token: async () => 'fresh' });
     const states: string[] = [];
     client.on('state', (state) => states.push(state));
@@ -31,7 +31,7 @@ describe('connecting', () => {
     expect(states).toEqual(['connecting', 'loggingIn', 'online', 'closed']);
   });
 
-  test('comes back by itself and asks for a token each time', async () => {
+  test('reconnects by itself and requests a token each time', async () => {
     let tokens = 0;
     const [client, first] = await harness.online({ token: () => `token-${++tokens}` });
     const ends: unknown[] = [];
@@ -43,7 +43,7 @@ describe('connecting', () => {
     expect(ends).toEqual([[0, 'connectionLost', true]]);
   });
 
-  test('reconnects after a close frame that says so, and not after one that does not', async () => {
+  test('reconnects after a close frame only when its `reconnect` is true', async () => {
     const [client, first] = await harness.online();
     const ends: unknown[] = [];
     client.on('closed', (...end) => ends.push(end));
@@ -62,7 +62,7 @@ describe('connecting', () => {
     expect(() => client.sendText({ user: 'bob' }, 'too late')).toThrow(ClientClosedError);
   });
 
-  test('a refused login is final and says why', async () => {
+  test('rejects with LoginRefusedError and closes when the login is refused', async () => {
     const client = harness.client();
     const online = client.connect();
     const peer = await harness.server.peer();
@@ -73,7 +73,7 @@ describe('connecting', () => {
     expect(client.state).toBe('closed');
   });
 
-  test('an expired token is replaced once', async () => {
+  test('replaces an expired token once', async () => {
     let tokens = 0;
     const client = harness.client({ token: () => `token-${++tokens}` });
     const online = client.connect();
@@ -90,7 +90,7 @@ describe('connecting', () => {
     await expect(again).rejects.toBeInstanceOf(LoginRefusedError);
   });
 
-  test('a session that ends with its token goes on with a new one, and the refusal of an old one is still forgiven once', async () => {
+  test('logs in with a new token after its session has expired, and still replaces one expired token after that', async () => {
     let tokens = 0;
     const [, first] = await harness.online({ token: () => `token-${++tokens}` });
     first.send({ messageType: 'close', code: 4010, name: 'tokenExpired', reconnect: true, reason: 'expired' });
@@ -101,7 +101,7 @@ describe('connecting', () => {
     expect(await (await harness.server.peer()).login()).toMatchObject({ token: 'token-3' });
   });
 
-  test('revoked tokens are told, and it does not reconnect until it is asked to', async () => {
+  test('emits `revoked` when tokens are revoked, and reconnects only on request', async () => {
     const [client, peer] = await harness.online();
     const revoked = new Promise<void>((resolve) => client.on('revoked', resolve));
     peer.send({ messageType: 'close', code: 4505, name: 'revoked', reconnect: false, reason: 'revoked' });
@@ -112,7 +112,7 @@ describe('connecting', () => {
     await again;
   });
 
-  test('the server may say when to come back, in place of the first wait', async () => {
+  test('uses the retryAfter of a close frame as its first delay', async () => {
     const [, first] = await harness.online({ timings: { reconnect: { baseMs: 1e9, maxMs: 1e9 } } });
     first.send({ messageType: 'close', code: 4000, name: 'drain', reconnect: true, reason: 'going', retryAfter: 20 });
     const told = performance.now();
@@ -120,7 +120,7 @@ describe('connecting', () => {
     expect(performance.now() - told).toBeGreaterThanOrEqual(19);
   });
 
-  test('also when it refuses a login for now', async () => {
+  test('uses the retryAfter of a close frame after a temporary refusal of the login', async () => {
     const client = harness.client({ timings: { reconnect: { baseMs: 1e9, maxMs: 1e9 } } });
     const online = client.connect();
     const first = await harness.server.peer();
@@ -132,13 +132,13 @@ describe('connecting', () => {
     await online;
   });
 
-  test('but not later than its own longest wait', async () => {
+  test('limits the retryAfter of a close frame to its own maximum delay', async () => {
     const [, first] = await harness.online({ timings: { reconnect: { baseMs: 5, maxMs: 10 } } });
     first.send({ messageType: 'close', code: 4000, name: 'drain', reconnect: true, reason: 'going', retryAfter: 1e9 });
     await harness.server.loggedIn();
   });
 
-  test('a login that is refused for now is tried again', async () => {
+  test('retries a login after a temporary refusal', async () => {
     const client = harness.client();
     const online = client.connect();
     await (await harness.server.peer()).login({ code: 2001, name: 'unavailable', reason: 'not now' });
@@ -146,7 +146,7 @@ describe('connecting', () => {
     await online;
   });
 
-  test('a token callback that fails is told, and asked again', async () => {
+  test('emits an error of the token callback and calls it again', async () => {
     let calls = 0;
     const client = harness.client({
       token: () => {
@@ -163,7 +163,7 @@ describe('connecting', () => {
     expect(errors).toEqual(['no token today']);
   });
 
-  test('connect gives up waiting in time, and the client goes on trying', async () => {
+  test('rejects connect() after its timeout and keeps trying', async () => {
     const client = harness.client();
     const online = client.connect({ timeoutMs: 30 });
     const peer = await harness.server.peer();
@@ -172,7 +172,7 @@ describe('connecting', () => {
     await until('the login', () => client.state === 'online');
   });
 
-  test('a server that never answers the login is left', async () => {
+  test('reconnects when the server does not answer the login', async () => {
     const client = harness.client({ timings: { loginMs: 200 } });
     const online = client.connect();
     await (
@@ -182,7 +182,7 @@ describe('connecting', () => {
     await online;
   });
 
-  test('three heartbeats without an answer end the connection', async () => {
+  test('ends the connection after three heartbeats without an answer', async () => {
     const [client, peer] = await harness.online({ timings: { heartbeatMs: 100 } });
     const heads: number[] = [];
     client.on('head', (inboxSeq) => heads.push(inboxSeq));
@@ -194,7 +194,7 @@ describe('connecting', () => {
     await until('the reconnect', () => client.state === 'online');
   });
 
-  test('without a network it waits, with it it connects at once', async () => {
+  test('waits while there is no network and connects at once when it is back', async () => {
     const [client, peer] = await harness.online({ timings: { reconnect: { baseMs: 1, maxMs: 1 } } });
     client.networkLost();
     await peer.closed;
@@ -205,20 +205,20 @@ describe('connecting', () => {
     await until('online', () => client.state === 'online');
   });
 
-  test('a frame that is no JSON costs the connection only', async () => {
+  test('reconnects after a frame that is not JSON', async () => {
     const [client, peer] = await harness.online();
     peer.sendBytes('this is not JSON\n');
     await harness.server.loggedIn();
     await until('the reconnect', () => client.state === 'online');
   });
 
-  test('a listener that throws harms nobody', async () => {
+  test('continues when a listener throws, and emits its error', async () => {
     const [client, peer] = await harness.online();
     const errors: string[] = [];
     const seqs: number[] = [];
     client.on('error', (error) => errors.push(error.message));
     client.on('error', () => {
-      throw new Error('even this one');
+      throw new Error('an error of the error listener');
     });
     client.on('message', () => {
       throw new Error('a bad listener');
@@ -235,7 +235,7 @@ describe('connecting', () => {
     expect(seqs).toEqual([1]);
   });
 
-  test('close says the receipts that are owed, and unsettled sends end', async () => {
+  test('sends pending receipts and rejects unsettled sends when it is closed', async () => {
     const [client, peer] = await harness.online({ timings: { receiptMs: 60_000 } });
     const came = new Promise((resolve) => client.on('message', resolve));
     const { receipt } = client.sendText({ user: 'bob' }, 'never answered');
@@ -250,8 +250,8 @@ describe('connecting', () => {
   });
 });
 
-describe('a new generation of the data', () => {
-  test('resets the store and says resync', async () => {
+describe('the client, at a new generation of the data,', () => {
+  test('resets the store and emits `resync`', async () => {
     const store = new MemoryStore();
     const [client, first] = await harness.online({ store }, { generation: 'old' });
     const resyncs: string[] = [];

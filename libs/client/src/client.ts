@@ -28,23 +28,24 @@ const DEFAULT_LIMITS = { frameBytes: 65_536, framesPerSecond: 50, unansweredSend
 const utf8 = new TextEncoder();
 
 export interface ConnectOptions {
-  /** How long to wait for the login, milliseconds. */
+  /** Time to wait for the login in milliseconds. */
   timeoutMs?: number;
-  /** Reject as soon as one attempt ends without an answer to the login, for programs that a user waits for. */
+  /** Reject as soon as one attempt ends without an answer to the login, for interactive programs. */
   failFast?: boolean;
 }
 
 /**
- * One device of one user, on any platform. Sends until receipted, stores before it receipts, tells every message once and in order, and
- * stays connected until it is closed, kicked or refused. Create as many as there are devices.
+ * One device of one user, on any platform. It repeats sends until they are receipted, stores a message before it
+ * receipts it, and emits every message once and in order. It stays connected until it is closed, kicked or refused.
+ * Create one client per device.
  */
 export class Client {
-  /** What an earlier run of the program left unsettled in the store, in order: it is sent again. */
+  /** Unsettled sends of an earlier run of the program, from the store and in order; the client sends them again. */
   readonly restored: readonly Restored[];
   private readonly settings: Settings;
   private readonly events: Emitter<ClientEvents>;
   private readonly store: Store;
-  /** What sends and requests have together. */
+  /** Frame rate shared by sends and requests. */
   private readonly rate = new FrameRate();
   private readonly outbox: Outbox;
   private readonly inbox: Inbox;
@@ -108,7 +109,7 @@ export class Client {
 
   /**
    * @returns a function that ends the subscription
-   * @throws TypeError when there is no such event
+   * @throws TypeError when the event does not exist
    */
   on<K extends keyof ClientEvents>(event: K, listener: (...args: ClientEvents[K]) => void): () => void {
     if (!isClientEvent(event)) throw new TypeError(`${String(event)} is not an event of a client`);
@@ -117,15 +118,15 @@ export class Client {
   }
 
   /**
-   * Connects, and from then on stays connected. Resolves at the first login; calling it while connected resolves at once.
+   * Connects and stays connected. Resolves at the first login; resolves at once if already connected.
    *
-   * Rejects and ends the client when trying again cannot help: LoginRefusedError, CertificateError, UpgradeRefusedError, a
-   * ConnectFailedError when the address cannot be used at all, a TypeError when the token callback gives no string, or
-   * ClientClosedError. (A certificate that is refused after a login was accepted is tried again.)
+   * Rejects and ends the client when a retry cannot help: LoginRefusedError, CertificateError, UpgradeRefusedError,
+   * ConnectFailedError when the address is unusable, TypeError when the token callback returns no string, or
+   * ClientClosedError. A certificate that is refused after an earlier login was accepted is retried.
    *
-   * Rejects and goes on trying until the client is closed: RequestTimeoutError after `timeoutMs` (default 30 s; may be
-   * Infinity), whose `cause` is the last failure; with `failFast` as soon as one
-   * attempt ends before the server has answered the login (ConnectFailedError, or what the token callback threw).
+   * Rejects and keeps trying until the client is closed: RequestTimeoutError after `timeoutMs` (default 30 s; may be
+   * Infinity), whose `cause` is the last failure. With `failFast` it rejects as soon as one attempt ends before the
+   * server has answered the login, with ConnectFailedError or the error of the token callback.
    */
   async connect({ timeoutMs = 30_000, failFast = false }: ConnectOptions = {}): Promise<void> {
     checkTimeout('timeoutMs', timeoutMs);
@@ -133,8 +134,8 @@ export class Client {
   }
 
   /**
-   * Says the receipts that are owed, then ends the connection. Unsettled sends reject with SendUnknownError. Resolves when
-   * the socket is closed. A store call under way may still tell its messages afterwards.
+   * Sends pending receipts, then ends the connection. Unsettled sends reject with SendUnknownError. Resolves when the
+   * socket is closed. A store call in flight may still emit its messages afterwards.
    */
   async close(): Promise<void> {
     this.receipts.flush();
@@ -142,27 +143,27 @@ export class Client {
     await this.link.close();
   }
 
-  /** The device knows that it has no network: ends the connection and waits for {@link networkBack}. */
+  /** Reports that the device has no network: ends the connection and waits for {@link networkBack}. */
   networkLost(): void {
     this.link.networkLost();
   }
 
-  /** The network is back: connects at once. */
+  /** Reports that the network is back: connects at once. */
   networkBack(): void {
     this.link.networkBack();
   }
 
   /**
-   * Withholds receipts: messages are stored and emitted as before, but stay undelivered for the server. It delivers them again, after
-   * 10 s and then less often, and at each login; they are not emitted again. When the server's window (500 entries)
-   * is full it delivers no more and closes with `receiptOverdue` after 30 s. For applications that receipt only what a user
-   * has seen, and for demonstrations.
+   * Withholds receipts. Messages are stored and emitted as before, but remain undelivered for the server. The server
+   * delivers them again, after 10 s and then less often, and at each login; they are not emitted again. When the
+   * server's window (500 entries) is full, the server delivers nothing more and closes with `receiptOverdue` after 30
+   * s. For applications that receipt only messages a user has seen, and for demonstrations.
    */
   holdReceipts(): void {
     this.receipts.hold(true);
   }
 
-  /** Sends the receipts that were withheld on this connection, and from now on each as usual. */
+  /** Sends the receipts withheld on this connection, and later receipts as usual. */
   releaseReceipts(): void {
     this.receipts.hold(false);
   }
@@ -172,8 +173,8 @@ export class Client {
   }
 
   /**
-   * Sends now, or as soon as there is a connection, and again until there is an answer.
-   * @throws OutboxFullError, ClientIdInUseError, ClientClosedError, TypeError when an argument is not what it must be
+   * Sends a message now or after the next login, and repeats it until it is answered.
+   * @throws OutboxFullError, ClientIdInUseError, ClientClosedError, TypeError when an argument is invalid
    */
   send(target: Target, content: Record<string, unknown>, options: SendOptions = {}): Sending {
     checkTarget(target);
@@ -199,7 +200,7 @@ export class Client {
     return this.send(target, { text }, options);
   }
 
-  /** A group of this user and `members`; its id is in the receipt's `groupID`. Sent like a message. */
+  /** Creates a group of this user and `members`; the receipt has its id in `groupID`. Sent like a message. */
   createGroup(
     members: string[],
     groupName?: string,
@@ -214,7 +215,7 @@ export class Client {
   }
 
   /**
-   * A page of a conversation; see the protocol's `History`. Needs no receipts and emits no `message` events.
+   * Reads a page of a conversation; see the protocol's `History`. Needs no receipts and emits no `message` events.
    * Rejects with RequestTimeoutError, RequestRefusedError, ClientClosedError or TypeError.
    */
   async history(target: Target, query: HistoryQuery = {}): Promise<HistoryPage> {
@@ -340,12 +341,12 @@ export class Client {
     try {
       this.options.observer?.(event);
     } catch {
-      // An observer watches; it has no say.
+      // Errors of an observer are ignored.
     }
   }
 }
 
-/** 128 random bits in hexadecimal. Not `randomUUID`, which a page without TLS lacks. */
+/** 128 random bits in hexadecimal. Pages without TLS have no `randomUUID`. */
 const newID = (): string =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

@@ -40,7 +40,7 @@ afterEach(async () => {
   server = undefined;
 });
 
-/** Needs the program openssl, as the set-up of the tests does. */
+/** Requires the program openssl, like the set-up of the tests. */
 function certificate(name: string, subject: string): Pem {
   const [key, cert] = [join(folder, `${name}.key`), join(folder, `${name}.pem`)];
   const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
@@ -49,7 +49,7 @@ function certificate(name: string, subject: string): Pem {
   return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
 }
 
-/** Accepts TLS and sends nothing, or what `then` returns. */
+/** Accepts TLS connections and passes each to `then`, which by default sends nothing. */
 async function tlsServer(pem: Pem, port = 0, then: (socket: TLSSocket) => void = () => undefined): Promise<number> {
   server = createServer(pem, (socket) => {
     socket.on('error', () => undefined).resume();
@@ -71,7 +71,7 @@ const failure = (made: HuizhiClient): Promise<unknown> =>
 
 describe.each(MODES)('over %s, connect()', (mode) => {
   test.each<[string, () => Pem, string | undefined, RegExp]>([
-    ['of no authority that is trusted', () => forThisHost, undefined, /^DEPTH_ZERO_SELF_SIGNED_CERT$/],
+    ['of an untrusted authority', () => forThisHost, undefined, /^DEPTH_ZERO_SELF_SIGNED_CERT$/],
     ['for another host name', () => forAnotherHost, 'another', /^ERR_TLS_CERT_ALTNAME_INVALID$/],
   ])('rejects with CertificateError when the certificate is %s', async (_, pem, trusted, code) => {
     const port = await tlsServer(pem());
@@ -86,7 +86,7 @@ describe.each(MODES)('over %s, connect()', (mode) => {
     expect(ends).toEqual([[0, 'certificateRefused', false]]);
   });
 
-  test('rejects with ConnectFailedError when the authorities to trust are no PEM', async () => {
+  test('rejects with ConnectFailedError when the option `ca` is not PEM', async () => {
     const port = await tlsServer(forThisHost);
     const ca = '-----BEGIN CERTIFICATE-----\nno certificate\n-----END CERTIFICATE-----\n';
     client = new HuizhiClient({ ...OPTIONS, address: { host: HOST, port, mode, ca } });
@@ -94,7 +94,7 @@ describe.each(MODES)('over %s, connect()', (mode) => {
     expect(client.state).toBe('closed');
   });
 
-  test('rejects at once with ConnectFailedError when asked to fail fast and nothing listens', async () => {
+  test('rejects at once with ConnectFailedError when failFast is set and the port is closed', async () => {
     const port = await freePort();
     client = new HuizhiClient({ ...OPTIONS, address: { host: HOST, port, mode, tls: false } });
     const error = await client.connect({ failFast: true }).catch((reason: unknown) => reason);
@@ -105,7 +105,7 @@ describe.each(MODES)('over %s, connect()', (mode) => {
     });
   });
 
-  test('rejects with the reason of the last attempt when its time is over', async () => {
+  test('rejects with the reason of the last attempt when its timeout expires', async () => {
     const port = await freePort();
     client = new HuizhiClient({ ...OPTIONS, address: { host: HOST, port, mode, tls: false } });
     const error = await client.connect({ timeoutMs: 200 }).catch((reason: unknown) => reason);
@@ -117,7 +117,7 @@ describe.each(MODES)('over %s, connect()', (mode) => {
   });
 });
 
-test('connect() rejects with what the transport throws, and the client is closed', async () => {
+test('connect() rejects with the error of the transport and closes the client', async () => {
   const transport = (): never => {
     throw new SyntaxError('the page may not use ws://');
   };
@@ -129,7 +129,7 @@ test('connect() rejects with what the transport throws, and the client is closed
   expect(client.state).toBe('closed');
 });
 
-test('connect() rejects with UpgradeRefusedError when the server refuses the WebSocket for good', async () => {
+test('connect() rejects with UpgradeRefusedError when the server refuses the WebSocket with status 403', async () => {
   const fake = await FakeServer.start('websocket');
   fake.refuseWith = 403;
   client = new HuizhiClient({ ...OPTIONS, address: fake.address });
@@ -139,7 +139,7 @@ test('connect() rejects with UpgradeRefusedError when the server refuses the Web
   await fake.stop();
 });
 
-test('a certificate that is refused after a login is tried again, and the client comes back when it is good', async () => {
+test('the client retries after a refused certificate when an earlier login was accepted', async () => {
   const logIn = (socket: TLSSocket): void => {
     socket.once('data', () => {
       const receipt = { messageType: 'loginReceipt', code: 0, heartbeat: 20, generation: '1' };
@@ -166,7 +166,7 @@ test('a certificate that is refused after a login is tried again, and the client
   await until('the login', () => client!.state === 'online');
 });
 
-/** A port that nothing listens on. */
+/** A port without a listener. */
 async function freePort(): Promise<number> {
   const taken = createTcpServer().listen(0, HOST);
   await once(taken, 'listening');

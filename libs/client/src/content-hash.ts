@@ -1,8 +1,8 @@
 import { canonicalJson } from '@huizhi/protocol/client';
 
 /**
- * A 53-bit hash of a content, the same on every device: keys are taken in sorted order, so that it does not matter how a
- * server stores JSON. For finding corruption and cross-talk in tests; it withstands accidents, not attackers.
+ * A 53-bit hash of a content, the same on every device: keys are sorted, so the JSON representation of a server does
+ * not matter. It detects corruption and mixed-up messages in tests; it does not resist attackers.
  */
 export function contentDigest(kind: string, content: unknown): string {
   const text = `${kind} ${canonicalJson(content)}`;
@@ -18,7 +18,7 @@ export function contentDigest(kind: string, content: unknown): string {
   return (4294967296 * (2097151 & low) + (high >>> 0)).toString(36);
 }
 
-/** Of a frame to be sent; a createGroup has no content of its own. */
+/** Digest of a frame to send; empty for a createGroup, which has no content. */
 export function frameDigest({ contenType, content }: { contenType?: unknown; content?: unknown }): string {
   return content === undefined ? '' : contentDigest(String(contenType), content);
 }

@@ -1,10 +1,10 @@
-/** The server refused the message for good: it is not stored and will not be. `code` and `name` are of the error table. */
+/** Final refusal: the message is not and will not be stored. `code` and `error` are from the error table. */
 export class SendRefusedError extends Error {
   override readonly name = 'SendRefusedError';
 
   constructor(
     readonly code: number,
-    /** The row of the error table, for example `conflict`. */
+    /** Name in the error table, for example `conflict`. */
     readonly error: string,
     readonly reason: string,
   ) {
@@ -13,23 +13,23 @@ export class SendRefusedError extends Error {
 }
 
 /**
- * The deadline passed, or the client was closed, before the server answered. The message may be stored: only a resend
- * with the same `clientMsgID`, or the history, tells.
+ * The deadline passed, or the client was closed, before the server answered. The message may be stored. A resend with
+ * the same `clientMsgID` or the history shows the outcome.
  */
 export class SendUnknownError extends Error {
   override readonly name = 'SendUnknownError';
 
   constructor(
     readonly clientMsgID: string,
-    /** True when it was never written to a connection: then it is certainly not stored. */
+    /** True if it was never written to a connection and is therefore not stored. */
     readonly neverSent: boolean,
     why: string,
   ) {
-    super(`the outcome of ${clientMsgID} is ${neverSent ? 'that it was never sent' : 'not known'}: ${why}`);
+    super(`${clientMsgID} ${neverSent ? 'was never sent' : 'has an unknown outcome'}: ${why}`);
   }
 }
 
-/** The outbox holds as many unsettled messages as it may; wait for receipts, then send again. */
+/** The outbox is full of unsettled messages: wait for receipts, then send again. */
 export class OutboxFullError extends Error {
   override readonly name = 'OutboxFullError';
 
@@ -38,16 +38,16 @@ export class OutboxFullError extends Error {
   }
 }
 
-/** The same `clientMsgID` is still unsettled in the outbox with another target or content. */
+/** The `clientMsgID` belongs to an unsettled message with another target or content. */
 export class ClientIdInUseError extends Error {
   override readonly name = 'ClientIdInUseError';
 
   constructor(readonly clientMsgID: string) {
-    super(`${clientMsgID} belongs to another message that is not settled yet`);
+    super(`${clientMsgID} belongs to another unsettled message`);
   }
 }
 
-/** The login was refused and trying again would not help; `code` and `error` are of the error or close table. */
+/** The login was refused and a retry cannot help; `code` and `error` are from the error or close table. */
 export class LoginRefusedError extends Error {
   override readonly name = 'LoginRefusedError';
 
@@ -55,14 +55,17 @@ export class LoginRefusedError extends Error {
     readonly code: number,
     readonly error: string,
     readonly reason: string,
-    /** Where to get a newer client, when that is the reason. */
+    /** Where to get a newer client, if the version is too old. */
     readonly upgradeURL?: string,
   ) {
     super(`the login was refused: ${error} (${code}): ${reason}`);
   }
 }
 
-/** The server answered the WebSocket's request with an HTTP status of its own: another service, or an origin it does not let in. */
+/**
+ * The server answered the WebSocket upgrade with another HTTP status: another service, or an origin that is not
+ * allowed.
+ */
 export class UpgradeRefusedError extends Error {
   override readonly name = 'UpgradeRefusedError';
 
@@ -70,14 +73,14 @@ export class UpgradeRefusedError extends Error {
     super(`the server refused the WebSocket: HTTP status ${status}`);
   }
 
-  /** Whether trying again can help: not when the request itself is what it minds. */
+  /** Whether a retry can help: not for a 4xx status, except 408, 425 and 429. */
   get reconnect(): boolean {
     const { status } = this;
     return status < 400 || status >= 500 || status === 408 || status === 425 || status === 429;
   }
 }
 
-/** The connection is over and the client does not reconnect by itself. */
+/** The connection has ended and the client does not reconnect by itself. */
 export class ClientClosedError extends Error {
   override readonly name = 'ClientClosedError';
 
@@ -90,18 +93,20 @@ export class ClientClosedError extends Error {
 export class RequestTimeoutError extends Error {
   override readonly name = 'RequestTimeoutError';
 
-  /** @param cause why the last attempt to connect failed, if one did */
+  /** @param cause the failure of the last attempt to connect, if there was one */
   constructor(what: string, ms: number, cause?: Error) {
     const why = cause ? `; the last attempt failed: ${cause.message}` : '';
     super(`${what}: no answer within ${inWords(ms)}${why}`, { cause });
   }
 }
 
-/** The server could not be reached: `cause` is the error, `code` the system's error code (`ECONNREFUSED`), if there is one. */
+/**
+ * The server could not be reached. `cause` is the error; `code` is the system's error code (`ECONNREFUSED`), if any.
+ */
 export class ConnectFailedError extends Error {
   override readonly name = 'ConnectFailedError';
   readonly code: string | undefined;
-  /** In words: `connection refused`. */
+  /** Readable reason, for example `connection refused`. */
   readonly reason: string;
 
   constructor(
@@ -117,10 +122,13 @@ export class ConnectFailedError extends Error {
   }
 }
 
-/** The server's certificate is not of a trusted authority, not for this host name, or out of its time. Not in browsers, which do not say so. */
+/**
+ * The server's certificate is from an untrusted authority, for another host name, or outside its validity period. Not
+ * in browsers, which do not report this.
+ */
 export class CertificateError extends Error {
   override readonly name = 'CertificateError';
-  /** Node's, for example `DEPTH_ZERO_SELF_SIGNED_CERT` or `ERR_TLS_CERT_ALTNAME_INVALID`. */
+  /** Node's error code, for example `DEPTH_ZERO_SELF_SIGNED_CERT` or `ERR_TLS_CERT_ALTNAME_INVALID`. */
   readonly code: string;
 
   constructor(
@@ -135,14 +143,14 @@ export class CertificateError extends Error {
 
 const reachErrors: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
-  ENOTFOUND: 'the host name is not known',
-  EAI_AGAIN: 'the host name cannot be looked up now',
+  ENOTFOUND: 'the host name is unknown',
+  EAI_AGAIN: 'the host name cannot be resolved at present',
   ECONNRESET: 'the connection was reset',
   ETIMEDOUT: 'no answer',
   EHOSTUNREACH: 'no route to the host',
   ENETUNREACH: 'no route to the network',
-  EPROTO: 'what answers there does not speak TLS',
-  ERR_SSL_WRONG_VERSION_NUMBER: 'what answers there does not speak TLS',
+  EPROTO: 'the server does not answer with TLS',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'the server does not answer with TLS',
 };
 
 function codeOf(error: Error): string | undefined {
@@ -150,12 +158,12 @@ function codeOf(error: Error): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
-/** A time as one reads it: whole milliseconds below a second, then seconds with at most one decimal. */
+/** Readable duration: whole milliseconds below a second, then seconds with at most one decimal. */
 function inWords(ms: number): string {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 100) / 10} s`;
 }
 
-/** The server refused a request (not a message), or too many were waiting. */
+/** The server refused a request (not a message), or too many requests were waiting. */
 export class RequestRefusedError extends Error {
   override readonly name = 'RequestRefusedError';
 

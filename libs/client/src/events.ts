@@ -2,16 +2,16 @@ type Listeners<Events extends Record<keyof Events, unknown[]>> = {
   [K in keyof Events]?: Set<(...args: Events[K]) => void>;
 };
 
-/** A typed emitter whose listeners cannot harm each other or the emitter. */
+/** A typed emitter. An error of a listener does not affect other listeners or the emitter. */
 export class Emitter<Events extends Record<keyof Events, unknown[]>> {
   private readonly listeners: Listeners<Events> = {};
 
-  /** @param onListenerError told when a listener throws; must not throw itself */
+  /** @param onListenerError called when a listener throws; must not throw itself */
   constructor(private readonly onListenerError: (error: unknown, event: keyof Events) => void) {}
 
-  /** @returns a function that ends the subscription; calling it again does nothing */
+  /** @returns a function that ends the subscription; further calls have no effect */
   on<K extends keyof Events>(event: K, listener: (...args: Events[K]) => void): () => void {
-    // A wrapper of its own, so that one function subscribed twice is called twice and can be ended once.
+    // A wrapper per subscription, so that a function subscribed twice is called twice and can be removed once.
     const own = (...args: Events[K]): void => listener(...args);
     const set = (this.listeners[event] ??= new Set());
     set.add(own);

@@ -32,13 +32,13 @@ class Peer {
   }
 }
 
-describe('a heartbeat', () => {
-  test('beats every interval and ends after three intervals of silence', async () => {
+describe('Heartbeat', () => {
+  test('sends a beat every interval and ends after three intervals of silence', async () => {
     const peer = new Peer();
     await timers.run(10.5 * INTERVAL_MS);
     expect([peer.beats, peer.ended]).toEqual([10, 0]);
     peer.alive = false;
-    // The last answer came half an interval ago.
+    // The last answer arrived half an interval ago.
     await timers.run(2.4 * INTERVAL_MS);
     expect(peer.ended).toBe(0);
     await timers.run(0.2 * INTERVAL_MS);
@@ -47,7 +47,7 @@ describe('a heartbeat', () => {
     expect(peer.ended).toBe(1);
   });
 
-  test('does not end when its timer fires an hour late, but beats at once and waits its whole time for an answer', async () => {
+  test('sends a beat and waits the full time for an answer when its timer fires an hour late', async () => {
     const peer = new Peer();
     peer.alive = false;
     timers.pause(HOUR_MS);
@@ -74,7 +74,7 @@ describe('a heartbeat', () => {
     expect(peer.ended).toBe(1);
   });
 
-  test('beats at once when asked to check, and ends when nothing is heard for one interval', async () => {
+  test('sends a beat on check and ends after one interval without a frame', async () => {
     const peer = new Peer();
     await timers.run(2 * INTERVAL_MS);
     peer.alive = false;
@@ -89,7 +89,7 @@ describe('a heartbeat', () => {
     expect(peer.ended).toBe(1);
   });
 
-  test('goes on as before when a check is answered by any frame', async () => {
+  test('returns to three intervals when any frame follows a check', async () => {
     const peer = new Peer();
     peer.alive = false;
     await timers.run(5_000);
@@ -103,8 +103,8 @@ describe('a heartbeat', () => {
   });
 });
 
-describe('a deadline', () => {
-  test('expires in time, or when cleared not at all', async () => {
+describe('Deadline', () => {
+  test('expires after its time, or never when cleared', async () => {
     let expired = 0;
     const deadline = new Deadline();
     deadline.set(10_000, () => expired++);
@@ -116,7 +116,7 @@ describe('a deadline', () => {
     expect(expired).toBe(1);
   });
 
-  test('grants its whole time once more when its timer fires late', async () => {
+  test('starts its full time once more when its timer fires late', async () => {
     let expired = 0;
     new Deadline().set(10_000, () => expired++);
     timers.pause(HOUR_MS);

@@ -1,29 +1,29 @@
 import { isLate } from './late.js';
 
 const MISSED_BEATS = 3;
-/** A wake signal within this time after a beat does not send another: signals come several at a time. */
+/** Wake signals within this time after a beat or a frame send no other beat, because several arrive together. */
 const BEAT_PAUSE_MS = 1_000;
-/** Timers may fire a little before their time. */
+/** Timers may fire up to this much early, in milliseconds. */
 const EARLY_MS = 1;
 
 export interface HeartbeatHandlers {
-  /** Send a beat. */
+  /** Sends a beat. */
   beat(): void;
   /** The server was silent for too long. Called once, as the last call. */
   silent(): void;
 }
 
 /**
- * Sends a beat every interval, and finds out when the server has gone silent: nothing heard for three intervals, or for one
- * after {@link check}. A timer that fires late is no evidence of silence (see {@link file://./late.ts}): it sends a beat, and
- * the server has the whole time again to answer.
+ * Sends a beat every interval and detects a silent server: no frame for three intervals, or for one after
+ * {@link check}. A timer that fires late is no evidence of silence (see {@link file://./late.ts}). It sends a beat, and
+ * the server has the full time to answer again.
  */
 export class Heartbeat {
-  /** On the clock of `performance.now()`, as all times here. */
+  /** Time of the last frame. All times are on the clock of `performance.now()`, in ms. */
   private heardAt: number;
   private nextBeatAt: number;
   private lastBeatAt = -Infinity;
-  /** When {@link check} asked for a sign of life that has not come yet. */
+  /** Time of a {@link check} that no frame has followed yet. */
   private askedAt: number | undefined;
   /** No frame has arrived since the last beat. */
   private unanswered = false;
@@ -39,21 +39,21 @@ export class Heartbeat {
     this.arm();
   }
 
-  /** A frame arrived. Called for each: the timer looks at this when it fires. */
+  /** Records the arrival of a frame. The timer reads this time when it fires. */
   heard(): void {
     this.heardAt = performance.now();
     this.unanswered = false;
   }
 
   /**
-   * The answer to a beat arrived. The timer is set anew here because browsers hold up those timers of a hidden page that were
-   * set by timers (Chromium to one a minute), not those that were set by an event of a socket.
+   * Records the answer to a beat and sets the timer again. Browsers throttle timers of a hidden page that were set by
+   * timers (Chromium: one per minute), but not those set by socket events.
    */
   answered(): void {
     this.arm();
   }
 
-  /** Beats now; the connection is given up when no frame arrives within one interval. For moments when it may be dead. */
+  /** Sends a beat now, because the connection may be dead. It ends if no frame arrives within one interval. */
   check(): void {
     const now = performance.now();
     if (this.heardAt > now - BEAT_PAUSE_MS) return;
@@ -73,7 +73,7 @@ export class Heartbeat {
     this.timer = setTimeout(() => this.fired(dueAt), Math.max(0, Math.round(dueAt - performance.now())));
   }
 
-  /** When the connection is given up if no frame has arrived by then. */
+  /** Time at which the connection ends if no frame has arrived. */
   private silentAt(): number {
     if (this.askedAt !== undefined && this.heardAt >= this.askedAt) this.askedAt = undefined;
     return this.askedAt === undefined ? this.heardAt + MISSED_BEATS * this.intervalMs : this.askedAt + this.intervalMs;
@@ -83,7 +83,7 @@ export class Heartbeat {
     const now = performance.now();
     const late = isLate(dueAt, now);
     if (now >= this.silentAt() - EARLY_MS) {
-      // A second late timer in a row is a page that is throttled, not one that was frozen: the wait between the two was real.
+      // A second late timer in a row means a throttled page, not a frozen one: the wait between them was real.
       if (!late || (this.wasLate && this.unanswered)) return this.silent();
       this.heardAt = now;
     }
@@ -92,7 +92,7 @@ export class Heartbeat {
     this.arm();
   }
 
-  /** @param dueAt what the next interval is counted from */
+  /** @param dueAt start of the next interval */
   private beat(now: number, dueAt = now): void {
     this.lastBeatAt = now;
     this.nextBeatAt = dueAt + this.intervalMs;

@@ -11,7 +11,7 @@ beforeEach(async () => {
 
 afterEach(() => harness.stop());
 
-test('asks and answers, page by page', async () => {
+test('history() requests a page and returns the answer', async () => {
   const [client, peer] = await harness.online();
   const page = client.history({ group: 'g1' }, { afterSeq: 5, limit: 2 });
   const frame = await peer.nextOf('history');
@@ -27,7 +27,7 @@ test('asks and answers, page by page', async () => {
   expect(await page).toEqual({ conversationID: 'g_g1', messages, hasMore: true });
 });
 
-test('is asked again after a reconnect and after a temporary error, refused for good otherwise', async () => {
+test('history() repeats a request after a reconnect or a temporary error, and rejects after a final error', async () => {
   const [client, first] = await harness.online();
   const page = client.history({ user: 'bob' });
   await first.nextOf('history');
@@ -41,14 +41,14 @@ test('is asked again after a reconnect and after a temporary error, refused for 
   await expect(page).rejects.toBeInstanceOf(RequestRefusedError);
 });
 
-test('does not wait for ever, nor for too many', async () => {
+test('history() rejects after its timeout, and when too many requests wait', async () => {
   const [client] = await harness.online({ timings: { historyMs: 30 }, bounds: { requests: 1 } });
   const page = client.history({ user: 'bob' });
   await expect(client.history({ user: 'bob' })).rejects.toBeInstanceOf(RequestRefusedError);
   await expect(page).rejects.toBeInstanceOf(RequestTimeoutError);
 });
 
-/** Answers the next request with an empty page; says for whose. */
+/** Answers the next request with an empty page and returns its `toUserID`. */
 async function answer(peer: Peer): Promise<unknown> {
   const { requestID, toUserID } = await peer.nextOf('history');
   peer.send({ messageType: 'historyReceipt', requestID, conversationID: 'p_x', messages: [], hasMore: false });
@@ -57,7 +57,7 @@ async function answer(peer: Peer): Promise<unknown> {
 
 const requests = (peer: Peer): number => peer.seen.filter(({ messageType }) => messageType === 'history').length;
 
-test('asks for as many pages at a time as a gateway gives, for the rest in turn', async () => {
+test('history() keeps at most four requests in flight and sends the others in order', async () => {
   const [client, peer] = await harness.online();
   const users = ['a', 'b', 'c', 'd', 'e', 'f'];
   const pages = users.map((user) => client.history({ user }));
@@ -71,7 +71,7 @@ test('asks for as many pages at a time as a gateway gives, for the rest in turn'
   expect(requests(peer)).toBe(6);
 });
 
-test('a page that is refused for now keeps its place among them, so a busy server is not asked for more', async () => {
+test('history() repeats temporarily refused requests before it sends new ones', async () => {
   const [client, peer] = await harness.online();
   const pages = ['a', 'b', 'c', 'd', 'e'].map((user) => client.history({ user }));
   const refused = [];
@@ -83,13 +83,13 @@ test('a page that is refused for now keeps its place among them, so a busy serve
   await Promise.all(pages);
 });
 
-test('keeps below the frames per second told at login', async () => {
+test('history() stays below `framesPerSecond` of the login', async () => {
   const limits = { ...LIMITS, framesPerSecond: 50 };
   const [client, peer] = await harness.online({}, { limits });
   const from = performance.now();
   const pages = Array.from({ length: 60 }, () => client.history({ user: 'bob' }));
   for (let n = 0; n < 60; n++) await answer(peer);
   await Promise.all(pages);
-  // 45 at once, then 45 a second: the last 15 take a third of a second.
+  // 45 at once, then 45 per second: the last 15 take a third of a second.
   expect(performance.now() - from).toBeGreaterThan(250);
 });

@@ -5,9 +5,9 @@ import type { Settings } from './options.js';
 import type { FrameRate } from './rate.js';
 
 export interface HistoryQuery {
-  /** The newest below this `seq`; default: the newest of all. */
+  /** The newest messages below this `seq`; default: the newest of all. */
   beforeSeq?: number;
-  /** The oldest above this `seq`. */
+  /** The oldest messages above this `seq`. */
   afterSeq?: number;
   /** 1–200; the server may answer with fewer. */
   limit?: number;
@@ -22,7 +22,7 @@ export interface HistoryPage {
 
 const MAX_PAGE = 200;
 
-/** @throws TypeError that names what is wrong */
+/** @throws TypeError that names the invalid field */
 export function checkQuery(query: HistoryQuery): void {
   checkObject('the query', query);
   const { beforeSeq, afterSeq, limit } = query;
@@ -39,18 +39,18 @@ interface Pending {
   again?: ReturnType<typeof setTimeout>;
 }
 
-/** What a gateway gives a session at a time; it refuses more. */
+/** Maximum concurrent history requests of a session; the gateway refuses more. */
 const AT_ONCE = 4;
 const AGAIN_MS = 300;
 
 /**
- * History requests and their answers, a few at a time and within the session's frames per second. A request only reads, so it is repeated
- * after a reconnect until it times out.
+ * Sends history requests, at most {@link AT_ONCE} at a time and within the session's frame rate, and matches the
+ * answers. Requests only read, so they are repeated after a reconnect until they time out.
  */
 export class HistoryRequests {
-  /** By id, in the order in which they were asked for. */
+  /** Pending requests by id, in the order of the calls. */
   private readonly pending = new Map<string, Pending>();
-  /** Those that the gateway works on, or that wait to be asked again because it had no answer: they keep their place. */
+  /** Ids in flight, or waiting to be repeated after a temporary error; these keep their place. */
   private readonly asked = new Set<string>();
   private wire: ((frame: object) => void) | undefined;
   private later: ReturnType<typeof setTimeout> | undefined;

@@ -5,7 +5,7 @@ import { Inbox } from './inbox.js';
 import { MemoryStore } from './memory-store.js';
 import { delivery } from './testing/fake-server.js';
 
-/** What a server may do to an inbox of `total` entries, as numbers that mean something only while it runs. */
+/** Actions of a server on an inbox of `total` entries. The numbers are interpreted while the script runs. */
 const script = fc.record({
   total: fc.integer({ min: 1, max: 40 }),
   /** Entries of the user's inbox that do not concern this device. */
@@ -21,7 +21,7 @@ const script = fc.record({
   ),
 });
 
-/** Plays a script against an inbox and returns what came of it. */
+/** Runs a script against an inbox and records the results. */
 class Play {
   readonly told: number[] = [];
   owed = 0;
@@ -79,7 +79,7 @@ class Play {
     if (this.alive) this.give(this.entries.slice(Math.max(0, this.sent - back), this.sent).slice(0, size), true);
   }
 
-  /** A server that lost an entry on the way. */
+  /** Skips an entry, as a server that lost it. */
   skip(): void {
     if (!this.alive || this.sent + 1 >= this.entries.length) return;
     const before = this.broken;
@@ -104,7 +104,7 @@ class Play {
     else for (const entry of entries) this.inbox.take([entry], false);
   }
 
-  /** A receipt: everything up to here that concerns this device must have been told by now. */
+  /** Records a receipt. Every entry up to `inboxSeq` that concerns this device must have been emitted. */
   private owe(inboxSeq: number): void {
     const due = this.entries.filter((entry) => (entry.inboxSeq ?? 0) <= inboxSeq).length;
     expect(this.told.length).toBeGreaterThanOrEqual(due);
@@ -116,7 +116,7 @@ test.each([
   ['a quick store', false],
   ['a slow store', true],
 ])(
-  'whatever is repeated, lost or cut off: everything is told once, in order, and receipted after (%s)',
+  'the inbox emits each entry once and in order before its receipt, after any repeat, loss or reconnect (%s)',
   async (_, slow) => {
     await fc.assert(
       fc.asyncProperty(script, async ({ total, void: without, steps }) => {

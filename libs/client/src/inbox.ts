@@ -1,16 +1,21 @@
 import type { Delivery } from '@huizhi/protocol/client';
 import type { Store } from './store.js';
 
-/** What an inbox tells its client. */
+/** Callbacks of an inbox. */
 export interface InboxHandlers {
-  /** One frame's deliveries, and those of them that were new; after they are stored, before they are receipted. */
+  /**
+   * The deliveries of one frame and the new ones among them; called after they are stored and before they are
+   * receipted.
+   */
   onStored(frame: InboxFrame, fresh: Delivery[]): void;
-  /** Everything up to here is in the store. */
+  /** The store holds every entry up to this `inboxSeq`, so a receipt is due. */
   onOwed(inboxSeq: number): void;
   onOwedById(messageID: string): void;
-  /** This session cannot go on: a hole, an overflow, or a store that failed. The server delivers again in the next. */
+  /**
+   * This session must end: a gap, an overflow, or a store that failed. The server delivers again in the next session.
+   */
   onBroken(reason: string, error?: Error): void;
-  /** The store failed when the session it worked for was over already. */
+  /** The store failed after the session of its data had ended. */
   onFailed(error: Error): void;
 }
 
@@ -20,8 +25,8 @@ export interface InboxFrame {
 }
 
 /**
- * Deliveries from the wire to the store, once each and in `inboxSeq` order, which is `seq` order in every conversation.
- * An entry names its predecessor, so a lost one shows: what would follow a hole is neither stored nor receipted.
+ * Passes deliveries to the store, once each and in `inboxSeq` order, which is `seq` order in every conversation. An
+ * entry names its predecessor, so a lost entry shows as a gap. Entries after a gap are neither stored nor receipted.
  */
 export class Inbox {
   private queue: InboxFrame[] = [];
@@ -30,7 +35,7 @@ export class Inbox {
   private prepare: (() => Promise<void>) | undefined;
   private cursor: number | undefined;
   private open = false;
-  /** Counts sessions: what was taken in one must not be receipted in another. */
+  /** Number of the session: entries taken in one session must not be receipted in another. */
   private session = 0;
   private working: Promise<void> | undefined;
 
@@ -41,8 +46,8 @@ export class Inbox {
   ) {}
 
   /**
-   * A new session: everything up to `cursor` is confirmed.
-   * @param prepare what the store needs before it takes anything of this session
+   * Begins a session whose entries up to `cursor` are confirmed.
+   * @param prepare prepares the store before it takes entries of this session
    */
   begin(cursor: number, prepare: () => Promise<void>): void {
     this.clear();
@@ -53,13 +58,15 @@ export class Inbox {
     this.confirmed(cursor);
   }
 
-  /** The server will not deliver anything up to here again: the store is told when its turn comes. */
+  /** The server delivers nothing up to this `inboxSeq` again. The store learns it after the queued entries. */
   confirmed(inboxSeq: number): void {
     this.cursor = inboxSeq;
     this.working ??= this.work();
   }
 
-  /** The session is over. What came in order is still stored and told, but not receipted: it will be delivered again. */
+  /**
+   * Ends the session. Queued entries are still stored and emitted, but not receipted; the server delivers them again.
+   */
   end(): void {
     this.open = false;
   }
@@ -77,9 +84,9 @@ export class Inbox {
   private follows(entry: Delivery): boolean {
     if (!this.open) return false;
     if (entry.inboxSeq === undefined) return true;
-    // A redelivery; its predecessor was checked the first time.
+    // A redelivery; its predecessor was checked at the first delivery.
     if (entry.inboxSeq <= this.seen) return true;
-    // Equal, or lower when what lies between does not concern this device.
+    // Equal, or lower if the entries between do not concern this device.
     if ((entry.prevInboxSeq ?? entry.inboxSeq - 1) > this.seen) {
       this.broken(`the inbox has a hole between ${this.seen} and ${entry.inboxSeq}`);
       return false;
@@ -88,9 +95,9 @@ export class Inbox {
     return true;
   }
 
-  /** One loop for all sessions: the store is never called twice at a time. */
+  /** One loop for all sessions, so that store calls never overlap. */
   private async work(): Promise<void> {
-    // Lets frames that arrived together be stored together.
+    // Stores frames that arrived together in one call.
     await Promise.resolve();
     while (this.prepare || this.cursor !== undefined || this.queue.length > 0) {
       const { session } = this;
@@ -123,7 +130,7 @@ export class Inbox {
 
   private async save(frames: InboxFrame[], session: number): Promise<void> {
     const saved = await this.store.saveMessages(frames.flatMap((frame) => frame.entries));
-    // By id, and each once: a store may return copies, and the same message may have come twice.
+    // Compare ids, each once: a store may return copies, and a message may occur twice in the frames.
     const fresh = new Set(saved.map((entry) => entry.messageID));
     for (const frame of frames) {
       this.handlers.onStored(

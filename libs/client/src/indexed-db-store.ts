@@ -10,8 +10,8 @@ const STATE = 'state';
 const DEFAULT_KEPT = 10_000;
 
 /**
- * A durable store in a browser: messages with their contents, and unsettled sends, which the next start of the page sends again.
- * One database for each device of each user. Close the client before the store.
+ * A durable store for browsers: messages with their contents, and unsettled sends, which the client sends again after a
+ * page load. Use one database per device of a user. Close the client before the store.
  */
 export class IndexedDbStore implements Store {
   private constructor(
@@ -22,8 +22,8 @@ export class IndexedDbStore implements Store {
   ) {}
 
   /**
-   * @param name of the database
-   * @param kept beyond so many messages the oldest are forgotten; must be more than the server's window (500)
+   * @param name name of the database
+   * @param kept maximum number of messages, beyond which the oldest are deleted; must exceed the server's window (500)
    */
   static async open(name: string, { kept = DEFAULT_KEPT }: { kept?: number } = {}): Promise<IndexedDbStore> {
     checkString('the name', name);
@@ -85,7 +85,7 @@ export class IndexedDbStore implements Store {
     this.count = 0;
   }
 
-  /** What is kept of a conversation: the newest below `beforeSeq`, at most `limit` of them, ascending by `seq`. */
+  /** Stored messages of a conversation: the newest below `beforeSeq`, at most `limit`, ascending by `seq`. */
   async page(conversationID: string, { beforeSeq = Infinity, limit = 50 } = {}): Promise<Delivery[]> {
     const range = between([conversationID, 0], [conversationID, beforeSeq]);
     const cursors = reading(this.database, MESSAGES).index('place').openCursor(range, 'prev');
@@ -113,7 +113,7 @@ class UnsettledSends implements UnsettledStore {
   private readonly sends = new Map<string, Numbered>();
   private last: number;
 
-  /** @param sends ascending by their numbers */
+  /** @param sends in ascending order of `n` */
   constructor(
     private readonly database: Database,
     sends: readonly Numbered[],
@@ -127,7 +127,7 @@ class UnsettledSends implements UnsettledStore {
   }
 
   async keep({ clientMsgID, lane, json }: Unsettled): Promise<void> {
-    // The same again takes the place of what is there.
+    // A repeated id replaces the existing record.
     const n = this.sends.get(clientMsgID)?.n ?? ++this.last;
     const send = { n, clientMsgID, lane, json };
     this.sends.set(clientMsgID, send);

@@ -1,6 +1,6 @@
 /**
- * IndexedDB with promises. The types are the part of the browser's that is used: the whole of them would be in scope of the
- * server's code, too.
+ * IndexedDB with promises. Only the used part of the browser's types is declared, because the DOM types would be in
+ * scope of server code too.
  */
 export interface Request<T> {
   readonly result: T;
@@ -11,7 +11,7 @@ export interface Request<T> {
 
 type Key = number | string | Key[];
 
-/** Opaque: only IndexedDB looks into it. */
+/** Opaque to this code: an IDBKeyRange. */
 type Range = object;
 
 interface Readable {
@@ -69,12 +69,12 @@ const browser = globalThis as unknown as {
 export const between = (lower: Key, upper: Key): Range => browser.IDBKeyRange.bound(lower, upper, true, true);
 export const upTo = (key: Key): Range => browser.IDBKeyRange.upperBound(key);
 
-/** @param create makes the object stores of a database that is new */
+/** @param create creates the object stores of a new database */
 export function openDatabase(name: string, create: (database: Database) => void): Promise<Database> {
   const request = browser.indexedDB.open(name, 1);
   request.onupgradeneeded = () => create(request.result);
   return answer(request).then((database) => {
-    // Somebody wants to delete it or make it newer, and would wait for this connection for ever.
+    // Another page wants to delete or upgrade the database and waits until this connection is closed.
     database.onversionchange = () => database.close();
     return database;
   });
@@ -88,8 +88,8 @@ export function answer<T>(request: Request<T>): Promise<T> {
 }
 
 /**
- * Runs `work` in one transaction. Resolves once it is on the disk: "relaxed", the default, may lose it with the power.
- * `work` may await answers of its own requests and nothing else.
+ * Runs `work` in one transaction. Resolves once the data is on disk; the default durability, "relaxed", may lose it at
+ * a power failure. `work` may await only its own requests.
  */
 export async function write<T>(
   database: Database,
@@ -119,6 +119,6 @@ function abort(transaction: Transaction): void {
   try {
     transaction.abort();
   } catch {
-    // It is over already.
+    // The transaction has already ended.
   }
 }

@@ -1,11 +1,13 @@
-/** A timer that fires more than this after its time was held up: the page is throttled or was frozen, or the machine slept. */
+/**
+ * A timer that fires later than this, in ms, was delayed: the page is throttled or was frozen, or the machine slept.
+ */
 const LATE_MS = 2_000;
 
 export const isLate = (dueAt: number, now: number): boolean => now - dueAt > LATE_MS;
 
 /**
- * Calls `expired` after `ms`. A timer that fires late proves nothing: what was waited for may have arrived and not been
- * handled yet. So the first late one grants the whole time once more; a second is taken at its word.
+ * Calls `expired` after `ms`. A late timer proves nothing, because the awaited event may have arrived and not been
+ * handled yet. The first late timer therefore starts the full time again; a second one expires.
  */
 export class Deadline {
   private timer: ReturnType<typeof setTimeout> | undefined;

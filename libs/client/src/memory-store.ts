@@ -5,8 +5,8 @@ import type { Store } from './store.js';
 const DEFAULT_KEPT = 10_000;
 
 /**
- * Remembers `messageID`s, not messages: with it the application's own listeners are what keeps a message. Ids beyond
- * `kept` are forgotten oldest first; the server's window is far smaller, so what may come again is remembered.
+ * Remembers `messageID`s, not messages: the application's listeners must keep messages. Beyond `kept` the oldest ids
+ * are dropped. The server's window is far smaller, so ids of possible redeliveries are kept.
  */
 export class MemoryStore implements Store {
   private readonly ids = new Set<string>();

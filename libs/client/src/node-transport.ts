@@ -8,7 +8,7 @@ import { tlsLines } from './tls-lines.js';
 import type { Transport } from './transport.js';
 import { SUBPROTOCOL, webSocketTransport } from './web-socket.js';
 
-/** Every mode. */
+/** Transport for any mode. */
 export function nodeTransport(address: Address): Transport {
   switch (address.mode ?? 'lines') {
     case 'lines':
@@ -28,7 +28,7 @@ function nodeWebSocket(address: Address, failed: (why: Error) => void): WebSocke
     perMessageDeflate: false,
     followRedirects: false,
   });
-  // Before the listener of the transport, which keeps the first reason it is given.
+  // Registered before the transport's own listener, because the transport keeps the first error.
   socket.on('error', (error) => failed(asCertificateError(address, error)));
   socket.on('unexpected-response', (_request, { statusCode = 0 }) => {
     failed(new UpgradeRefusedError(statusCode));

@@ -1,6 +1,6 @@
 /**
- * What the history checker needs to know, said at the moment it happened. `connection` counts this client's logins from 1.
- * Contents are told as a hash (see {@link file://./content-hash.ts}), never as text.
+ * Events for the history checker, each reported when it happens. `connection` counts this client's logins from 1.
+ * Contents are reported as a hash (see {@link file://./content-hash.ts}), never as text.
  */
 export type Observed =
   | { ev: 'connected'; connection: number; cursor: number; head: number; window: number; generation: string }
@@ -13,13 +13,13 @@ export type Observed =
   | { ev: 'receipted'; connection: number; upTo?: number; messageIDs?: string[] }
   | { ev: 'confirmed'; connection: number; inboxSeq: number };
 
-/** A message as a device saw it, in a delivery or in history. */
+/** A message as a device received it, in a delivery or in history. */
 export interface SeenMessage {
   messageID: string;
   conversation: string;
   seq: number;
   from: string;
-  /** `u:<user>` or `g:<group>`, as the sender addressed it. */
+  /** Target of the sender: `u:<user>` or `g:<group>`. */
   to: string;
   kind: string;
   clientMsgID?: string;

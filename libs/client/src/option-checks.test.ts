@@ -47,18 +47,18 @@ describe('the constructor throws a TypeError that names the option when', () => 
     expect(make).toThrow(message);
   });
 
-  test('the options are missing altogether, or the store would keep nothing', () => {
+  test('all options are missing, or the store has an invalid bound', () => {
     expect(() => new HuizhiClient(undefined as unknown as ClientOptions)).toThrow(TypeError);
     for (const kept of [0, -1, NaN, '5' as unknown as number]) expect(() => new MemoryStore(kept)).toThrow(TypeError);
   });
 
-  test('never with the value of a token in the message', () => {
+  test('the token is an object, without its value in the message', () => {
     const secret = { toString: () => 'a-secret' };
     expect(() => new HuizhiClient({ ...GOOD, token: secret as unknown as string })).toThrow(/not an object/);
   });
 });
 
-describe('a client', () => {
+describe('the client', () => {
   let harness: Harness;
 
   beforeEach(async () => {
@@ -66,7 +66,7 @@ describe('a client', () => {
   });
   afterEach(() => harness.stop());
 
-  test('takes a string as its token at each login, and undefined in a time or bound as the default', async () => {
+  test('uses a token string at each login, and the default for an undefined timing or bound', async () => {
     const client = harness.client({
       token: 'constant',
       timings: { loginMs: undefined },
@@ -99,14 +99,14 @@ describe('a client', () => {
     ['a time that is a Date', { user: 'bob' }, { text: 'x' }, { sendTime: new Date() }],
     ['mentions that are a string', { user: 'bob' }, { text: 'x' }, { atToUserIDs: 'carol' }],
     ['options that are a string', { user: 'bob' }, { text: 'x' }, 'id' as unknown as object],
-  ])('throws a TypeError at once when it is to send %s', async (...[, target, content, options]) => {
+  ])('throws a TypeError at once when it sends %s', async (...[, target, content, options]) => {
     const [client] = await harness.online();
     const send = (): unknown => client.send(target as never, content as never, options);
     expect(send).toThrow(TypeError);
     expect(client.pending).toBe(0);
   });
 
-  test('throws a TypeError at once when content has no JSON: a BigInt, or a cycle', async () => {
+  test('throws a TypeError at once when content is not serialisable: a BigInt, or a cycle', async () => {
     const [client] = await harness.online();
     const cyclic: Record<string, unknown> = {};
     cyclic.self = cyclic;
@@ -116,14 +116,14 @@ describe('a client', () => {
     }
   });
 
-  test('throws a TypeError at once when a text is no string', async () => {
+  test('throws a TypeError at once when a text is not a string', async () => {
     const [client] = await harness.online();
     for (const text of [undefined, null, 7, {}]) {
       expect(() => client.sendText({ user: 'bob' }, text as string)).toThrow(TypeError);
     }
   });
 
-  test('throws a TypeError at once when a group has no list of members, or a wrong name or client id', async () => {
+  test('throws a TypeError at once when a group has invalid members, an invalid name or an invalid client id', async () => {
     const [client] = await harness.online();
     for (const members of [undefined, 'bob', [], [''], [7], ['bob', undefined]]) {
       expect(() => client.createGroup(members as unknown as string[])).toThrow(TypeError);
@@ -132,7 +132,7 @@ describe('a client', () => {
     expect(() => client.createGroup(['bob'], 'team', { clientMsgID: 'a b' })).toThrow(TypeError);
   });
 
-  test('rejects with a TypeError when a request for history is wrong, and the next one is answered', async () => {
+  test('rejects an invalid history request with a TypeError and answers the next one', async () => {
     const [client, peer] = await harness.online();
     const wrong: [unknown, unknown][] = [
       [undefined, {}],
@@ -153,13 +153,13 @@ describe('a client', () => {
     expect(await page).toMatchObject({ messages: [] });
   });
 
-  test('throws a TypeError when an event does not exist or a listener is no function', async () => {
+  test('throws a TypeError when an event does not exist or a listener is not a function', async () => {
     const client = harness.client();
     expect(() => client.on('mesage' as 'message', () => undefined)).toThrow(/mesage is not an event/);
     expect(() => client.on('message', undefined as never)).toThrow(/listener must be a function/);
   });
 
-  test('rejects with a TypeError when the time to connect is none', async () => {
+  test('rejects connect() with a TypeError when the timeout is invalid', async () => {
     const client = harness.client();
     for (const timeoutMs of [0, -1, NaN, 2 ** 31, '5']) {
       await expect(client.connect({ timeoutMs: timeoutMs as number })).rejects.toBeInstanceOf(TypeError);
@@ -171,7 +171,7 @@ describe('a client', () => {
   });
 });
 
-test('a token callback that gives anything but a string ends the client with a TypeError', async () => {
+test('the client closes with a TypeError when the token callback returns no string', async () => {
   const server = await FakeServer.start();
   const client = new HuizhiClient({ ...GOOD, address: server.address, token: (() => ({ jwt: 'x' })) as never });
   await expect(client.connect()).rejects.toThrow(/token callback must give a string, not an object/);

@@ -17,7 +17,7 @@ const UNSETTLED_METHODS = ['list', 'keep', 'settled'];
 const MAX_DEVICE_TYPE = 32;
 const MAX_VERSION_CODE = 1_000_000;
 
-/** One check per duration; the check defines what the value must be. */
+/** One check per duration; it defines the valid values. */
 const timingChecks: Record<keyof Timings, (what: string, value: unknown) => void> = {
   connectMs: checkDuration,
   loginMs: checkDuration,
@@ -110,12 +110,12 @@ function atLeastZero(what: string, value: unknown): void {
   checkDuration(what, value, 0);
 }
 
-/** No timer waits for it, so it may be longer than one can. */
+/** May exceed {@link MAX_TIMER_MS}, because no timer waits for it. */
 function checkDeadline(what: string, value: unknown): void {
   if (typeof value !== 'number' || !(value >= 0)) fail(what, 'a number of milliseconds, 0 for none', value);
 }
 
-/** For {@link ClientOptions}' `connect`; Infinity waits as long as it takes. */
+/** Checks the timeout of `connect()`; Infinity waits without a limit. */
 export function checkTimeout(what: string, value: unknown): void {
   if (value === Infinity) return;
   if (typeof value !== 'number' || !(value > 0 && value <= MAX_TIMER_MS)) {

@@ -8,63 +8,69 @@ import type { Transport } from './transport.js';
 import type { WireObserver } from './wire-watch.js';
 
 export interface ClientOptions {
-  /** Where the server is: a URL (see {@link addressOf}), or what it would say. */
+  /** Address of the server: a URL (see {@link addressOf}) or its parts. */
   address: Address | string;
   user: string;
-  /** Tells this user's devices apart; must be the same at every start of the same device. */
+  /** Identifies this device among the user's devices; must be the same at every start of the device. */
   deviceID: string;
   deviceType?: string;
-  /** Default: the protocol version this SDK speaks. */
+  /** Default: the protocol version of this SDK. */
   versionCode?: number;
   /**
-   * A function is asked at each login, so that an expired token can be replaced: also after the server ended a session because
-   * its token had expired. A string is the same token at each login, for programs that live shorter than it.
+   * A function is called at each login, so that it can return a new token after one has expired, also when the expiry
+   * ended a session. A string is used at each login, for programs that end before it expires.
    */
   token: string | (() => Promise<string> | string);
-  /** Default: a {@link file://./memory-store.ts MemoryStore}, which forgets everything with the process. */
+  /** Default: a {@link file://./memory-store.ts MemoryStore}, which does not survive the process. */
   store?: Store;
-  /** Instead of the one the address asks for. */
+  /** Replaces the transport that the address selects. */
   transport?: Transport;
-  /** Told everything that happened, for the history checker. Must be quick; what it throws is swallowed. */
+  /** Called with every event, for the history checker. Must be fast; its errors are ignored. */
   observer?: Observer;
-  /** Called with every frame that is sent or received, for tools that show the wire. Costs time per frame. */
+  /** Called with every frame sent or received, for tools that show the wire. Costs time per frame. */
   wire?: WireObserver;
   timings?: Partial<Timings>;
   bounds?: Partial<Bounds>;
 }
 
-/** All in milliseconds. */
+/** All values are in milliseconds. */
 export interface Timings {
   /** From the first byte of the TCP handshake to the verified certificate. Default 10 s. */
   connectMs: number;
-  /** From the connection, over the token callback, to the loginReceipt. Default 10 s. */
+  /** From the connection, token callback included, to the loginReceipt. Default 10 s. */
   loginMs: number;
-  /** Back-off after a connection has ended. Default: up to 1 s at first, up to 30 s at most. */
+  /** Back-off after the end of a connection. Default: up to 1 s at first, up to 30 s at most. */
   reconnect: BackoffRange;
-  /** A connection that lasted this long starts the back-off afresh. Default 30 s. */
+  /** A connection that lasted this long resets the back-off. Default 30 s. */
   stableMs: number;
-  /** A send unanswered for this long is sent again. Default 35 s: within 30 s the server says at least `unknown`. */
+  /**
+   * A send without an answer for this long is repeated. Default 35 s: the server answers within 30 s, at least with
+   * `unknown`.
+   */
   answerMs: number;
-  /** Back-off after a temporary error, per conversation. Default: up to 1 s at first, up to 10 s at most; at least half of it. */
+  /**
+   * Back-off after a temporary error, per conversation; a delay is at least half of its range. Default: up to 1 s at
+   * first, up to 10 s at most.
+   */
   resend: BackoffRange;
-  /** After this a send's promise rejects with SendUnknownError; 0: never. Default 60 s. */
+  /** A send's promise rejects with SendUnknownError after this; 0: never. Default 60 s. */
   deadlineMs: number;
-  /** Receipts are collected for this long. Default 20 ms. */
+  /** Receipts are coalesced for this long. Default 20 ms. */
   receiptMs: number;
-  /** A receipt that is not confirmed is said again after this. Default 3 s. */
+  /** A receipt without confirmation is repeated after this. Default 3 s. */
   confirmMs: number;
-  /** For each history page. Default 10 s. */
+  /** Timeout of each history page. Default 10 s. */
   historyMs: number;
-  /** Overrides the heartbeat interval told at login; for tests. */
+  /** Overrides the heartbeat interval of the loginReceipt; for tests. */
   heartbeatMs?: number;
 }
 
 export interface Bounds {
-  /** Unsettled sends. Default 1000. */
+  /** Maximum unsettled sends. Default 1000. */
   outbox: number;
-  /** Deliveries received and not yet in the store; reaching it reconnects. Default 5000. */
+  /** Maximum deliveries received and not yet stored; exceeding it reconnects. Default 5000. */
   inbox: number;
-  /** History requests waiting for an answer. Default 64. */
+  /** Maximum history requests waiting for an answer. Default 64. */
   requests: number;
 }
 
@@ -96,7 +102,7 @@ export interface Settings {
   readonly bounds: Readonly<Bounds>;
 }
 
-/** @throws TypeError that names the option which is wrong */
+/** @throws TypeError that names the invalid option */
 export function toSettings(options: ClientOptions): Settings {
   checkOptions(options);
   const { token } = options;
@@ -114,7 +120,7 @@ export function toSettings(options: ClientOptions): Settings {
   });
 }
 
-/** Without what is undefined, which must not take the place of a default. */
+/** Omits undefined values, so that they do not replace defaults. */
 function given<T extends object>(options: Partial<T> | undefined): Partial<T> {
   return Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) as Partial<T>;
 }

@@ -11,22 +11,22 @@ interface Written {
 }
 
 /**
- * A server as the protocol promises it: after a temporary refusal a conversation takes nothing but the first message
- * refused; stored once for each client id; every frame has one answer, in order.
+ * A server that follows the protocol. After a temporary refusal a conversation accepts only the first refused message.
+ * Each client id is stored once. Every frame has one answer, in order.
  */
-class RuleKeeper {
+class ProtocolServer {
   readonly stored = new Map<string, string[]>();
-  private readonly fences = new Map<string, string>();
+  private readonly firstRefused = new Map<string, string>();
   private readonly answers: (NormalReceipt | ErrorFrame)[] = [];
 
   take(json: string, refuse: boolean): void {
     const { clientMsgID, lane } = JSON.parse(json) as Written;
-    const fence = this.fences.get(lane);
-    if (fence !== undefined && fence !== clientMsgID)
+    const expected = this.firstRefused.get(lane);
+    if (expected !== undefined && expected !== clientMsgID)
       return void this.answers.push(error(clientMsgID, 'resendInOrder', 2002));
-    this.fences.delete(lane);
+    this.firstRefused.delete(lane);
     if (refuse) {
-      this.fences.set(lane, clientMsgID);
+      this.firstRefused.set(lane, clientMsgID);
       return void this.answers.push(error(clientMsgID, 'unavailable', 2001));
     }
     const list = this.stored.get(lane) ?? [];
@@ -50,9 +50,9 @@ class RuleKeeper {
     return answer !== undefined;
   }
 
-  /** A new connection: fences and answers under way are gone. */
+  /** A new connection: refusals and pending answers are gone. */
   forget(): void {
-    this.fences.clear();
+    this.firstRefused.clear();
     this.answers.length = 0;
   }
 }
@@ -72,7 +72,7 @@ const step = fc.record({
   refuse: fc.boolean(),
 });
 
-test('whatever is refused or cut off, each conversation is stored once and in the order of sending', async () => {
+test('the outbox stores each message once and in sending order per conversation, after any refusal or reconnect', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 80 }), fc.integer({ min: 1, max: 5 }), async (steps, limit) => {
       const timings = { resend: { baseMs: 1, maxMs: 1 }, deadlineMs: 0 };
@@ -87,7 +87,7 @@ test('whatever is refused or cut off, each conversation is stored once and in th
         store: undefined,
         failed: () => undefined,
       });
-      const server = new RuleKeeper();
+      const server = new ProtocolServer();
       const sent = new Map<string, string[]>();
       let refuse = false;
       let unanswered = 0;
@@ -101,7 +101,7 @@ test('whatever is refused or cut off, each conversation is stored once and in th
         outbox.online({ sendText, restart: online }, { unansweredSends: limit });
       };
       const answer = (): boolean => {
-        // The place is free before the answer is read: what is sent in return must find it so.
+        // The limit counts down before the answer is processed, because the outbox may send in response.
         unanswered--;
         return server.answer(outbox) || (unanswered++, false);
       };

@@ -13,7 +13,7 @@ beforeEach(() => {
 });
 afterEach(() => timers.restore());
 
-test('an outbox whose timer was held up for an hour gives answers their whole time again before it asks for a new connection', async () => {
+test('the outbox waits the full answer time again before it restarts the connection when its timer was late', async () => {
   const settings = toSettings({
     ...{ address: 'tcp://x:1', user: 'alice', deviceID: 'phone', token: () => '' },
     timings: { answerMs: 10_000, deadlineMs: 0 },

@@ -9,27 +9,27 @@ import { Outgoing, OutLane, type Restored } from './outgoing.js';
 import type { FrameRate } from './rate.js';
 import type { UnsettledStore } from './store.js';
 
-/** What the outbox needs of the connection. */
+/** The connection, as the outbox uses it. */
 export interface Wire {
   sendText(json: string): void;
-  /** Ask for a new connection: this one no longer answers sends. */
+  /** Requests a new connection, because this one no longer answers sends. */
   restart(reason: string): void;
 }
 
-/** Where unsettled messages outlive the program, if anywhere. */
+/** Persistence of unsettled messages beyond the program, if there is any. */
 export interface Keeping {
   store: UnsettledStore | undefined;
   failed(error: unknown): void;
 }
 
 const SWEEP_MS = 250;
-/** Half of what a gateway allows a session; the limit in messages is told at login, this one is not. */
+/** Half of the gateway's limit per session in bytes; unlike the limit in messages, the login does not report it. */
 const MAX_UNANSWERED_BYTES = 1024 * 1024;
 
 /**
- * Messages from `send` to their receipt. Within a conversation order is kept although sends are pipelined: after a
- * temporary error the refused message and everything behind it are sent again in order; the server refuses what would
- * overtake (`resendInOrder`). Conversations take turns, so one that is refused holds up no other.
+ * Holds messages from `send` to their receipt. Sends are pipelined and keep the order within a conversation: after a
+ * temporary error the refused message and all later ones are sent again in order, and the server refuses messages that
+ * would overtake (`resendInOrder`). Conversations take turns, so a refused one does not block others.
  */
 export class Outbox {
   private readonly byId = new Map<string, Outgoing>();
@@ -56,8 +56,8 @@ export class Outbox {
   }
 
   /**
-   * Takes a message in; it is written by the next {@link pump}.
-   * @param bytes of `json` in UTF-8
+   * Adds a message; the next {@link pump} writes it.
+   * @param bytes length of `json` in UTF-8
    * @throws OutboxFullError, ClientIdInUseError
    */
   reserve(clientMsgID: string, lane: string, json: string, bytes: number): Outgoing {
@@ -74,7 +74,7 @@ export class Outbox {
     return entry;
   }
 
-  /** Takes in what the store kept. What an earlier run said of it is not known, so it counts as written. */
+  /** Adds the messages of the store. An earlier run may have written them, so they count as written. */
   restore(): Restored[] {
     return (this.keeping.store?.list() ?? []).map(({ clientMsgID, lane, json }) => {
       const entry = this.enter(clientMsgID, lane, json, new TextEncoder().encode(json).length);
@@ -115,13 +115,16 @@ export class Outbox {
     );
   }
 
-  /** Has a final answer. Until the store knows, a restart sends it again and gets the same answer. */
+  /**
+   * Removes a message after its final answer. If the program ends before the store has removed it, the restart repeats
+   * it and gets the same answer.
+   */
   private settle(entry: Outgoing): void {
     this.remove(entry);
     this.keeping.store?.settled(entry.clientMsgID).catch((error: unknown) => this.keeping.failed(error));
   }
 
-  /** A connection is logged in: everything unsettled is sent (again), in order. */
+  /** Sends all unsettled messages in order after a login. */
   online(wire: Wire, limits: { unansweredSends: number }): void {
     this.wire = wire;
     this.unanswered = this.unansweredBytes = 0;
@@ -167,7 +170,7 @@ export class Outbox {
     this.pump();
   }
 
-  /** Everything unsettled rejects with SendUnknownError. */
+  /** Rejects all unsettled messages with SendUnknownError. */
   abandon(why: string): void {
     this.offline();
     for (const entry of [...this.byId.values()]) this.giveUp(entry, why);
@@ -184,14 +187,14 @@ export class Outbox {
   }
 
   private retry(entry: Outgoing): void {
-    // An answer to an earlier copy: the one to the latest copy will follow.
+    // This answers an earlier copy; the answer to the latest copy will follow.
     if (entry.inFlight && entry.unanswered > 0) return;
     const lane = this.laneFor(entry.lane);
     lane.rewind(entry);
     if (lane.pause !== undefined) return;
     const { baseMs, maxMs } = this.settings.timings.resend;
     const half = { baseMs: baseMs / 2, maxMs: maxMs / 2 };
-    // Half fixed, half random: never at once, so that a struggling server is left in peace.
+    // Half fixed, half random: a minimum delay protects an overloaded server.
     const delay =
       Math.min(half.maxMs, half.baseMs * 2 ** Math.min(lane.refusals, 30)) + fullJitter(half, lane.refusals);
     lane.refusals++;
@@ -202,7 +205,7 @@ export class Outbox {
     }, delay);
   }
 
-  /** Writes what there is room for. */
+  /** Writes as many messages as the limits allow. */
   pump(): void {
     while (this.wire && this.turn.length > 0 && this.hasRoom()) {
       const lane = this.turn[0] as OutLane;
@@ -242,20 +245,23 @@ export class Outbox {
     for (const entry of [...this.byId.values()]) {
       if (now >= entry.deadline) this.giveUp(entry, 'its deadline passed');
       else if (this.wire && entry.inFlight && now - entry.writtenAt >= this.settings.timings.answerMs) {
-        // A second silence: this connection takes sends and answers none.
+        // Second timeout: this connection accepts sends and answers none.
         if (entry.unanswered > 1) return this.wire.restart('a message was sent twice and never answered');
         const lane = this.laneFor(entry.lane);
         lane.rewind(entry);
         this.queue(lane);
       }
     }
-    // Silence may have used up the room that only answers give back.
+    // Missing answers may have used up the limit, which only answers free.
     const silent = this.wire && this.turn.length > 0 && !this.hasRoom();
     if (silent && ![...this.byId.values()].some((entry) => entry.inFlight)) this.wire?.restart('answers are missing');
     else this.pump();
   }
 
-  /** A first late sweep decides nothing: answers that arrived meanwhile may not have been handled yet. They get their whole time again. */
+  /**
+   * Whether this sweep is the first late one. It decides nothing, because answers may have arrived and not been handled
+   * yet; it restarts the time of all messages in flight.
+   */
   private wasHeldUp(now: number): boolean {
     const late = isLate(this.sweptAt + SWEEP_MS, now);
     const first = late && !this.sweptLate;

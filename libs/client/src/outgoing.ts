@@ -1,18 +1,18 @@
 import type { NormalReceipt } from '@huizhi/protocol/client';
 
-/** A message on its way, or the promise of what became of it. */
+/** A message being sent, and the promise of its outcome. */
 export interface Sending {
   clientMsgID: string;
   /**
-   * Resolves once the message is durable. Rejects with SendRefusedError (not stored and will not be) or SendUnknownError
-   * (deadline or close came first). Nobody has to await it.
+   * Resolves once the message is durable. Rejects with SendRefusedError (it is not and will not be stored) or
+   * SendUnknownError (the deadline passed or the client was closed). It need not be awaited.
    */
   receipt: Promise<NormalReceipt>;
 }
 
-/** A send of an earlier run of the program. */
+/** A send from an earlier run of the program. */
 export interface Restored extends Sending {
-  /** As it was sent: with `toUserID` or `groupID`, `content`, `sendTime`. */
+  /** The frame as sent: with `toUserID` or `groupID`, `content`, `sendTime`. */
   frame: Record<string, unknown>;
 }
 
@@ -23,32 +23,32 @@ export class Outgoing {
   reject!: (error: Error) => void;
   /** Written on the current connection and neither answered nor refused since. */
   inFlight = false;
-  /** Copies written on the current connection that have no answer yet. */
+  /** Number of copies written on the current connection without an answer. */
   unanswered = 0;
   everWritten = false;
-  /** On its way into the store; not to be written before it is there. */
+  /** Being stored; must not be written before that is done. */
   held = false;
   writtenAt = 0;
 
   constructor(
     readonly clientMsgID: string,
-    /** What is kept in order: `u:<user>`, `g:<group>`, or one of its own for a createGroup. */
+    /** Scope of the order: `u:<user>`, `g:<group>`, or a separate one for a createGroup. */
     readonly lane: string,
     readonly json: string,
-    /** Of `json` in UTF-8. */
+    /** Length of `json` in UTF-8 bytes. */
     readonly bytes: number,
-    /** On the clock of `performance.now()`, or Infinity. */
+    /** Deadline on the clock of `performance.now()` in ms, or Infinity. */
     readonly deadline: number,
   ) {
     this.receipt = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
     });
-    // A caller who does not care must not bring the process down.
+    // Without a handler a rejection would end the process.
     this.receipt.catch(() => undefined);
   }
 
-  /** Whether that is this message for the server, to which the sender's clock says nothing. */
+  /** Whether it is the same message to the server, which ignores the client's `sendTime`. */
   is(lane: string, json: string): boolean {
     return this.lane === lane && timeless(this.json) === timeless(json);
   }
@@ -64,7 +64,7 @@ export class OutLane {
   /** Temporary errors since the last success. */
   refusals = 0;
   pause: ReturnType<typeof setTimeout> | undefined;
-  /** Whether the lane waits in the outbox's turn. */
+  /** Whether the lane is in the outbox's queue of turns. */
   queued = false;
 
   get ready(): boolean {
@@ -78,7 +78,7 @@ export class OutLane {
     if (index < this.next) this.next--;
   }
 
-  /** From this entry on everything is sent again, in order. */
+  /** Marks this entry and all later ones to be sent again, in order. */
   rewind(entry: Outgoing): void {
     const index = this.entries.indexOf(entry);
     if (index < 0) return;

@@ -6,18 +6,18 @@ import { MemoryStore } from './memory-store.js';
 import { FrameRate } from './rate.js';
 import { delivery } from './testing/fake-server.js';
 
-describe('back-off', () => {
+describe('fullJitter', () => {
   const range = { baseMs: 100, maxMs: 1000 };
 
-  test('doubles up to its maximum and is anywhere below', () => {
+  test('returns a delay below a bound that doubles up to its maximum', () => {
     const ceilings = [0, 1, 2, 3, 4, 100].map((attempt) => fullJitter(range, attempt, () => 1));
     expect(ceilings).toEqual([100, 200, 400, 800, 1000, 1000]);
     expect(fullJitter(range, 5, () => 0)).toBe(0);
   });
 });
 
-describe('the frame rate', () => {
-  test('never lets more than the limit through in any second', () => {
+describe('FrameRate', () => {
+  test('allows less than twice the limit in any second', () => {
     const rate = new FrameRate();
     rate.reset(100, 0);
     const taken: number[] = [];
@@ -30,8 +30,8 @@ describe('the frame rate', () => {
   });
 });
 
-describe('the memory store', () => {
-  test('knows what it has, and forgets the oldest beyond its bound', () => {
+describe('MemoryStore', () => {
+  test('returns only new messages, and drops the oldest ids beyond its bound', () => {
     const store = new MemoryStore(2);
     expect(store.saveMessages([delivery(1), delivery(1), delivery(2)])).toEqual([delivery(1), delivery(2)]);
     expect(store.saveMessages([delivery(3), delivery(2)])).toEqual([delivery(3)]);
@@ -39,8 +39,8 @@ describe('the memory store', () => {
   });
 });
 
-describe('the content digest', () => {
-  test('does not depend on the order of keys, and on everything else', () => {
+describe('contentDigest', () => {
+  test('ignores the order of keys and depends on everything else', () => {
     expect(contentDigest('text', { a: 1, b: { c: [1, 2], d: null } })).toBe(
       contentDigest('text', { b: { d: null, c: [1, 2] }, a: 1 }),
     );
@@ -50,7 +50,7 @@ describe('the content digest', () => {
     expect(new Set([...digests, contentDigest('image', {})]).size).toBe(7);
   });
 
-  test('survives the way through JSON', () => {
+  test('returns the same digest after a JSON round trip', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (content) => {
         expect(contentDigest('text', JSON.parse(JSON.stringify(content)))).toBe(contentDigest('text', content));

@@ -1,14 +1,14 @@
 /**
- * Keeps below the server's frames per second, which are a bucket that holds twice as many: at most 0.9 of the limit at once
- * and 0.9 of it per second after. The server reads a client beyond the rate more slowly, receipts and heartbeats included, and closes it
- * when it stays there; so frames wait here, where receipts can pass them.
+ * Keeps the client below the server's frame rate, a token bucket of twice the rate: at most 0.9 × the limit at once,
+ * and 0.9 × the limit per second after that. Beyond the rate the server reads more slowly, receipts and heartbeats
+ * included, and finally closes the connection. Frames wait here instead, where receipts can overtake them.
  */
 export class FrameRate {
   private tokens = Infinity;
   private at = 0;
   private perSecond = Infinity;
 
-  /** @param limit frames per second; Infinity for none */
+  /** @param limit frames per second; Infinity for no limit */
   reset(limit: number, now: number): void {
     this.perSecond = Math.max(1, limit * 0.9);
     this.tokens = this.perSecond;

@@ -4,8 +4,9 @@ import type { Settings } from './options.js';
 const MAX_IDS = 1000;
 
 /**
- * The receipts a session owes. Entries are stored in `inboxSeq` order, so one cumulative `upTo` says it all; only what came
- * without an `inboxSeq` is receipted by id. Collected for `receiptMs`, said again each `confirmMs` until confirmed.
+ * Sends the receipts of a session. Entries are stored in `inboxSeq` order, so one cumulative `upTo` covers them; only
+ * entries without an `inboxSeq` are receipted by id. Receipts are coalesced for `receiptMs` and repeated each
+ * `confirmMs` until confirmed.
  */
 export class Receipts {
   private upTo = 0;
@@ -22,13 +23,13 @@ export class Receipts {
     private readonly send: (receipt: Receipt) => void,
   ) {}
 
-  /** A new session, whose cursor the server has just told. */
+  /** Begins a session with the cursor of its loginReceipt. */
   open(cursor: number): void {
     this.close();
     this.upTo = this.said = this.confirmed = cursor;
   }
 
-  /** Everything up to here is in the store. Saying it a second time sends it a second time. */
+  /** Schedules a receipt of all entries up to `inboxSeq`, which are stored. A repeated call sends the receipt again. */
   owe(inboxSeq: number): void {
     if (inboxSeq <= this.said) this.again = true;
     this.upTo = Math.max(this.upTo, inboxSeq);
@@ -48,7 +49,7 @@ export class Receipts {
     this.repeat = undefined;
   }
 
-  /** While held nothing is sent; what is owed goes out when the hold ends. */
+  /** While held, no receipt is sent; pending receipts are sent when the hold ends. */
   hold(held: boolean): void {
     this.held = held;
     if (!held) this.flush();
@@ -58,7 +59,7 @@ export class Receipts {
     return this.held;
   }
 
-  /** Says at once what is owed. */
+  /** Sends pending receipts at once. */
   flush(): void {
     clearTimeout(this.collect);
     this.collect = undefined;

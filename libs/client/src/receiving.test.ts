@@ -21,7 +21,7 @@ function collect(client: HuizhiClient): Delivery[] {
 
 const seqs = (messages: Delivery[]): number[] => messages.map(({ seq }) => seq);
 
-/** A store that does what the test tells it. */
+/** A store that awaits a promise of the test before each save. */
 class ScriptedStore extends MemoryStore {
   saves = 0;
 
@@ -30,12 +30,12 @@ class ScriptedStore extends MemoryStore {
   }
 
   override saveMessages(deliveries: readonly Delivery[]): Delivery[] {
-    // The promise is what the client awaits; the type of the base class is narrower than the interface.
+    // The client awaits the promise; the type of the base class is narrower than the interface.
     return this.before(++this.saves).then(() => super.saveMessages(deliveries)) as unknown as Delivery[];
   }
 }
 
-test('live messages and batches are told once each, in order, and receipted together', async () => {
+test('the client emits live messages and batches once, in order, and receipts them together', async () => {
   const [client, peer] = await harness.online({ timings: { receiptMs: 30 } });
   const messages = collect(client);
   const batches: number[][] = [];
@@ -47,7 +47,7 @@ test('live messages and batches are told once each, in order, and receipted toge
   expect(batches).toEqual([[1, 2, 3]]);
 });
 
-test('what comes again is not told again, but receipted again', async () => {
+test('the client receipts a redelivered message again, but does not emit it again', async () => {
   const [client, peer] = await harness.online({ timings: { confirmMs: 60_000 } });
   const messages = collect(client);
   peer.send(delivery(1));
@@ -60,7 +60,7 @@ test('what comes again is not told again, but receipted again', async () => {
   expect(fresh).toEqual([0]);
 });
 
-test('after a reconnect what was stored and not confirmed is receipted, not told', async () => {
+test('the client receipts stored unconfirmed messages after a reconnect, but does not emit them', async () => {
   const [client, first] = await harness.online();
   const messages = collect(client);
   first.send(delivery(1));
@@ -72,7 +72,7 @@ test('after a reconnect what was stored and not confirmed is receipted, not told
   expect(seqs(messages)).toEqual([1, 2]);
 });
 
-test('a hole ends the connection: what follows it is neither told nor receipted', async () => {
+test('the client ends the connection at a gap, and neither emits nor receipts the entries after it', async () => {
   const [client, first] = await harness.online();
   const messages = collect(client);
   first.send(delivery(1));
@@ -86,7 +86,7 @@ test('a hole ends the connection: what follows it is neither told nor receipted'
   expect(first.seen.filter(({ upTo }) => Number(upTo) > 1)).toEqual([]);
 });
 
-test('an entry may name an earlier predecessor: what lies between does not concern this device', async () => {
+test('the client accepts an entry whose predecessor is below the last inboxSeq', async () => {
   const [client, peer] = await harness.online({}, { inboxSeq: 10 });
   const messages = collect(client);
   peer.send(delivery(14, { prevInboxSeq: 8 }));
@@ -94,7 +94,7 @@ test('an entry may name an earlier predecessor: what lies between does not conce
   await until('both', () => messages.length === 2);
 });
 
-test('nothing is receipted before the store has it', async () => {
+test('the client receipts a message only after the store has it', async () => {
   const { opened, open } = gate();
   const store = new ScriptedStore(() => opened);
   const [client, peer] = await harness.online({ store });
@@ -112,7 +112,7 @@ test('nothing is receipted before the store has it', async () => {
   await page;
 });
 
-test('a store that fails costs the connection, and the server delivers again', async () => {
+test('the client reconnects when the store fails, and the server delivers again', async () => {
   const store = new ScriptedStore((save) => (save === 1 ? Promise.reject(new Error('disk full')) : Promise.resolve()));
   const [client, first] = await harness.online({ store });
   const messages = collect(client);
@@ -128,7 +128,7 @@ test('a store that fails costs the connection, and the server delivers again', a
   expect(first.seen.some(({ messageType }) => messageType === 'receipt')).toBe(false);
 });
 
-test('a store that fails after its connection has ended is told, and costs no other', async () => {
+test('the client emits a store error of an ended connection and keeps the next connection', async () => {
   const { opened, open } = gate();
   const store = new ScriptedStore((save) =>
     save === 1 ? opened.then(() => Promise.reject(new Error('disk full'))) : Promise.resolve(),
@@ -149,7 +149,7 @@ test('a store that fails after its connection has ended is told, and costs no ot
   expect(harness.server.connections).toBe(2);
 });
 
-test('what was stored in one connection is not receipted in the next before it comes again', async () => {
+test('the client does not receipt an entry of an ended connection before it is redelivered', async () => {
   const { opened, open } = gate();
   const store = new ScriptedStore((save) => (save === 1 ? opened : Promise.resolve()));
   const [client, first] = await harness.online({ store, timings: { receiptMs: 60_000 } });
@@ -161,13 +161,13 @@ test('what was stored in one connection is not receipted in the next before it c
   await until('online', () => client.state === 'online');
   open();
   await until('the message', () => messages.length === 1);
-  // Closing says what is owed: nothing.
+  // close() sends pending receipts; there must be none.
   await client.close();
   await second.closed;
   expect(second.seen.map(({ messageType }) => messageType)).toEqual(['login']);
 });
 
-test('a receipt is said until it is confirmed', async () => {
+test('the client repeats a receipt until it is confirmed', async () => {
   const store = new MemoryStore();
   const [client, peer] = await harness.online({ store, timings: { confirmMs: 20 } });
   const confirmed: number[] = [];
@@ -179,7 +179,7 @@ test('a receipt is said until it is confirmed', async () => {
   expect(confirmed).toEqual([1]);
 });
 
-test('receipts that are held are not sent, not even at the end, and messages are told as before', async () => {
+test('the client sends no held receipts, not even when closed, and still emits messages', async () => {
   const [client, first] = await harness.online();
   const messages = collect(client);
   client.holdReceipts();
@@ -187,7 +187,7 @@ test('receipts that are held are not sent, not even at the end, and messages are
   first.send(delivery(1));
   first.send(delivery(2, { inboxSeq: undefined }));
   await until('the messages', () => messages.length === 2);
-  // A request is answered after whatever was sent before it.
+  // Frames are sent in order, so a receipt would arrive before this request.
   const page = client.history({ user: 'bob' }).catch(() => undefined);
   await first.nextOf('history');
   await client.close();
@@ -195,7 +195,7 @@ test('receipts that are held are not sent, not even at the end, and messages are
   expect(first.seen.filter(({ messageType }) => messageType === 'receipt')).toEqual([]);
 });
 
-test('receipts that were held are sent when the hold ends', async () => {
+test('the client sends held receipts when the hold ends', async () => {
   const [client, peer] = await harness.online();
   const messages = collect(client);
   client.holdReceipts();
@@ -208,13 +208,13 @@ test('receipts that were held are sent when the hold ends', async () => {
   expect(await peer.nextOf('receipt')).toEqual({ messageType: 'receipt', upTo: 3 });
 });
 
-test('the wire observer is told every frame in order, with the token of the login masked', async () => {
+test('the client passes every frame to the wire observer in order, with the token of the login masked', async () => {
   const frames: string[] = [];
   const [client, peer] = await harness.online({
     token: 'a-secret',
     wire: ({ direction, json }) => {
       frames.push(`${direction} ${json}`);
-      throw new Error('an observer has no say');
+      throw new Error('an error of the observer');
     },
   });
   const { receipt } = client.sendText({ user: 'bob' }, 'my "token" is here');
@@ -226,13 +226,13 @@ test('the wire observer is told every frame in order, with the token of the logi
   expect(frames.join()).not.toContain('a-secret');
 });
 
-test('what has no inboxSeq is receipted by id', async () => {
+test('the client receipts an entry without inboxSeq by its messageID', async () => {
   const [, peer] = await harness.online();
   peer.send(delivery(1, { inboxSeq: undefined, messageID: '4096' }));
   expect(await peer.nextOf('receipt')).toEqual({ messageType: 'receipt', messageIDs: ['4096'] });
 });
 
-test('more than the inbox may hold ends the connection', async () => {
+test('the client ends the connection when the inbox exceeds its bound', async () => {
   const { opened, open } = gate();
   const store = new ScriptedStore(() => opened);
   const [client, peer] = await harness.online({ store, bounds: { inbox: 3 } });
@@ -247,7 +247,7 @@ test('more than the inbox may hold ends the connection', async () => {
   await harness.server.loggedIn();
 });
 
-test('bytes may come in any pieces', async () => {
+test('the client reads frames that arrive in pieces of one byte', async () => {
   const [client, peer] = await harness.online();
   const messages = collect(client);
   const bytes = new TextEncoder().encode(`${JSON.stringify(delivery(1, { content: { text: '回执 👋' } }))}\r\n\n`);

@@ -14,12 +14,12 @@ beforeEach(() => {
 });
 afterEach(() => timers.restore());
 
-/** A reconnector over wires of the test's, on a platform whose wake signal the test gives. */
+/** A reconnector whose transport and wake signal the test controls. */
 class Link {
   readonly wires: TransportHandlers[] = [];
   readonly sent: string[] = [];
   readonly ends: string[] = [];
-  /** Undefined while nothing listens. */
+  /** Undefined while the reconnector is not subscribed. */
   wake: (() => void) | undefined;
   readonly reconnector = new Reconnector(
     toSettings({
@@ -55,7 +55,7 @@ class Link {
   }
 }
 
-test('a wake signal makes a client that waits to reconnect do so within a second', async () => {
+test('the reconnector connects within a second after a wake signal', async () => {
   const link = new Link();
   await link.online();
   link.wires[0]!.onClose();
@@ -64,7 +64,7 @@ test('a wake signal makes a client that waits to reconnect do so within a second
   expect(link.wires).toHaveLength(2);
 });
 
-test('a wake signal does not shorten the wait that the server wished for', async () => {
+test('the reconnector keeps the delay requested by the server after a wake signal', async () => {
   const link = new Link();
   await link.online();
   const close = { messageType: 'close', code: 4000, name: 'drain', reconnect: true, reason: '', retryAfter: 20_000 };
@@ -77,7 +77,7 @@ test('a wake signal does not shorten the wait that the server wished for', async
   expect(link.wires).toHaveLength(2);
 });
 
-test('a wake signal sends a heartbeat at once, and silence after it ends the connection', async () => {
+test('the reconnector sends a heartbeat at a wake signal and ends the connection when no frame follows', async () => {
   const link = new Link();
   await link.online();
   await timers.run(5_000);
@@ -88,7 +88,7 @@ test('a wake signal sends a heartbeat at once, and silence after it ends the con
   expect(link.ends).toEqual(['heartbeatMissed']);
 });
 
-test('a page that was frozen for an hour keeps its connection when the answer to its heartbeat arrives', async () => {
+test('the reconnector keeps the connection of a page frozen for an hour when its heartbeat is answered', async () => {
   const link = new Link();
   await link.online();
   timers.pause(60 * MINUTE_MS);
@@ -100,7 +100,7 @@ test('a page that was frozen for an hour keeps its connection when the answer to
   expect(link.ends).toEqual([]);
 });
 
-test('wake signals are listened to while the client is wanted, and no longer', async () => {
+test('the reconnector subscribes to wake signals from connect() until it is closed', async () => {
   const link = new Link();
   expect(link.wake).toBeUndefined();
   await link.online();

@@ -13,7 +13,7 @@ import { Session, type SessionEnd } from './session.js';
 import type { Transport } from './transport.js';
 import type { WakeSignals } from './wake.js';
 
-/** The most that a wake signal waits before it connects, so that devices that share a network do not come back at once. */
+/** Maximum delay in ms of a connect after a wake signal, so that devices of one network do not reconnect together. */
 const WAKE_JITTER_MS = 1_000;
 
 export interface LinkHandlers {
@@ -26,13 +26,13 @@ export interface LinkHandlers {
 }
 
 interface Waiter {
-  /** Wants to know of the first attempt that fails. */
+  /** Reject at the first attempt that fails. */
   failFast: boolean;
   resolve(): void;
   reject(error: Error): void;
 }
 
-/** Keeps one session alive: makes the next one, after a back-off, when the last has ended for a reason that allows it. */
+/** Keeps one session open: after a session has ended for a reason that allows it, opens the next one with back-off. */
 export class Reconnector {
   session: Session | undefined;
   state: ClientState = 'offline';
@@ -40,16 +40,19 @@ export class Reconnector {
   private network = true;
   private attempt = 0;
   private onlineSince: number | undefined;
-  /** An expired token is replaced once; a second refusal in a row is final. */
+  /** A new token was requested after an expired one; a second refusal in a row is final. */
   private freshTokenTried = false;
   private retry: ReturnType<typeof setTimeout> | undefined;
-  /** When the retry is due; and when the server wished for it, if it did. On the clock of `performance.now()`. */
+  /**
+   * Due time of the retry, and the time that the server requested, if it did (otherwise 0). On the clock of
+   * `performance.now()` in ms.
+   */
   private retryAt = 0;
   private wishedAt = 0;
   private endWakeSignals: (() => void) | undefined;
-  /** Why the last connection could not be made. */
+  /** Failure of the last attempt to connect. */
   private lastFailure: Error | undefined;
-  /** The server has let this client in since it was connected. */
+  /** A login was accepted since `connect()` was called. */
   private everOnline = false;
   private waiters = new Set<Waiter>();
   private closers: (() => void)[] = [];
@@ -119,7 +122,7 @@ export class Reconnector {
     this.start();
   }
 
-  /** Timers may have been held up, or the network may have changed: finds out now how things are. */
+  /** Checks the connection or retries soon, because timers may have been delayed or the network may have changed. */
   private wake(): void {
     if (this.session) return this.session.check();
     if (this.retry === undefined) return;
@@ -181,14 +184,15 @@ export class Reconnector {
     this.session = undefined;
     if (onlineSince !== undefined && performance.now() - onlineSince >= this.settings.timings.stableMs)
       this.attempt = 0;
-    // Not the close of that name: a session that lasted until its token expired was no attempt with an old one.
+    // This is the error code, not the close of that name: a session that lasted until its token expired did not log in
+    // with an expired token.
     const expired = end.code === errorTable.tokenExpired.code && !this.freshTokenTried;
     if (expired) this.freshTokenTried = true;
     const mayTry = end.reconnect || expired || this.mayPass(end);
     this.lastFailure = end.error ?? new Error(`${end.name}: ${end.reason}`);
     const reconnect = this.wanted && mayTry;
     if (!mayTry) this.unwant();
-    // Before the events, so that a listener which calls connect() finds things as they are.
+    // Set before the events, so that a listener that calls connect() sees the new state.
     this.state = reconnect ? 'offline' : 'closed';
     if (reconnect && this.network) this.scheduleRetry(this.delay(end));
     this.handlers.onEnd(mayTry ? { ...end, reconnect: true } : end, onlineSince !== undefined, reconnect);
@@ -198,7 +202,10 @@ export class Reconnector {
     for (const closer of this.closers.splice(0)) closer();
   }
 
-  /** The certificate was valid before: a captive portal may be in the way, or the operator will renew it. */
+  /**
+   * Whether a refused certificate may be temporary. It was valid before, so a captive portal may interfere, or the
+   * operator will renew it.
+   */
   private mayPass({ error }: SessionEnd): boolean {
     return this.everOnline && error instanceof CertificateError;
   }
@@ -212,7 +219,10 @@ export class Reconnector {
     for (const waiter of [...this.waiters]) if (waiter.failFast) waiter.reject(failure);
   }
 
-  /** The server's wish replaces the first wait, so that it can spread who it sends away; after that it can only lengthen one. */
+  /**
+   * Delay before the next attempt. The server's `retryAfter` replaces the first delay, so that the server can spread
+   * reconnects. Later it can only lengthen a delay.
+   */
   private delay({ retryAfter }: SessionEnd): number {
     const { reconnect } = this.settings.timings;
     const attempt = this.attempt++;
@@ -231,7 +241,7 @@ export class Reconnector {
   }
 }
 
-/** What `connect()` rejects with when the client does not try again. */
+/** Error of `connect()` when the client does not retry. */
 function finalError({ code, name, reason, upgradeURL, error }: SessionEnd): Error {
   if (code !== 0) return new LoginRefusedError(code, name, reason, upgradeURL);
   return error ?? new ClientClosedError(name);

@@ -1,7 +1,7 @@
 import { parseObject, ProtocolError } from '@huizhi/protocol/client';
 import { SendRefusedError } from './errors.js';
 
-/** What the server would end the connection for, found before it is sent. */
+/** Checks a frame before it is sent: the error if the server would refuse its size or content. */
 export function refusal(bytes: Uint8Array, frameBytes: number): SendRefusedError | undefined {
   try {
     if (bytes.length > frameBytes) throw new ProtocolError('frameTooLarge', `larger than ${frameBytes} bytes`);

@@ -2,7 +2,7 @@ import type { Delivery } from '@huizhi/protocol/client';
 import { contentDigest } from './content-hash.js';
 import type { SeenMessage } from './observer.js';
 
-/** A delivery (or a message of history) as the history checker wants to know it. */
+/** Converts a delivery or a message of history to the history checker's form. */
 export function seen(delivery: Delivery): SeenMessage {
   const { messageID, conversationID, seq, fromUserID, toUserID, groupID, chatType, contenType, clientMsgID, content } =
     delivery;

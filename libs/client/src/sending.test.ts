@@ -21,7 +21,7 @@ async function texts(peer: Peer, count: number): Promise<unknown[]> {
   return got;
 }
 
-test('a message is sent as the protocol says, and its receipt settles it', async () => {
+test('the client sends a message as the protocol specifies, and its receipt settles it', async () => {
   const [client, peer] = await harness.online();
   const sending = client.send(bob, { text: 'hi' }, { sendTime: '123', atToUserIDs: ['bob'] });
   const frame = await peer.nextOf('normal');
@@ -40,7 +40,7 @@ test('a message is sent as the protocol says, and its receipt settles it', async
   expect(client.pending).toBe(0);
 });
 
-test('a group is made like a message is sent', async () => {
+test('createGroup() sends a frame and resolves with the groupID of its receipt', async () => {
   const [client, peer] = await harness.online();
   const { receipt } = client.createGroup(['bob', 'carol'], 'team', { clientMsgID: 'c1' });
   const frame = await peer.nextOf('createGroup');
@@ -62,7 +62,7 @@ test('a group is made like a message is sent', async () => {
   expect(await receipt).toMatchObject({ groupID: '1' });
 });
 
-test('what was sent before there was a connection is sent then', async () => {
+test('the client sends a message after the login when send() was called before', async () => {
   const client = harness.client();
   const { receipt } = client.sendText(bob, 'early');
   void client.connect();
@@ -71,7 +71,7 @@ test('what was sent before there was a connection is sent then', async () => {
   await receipt;
 });
 
-test('after a reconnect what is unsettled is sent again, with the same id and in order', async () => {
+test('the client sends unsettled messages again after a reconnect, with the same ids and in order', async () => {
   const [client, first] = await harness.online();
   const sendings = ['one', 'two', 'three'].map((each) => client.sendText(bob, each));
   first.accept(await first.nextOf('normal'), 1);
@@ -86,7 +86,7 @@ test('after a reconnect what is unsettled is sent again, with the same id and in
   expect((await Promise.all(sendings.map(({ receipt }) => receipt))).map(({ seq }) => seq)).toEqual([1, 2, 3]);
 });
 
-test('after a temporary error the conversation is sent again from there, in order, and no other is held up', async () => {
+test('the client repeats a conversation from a temporary error on, in order, without blocking others', async () => {
   const [client, peer] = await harness.online();
   const sendings = ['a1', 'a2', 'a3'].map((each) => client.sendText(bob, each));
   const frames = [await peer.nextOf('normal'), await peer.nextOf('normal'), await peer.nextOf('normal')] as const;
@@ -112,7 +112,7 @@ test('after a temporary error the conversation is sent again from there, in orde
   await elsewhere.receipt;
 });
 
-test('a refusal that comes late, for an earlier copy, changes nothing', async () => {
+test('the client ignores a late refusal of an earlier copy', async () => {
   const [client, peer] = await harness.online({ timings: { resend: { baseMs: 1, maxMs: 1 } } });
   const sendings = ['one', 'two'].map((each) => client.sendText(bob, each));
   const first = await peer.nextOf('normal');
@@ -120,7 +120,7 @@ test('a refusal that comes late, for an earlier copy, changes nothing', async ()
   peer.error(first);
   expect(await texts(peer, 2)).toEqual(['one', 'two']);
   peer.error(second, 'resendInOrder', 2002);
-  // When the page is answered the refusal before it has been read.
+  // Once the page is answered, the client has read the refusal before it.
   const page = client.history(bob);
   const { requestID } = await peer.nextOf('history');
   peer.send({ messageType: 'historyReceipt', requestID, conversationID: 'p_x', messages: [], hasMore: false });
@@ -132,7 +132,7 @@ test('a refusal that comes late, for an earlier copy, changes nothing', async ()
   await Promise.all(sendings.map(({ receipt }) => receipt));
 });
 
-test('a refusal for good rejects with code, name and reason, and those behind it go on', async () => {
+test('a final refusal rejects with code, name and reason, and later messages are sent', async () => {
   const [client, peer] = await harness.online();
   const refused = client.sendText({ user: 'nobody' }, 'hello?');
   const { clientMsgID } = await peer.nextOf('normal');
@@ -145,7 +145,7 @@ test('a refusal for good rejects with code, name and reason, and those behind it
   await next.receipt;
 });
 
-test('what is not answered is sent again, and after a second silence over a new connection', async () => {
+test('the client repeats an unanswered message, and reconnects after a second timeout', async () => {
   const [client, first] = await harness.online({ timings: { answerMs: 150 } });
   const { receipt } = client.sendText(bob, 'hello?');
   expect(await texts(first, 2)).toEqual(['hello?', 'hello?']);
@@ -155,7 +155,7 @@ test('what is not answered is sent again, and after a second silence over a new 
   await receipt;
 });
 
-test('a deadline ends the wait: the outcome is unknown, or certain when it was never written', async () => {
+test('a send rejects with SendUnknownError at its deadline, which says whether it was ever written', async () => {
   const [client, peer] = await harness.online({ timings: { deadlineMs: 30 } });
   const written = client.sendText(bob, 'written');
   await peer.nextOf('normal');
@@ -167,14 +167,14 @@ test('a deadline ends the wait: the outcome is unknown, or certain when it was n
   expect(client.pending).toBe(0);
 });
 
-test('the outbox is bounded, and keeps to the unanswered limit of the login', async () => {
+test('the outbox is bounded and respects `unansweredSends` of the login', async () => {
   const limits = { ...LIMITS, unansweredSends: 2 };
   const [client, peer] = await harness.online({ bounds: { outbox: 4 } }, { limits });
   const sendings = [1, 2, 3, 4].map((n) => client.sendText(bob, `m${n}`));
   expect(() => client.sendText(bob, 'one too many')).toThrow(OutboxFullError);
   const first = await peer.nextOf('normal');
   await peer.nextOf('normal');
-  // The login and two messages; nothing else may come before an answer.
+  // The login and two messages; the client must send nothing else before an answer.
   expect(peer.seen).toHaveLength(3);
   peer.accept(first, 1);
   expect(text(await peer.nextOf('normal'))).toBe('m3');
@@ -183,17 +183,17 @@ test('the outbox is bounded, and keeps to the unanswered limit of the login', as
   await sendings[0]?.receipt;
 });
 
-test('keeps below the frames per second told at login', async () => {
+test('the client stays below `framesPerSecond` of the login', async () => {
   const limits = { ...LIMITS, framesPerSecond: 50 };
   const [client, peer] = await harness.online({}, { limits });
   const from = performance.now();
   for (let n = 0; n < 60; n++) client.sendText(bob, `m${n}`);
   await texts(peer, 60);
-  // 45 at once, then 45 a second: the last 15 take a third of a second.
+  // 45 at once, then 45 per second: the last 15 take a third of a second.
   expect(performance.now() - from).toBeGreaterThan(250);
 });
 
-test('what the server would end the connection for is refused here', async () => {
+test('the client refuses messages that the server would refuse for size or content', async () => {
   const [client, peer] = await harness.online({}, { limits: { ...LIMITS, frameBytes: 1000 } });
   const outcome = (content: Record<string, unknown>): Promise<unknown> =>
     client.send(bob, content).receipt.catch((error: unknown) => error);
@@ -204,10 +204,10 @@ test('what the server would end the connection for is refused here', async () =>
   expect(peer.seen).toHaveLength(1);
 });
 
-test('the same client id while it is unsettled is the same message, with another content or target an error', async () => {
+test('the client treats an unsettled client id as the same message, and throws for another content or target', async () => {
   const [client, peer] = await harness.online();
   const one = client.sendText(bob, 'same', { clientMsgID: 'c1', sendTime: '1' });
-  // Whoever tries again may not know when it was sent first.
+  // A caller that retries may not know the first sendTime.
   const other = client.sendText(bob, 'same', { clientMsgID: 'c1' });
   expect(() => client.sendText(bob, 'different', { clientMsgID: 'c1' })).toThrow(ClientIdInUseError);
   expect(() => client.sendText({ user: 'carol' }, 'same', { clientMsgID: 'c1' })).toThrow(ClientIdInUseError);
@@ -218,7 +218,7 @@ test('the same client id while it is unsettled is the same message, with another
   expect(peer.seen).toHaveLength(2);
 });
 
-test('the observer hears of everything, repeated receipts included', async () => {
+test('the observer receives every event, repeated receipts included', async () => {
   const events: Observed[] = [];
   const [client, peer] = await harness.online({ observer: (event) => events.push(event) });
   const { receipt, clientMsgID } = client.sendText(bob, 'hi');

@@ -8,7 +8,7 @@ const HEARTBEAT_S = 20;
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
-/** A session that is logged in over a wire of the test's. */
+/** A logged-in session whose transport the test controls. */
 async function online(): Promise<{ hear(): void; sent: string[]; ends: SessionEnd[] }> {
   const sent: string[] = [];
   const ends: SessionEnd[] = [];
@@ -34,7 +34,7 @@ async function online(): Promise<{ hear(): void; sent: string[]; ends: SessionEn
   return { hear: () => wire.onFrame({ beatID: '1', inboxSeq: 0, serverTime: '1' }), sent, ends };
 }
 
-test('silence of three heartbeats is the end, whenever it begins', async () => {
+test('the session ends after three heartbeat intervals of silence, regardless of when it begins', async () => {
   const { hear, sent, ends } = await online();
   jest.advanceTimersByTime(30_000);
   hear();

@@ -13,14 +13,14 @@ import { Deadline } from './late.js';
 import type { Settings } from './options.js';
 import type { Connection, Transport } from './transport.js';
 
-/** Why a connection ended. `code` 0: without a close frame from the server. */
+/** Why a connection ended. `code` is 0 without a close frame from the server. */
 export interface SessionEnd {
   code: number;
   name: string;
   reason: string;
-  /** Whether trying again can help. */
+  /** Whether a retry can help. */
   reconnect: boolean;
-  /** When the server would like to see this device again, milliseconds from now. */
+  /** Delay before the reconnect that the server requested, in milliseconds. */
   retryAfter?: number;
   error?: Error;
   upgradeURL?: string;
@@ -29,25 +29,25 @@ export interface SessionEnd {
 export interface SessionHandlers {
   onLoggingIn(): void;
   onOnline(receipt: LoginReceipt): void;
-  /** Everything but login, heartbeat and close. Only while online. */
+  /** Every frame except loginReceipt, heartbeat and close. Only while online. */
   onFrame(frame: Down): void;
-  /** The inbox's head, as a heartbeat's answer told it. */
+  /** `inboxSeq` of the newest entry, from the answer to a heartbeat. */
   onHead(inboxSeq: number): void;
-  /** Once, and last. */
+  /** Called once, as the last call. */
   onEnd(end: SessionEnd): void;
 }
 
-/** Codes of the error table from here on are temporary. */
+/** First temporary code of the error table. */
 const TEMPORARY_FROM = 2000;
-/** Codes of the close table, the rows of later versions included. */
+/** Range of close codes, including those of later versions. */
 const FIRST_CLOSE = 4000;
 const LAST_CLOSE = 4599;
 
-/** One connection: dial, log in, heartbeat, end. It never comes back; the client makes the next one. */
+/** One connection: connect, log in, send heartbeats, end. It is not reused; the reconnector creates the next one. */
 export class Session {
   private readonly connection: Connection;
   private phase: 'connecting' | 'loggingIn' | 'online' | 'over' = 'connecting';
-  /** Of connecting and logging in. */
+  /** Deadline of connecting, then of logging in. */
   private readonly deadline = new Deadline();
   private heartbeat: Heartbeat | undefined;
   private beatID = 0;
@@ -72,10 +72,10 @@ export class Session {
         onClose: (error, code) => this.over(error, code),
       });
     } catch (cause) {
-      // What cannot even begin (authorities that are no PEM, a page that may not use ws://) will not begin later.
+      // A retry cannot help (a `ca` that is not PEM, a page that may not use ws://).
       const error = new ConnectFailedError(this.settings.server, asError(cause));
       this.end = { code: 0, name: 'connectFailed', reason: error.message, reconnect: false, error };
-      // The one who makes this session has to have it first.
+      // The constructor must return before onEnd is called.
       queueMicrotask(() => this.over(undefined));
       return { send: () => undefined, end: () => undefined, destroy: () => undefined };
     }
@@ -90,18 +90,18 @@ export class Session {
     if (this.phase === 'online') this.connection.send(json);
   }
 
-  /** Finds out quickly whether the connection is alive; see {@link Heartbeat.check}. */
+  /** Checks quickly whether the connection is alive; see {@link Heartbeat.check}. */
   check(): void {
     this.heartbeat?.check();
   }
 
-  /** Ends in order: what was sent is written first. */
+  /** Ends the connection after all sent frames are written. */
   finish(name: string): void {
     this.end ??= { code: 0, name, reason: 'closed by this client', reconnect: false };
     this.connection.end();
   }
 
-  /** Ends at once, and says so at once: nothing can be sent or received any more. */
+  /** Ends the connection and reports the end at once. */
   drop(name: string, reason: string): void {
     this.end ??= { code: 0, name, reason, reconnect: true };
     this.connection.destroy();
@@ -120,7 +120,7 @@ export class Session {
         const error = new TypeError(`the token callback must give a string, not ${describe(token)}`);
         return this.tokenFailed(error, false);
       }
-      // The phase may have changed while the token was fetched.
+      // The session may have ended while the token was fetched.
       if ((this.phase as string) !== 'loggingIn') return;
       this.connection.send(
         JSON.stringify({ messageType: 'login', fromUserID: user, deviceID, deviceType, versionCode, token }),
@@ -135,7 +135,7 @@ export class Session {
     this.connection.destroy();
   }
 
-  /** A frame that is not what it claims to be costs this connection, never the process. */
+  /** Processes a frame. An error in it ends this connection, never the process. */
   private guarded(frame: Down): void {
     try {
       this.read(frame);
@@ -175,15 +175,15 @@ export class Session {
     this.deadline.clear();
     this.heartbeat = new Heartbeat(this.settings.timings.heartbeatMs ?? (receipt.heartbeat ?? 20) * 1000, {
       beat: () => this.connection.send(JSON.stringify({ beatID: String(++this.beatID) })),
-      silent: () => this.drop('heartbeatMissed', 'nothing was heard from the server'),
+      silent: () => this.drop('heartbeatMissed', 'the server is silent'),
     });
     this.handlers.onOnline(receipt);
   }
 
-  /** Notes why the server ends the connection, which it does next. */
+  /** Records why the server ends the connection; the server closes it next. */
   private refused(frame: LoginReceipt | CloseFrame | ErrorFrame): void {
     const reconnect = frame.messageType === 'close' ? frame.reconnect : frame.code >= TEMPORARY_FROM;
-    // A loginReceipt says more than the close after it, but not when to come back.
+    // A loginReceipt has more details than the close after it, except `retryAfter`.
     this.end ??= {
       code: frame.code,
       name: frame.name ?? 'refused',
@@ -216,14 +216,14 @@ export class Session {
   }
 }
 
-/** The end that a close code of the wire itself tells; usually a close frame has told it before. */
+/** The end from a close code of the transport (WebSocket); usually a close frame has already reported it. */
 function closeOf(code: number): SessionEnd | undefined {
   if (code < FIRST_CLOSE || code > LAST_CLOSE) return undefined;
   const name = Object.entries(closeTable).find(([, row]) => row.code === code)?.[0] ?? 'closed';
   return { code, name, reason: 'the server ended it', reconnect: mayReconnect(code) };
 }
 
-/** The cause when a connection never opened. */
+/** The end of a connection that never opened, if the cause is known. */
 function refusal(error: Error | undefined): SessionEnd | undefined {
   if (error instanceof UpgradeRefusedError) {
     return { code: 0, name: 'upgradeRefused', reason: error.message, reconnect: error.reconnect, error };

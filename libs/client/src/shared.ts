@@ -1,4 +1,7 @@
-/** What the SDK offers everywhere; {@link file://./index.ts} and {@link file://./browser.ts} add what is a platform's own. */
+/**
+ * Exports of the SDK for all platforms; {@link file://./index.ts} and {@link file://./browser.ts} add those of a
+ * platform.
+ */
 export { addressOf, type Address, type Mode } from './address.js';
 export type { BackoffRange } from './backoff.js';
 export type { ClientEvents, ClientState, OfflineBatch } from './client-events.js';

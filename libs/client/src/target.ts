@@ -1,14 +1,14 @@
 import { checkClientId, checkIds, checkObject, checkString } from './checks.js';
 
-/** Whom a message is for. */
+/** Recipient of a message: a user or a group. */
 export type Target = { user: string } | { group: string };
 
 export interface SendOptions {
   /** Default `text`. */
   contenType?: string;
-  /** Default: a new random one. Give the same again to resend what an earlier run of the program left unsettled. */
+  /** Default: a new random id. Pass the same id again to resend a message that an earlier run left unsettled. */
   clientMsgID?: string;
-  /** The client's own time stamp, echoed and never interpreted. Default: milliseconds since 1970. */
+  /** The client's own time stamp; the server echoes it and never interprets it. Default: milliseconds since 1970. */
   sendTime?: string;
   atToUserIDs?: string[];
 }
@@ -20,10 +20,10 @@ export function routeOf(target: Target): { chatType: 'userChat' | 'groupChat'; t
     : { chatType: 'groupChat', groupID: target.group };
 }
 
-/** `u:<user>` or `g:<group>`: within one of these, order is kept. */
+/** `u:<user>` or `g:<group>`: the scope within which order is kept. */
 export const laneOfTarget = (target: Target): string => ('user' in target ? `u:${target.user}` : `g:${target.group}`);
 
-/** @throws TypeError that names the option */
+/** @throws TypeError that names the invalid option */
 export function checkSendOptions(options: SendOptions): void {
   checkObject('the options', options);
   const { contenType, clientMsgID, sendTime, atToUserIDs } = options;

@@ -11,13 +11,13 @@ import {
   type TransportHandlers,
 } from './transport.js';
 
-/** How frames are put into a stream of bytes and cut out of one; each connection has a decoder of its own. */
+/** Encoder and decoder of frames in a byte stream; each connection gets its own decoder. */
 export interface Framing {
   encode(json: string): string | Uint8Array;
   decoder(): Decoder<ServerFrame>;
 }
 
-/** Frames over TLS (or plain TCP when the address says so). */
+/** Transport of frames over TLS, or over plain TCP if the address disables TLS. */
 export function tlsTransport(address: Address, framing: Framing): Transport {
   const openEvent = address.tls === false ? 'connect' : 'secureConnect';
   return (handlers) => new SocketConnection(address, openEvent, framing, handlers);
@@ -67,7 +67,7 @@ class SocketConnection implements Connection {
 
   send(json: string): void {
     if (this.over || !this.socket.writable) return;
-    // One write for all that is sent in one turn of the event loop.
+    // One write for all frames sent in one turn of the event loop.
     if (!this.corked) {
       this.corked = true;
       this.socket.cork();

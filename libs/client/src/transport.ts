@@ -2,39 +2,41 @@ import type { ServerFrame } from '@huizhi/protocol/client';
 import type { Address } from './address.js';
 
 /**
- * The seam between the SDK and the wire. An implementation turns bytes into frames and back; it knows nothing of logins,
- * receipts or time. Node has lines and binary frames over TLS ({@link file://./tls-socket.ts}); Node and browsers have
+ * Interface between the SDK and the wire. A transport converts bytes to frames and back; it knows no logins, receipts
+ * or timeouts. Node has JSON lines and binary frames over TLS ({@link file://./tls-socket.ts}); Node and browsers have
  * {@link file://./web-socket.ts WebSocket}.
  */
 export interface TransportHandlers {
-  /** Connected and, over TLS, the server's certificate is verified. At most once, before any frame. */
+  /**
+   * The connection is open and, with TLS, the server's certificate is verified. Called at most once, before any frame.
+   */
   onOpen(): void;
   /** One parsed frame, in order: an object, or an array (an offline batch). Never after `onClose`. */
   onFrame(frame: ServerFrame): void;
   /**
-   * Exactly once, and last. Without an error the other side ended the connection in order.
-   * @param code of the close table, where the wire itself carries it
+   * Called exactly once, as the last call. Without an error the peer ended the connection in order.
+   * @param code of the close table, if the transport itself carries one
    */
   onClose(error?: Error, code?: number): void;
 }
 
 export interface Connection {
-  /** JSON text without line breaks. What is sent after the end is dropped. */
+  /** Sends JSON text without line breaks; after the end of the connection it is dropped. */
   send(json: string): void;
-  /** Writes what is waiting, then closes; cut off when that takes longer than a second. */
+  /** Writes buffered data, then closes; destroys the connection if that takes longer than a second. */
   end(): void;
   /** Closes at once. */
   destroy(): void;
 }
 
-/** Begins to connect and returns at once; failures arrive by `onClose`. */
+/** Starts to connect and returns at once; `onClose` reports failures. */
 export type Transport = (handlers: TransportHandlers) => Connection;
 
-/** Makes the transport for an address; which modes there are depends on the platform. */
+/** Creates the transport for an address; the supported modes depend on the platform. */
 export type TransportFor = (address: Address) => Transport;
 
-/** The most that waits to be written; the outbox stops long before, so reaching it means a dead connection. */
+/** Maximum bytes waiting to be written. The outbox stops long before, so more means a dead connection. */
 export const MAX_BUFFERED_BYTES = 16 * 1024 * 1024;
 
-/** How long an orderly end may take. */
+/** Maximum duration of an orderly end in milliseconds. */
 export const END_GRACE_MS = 1000;

@@ -15,11 +15,11 @@ afterEach(() => harness.stop());
 const MODES: Mode[] = ['lines', 'frames', 'websocket'];
 const MIB = 1024 * 1024;
 
-/** A frame with so many bytes of JSON. */
+/** A frame with `bytes` bytes of JSON. */
 const frameOf = (bytes: number): object => ({ messageType: 'later', filler: 'x'.repeat(bytes - 35) });
 
 describe.each(MODES)('over %s', (mode) => {
-  test('frames go both ways, objects and batches, in order and as they are', async () => {
+  test('the client sends and receives objects and batches in order and unchanged', async () => {
     harness = await Harness.start(mode);
     const [client, peer] = await harness.online();
     const texts: unknown[] = [];
@@ -37,7 +37,7 @@ describe.each(MODES)('over %s', (mode) => {
     expect(texts).toEqual(['回', '👋', 'three']);
   });
 
-  test('a frame of a MiB is read, a longer one costs the connection', async () => {
+  test('the client reads a frame of 1 MiB and ends the connection at a longer one', async () => {
     harness = await Harness.start(mode);
     const [client, peer] = await harness.online();
     const errors: string[] = [];
@@ -53,7 +53,7 @@ describe.each(MODES)('over %s', (mode) => {
     expect(errors).toHaveLength(1);
   });
 
-  test('what is no frame costs the connection', async () => {
+  test('the client reconnects when it receives bytes that are not a frame', async () => {
     harness = await Harness.start(mode);
     const [client, peer] = await harness.online();
     const ends: string[] = [];
@@ -64,7 +64,7 @@ describe.each(MODES)('over %s', (mode) => {
     expect(ends).toEqual(['connectionLost']);
   });
 
-  test('a connection that is cut is made anew, and what was unanswered is sent again', async () => {
+  test('the client reconnects after a lost connection and sends unanswered messages again', async () => {
     harness = await Harness.start(mode);
     const [client, peer] = await harness.online();
     const { clientMsgID, receipt } = client.sendText({ user: 'bob' }, 'once');
@@ -77,7 +77,7 @@ describe.each(MODES)('over %s', (mode) => {
     expect((await receipt).seq).toBe(1);
   });
 
-  test('a server that has gone silent is left', async () => {
+  test('the client reconnects when the server is silent', async () => {
     harness = await Harness.start(mode);
     const [client, peer] = await harness.online({ timings: { heartbeatMs: 100 } });
     const ends: string[] = [];
@@ -87,7 +87,7 @@ describe.each(MODES)('over %s', (mode) => {
     expect(ends).toEqual(['heartbeatMissed']);
   });
 
-  test('a server that stops reading cannot fill the memory', async () => {
+  test('the client ends the connection when the server does not read 16 MiB of frames', async () => {
     harness = await Harness.start(mode);
     const [client, peer] = await harness.online();
     peer.pause();
@@ -95,7 +95,7 @@ describe.each(MODES)('over %s', (mode) => {
     client.on('closed', (_code, name) => ends.push(name));
     const errors: string[] = [];
     client.on('error', ({ message }) => errors.push(message));
-    // Requests have no bound in bytes; the transport has. A few are under way at a time.
+    // Requests have no bound in bytes, but the transport has. At most four are in flight.
     const ask = (): void => void client.history({ user: 'x'.repeat(16 * MIB) }).catch(() => undefined);
     for (let n = 0; n < 4; n++) ask();
     await until('the end', () => ends.length > 0);
@@ -103,7 +103,7 @@ describe.each(MODES)('over %s', (mode) => {
     peer.cut();
   });
 
-  test('a close in order ends in order, and nothing can be sent after it', async () => {
+  test('the client closes in order and throws when it sends after that', async () => {
     harness = await Harness.start(mode);
     const [client, peer] = await harness.online();
     await Promise.all([client.close(), peer.closed]);
@@ -111,9 +111,9 @@ describe.each(MODES)('over %s', (mode) => {
     expect(() => client.sendText({ user: 'bob' }, 'late')).toThrow(ClientClosedError);
   });
 
-  test('a connect that gets no answer is given up in time', async () => {
+  test('the client ends an attempt to connect without an answer after connectMs', async () => {
     harness = await Harness.start(mode);
-    // Takes connections and never says anything, neither of TLS nor of HTTP.
+    // Accepts connections and sends nothing, neither TLS nor HTTP.
     const silent = createServer((socket) => socket.on('error', () => undefined).resume()).listen(0, '127.0.0.1');
     await once(silent, 'listening');
     const { port } = silent.address() as AddressInfo;
@@ -130,7 +130,7 @@ describe.each(MODES)('over %s', (mode) => {
 });
 
 describe('a WebSocket', () => {
-  test('that is refused for what the client is ends the client and says so', async () => {
+  test('that is refused with status 403 closes the client with UpgradeRefusedError', async () => {
     harness = await Harness.start('websocket');
     harness.server.refuseWith = 403;
     const client = harness.client();
@@ -141,7 +141,7 @@ describe('a WebSocket', () => {
     expect(client.state).toBe('closed');
   });
 
-  test('that is refused for now is tried again', async () => {
+  test('that is refused with status 503 is retried', async () => {
     harness = await Harness.start('websocket');
     harness.server.refuseWith = 503;
     const client = harness.client();
@@ -155,7 +155,7 @@ describe('a WebSocket', () => {
     await online;
   });
 
-  test('closed with a code of the protocol means what the close table says, also without a close frame', async () => {
+  test('closed with a code of the close table has the meaning of that row without a close frame', async () => {
     harness = await Harness.start('websocket');
     const [client, first] = await harness.online();
     const ends: unknown[] = [];
@@ -173,7 +173,7 @@ describe('a WebSocket', () => {
     ]);
   });
 
-  test('that carries bytes where text belongs is left', async () => {
+  test('that receives a binary message is closed', async () => {
     harness = await Harness.start('websocket');
     const [, peer] = await harness.online();
     peer.sendBytes(new TextEncoder().encode('{"messageType":"later"}'));
@@ -181,7 +181,7 @@ describe('a WebSocket', () => {
     await harness.server.loggedIn();
   });
 
-  test('is all that a browser has', async () => {
+  test('is the only transport of a browser', async () => {
     harness = await Harness.start('websocket');
     expect(() => browserTransport(addressOf('tls://chat.example.org:4433'))).toThrow(TypeError);
   });

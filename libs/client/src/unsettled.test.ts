@@ -13,7 +13,7 @@ beforeEach(async () => {
 
 afterEach(() => harness.stop());
 
-/** A store that outlives its client, and keeps when it is told to. */
+/** A store that outlives its client; `ready` delays or fails `keep`. */
 class Shelf extends MemoryStore {
   readonly sends = new Map<string, Unsettled>();
   ready: Promise<void> = Promise.resolve();
@@ -28,8 +28,8 @@ class Shelf extends MemoryStore {
   };
 }
 
-describe('with a store that keeps unsettled sends', () => {
-  test('nothing is written before it is kept, and order is kept', async () => {
+describe('the client, with a store that keeps unsettled sends,', () => {
+  test('writes a send only after it is kept, in order', async () => {
     const store = new Shelf();
     const first = gate();
     const [client, peer] = await harness.online({ store });
@@ -45,7 +45,7 @@ describe('with a store that keeps unsettled sends', () => {
     expect((await peer.nextOf('normal')).clientMsgID).toBe('a2');
   });
 
-  test('what is settled is forgotten, stored or refused', async () => {
+  test('removes stored and refused sends from the store', async () => {
     const store = new Shelf();
     const [client, peer] = await harness.online({ store });
     const stored = client.sendText({ user: 'bob' }, 'one', { clientMsgID: 'a1' });
@@ -59,7 +59,7 @@ describe('with a store that keeps unsettled sends', () => {
     expect(store.sends.size).toBe(0);
   });
 
-  test('the next client sends what was left, before anything new, and settles it', async () => {
+  test('sends the sends of an earlier client before new ones and settles them', async () => {
     const store = new Shelf();
     const [client, peer] = await harness.online({ store });
     const left = ['a1', 'a2'].map((clientMsgID) => client.sendText({ user: 'bob' }, clientMsgID, { clientMsgID }));
@@ -85,21 +85,21 @@ describe('with a store that keeps unsettled sends', () => {
     await until('an empty store', () => store.sends.size === 0);
   });
 
-  test('the observer hears of what is sent again as it heard of it the first time', async () => {
+  test('reports restored sends to the observer like the first time', async () => {
     const store = new Shelf();
-    const heard: Observed[][] = [[], []];
-    const [first] = await harness.online({ store, observer: (event) => heard[0]?.push(event) });
+    const observed: Observed[][] = [[], []];
+    const [first] = await harness.online({ store, observer: (event) => observed[0]?.push(event) });
     first.sendText({ user: 'bob' }, 'hi', { clientMsgID: 'a1' });
     first.createGroup(['carol'], 'team', { clientMsgID: 'a2' });
     await until('both to be kept', () => store.sends.size === 2);
     await first.close();
-    harness.client({ store, observer: (event) => heard[1]?.push(event) });
-    const invoked = heard.map((events) => events.filter(({ ev }) => ev === 'invoke'));
+    harness.client({ store, observer: (event) => observed[1]?.push(event) });
+    const invoked = observed.map((events) => events.filter(({ ev }) => ev === 'invoke'));
     expect(invoked[1]).toHaveLength(2);
     expect(invoked[1]).toEqual(invoked[0]);
   });
 
-  test('what cannot be kept is not sent, and the others go on', async () => {
+  test('does not write a send that cannot be kept, and writes the others', async () => {
     const store = new Shelf();
     const [client, peer] = await harness.online({ store });
     const errors: string[] = [];

@@ -1,14 +1,14 @@
 import type { TransportFor } from './transport.js';
 
 /**
- * Moments at which a platform knows that timers may have been held up or the network may have changed.
- * Calls `wake` at each, and returns a function that ends that.
+ * Calls `wake` when timers may have been delayed or the network may have changed.
+ * @returns a function that ends these calls
  */
 export type WakeSignals = (wake: () => void) => () => void;
 
-/** What differs between platforms. */
+/** Platform-specific parts of the client. */
 export interface Platform {
   transportFor: TransportFor;
-  /** Absent where nothing tells: Node. */
+  /** Absent in Node, which has no such events. */
   wakeSignals?: WakeSignals;
 }

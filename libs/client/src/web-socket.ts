@@ -7,16 +7,16 @@ import {
   type TransportHandlers,
 } from './transport.js';
 
-/** What the server is asked for, so that it knows whom it speaks with. */
+/** Subprotocol that the client requests. */
 export const SUBPROTOCOL = 'huizhi';
 
-/** What browsers and the package `ws` have in common, as far as it is needed here. */
+/** Common part of the WebSockets of browsers and of the package `ws`. */
 export interface WebSocketLike {
-  /** Bytes that were sent and not yet written. */
+  /** Bytes sent and not yet written. */
   readonly bufferedAmount: number;
   send(text: string): void;
   close(): void;
-  /** Cuts the connection off; a browser cannot. */
+  /** Destroys the connection at once; not available in browsers. */
   terminate?(): void;
   addEventListener(type: 'open', listener: () => void): void;
   addEventListener(type: 'message', listener: (event: { data: unknown }) => void): void;
@@ -24,7 +24,7 @@ export interface WebSocketLike {
   addEventListener(type: 'error', listener: (event: object) => void): void;
 }
 
-/** One frame per text message, over a socket that `open` begins to connect. `open` may note why it failed. */
+/** Transport with one frame per text message. `open` creates the socket and may report why it failed. */
 export const webSocketTransport =
   (open: (failed: (why: Error) => void) => WebSocketLike): Transport =>
   (handlers) =>
@@ -70,7 +70,7 @@ class WebSocketConnection implements Connection {
     if (this.over) return;
     if (this.socket.terminate) this.socket.terminate();
     else this.socket.close();
-    // A browser's socket may take its time to close; for this side it is over, whatever it still says.
+    // A browser's socket may close later; this side ignores everything it still emits.
     this.over = true;
     clearTimeout(this.grace);
     queueMicrotask(() => this.handlers.onClose(this.error));
@@ -80,7 +80,7 @@ class WebSocketConnection implements Connection {
     if (this.over) return;
     try {
       if (typeof data !== 'string') throw new ProtocolError('badFrame', 'a message is not text');
-      // In UTF-16 units: never more than the bytes they came as.
+      // UTF-16 units, which are never more than the received bytes.
       if (data.length > MAX_SERVER_FRAME_BYTES) throw new ProtocolError('frameTooLarge', 'a message is too long');
       this.handlers.onFrame(parseServerText(data));
     } catch (error) {
@@ -102,7 +102,7 @@ class WebSocketConnection implements Connection {
   }
 }
 
-/** Node says why; a browser says nothing, so that pages cannot look around in somebody's network. */
+/** Node reports the cause. Browsers hide it, so that pages cannot probe a network. */
 function errorIn(event: object): Error {
   const { error } = event as { error?: unknown };
   return error instanceof Error ? error : new Error('the WebSocket failed');

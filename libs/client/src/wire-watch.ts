@@ -1,7 +1,7 @@
 import type { ServerFrame } from '@huizhi/protocol/client';
 import type { Transport } from './transport.js';
 
-/** A frame as it travels, for tools that show the wire. */
+/** A frame on the wire, for tools that show it. */
 export interface WireFrame {
   direction: 'sent' | 'received';
   /** JSON; the token of a login is masked. */
@@ -18,7 +18,7 @@ export const watched =
       try {
         observer(frame);
       } catch {
-        // An observer has no influence on the connection.
+        // An observer must not affect the connection.
       }
     };
     const connection = transport({
@@ -39,7 +39,7 @@ export const watched =
     };
   };
 
-/** Only a login has a token of its own; elsewhere the word is part of what a user wrote. */
+/** Masks the token of a login. In other frames the word is part of user content. */
 function masked(json: string): string {
   if (!json.startsWith('{"messageType":"login"')) return json;
   return JSON.stringify({ ...(JSON.parse(json) as object), token: '***' });

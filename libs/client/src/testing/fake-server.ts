@@ -4,10 +4,10 @@ import { listen, type Frame, type PeerServer, type PeerWire } from './peer-wire.
 
 export type { Frame } from './peer-wire.js';
 
-/** A bound for a test that hangs, not a measure of speed. */
+/** Limit for a hanging test in ms, not a measure of speed. */
 const WAIT_MS = 20_000;
 
-/** Values somebody puts in and somebody else waits for. */
+/** A queue of values with promises for values that have not arrived yet. */
 class Mailbox<T> {
   private readonly values: T[] = [];
   private readonly takers: ((value: T) => void)[] = [];
@@ -43,7 +43,7 @@ export const LIMITS = {
   batchEntries: 200,
 };
 
-/** A scripted peer that speaks one mode over plain TCP; the test plays the server. */
+/** A server of one mode over plain TCP, controlled by the test. */
 export class FakeServer {
   private readonly peers = new Mailbox<Peer>();
   private readonly open = new Set<Peer>();
@@ -62,7 +62,7 @@ export class FakeServer {
     return { host: '127.0.0.1', port: this.server.port, tls: false, mode: this.mode };
   }
 
-  /** While set, WebSockets are refused with this HTTP status. */
+  /** While set, WebSocket upgrades are refused with this HTTP status. */
   set refuseWith(status: number | undefined) {
     this.server.refuseWith = status;
   }
@@ -72,7 +72,7 @@ export class FakeServer {
     return this.peers.take('a connection');
   }
 
-  /** The next connection, logged in. */
+  /** The next connection, after its login. */
   async loggedIn(receipt: Partial<LoginReceipt> = {}): Promise<Peer> {
     const peer = await this.peer();
     await peer.login(receipt);
@@ -95,9 +95,9 @@ export class FakeServer {
 
 export class Peer {
   readonly closed: Promise<void>;
-  /** Heartbeats are answered by themselves while this is true. */
+  /** Whether heartbeats are answered automatically. */
   beats = true;
-  /** What came, heartbeats aside. */
+  /** Received frames without heartbeats. */
   readonly seen: Frame[] = [];
   private readonly frames = new Mailbox<Frame>();
 
@@ -118,22 +118,22 @@ export class Peer {
     this.wire.cut();
   }
 
-  /** Reads no more. */
+  /** Stops reading. */
   pause(): void {
     this.wire.pause();
   }
 
-  /** @param code of a WebSocket */
+  /** @param code close code of a WebSocket */
   end(code?: number): void {
     this.wire.end(code);
   }
 
-  /** The next frame that is no heartbeat. */
+  /** The next frame that is not a heartbeat. */
   next(): Promise<Frame> {
     return this.frames.take('a frame');
   }
 
-  /** The next frame of this type; others are passed over. */
+  /** The next frame of this type; other frames are skipped. */
   async nextOf(messageType: string): Promise<Frame> {
     for (;;) {
       const frame = await this.next();
@@ -157,7 +157,7 @@ export class Peer {
     return login;
   }
 
-  /** A `normalReceipt` for a frame that came. */
+  /** Sends a `normalReceipt` for a received frame. */
   accept(frame: Frame, seq: number): void {
     const { clientMsgID, sendTime } = frame;
     const place = { messageID: String(1024 * seq), conversationID: 'p_x', seq, serverTime: '1700000000000' };
@@ -166,7 +166,7 @@ export class Peer {
 
   error(frame: Frame, name = 'unavailable', code = 2001): void {
     const { clientMsgID } = frame;
-    this.send({ messageType: 'error', code, name, temporary: true, reason: 'a test says so', clientMsgID });
+    this.send({ messageType: 'error', code, name, temporary: true, reason: 'simulated by a test', clientMsgID });
   }
 
   private read(frame: Frame): void {
@@ -179,7 +179,7 @@ export class Peer {
   }
 }
 
-/** A delivery to `me` in a pair's conversation; `n` is its inboxSeq, seq and id at once. */
+/** A delivery to `alice` in a pair conversation; `n` is its inboxSeq and seq, and the position of its messageID. */
 export function delivery(n: number, more: Partial<Delivery> = {}): Delivery {
   return {
     messageType: 'normal',

@@ -3,7 +3,7 @@ import { HuizhiClient } from '../node.js';
 import type { Bounds, ClientOptions, Timings } from '../options.js';
 import { FakeServer, type Peer } from './fake-server.js';
 
-/** A bound for a test that hangs, not a measure of speed. */
+/** Limit for a hanging test in ms, not a measure of speed. */
 const WAIT_MS = 20_000;
 
 export type TestOptions = Partial<Omit<ClientOptions, 'timings' | 'bounds'>> & {
@@ -11,7 +11,7 @@ export type TestOptions = Partial<Omit<ClientOptions, 'timings' | 'bounds'>> & {
   bounds?: Partial<Bounds>;
 };
 
-/** A fake server, clients of it, and after each test the proof that nothing of either is left. */
+/** A fake server and its clients; `stop` checks that no sockets or timers remain. */
 export class Harness {
   readonly server: FakeServer;
   private readonly clients: HuizhiClient[] = [];
@@ -43,7 +43,7 @@ export class Harness {
     return client;
   }
 
-  /** A client that is online, and the other end of its connection. */
+  /** A client that is online, and the server's end of its connection. */
   async online(options: TestOptions = {}, ...login: Parameters<FakeServer['loggedIn']>): Promise<[HuizhiClient, Peer]> {
     const client = this.client(options);
     const online = client.connect();
@@ -59,11 +59,11 @@ export class Harness {
   }
 }
 
-/** Sockets, servers and timers that keep a process alive. */
+/** Number of sockets, servers and timers that keep the process alive. */
 const resources = (): number =>
   process.getActiveResourcesInfo().filter((kind) => /^(TCP|TLS|Timeout|Pipe)/.test(kind) && kind !== 'PipeWrap').length;
 
-/** Looks each turn of the event loop; for conditions that no event announces. */
+/** Checks the condition each turn of the event loop; for conditions without an event. */
 export async function until(what: string, condition: () => boolean): Promise<void> {
   const deadline = performance.now() + WAIT_MS;
   while (!condition()) {
@@ -72,7 +72,7 @@ export async function until(what: string, condition: () => boolean): Promise<voi
   }
 }
 
-/** A promise and its handle. */
+/** A promise and the function that resolves it. */
 export function gate(): { opened: Promise<void>; open(): void } {
   let open!: () => void;
   const opened = new Promise<void>((resolve) => (open = resolve));

@@ -14,24 +14,24 @@ import type { Mode } from '../address.js';
 
 export type Frame = Record<string, unknown>;
 
-/** The server's end of one connection, in some mode of the wire. */
+/** The server's end of one connection, in any mode. */
 export interface PeerWire {
   send(json: string): void;
-  /** Bytes as they are, whatever the mode makes of them. */
+  /** Writes raw bytes without the framing of the mode. */
   sendBytes(bytes: string | Uint8Array): void;
-  /** Reads no more: the other side's buffers fill. */
+  /** Stops reading, so that the client's buffers fill. */
   pause(): void;
-  /** In order; a WebSocket can say a code. */
+  /** Ends the connection in order; a WebSocket can send a code. */
   end(code?: number): void;
   cut(): void;
   onFrame(listener: (frame: Frame) => void): void;
   readonly closed: Promise<void>;
 }
 
-/** A listening server that speaks one mode over plain TCP. */
+/** A listening server of one mode over plain TCP. */
 export interface PeerServer {
   readonly port: number;
-  /** While set, a WebSocket is answered with this HTTP status instead. */
+  /** While set, WebSocket upgrades are answered with this HTTP status. */
   refuseWith: number | undefined;
   stop(): Promise<void>;
 }
@@ -131,7 +131,7 @@ class WebSocketWire implements PeerWire {
     this.webSocket.send(json);
   }
 
-  /** Text as a text message, bytes as a binary one. */
+  /** Sends text as a text message and bytes as a binary one. */
   sendBytes(bytes: string | Uint8Array): void {
     this.webSocket.send(bytes);
   }
