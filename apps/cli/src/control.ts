@@ -3,12 +3,13 @@ import { Bus, ControlClient, credentialsProblems, silentLogger, type BusCredenti
 import { randomUUID } from 'node:crypto';
 
 const CONNECT_MS = 5_000;
-/** Longer than the services themselves wait for each other. */
+/** In ms; longer than the services wait for each other. */
 const ANSWER_MS = 12_000;
 
 /**
- * One command of the control plane, asked as the services ask each other.
- * @param credentials of the user `admin`, or of one that may do the same. @throws an error that says what to do
+ * Sends one command of the control plane, like the services do.
+ * @param credentials of the bus user `admin`, or of a user with the same permissions
+ * @throws an error with the fix
  */
 export async function controlRequest<Name extends CommandName>(
   credentials: BusCredentials,
@@ -24,10 +25,13 @@ export async function controlRequest<Name extends CommandName>(
   const bus = Bus.connect({ service: 'admin', ...credentials, name: `hz-${randomUUID()}`, log: silentLogger });
   try {
     await bus.ready(CONNECT_MS).catch((cause: unknown) => {
-      // Never the URL: it may hold a password.
-      throw new Error(`cannot reach the bus (${bus.problem}): is the system running, and is the URL right (--nats)?`, {
-        cause,
-      });
+      // The message never contains the URL, which may hold a password.
+      throw new Error(
+        `cannot reach the bus (${bus.problem}): check that the system is running and that the URL is correct (--nats)`,
+        {
+          cause,
+        },
+      );
     });
     return await new ControlClient(bus).request(command, data, { timeoutMs: ANSWER_MS, attempts: 1 });
   } finally {

@@ -1,9 +1,9 @@
 import { Command } from 'commander';
 import { commands, type CommandEntry } from './commands/table.js';
 
-const AFTER_ERROR = 'Run it with --help to see what there is.';
+const AFTER_ERROR = 'Run it with --help for usage.';
 
-/** The whole `hz`; only the command that the arguments name is loaded, so that help and mistakes are answered at once. */
+/** The program `hz`. Only the command named in the arguments is loaded, so that help and errors appear at once. */
 export async function hz(args: readonly string[]): Promise<Command> {
   const program = new Command('hz').description(
     'Huizhi: instant messaging in which every message is receipted both ways',
@@ -19,6 +19,6 @@ function pointToHelp(command: Command): void {
   for (const below of command.commands) pointToHelp(below);
 }
 
-/** What help shows of a command that is not loaded. */
+/** A command that is not loaded, as help shows it. */
 const placeholder = ({ name, description, args }: CommandEntry): Command =>
   new Command(name).description(description).arguments(args);

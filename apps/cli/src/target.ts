@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DemoTarget } from './demo/run-demo.js';
 
-/** What `hz up` keeps in its data folder, as far as other commands need it. */
+/** State of `hz up` in its data folder, as far as other commands use it. */
 interface LocalState {
   jwtSecret: string;
   ports: Record<string, { client?: number } | undefined>;
@@ -26,21 +26,21 @@ export interface TargetOptions {
   tokenSecretFile?: string;
 }
 
-/** The options that say which system a command talks to: by default the one `hz up` runs here. */
+/** Adds the options that select the target system; default: the local system of `hz up`. */
 export function withTarget(command: Command): Command {
   return command
-    .option('--data <folder>', 'data folder of a local `hz up`, for what is not given', join(projectRoot(), '.data'))
+    .option('--data <folder>', 'data folder of a local `hz up`, for the defaults below', join(projectRoot(), '.data'))
     .option('--host <host>', 'address of the gateway', '127.0.0.1')
-    .option('--port <port>', 'port of the gateway (default: that of the local one)')
-    .option('--ca <file>', 'PEM file of the certificate to trust (default: the local one)')
-    .option('--no-tls', 'plain TCP')
+    .option('--port <port>', 'port of the gateway (default: of the local one)')
+    .option('--ca <file>', 'PEM file of the certificate to trust (default: of the local system)')
+    .option('--no-tls', 'use plain TCP')
     .addOption(
-      new Option('--mode <mode>', 'how frames travel').choices(['lines', 'frames', 'websocket']).default('lines'),
+      new Option('--mode <mode>', 'encoding of frames').choices(['lines', 'frames', 'websocket']).default('lines'),
     )
-    .option('--token-secret-file <file>', 'file with the secret that signs tokens (default: the local one)');
+    .option('--token-secret-file <file>', 'file with the secret that signs tokens (default: of the local system)');
 }
 
-/** @throws an error that names the missing file and the option to give instead */
+/** @throws an error that names the missing file and the option to set instead */
 export function targetFrom(options: TargetOptions): DemoTarget {
   const { data, host, tls, mode } = options;
   const port = options.port === undefined ? localPort(data) : Number(options.port);
@@ -50,13 +50,13 @@ export function targetFrom(options: TargetOptions): DemoTarget {
   return { host, port, ca, mode, token: (userID) => signToken(secret, userID) };
 }
 
-/** The secret that signs tokens. @throws as above */
+/** The secret that signs tokens. @throws like {@link targetFrom} */
 export function secretFrom({ data, tokenSecretFile }: Pick<TargetOptions, 'data' | 'tokenSecretFile'>): string {
   if (tokenSecretFile !== undefined) return read(tokenSecretFile, '--token-secret-file').trim();
   return localState(data, '--token-secret-file').jwtSecret;
 }
 
-/** The bus of the system: the URL given, or that of the local one. @throws as above */
+/** URL of the bus: the given one, or that of the local system. @throws like {@link targetFrom} */
 export function busOf({ data, nats }: { data: string; nats?: string }): string {
   if (nats !== undefined) return nats;
   const { port, passwords } = JSON.parse(read(join(data, 'nats', 'state.json'), '--nats')) as LocalBus;
@@ -65,7 +65,7 @@ export function busOf({ data, nats }: { data: string; nats?: string }): string {
 
 function localPort(data: string): number {
   const port = localState(data, '--port').ports['gateway-1']?.client;
-  if (port === undefined) throw new Error(`no gateway has run in ${data} yet: start \`hz up\`, or give --port`);
+  if (port === undefined) throw new Error(`no gateway has run in ${data} yet: start \`hz up\`, or set --port`);
   return port;
 }
 
@@ -75,7 +75,7 @@ function localState(data: string, option: string): LocalState {
     return JSON.parse(read(file, option)) as LocalState;
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause;
-    throw new Error(`${file} is not JSON: see --data, or give ${option}`, { cause });
+    throw new Error(`${file} is not JSON: see --data, or set ${option}`, { cause });
   }
 }
 

@@ -149,8 +149,8 @@ const reachErrors: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'no answer',
   EHOSTUNREACH: 'no route to the host',
   ENETUNREACH: 'no route to the network',
-  EPROTO: 'the server does not answer with TLS',
-  ERR_SSL_WRONG_VERSION_NUMBER: 'the server does not answer with TLS',
+  EPROTO: 'the server does not speak TLS',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'the server does not speak TLS',
 };
 
 function codeOf(error: Error): string | undefined {

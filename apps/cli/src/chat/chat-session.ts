@@ -11,13 +11,13 @@ export interface ChatOptions {
 }
 
 const HISTORY_MESSAGES = 20;
-/** Messages that were shown, so that history does not show them again. */
+/** Maximum ids of shown messages, kept so that history does not show them again. */
 const MAX_SHOWN = 10_000;
 const SETTLE_MS = 5_000;
-/** The client's reason for the end of a connection that the user has cut. */
+/** The client's name for the end of a connection that the user has cut. */
 const CUT = 'networkLost';
 
-/** A client of the SDK whose events go into a {@link ChatModel}. */
+/** An SDK client whose events update a {@link ChatModel}. */
 export class ChatSession {
   private readonly client: HuizhiClient;
   private target: Target | undefined;
@@ -34,7 +34,7 @@ export class ChatSession {
       address: addressOf(server),
       ...{ user, deviceID, deviceType: 'terminal' },
       token: () => server.token(user),
-      // A message waits for the server as long as it takes.
+      // Sends have no deadline.
       timings: { deadlineMs: 0 },
       observer: (event) => this.observe(event),
       wire: ({ direction, json }) => {
@@ -51,7 +51,7 @@ export class ChatSession {
       (error) => (this.lastProblem = error instanceof ConnectFailedError ? error.reason : error.message),
     );
     this.client.on('closed', (_code, name, reconnect) => {
-      // The line of `/cut` is on the screen already.
+      // `/cut` has already shown this.
       if (model.link === 'leaving' || name === CUT) return;
       model.setLink(reconnect ? 'reconnecting' : 'ended', this.lastProblem || name);
       this.lastProblem = '';
@@ -59,7 +59,7 @@ export class ChatSession {
     });
   }
 
-  /** @throws what the client throws when the server is not reached at the first attempt, or refuses the login */
+  /** @throws the client's error when the first attempt fails or the login is refused */
   async start(): Promise<void> {
     try {
       await this.client.connect({ failFast: true });
@@ -69,19 +69,19 @@ export class ChatSession {
     }
   }
 
-  /** Logs in again after the server ended the session. */
+  /** Logs in again after the server has ended the session. */
   connect(): void {
     this.client.connect().catch((error: unknown) => this.problem(error));
   }
 
-  /** Selects the conversation at once, and shows its newest messages when the server has answered. */
+  /** Selects the conversation at once and shows its newest messages when the server has answered. */
   choose(target: Target): void {
     this.target = target;
     this.model.setTarget(nameOf(target));
     this.settling(this.recall().catch((error: unknown) => this.problem(error)));
   }
 
-  /** False: no conversation is chosen. */
+  /** Returns false when no conversation is selected. */
   send(text: string): boolean {
     const { target } = this;
     if (!target) return false;
@@ -106,11 +106,11 @@ export class ChatSession {
   async createGroup(members: string[]): Promise<void> {
     const { groupID } = await this.client.createGroup(members).receipt;
     if (groupID === undefined) return;
-    this.model.note(`Group ${groupID} with ${members.join(', ')}. Others write to it by /group ${groupID}`);
+    this.model.note(`Group ${groupID} with ${members.join(', ')}. Others write to it with /group ${groupID}`);
     this.choose({ group: groupID });
   }
 
-  /** The newest messages of the conversation that were not shown yet. */
+  /** Shows the newest messages of the conversation that were not shown yet. */
   async recall(limit = HISTORY_MESSAGES): Promise<void> {
     const { target } = this;
     if (!target) return this.model.note('Choose a conversation first: /to <user>', 'problem');
@@ -129,7 +129,7 @@ export class ChatSession {
     this.model.setAway(away);
   }
 
-  /** Drops the connection; the client makes another after `seconds`. */
+  /** Drops the connection; the client reconnects after `seconds`. */
   cut(seconds: number): void {
     this.model.setLink('reconnecting', seconds === 0 ? 'cut' : `cut for ${seconds} s`);
     this.client.networkLost();
@@ -141,7 +141,7 @@ export class ChatSession {
     return this.framesShown;
   }
 
-  /** Waits a little for receipts that are on their way. */
+  /** Waits up to 5 s for pending receipts, then closes the client. */
   async stop(): Promise<void> {
     this.model.setLink('leaving', this.unsettled.size > 0 ? 'waiting for receipts; Ctrl-C leaves at once' : '');
     let timer: NodeJS.Timeout | undefined;
@@ -169,13 +169,13 @@ export class ChatSession {
     if (this.shown.has(messageID)) return;
     this.remember(messageID);
     const entry = this.past(message);
-    // What another device of this user sent needs no state: it is stored.
+    // A message of the user's other device is stored, so its state does not change.
     if (entry.kind === 'own') return this.model.show(entry);
     const { from, text, time } = entry;
     this.model.arrived({ from, text, time, messageID, inboxSeq });
   }
 
-  /** A message that is stored, as an entry. */
+  /** Converts a stored message to an entry. */
   private past(message: Delivery): PastEntry {
     const { serverTime, fromUserID, toUserID, groupID, contenType, content, messageID, inboxSeq = 0 } = message;
     const text = typeof content.text === 'string' ? content.text : `[${contenType}]`;
@@ -202,6 +202,6 @@ const nameOf = (target: Target): string => ('user' in target ? target.user : `gr
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** Only a refusal by the server means that the message is not stored. */
+/** Only a refusal by the server proves that the message is not stored. */
 const outcomeOf = (error: unknown): 'refused' | 'unknown' =>
   error instanceof Error && error.name === 'SendRefusedError' ? 'refused' : 'unknown';

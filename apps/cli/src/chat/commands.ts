@@ -4,7 +4,7 @@ import type { ChatSession } from './chat-session.js';
 interface ChatCommand {
   usage: string;
   help: string;
-  /** False: it was given wrongly, and its usage is shown. */
+  /** Returns false when the arguments are invalid; then the usage is shown. */
   run(session: ChatSession, words: string[], model: ChatModel): boolean | Promise<void>;
 }
 
@@ -14,7 +14,7 @@ const MAX_HISTORY = 200;
 const commands: Readonly<Record<string, ChatCommand>> = {
   to: {
     usage: '/to <user>',
-    help: 'choose whom you write to, and show the end of that conversation',
+    help: 'select the recipient and show the end of that conversation',
     run: (session, [user]) => {
       if (user === undefined) return false;
       session.choose({ user });
@@ -23,7 +23,7 @@ const commands: Readonly<Record<string, ChatCommand>> = {
   },
   group: {
     usage: '/group <id>',
-    help: 'the same with a group',
+    help: 'select a group and show the end of its conversation',
     run: (session, [group]) => {
       if (group === undefined) return false;
       session.choose({ group });
@@ -32,12 +32,12 @@ const commands: Readonly<Record<string, ChatCommand>> = {
   },
   new: {
     usage: '/new <user> [<user> …]',
-    help: 'make a group of these and you',
+    help: 'create a group of these users and you',
     run: (session, members) => (members.length === 0 ? false : session.createGroup(members)),
   },
   history: {
     usage: '/history [count]',
-    help: 'older messages that were not shown yet',
+    help: 'show older messages that were not shown yet',
     run: (session, [count]) => {
       const limit = wholeNumber(count, 20, 1, MAX_HISTORY);
       return limit === undefined ? false : session.recall(limit);
@@ -45,7 +45,7 @@ const commands: Readonly<Record<string, ChatCommand>> = {
   },
   away: {
     usage: '/away',
-    help: 'withhold receipts: messages are shown, and for the server they stay undelivered and come again',
+    help: 'withhold receipts: messages are shown, but stay undelivered for the server and are redelivered',
     run: (session) => {
       session.setAway(true);
       return true;
@@ -53,7 +53,7 @@ const commands: Readonly<Record<string, ChatCommand>> = {
   },
   back: {
     usage: '/back',
-    help: 'send the receipts that were withheld, and each as usual from now on',
+    help: 'send the withheld receipts, and later ones as usual',
     run: (session) => {
       session.setAway(false);
       return true;
@@ -61,7 +61,7 @@ const commands: Readonly<Record<string, ChatCommand>> = {
   },
   cut: {
     usage: '/cut [seconds]',
-    help: 'drop the connection, for some seconds if you like; nothing is lost',
+    help: 'drop the connection for this many seconds (default 0); nothing is lost',
     run: (session, [text]) => {
       const seconds = wholeNumber(text, 0, 0, MAX_CUT_S);
       if (seconds === undefined) return false;
@@ -71,15 +71,15 @@ const commands: Readonly<Record<string, ChatCommand>> = {
   },
   frames: {
     usage: '/frames',
-    help: 'show every frame that is sent and received, or stop that',
+    help: 'turn the display of sent and received frames on or off',
     run: (session, _words, model) => {
-      model.note(session.toggleFrames() ? 'Frames are shown.' : 'Frames are not shown any more.');
+      model.note(session.toggleFrames() ? 'Frames are shown.' : 'Frames are hidden.');
       return true;
     },
   },
   connect: {
     usage: '/connect',
-    help: 'log in again after the server ended the session',
+    help: 'log in again after the server has ended the session',
     run: (session) => {
       session.connect();
       return true;
@@ -87,13 +87,13 @@ const commands: Readonly<Record<string, ChatCommand>> = {
   },
   help: {
     usage: '/help',
-    help: 'this',
+    help: 'show this list',
     run: (_session, _words, model) => {
       for (const line of helpLines()) model.note(line);
       return true;
     },
   },
-  quit: { usage: '/quit', help: 'leave, as Ctrl-C and Ctrl-D do', run: () => true },
+  quit: { usage: '/quit', help: 'leave, like Ctrl-C and Ctrl-D', run: () => true },
 };
 
 export function helpLines(): string[] {
@@ -101,12 +101,12 @@ export function helpLines(): string[] {
   const columns = Math.max(...all.map(({ usage }) => usage.length));
   return [
     ...all.map(({ usage, help }) => `${usage.padEnd(columns)}  ${help}`),
-    'Anything else is sent; begin with // for a text that begins with /.',
-    '… on its way   ✓ stored by the server   ✗ refused   ○ came, and is not receipted yet',
+    'Any other line is sent as text; begin it with // to send a text that begins with /.',
+    '… being sent   ✓ stored by the server   ✗ refused   ○ received, receipt withheld',
   ];
 }
 
-/** One line of input. Resolves with false when it was the last. */
+/** Processes one line of input. Resolves with false for `/quit`. */
 export async function obey(line: string, session: ChatSession, model: ChatModel): Promise<boolean> {
   if (line.trim() === '') return true;
   if (!line.startsWith('/') || line.startsWith('//')) {
@@ -118,7 +118,7 @@ export async function obey(line: string, session: ChatSession, model: ChatModel)
   if (name === 'quit') return false;
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (!command) {
-    model.note(`There is no /${name}. /help lists what there is.`, 'problem');
+    model.note(`There is no /${name}. /help lists all commands.`, 'problem');
     return true;
   }
   try {

@@ -8,7 +8,7 @@ function type(editor: Editor, text: string): void {
   for (const character of text) editor.press(character, { name: character });
 }
 
-test('an editor inserts at the cursor and moves by what a user sees as one character', () => {
+test('the editor inserts at the cursor and moves by graphemes', () => {
   const editor = new Editor();
   type(editor, '中👨‍👩‍👧');
   expect(editor.cursor).toBe(editor.text.length);
@@ -24,7 +24,7 @@ test('an editor inserts at the cursor and moves by what a user sees as one chara
   expect(editor.text).toBe('x');
 });
 
-test('an editor knows the usual keys', () => {
+test('the editor supports the usual control keys', () => {
   const editor = new Editor();
   type(editor, 'one two three');
   press(editor, 'w', { ctrl: true });
@@ -44,7 +44,7 @@ test('an editor knows the usual keys', () => {
   expect(press(editor, 'escape')).toBe('nothing');
 });
 
-test('an editor keeps what was sent and brings it back, and the draft after it', () => {
+test('the editor recalls submitted lines and then the draft', () => {
   const editor = new Editor();
   for (const line of ['first', 'second']) {
     type(editor, line);
@@ -62,7 +62,7 @@ test('an editor keeps what was sent and brings it back, and the draft after it',
   expect(editor.text).toBe('draft');
 });
 
-test('an editor takes pasted lines as one text', () => {
+test('the editor inserts pasted lines as one text', () => {
   const editor = new Editor();
   press(editor, 'paste-start');
   type(editor, 'one');

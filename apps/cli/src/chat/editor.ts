@@ -1,6 +1,6 @@
 import { graphemes } from './text.js';
 
-/** As `node:readline` tells a key. */
+/** A key as `node:readline` reports it. */
 export interface Key {
   name?: string;
   ctrl?: boolean;
@@ -8,24 +8,24 @@ export interface Key {
   sequence?: string;
 }
 
-/** What a key meant beyond the line itself. */
+/** Effect of a key. */
 export type Pressed = 'edited' | 'submit' | 'interrupt' | 'end' | 'redraw' | 'nothing';
 
 const MAX_HISTORY = 200;
 const LAST_WORD = /\S+\s*$/;
 const NEXT_WORD = /^\s*\S+/;
 
-/** The line that is being typed: text and cursor, with the usual keys. Knows nothing of a terminal. */
+/** The input line: text and cursor, with the usual keys. Independent of a terminal. */
 export class Editor {
   text = '';
-  /** In UTF-16 units, between two graphemes. */
+  /** Position in UTF-16 units, between two graphemes. */
   cursor = 0;
   private readonly history: string[] = [];
   private historyAt = 0;
   private draft = '';
   private pasting = false;
 
-  /** @param typed the characters of the key, if it has any */
+  /** @param typed the characters of the key, if any */
   press(typed: string | undefined, key: Key): Pressed {
     if (key.name === 'paste-start' || key.name === 'paste-end') {
       this.pasting = key.name === 'paste-start';
@@ -39,7 +39,7 @@ export class Editor {
     return typed !== undefined && !typed.startsWith('\u001b') ? this.insert(typed) : 'nothing';
   }
 
-  /** The text, which goes into the history; the line is empty then. */
+  /** Returns the text, adds it to the history and empties the line. */
   take(): string {
     const { text } = this;
     if (text.trim() !== '' && this.history.at(-1) !== text) this.history.push(text);

@@ -1,4 +1,4 @@
-/** What a chat shows, without how. */
+/** Content of a chat, independent of its presentation. */
 
 export type OwnState = 'sending' | 'stored' | 'refused' | 'unknown';
 
@@ -9,7 +9,7 @@ export interface OwnEntry {
   to: string;
   text: string;
   state: OwnState;
-  /** Why it was refused, or what is not known. */
+  /** Reason for the state `refused` or `unknown`. */
   why?: string;
 }
 
@@ -21,9 +21,9 @@ export interface InEntry {
   text: string;
   messageID: string;
   inboxSeq: number;
-  /** How often it came over the wire. */
+  /** Number of copies received. */
   copies: number;
-  /** Its receipt is withheld: for the server it is undelivered. */
+  /** The receipt is withheld, so the server considers the message undelivered. */
   held: boolean;
 }
 
@@ -39,13 +39,13 @@ export type Entry = OwnEntry | InEntry | NoteEntry;
 export type LinkState = 'online' | 'connecting' | 'reconnecting' | 'ended' | 'leaving';
 
 /**
- * Entries that are final leave by {@link takeFinal} and never change again; the others stay in {@link open}, because their state
- * still changes: own messages until they are settled, messages to this user until they are receipted.
+ * {@link takeFinal} returns entries that never change again. The others stay in {@link open} while their state may
+ * change: own messages until settled, messages to this user until receipted.
  */
 export class ChatModel {
   readonly open: (OwnEntry | InEntry)[] = [];
   link: LinkState = 'connecting';
-  /** Why the link is not online. */
+  /** Why the connection is not online. */
   why = '';
   target = '';
   away = false;
@@ -54,7 +54,7 @@ export class ChatModel {
 
   constructor(
     readonly user: string,
-    /** Something is to be drawn anew. */
+    /** Called when something must be redrawn. */
     private readonly changed: () => void,
   ) {}
 
@@ -91,7 +91,7 @@ export class ChatModel {
     this.finish(entry);
   }
 
-  /** A message that is shown the first time. */
+  /** Adds a message that was not shown before. */
   arrived(entry: Omit<InEntry, 'kind' | 'copies' | 'held'>): void {
     const shown: InEntry = { kind: 'in', copies: 1, held: this.away, ...entry };
     if (shown.held) {
@@ -101,13 +101,13 @@ export class ChatModel {
     this.changed();
   }
 
-  /** Something of the past, or of another device. */
+  /** Adds an entry of the past or of another device. */
   show(entry: Entry): void {
     this.final.push(entry);
     this.changed();
   }
 
-  /** Another copy of a message came over the wire. */
+  /** Counts another received copy of a message. */
   cameAgain(messageID: string): void {
     const entry = this.held.get(messageID);
     if (!entry) return;
@@ -115,7 +115,7 @@ export class ChatModel {
     this.changed();
   }
 
-  /** The server holds everything up to here as receipted. */
+  /** The server has stored the receipts up to this `inboxSeq`. */
   confirmed(inboxSeq: number): void {
     for (const entry of [...this.held.values()]) {
       if (entry.inboxSeq > inboxSeq) continue;

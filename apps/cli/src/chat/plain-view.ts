@@ -3,7 +3,7 @@ import type { ChatModel, InEntry, LinkState } from './model.js';
 import { entryLine } from './render.js';
 import type { Input } from './terminal-view.js';
 
-/** The chat without a terminal: each entry a line, when it is final. For pipes, scripts and logs. */
+/** The chat without a terminal, for pipes, scripts and logs. Prints each final entry as a line. */
 export class PlainView {
   private readonly lines: Interface;
   private readonly announced = new WeakSet<InEntry>();
@@ -26,7 +26,7 @@ export class PlainView {
 
   update(): void {
     const { link, why, open } = this.model;
-    // One line for an outage, however many attempts it takes.
+    // One line per outage, regardless of the number of attempts.
     const shown = link === 'connecting' ? undefined : link;
     if (shown !== undefined && shown !== this.link) {
       this.link = shown;

@@ -13,7 +13,7 @@ const inEntry = (
   ...{ messageID: String(1024 * n), inboxSeq: n },
 });
 
-test('an own message shows its state, from on its way to stored', () => {
+test('entryLine shows the state of an own message', () => {
   const chat = model();
   const entry = chat.sending('bob', 'hello');
   entry.time = time;
@@ -26,7 +26,7 @@ test('an own message shows its state, from on its way to stored', () => {
   expect(entryLine(entry)).toBe('03:04:05 ✗ you > bob: hello  (not allowed)');
 });
 
-test('a message whose receipt is withheld stays open, tells how often it came, and is final when it is receipted', () => {
+test('a message with a withheld receipt stays open, shows its number of copies, and is final once receipted', () => {
   const chat = model();
   chat.setAway(true);
   chat.arrived(inEntry('hello'));
@@ -39,13 +39,13 @@ test('a message whose receipt is withheld stays open, tells how often it came, a
   expect(chat.open).toEqual([]);
 });
 
-test('an entry is indented below its text, and in a narrow window begins at the left', () => {
+test('entryRows indents rows to the start of the text, or not at all in a narrow window', () => {
   const entry: Entry = { kind: 'in', ...inEntry('one two three four five'), copies: 1, held: false };
   expect(entryRows(entry, 34)).toEqual(['03:04:05   bob: one two three four', '                five']);
   expect(entryRows(entry, 20)).toEqual(['03:04:05   bob: one', 'two three four five']);
 });
 
-test('the screen holds the newest open entries, one status line and the input, whatever its size', () => {
+test('liveRows fits the newest open entries, one status line and the input into any size', () => {
   const chat = model();
   chat.setAway(true);
   for (let n = 1; n <= 50; n++) chat.arrived(inEntry(`message ${n} 中文 👋`, n));

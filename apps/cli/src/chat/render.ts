@@ -1,10 +1,10 @@
 import type { ChatModel, Entry, InEntry, LinkState, OwnState } from './model.js';
 import { clean, fill, truncate, width, wrap } from './text.js';
 
-/** The part of the screen below what is final. */
+/** The part of the screen below the final rows. */
 export interface LiveRows {
   rows: string[];
-  /** Where the cursor belongs: in this row, after this text. */
+  /** Position of the cursor: in this row, after this text. */
   cursorRow: number;
   beforeCursor: string;
 }
@@ -18,29 +18,29 @@ const links: Record<LinkState, string> = {
   leaving: 'leaving',
 };
 
-/** With fewer columns beside the head of an entry, its text begins new rows at the left. */
+/** Below this number of columns beside the head of an entry, its text continues at the left margin. */
 const MIN_TEXT_COLUMNS = 16;
 const MAX_INPUT_ROWS = 5;
 const MAX_FRAME_CHARACTERS = 2_000;
 const PROMPT = '> ';
-/** What a line end in the input looks like. */
+/** Symbol of a line end in the input. */
 const LINE_END = '⏎';
 
-/** An entry as rows of at most `columns`, indented below the beginning of its text where there is room for that. */
+/** An entry as rows of at most `columns`, indented to the start of its text if the width allows. */
 export function entryRows(entry: Entry, columns: number): string[] {
   const head = headOf(entry);
   const text = textOf(entry);
   const indent = width(head);
   if (columns - indent < MIN_TEXT_COLUMNS) return wrap(`${head}${text}`, columns);
-  // JSON has few spaces, and they mean nothing.
+  // JSON has few spaces, so it is split anywhere.
   const rows = entry.kind === 'frame' ? fill(text, columns - indent) : wrap(text, columns - indent);
   return rows.map((row, n) => `${n === 0 ? head : ' '.repeat(indent)}${row}`);
 }
 
-/** An entry on one line, however long, for output that is no terminal. */
+/** An entry on one line of any length, for output that is not a terminal. */
 export const entryLine = (entry: Entry): string => `${headOf(entry)}${textOf(entry).replace(/\n/g, ' ')}`;
 
-/** Open entries, the status line, and the input with the cursor. */
+/** Open entries, the status line and the input with the cursor. */
 export function liveRows(
   model: ChatModel,
   input: { text: string; cursor: number },
@@ -58,7 +58,7 @@ export function liveRows(
   };
 }
 
-/** The newest lines that fit, and one line with the number of those that do not. */
+/** The newest rows that fit, and one row with the number of omitted entries. */
 function openRows({ open }: ChatModel, columns: number, room: number): string[] {
   if (room === 0) return [];
   const shown: string[] = [];
@@ -88,11 +88,11 @@ export function statusOf(model: ChatModel): string {
 
 function inputRows({ text, cursor }: { text: string; cursor: number }, columns: number, maxRows: number): LiveRows {
   const shown = (part: string): string => clean(part).replace(/\n/g, LINE_END);
-  // A row is left free for the cursor after the last character.
+  // One column stays free for the cursor after the last character.
   const before = fill(PROMPT + shown(text.slice(0, cursor)), columns - 1);
   const cursorRow = before.length - 1;
   const rows = fill(PROMPT + shown(text), columns - 1);
-  // What follows the cursor may change where its row ends, never where it begins.
+  // Text after the cursor may change the end of the cursor's row, but never its start.
   const first = Math.max(0, Math.min(cursorRow - Math.floor(maxRows / 2), rows.length - maxRows));
   return {
     rows: rows.slice(first, first + maxRows),

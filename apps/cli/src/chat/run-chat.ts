@@ -9,10 +9,11 @@ import { TerminalView, type Input } from './terminal-view.js';
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
- * Logs in, then reads lines until the user leaves: in a terminal with a line of input that stays in place, otherwise line by line.
- * @param to whom to write to from the beginning
- * @returns `inHaste` when the user left a second time, while receipts were waited for
- * @throws what the client throws when it does not get in
+ * Logs in, then reads lines until the user leaves. A terminal gets an input line that stays in place; otherwise output
+ * is line by line.
+ * @param to user of the first conversation
+ * @returns `inHaste` when the user left a second time while receipts were pending
+ * @throws the client's error when the login fails
  */
 export async function runChat(options: ChatOptions, to?: string): Promise<{ inHaste: boolean }> {
   const model = new ChatModel(options.user, () => view?.update());
@@ -20,7 +21,7 @@ export async function runChat(options: ChatOptions, to?: string): Promise<{ inHa
   let view: TerminalView | PlainView | undefined;
   await session.start();
   const inHaste = await new Promise<boolean>((resolve) => {
-    // Lines are obeyed one after the other: a message must not overtake the command that chooses its recipient.
+    // Lines are processed in order: a message must not overtake the command that selects its recipient.
     let turn: Promise<unknown> = Promise.resolve();
     let isLeaving = false;
     const leave = (): void => {
@@ -35,14 +36,14 @@ export async function runChat(options: ChatOptions, to?: string): Promise<{ inHa
           if (!(await obey(line, session, model))) leave();
         });
       },
-      // In a pipe the end of the input comes right behind its last line.
+      // In a pipe the input ends right after its last line.
       onLeave: leave,
     };
     const isTerminal = stdin.isTTY && stdout.isTTY;
     view = isTerminal
       ? new TerminalView(model, input, stdin, stdout)
       : new PlainView(model, input, stdin, (line) => void stdout.write(`${line}\n`));
-    model.note(`You are ${options.user}. /to <user> chooses whom you write to, /help lists what there is.`);
+    model.note(`You are ${options.user}. /to <user> selects the recipient, /help lists all commands.`);
     if (to !== undefined) input.onLine(`/to ${to}`);
     for (const signal of SIGNALS) process.on(signal, leave);
   });

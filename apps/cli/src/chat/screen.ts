@@ -12,13 +12,13 @@ const up = (rows: number): string => (rows > 0 ? `${ESC}[${rows}A` : '');
 const column = (n: number): string => `${ESC}[${n + 1}G`;
 
 /**
- * The end of a terminal's scrollback: final rows go up into it and stay, the live rows below them are drawn anew. All rows must be shorter than
- * the terminal is wide, so that it never breaks one itself.
+ * The end of a terminal's scrollback. Final rows scroll up and stay; the live rows below them are redrawn. Rows must be
+ * narrower than the terminal, so that the terminal never wraps one.
  */
 export class Screen {
   private drawn: readonly string[] = [];
   private cursorRow = 0;
-  /** Columns before the cursor in its row. */
+  /** Number of columns before the cursor in its row. */
   private cursorColumn = 0;
 
   constructor(private readonly write: (text: string) => void) {
@@ -29,7 +29,7 @@ export class Screen {
     const { rows, cursorRow, beforeCursor } = live;
     const isLast = cursorRow === rows.length - 1;
     const shown = isLast
-      ? // The terminal knows better than we do how wide its emoji are.
+      ? // The terminal saves and restores the cursor, because it knows the width of its emoji.
         [
           ...rows.slice(0, -1),
           `${beforeCursor}${SAVE_CURSOR}${rows.at(-1)!.slice(beforeCursor.length)}${RESTORE_CURSOR}`,
@@ -42,7 +42,7 @@ export class Screen {
     this.cursorColumn = width(beforeCursor);
   }
 
-  /** The window has another width: the terminal has broken longer rows anew, so those drawn take more (or fewer) of them. */
+  /** Adjusts to a new width: the terminal has wrapped the drawn rows again, so they take another number of rows. */
   resize(columns: number): void {
     const above = this.drawn.slice(0, this.cursorRow).map((row) => Math.max(1, Math.ceil(width(row) / columns)));
     this.cursorRow = above.reduce((sum, rows) => sum + rows, Math.floor(this.cursorColumn / columns));
@@ -54,7 +54,7 @@ export class Screen {
     this.cursorRow = 0;
   }
 
-  /** Leaves the final rows, without the live ones. */
+  /** Leaves the final rows on the screen and removes the live ones. */
   end(final: readonly string[]): void {
     this.write(`${this.home()}${CLEAR_BELOW}${final.map((row) => `${row}\r\n`).join('')}${PASTE_MARKS_OFF}`);
     this.drawn = [];

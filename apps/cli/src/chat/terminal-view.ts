@@ -7,11 +7,11 @@ import { Screen } from './screen.js';
 
 export interface Input {
   onLine(line: string): void;
-  /** Ctrl-C, or Ctrl-D on an empty line, or the end of the input. */
+  /** Called at Ctrl-C, at Ctrl-D on an empty line, and at the end of the input. */
   onLeave(): void;
 }
 
-/** The chat in a terminal: what is typed stays where it is while messages arrive above it. */
+/** The chat in a terminal. The input line stays in place while messages arrive above it. */
 export class TerminalView {
   private readonly editor = new Editor();
   private readonly screen: Screen;
@@ -34,7 +34,7 @@ export class TerminalView {
     this.update();
   }
 
-  /** Draws soon, once for all that changed until then. */
+  /** Schedules one draw for all changes until then. */
   update(): void {
     if (this.scheduled || this.over) return;
     this.scheduled = true;
@@ -80,7 +80,7 @@ export class TerminalView {
     this.update();
   };
 
-  /** One column is left free: a terminal may break a row that fills it. */
+  /** Number of usable columns. One stays free, because a terminal may wrap a row that fills it. */
   private get columns(): number {
     return Math.max(4, (this.stdout.columns || 80) - 1);
   }

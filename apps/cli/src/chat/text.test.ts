@@ -11,15 +11,15 @@ test.each([
   ['e\u0301', 1],
   ['👋', 2],
   ['✓ ○ …', 5],
-  // At most, since terminals differ: four columns are reserved for a flag, and each part of a family.
+  // Upper bounds, since terminals differ: four columns for a flag, and two for each part of a family.
   ['🇩🇪', 4],
   ['👨‍👩‍👧', 6],
   ['❤️', 2],
-])('the width of "%s" is %d columns', (text, columns) => {
+])('width("%s") is %d columns', (text, columns) => {
   expect(width(text)).toBe(columns);
 });
 
-test('wrap breaks at spaces, and long words anywhere, but never a wide character or an emoji', () => {
+test('wrap splits at spaces and long words anywhere, but never a wide character or an emoji', () => {
   expect(wrap('one two three', 8)).toEqual(['one two', 'three']);
   expect(wrap('abcdefghij', 4)).toEqual(['abcd', 'efgh', 'ij']);
   expect(wrap('中文中文', 5)).toEqual(['中文', '中文']);
@@ -28,7 +28,7 @@ test('wrap breaks at spaces, and long words anywhere, but never a wide character
   expect(wrap('', 8)).toEqual(['']);
 });
 
-test('wrap and fill keep every row within its columns and lose nothing but spaces at breaks', () => {
+test('wrap and fill keep rows within their columns and drop only spaces at breaks', () => {
   const text = 'lorem 中文 ipsum 👋 dolor 한국어 sit-amet-consectetur '.repeat(20);
   for (let columns = 2; columns < 60; columns++) {
     for (const rows of [wrap(text, columns), fill(text, columns)]) {
@@ -39,11 +39,11 @@ test('wrap and fill keep every row within its columns and lose nothing but space
   }
 });
 
-test('truncate says that something is left out', () => {
+test('truncate marks omitted text', () => {
   expect(truncate('short', 10)).toBe('short');
   expect(truncate('中文中文', 6)).toBe('中文…');
 });
 
-test('clean leaves nothing that could steer the terminal', () => {
+test('clean replaces characters that control the terminal', () => {
   expect(clean('a\u001b[2Jb\u0007\u009b1mc\r\nd\u202ee')).toBe('a [2Jb  1mc\nd e');
 });

@@ -1,11 +1,11 @@
-/** Text in a terminal: how many columns it takes, and how it is cut into rows. */
+/** Text in a terminal: its width in columns, and how it is split into rows. */
 
 const segmenter = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 const ZERO_WIDTH = /[\p{M}\p{Cf}]/u;
 const EMOJI = /[\p{Emoji_Presentation}\p{Regional_Indicator}]/u;
 const EMOJI_STYLE = 0xfe0f;
-/** First and last code points of what Unicode calls East Asian wide or fullwidth, blocks taken whole. */
+/** First and last code points of blocks that Unicode calls East Asian wide or fullwidth. */
 const WIDE: readonly (readonly [number, number])[] = [
   [0x1100, 0x115f],
   [0x2e80, 0x303e],
@@ -23,12 +23,12 @@ const WIDE: readonly (readonly [number, number])[] = [
   [0x20000, 0x3fffd],
 ];
 
-/** What a user sees as one character each. */
+/** Splits a text into graphemes, which a user sees as one character each. */
 export const graphemes = (text: string): string[] => Array.from(segmenter.segment(text), ({ segment }) => segment);
 
 /**
- * The most columns that a terminal may take for this. Terminals differ in emoji that are joined of several: a row that is a little
- * short does no harm, one that is too long would be broken by the terminal and spoil what is drawn after it.
+ * Maximum columns that a terminal may use for the text. Terminals differ for joined emoji. A short row does no harm; a
+ * row that is too long would be wrapped and break the layout below.
  */
 export function width(text: string): number {
   let columns = 0;
@@ -39,14 +39,14 @@ export function width(text: string): number {
 function columnsOf(character: string): number {
   const code = character.codePointAt(0) ?? 0;
   if (code >= 0x20 && code < 0x7f) return 1;
-  // Makes the symbol before it an emoji, which is wide.
+  // Turns the symbol before it into an emoji, which is wide.
   if (code === EMOJI_STYLE) return 1;
   if (ZERO_WIDTH.test(character)) return 0;
   if (EMOJI.test(character)) return 2;
   return WIDE.some(([first, last]) => code >= first && code <= last) ? 2 : 1;
 }
 
-/** Without what could steer this terminal or turn the direction of its text. Line ends stay. */
+/** Replaces characters that control the terminal or change text direction. Line ends stay. */
 export const clean = (text: string): string =>
   text
     .replace(/\r\n?/g, '\n')
@@ -54,11 +54,11 @@ export const clean = (text: string): string =>
     .map((line) => line.replace(CONTROL, ' '))
     .join('\n');
 
-/** Rows of at most `columns`, broken at spaces; a word that is longer than a row is broken anywhere. */
+/** Splits text into rows of at most `columns`, at spaces; a word longer than a row is split anywhere. */
 export const wrap = (text: string, columns: number): string[] =>
   text.split('\n').flatMap((line) => rowsOf(line, columns, true));
 
-/** Rows of at most `columns`, filled to the end without regard to words. */
+/** Splits text into rows of at most `columns`, filled without regard to words. */
 export const fill = (text: string, columns: number): string[] =>
   text.split('\n').flatMap((line) => rowsOf(line, columns, false));
 
@@ -83,7 +83,7 @@ function rowsOf(line: string, atMost: number, atSpaces: boolean): string[] {
   return [...rows, row];
 }
 
-/** At most `columns`, with `…` when something is left out. */
+/** Cuts text to at most `columns`, with `…` if something is omitted. */
 export function truncate(text: string, columns: number): string {
   if (width(text) <= columns) return text;
   let row = '';

@@ -8,17 +8,17 @@ interface ChatCommandOptions extends TargetOptions {
   to?: string;
 }
 
-/** `hz chat <user>`: a small client for the terminal. Ends with /quit, Ctrl-C, Ctrl-D or the end of input. */
+/** `hz chat <user>`: a client for the terminal. Ends at /quit, Ctrl-C, Ctrl-D or the end of input. */
 export function chatCommand(): Command {
   return withTarget(new Command('chat'))
-    .description('chat as a user in the terminal; /help there lists what can be done')
-    .argument('<user>', 'who to be')
-    .option('--device <id>', 'which device to be', 'terminal')
-    .option('--to <user>', 'whom to write to from the beginning')
+    .description('chat as a user in the terminal; /help lists its commands')
+    .argument('<user>', 'id of the user')
+    .option('--device <id>', 'id of the device', 'terminal')
+    .option('--to <user>', 'recipient of the first conversation')
     .action(async (user: string, { device, to, ...options }: ChatCommandOptions, command: Command) => {
       try {
         const { inHaste } = await runChat({ server: targetFrom(options), user, deviceID: device }, to);
-        // The connection is still being closed.
+        // The user does not wait for the connection to close.
         if (inHaste) process.exit();
       } catch (error) {
         command.error(explain(error));

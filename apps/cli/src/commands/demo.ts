@@ -7,11 +7,11 @@ interface DemoOptions extends TargetOptions {
   open: boolean;
 }
 
-/** `hz demo`: the conversation against a running system. Exit code 1 when a step failed. */
+/** `hz demo`: the demonstration against a running system. Exit code 1 when a step failed. */
 export function demoCommand(): Command {
   return withTarget(new Command('demo'))
-    .description('run the demonstration against a running system; every step checks what it claims')
-    .option('--open', 'the system asks for no tokens (HZ_AUTH=open)', false)
+    .description('run the demonstration against a running system; every step checks its results')
+    .option('--open', 'the system requires no tokens (HZ_AUTH=open)', false)
     .action(async (options: DemoOptions, command: Command) => {
       try {
         const { failed } = await runDemo({ ...targetFrom(options), open: options.open }, (line) =>

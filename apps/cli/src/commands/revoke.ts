@@ -12,21 +12,21 @@ interface RevokeOptions {
   natsNkey?: string;
 }
 
-/** `hz revoke <user>`: ends all tokens and all sessions that the user has. */
+/** `hz revoke <user>`: revokes all tokens of the user and ends all sessions. */
 export function revokeCommand(): Command {
   return new Command('revoke')
-    .description('revoke all tokens of a user, and end its sessions everywhere')
-    .argument('<user>', 'whose tokens', userID)
+    .description('revoke all tokens of a user and end all sessions')
+    .argument('<user>', 'id of the user', userID)
     .option('--data <folder>', 'data folder of a local `hz up`', join(projectRoot(), '.data'))
     .option(
       '--nats <url>',
-      'the bus, with credentials, of another system (default: HZ_NATS_URL, or HZ_NATS_HOST, HZ_NATS_USER …)',
+      'URL of the bus of another system, with credentials (default: HZ_NATS_URL, or HZ_NATS_HOST, HZ_NATS_USER …)',
     )
-    .addOption(new Option('--nats-creds <file>', 'credentials file for it').env('HZ_NATS_CREDS_FILE'))
-    .addOption(new Option('--nats-nkey <file>', 'file with the seed of an NKey for it').env('HZ_NATS_NKEY_FILE'))
+    .addOption(new Option('--nats-creds <file>', 'credentials file for the bus').env('HZ_NATS_CREDS_FILE'))
+    .addOption(new Option('--nats-nkey <file>', 'file with the seed of an NKey for the bus').env('HZ_NATS_NKEY_FILE'))
     .action(async (user: string, options: RevokeOptions, command: Command) => {
       try {
-        // Loaded when it is needed: the runtime takes long, and no other command of `hz` uses it.
+        // Loaded on demand: the runtime loads slowly, and no other command uses it.
         const { controlRequest } = await import('../control.js');
         const { natsCreds: credsFile, natsNkey: nkeyFile } = options;
         const nats = options.nats ?? busFromEnvironment();

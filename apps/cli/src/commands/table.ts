@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 
-/** A command as `hz --help` lists it, and how to get it. A test compares the two. */
+/** A command as `hz --help` lists it, and its loader. A test compares the entry with the command. */
 export interface CommandEntry {
   name: string;
   description: string;
-  /** As commander writes them: `<user>`, `[mode]`. */
+  /** Arguments in commander's notation: `<user>`, `[mode]`. */
   args: string;
   load(): Promise<Command>;
 }
@@ -12,19 +12,19 @@ export interface CommandEntry {
 export const commands: readonly CommandEntry[] = [
   {
     name: 'up',
-    description: 'start everything on this machine, show a conversation, and stay until Ctrl-C',
+    description: 'start the whole system on this machine, run the demonstration, and stay until Ctrl-C',
     args: '',
     load: async () => (await import('./up.js')).upCommand(),
   },
   {
     name: 'demo',
-    description: 'run the demonstration against a running system; every step checks what it claims',
+    description: 'run the demonstration against a running system; every step checks its results',
     args: '',
     load: async () => (await import('./demo.js')).demoCommand(),
   },
   {
     name: 'chat',
-    description: 'chat as a user in the terminal; /help there lists what can be done',
+    description: 'chat as a user in the terminal; /help lists its commands',
     args: '<user>',
     load: async () => (await import('./chat.js')).chatCommand(),
   },
@@ -36,7 +36,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'revoke',
-    description: 'revoke all tokens of a user, and end its sessions everywhere',
+    description: 'revoke all tokens of a user and end all sessions',
     args: '<user>',
     load: async () => (await import('./revoke.js')).revokeCommand(),
   },

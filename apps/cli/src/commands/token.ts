@@ -11,14 +11,14 @@ interface TokenOptions {
   expires: string;
 }
 
-/** `hz token <user>`: a token for a local system, printed alone on a line. */
+/** `hz token <user>`: prints a token for a local system on one line. */
 export function tokenCommand(): Command {
   return new Command('token')
     .description('print an HS256 token for a user')
-    .argument('<user>', 'the user the token is for', userID)
+    .argument('<user>', 'id of the user', userID)
     .option('--data <folder>', 'data folder of a local `hz up`', join(projectRoot(), '.data'))
-    .option('--token-secret-file <file>', 'file with the secret instead')
-    .option('--expires <duration>', 'for how long it is good, as "2h" or "7d"', '7d')
+    .option('--token-secret-file <file>', 'file with the secret (default: of the local system)')
+    .option('--expires <duration>', 'validity, like "2h" or "7d"', '7d')
     .action(async (user: string, options: TokenOptions, command: Command) => {
       try {
         process.stdout.write(`${await usableToken(secretFrom(options), user, options.expires)}\n`);
@@ -30,7 +30,7 @@ export function tokenCommand(): Command {
 
 const MAX_LIFE_S = 100 * 31_557_600;
 
-/** @throws Error when no gateway would accept the token */
+/** @throws Error when the gateway would refuse the token because of its validity */
 async function usableToken(secret: string, user: string, expires: string): Promise<string> {
   let token: string;
   try {

@@ -16,12 +16,12 @@ interface UpOptions {
   demo: boolean;
 }
 
-/** `hz up`: the whole system on this machine. Exit code 0 after Ctrl-C, or after `--demo` without a failed step. */
+/** `hz up`: runs the whole system on this machine. Exit code 0 after Ctrl-C, or after `--demo` when no step failed. */
 export function upCommand(): Command {
   return new Command('up')
-    .description('start everything on this machine, show a conversation, and stay until Ctrl-C')
-    .option('--data <folder>', 'where data, certificate, secrets and logs are kept', join(projectRoot(), '.data'))
-    .option('--demo', 'stop after the conversation', false)
+    .description('start the whole system on this machine, run the demonstration, and stay until Ctrl-C')
+    .option('--data <folder>', 'folder of data, certificate, secrets and logs', join(projectRoot(), '.data'))
+    .option('--demo', 'stop after the demonstration', false)
     .action(async (options: UpOptions) => {
       process.exitCode = await up(options, print);
     });
@@ -29,8 +29,8 @@ export function upCommand(): Command {
 
 async function up(options: UpOptions, say: (line: string) => void): Promise<number> {
   const stop = stopSignal(
-    () => say('Stopping … (Ctrl-C again ends everything at once)'),
-    // The reaper ends the processes; PostgreSQL recovers at the next start, the lock is taken over.
+    () => say('Stopping … (press Ctrl-C again to kill all processes)'),
+    // The reaper kills the processes. PostgreSQL recovers at the next start, which also takes over the lock.
     () => process.exit(130),
   );
   const started = performance.now();
@@ -43,7 +43,7 @@ async function up(options: UpOptions, say: (line: string) => void): Promise<numb
       dataDir: options.data,
       instances: Object.fromEntries(SERVICES.map((name) => [name, 1])),
       signal: stop.signal,
-      // The demonstration is to show a failure, not to get over it.
+      // With `--demo` a crash must fail the run, so processes are not restarted.
       ...(options.demo ? {} : { supervise: say }),
       print: (line) => say(`==> ${line} (${((performance.now() - started) / 1000).toFixed(1)} s)`),
     });
@@ -75,7 +75,9 @@ async function up(options: UpOptions, say: (line: string) => void): Promise<numb
   return code;
 }
 
-/** The conversation, then (without `--demo`) until a signal. With `--demo` a process that ends fails it. */
+/**
+ * Runs the demonstration, then (without `--demo`) waits for a signal. With `--demo` a process that ends fails the run.
+ */
 async function whileUp(
   running: DevEnv,
   options: UpOptions,
@@ -92,22 +94,22 @@ async function whileUp(
     if (signal.aborted) resolve('asked');
     signal.addEventListener('abort', () => resolve('asked'), { once: true });
   });
-  say('==> everything is ready; a conversation:\n');
+  say('==> everything is ready; the demonstration:\n');
   const open = running.gateway().env['HZ_AUTH'] === 'open';
   const demo = runDemo({ ...running.address, open, token: (userID) => running.token(userID) }, say);
-  // When the race below is decided without it, its failure is only the echo of that.
+  // After the race below is decided, a failure of the demonstration is only its consequence.
   demo.catch(() => undefined);
   const outcome = await Promise.race([demo, dead, asked]);
   if (outcome === 'asked') return options.demo ? 130 : 0;
   if (outcome === 'dead') return 1;
   if (options.demo) return outcome.failed === 0 ? 0 : 1;
-  // A process may be killed at this moment; then they log in for the first time with `hz chat`.
+  // May fail if a process is killed meanwhile; then the users log in for the first time with `hz chat`.
   await introduce(running, SAMPLE_USERS).catch((error: unknown) => say(`\n${messages(error)}`));
   say(await banner(running));
   return (await Promise.race([dead, asked])) === 'asked' ? 0 : 1;
 }
 
-/** Users exist from their first login on; the banner invites to write to these before anybody has logged in as them. */
+/** Logs each user in once. Users exist from their first login on, and the banner suggests writing to these. */
 async function introduce(running: DevEnv, users: readonly string[]): Promise<void> {
   for (const user of users) {
     const { address } = running;
@@ -116,7 +118,7 @@ async function introduce(running: DevEnv, users: readonly string[]): Promise<voi
   }
 }
 
-/** An error with its causes, one a line: the reason is often in the cause. */
+/** An error with its causes, one per line, because the reason is often in the cause. */
 function messages(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(messages).join('\n');
   if (!(error instanceof Error)) return String(error);

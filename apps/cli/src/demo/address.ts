@@ -1,6 +1,6 @@
 import type { Address } from '@huizhi/client';
 import type { DemoTarget } from './run-demo.js';
 
-/** Where and how the SDK reaches a target. */
+/** Address of a target for the SDK. */
 export const addressOf = ({ host, port, ca, mode }: DemoTarget): Address =>
   ca === '' ? { host, port, mode, tls: false } : { host, port, mode, ca };

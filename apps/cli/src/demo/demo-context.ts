@@ -6,13 +6,13 @@ import type { DemoTarget } from './run-demo.js';
 
 export interface Step {
   name: string;
-  /** Throws when what it claims is not so. */
+  /** Throws when a check fails. */
   run(demo: DemoContext): Promise<void>;
 }
 
 const STEP_MS = 10_000;
 
-/** Where one step plays: fresh users, their devices, and a common deadline for everything that is waited for. */
+/** Context of one step: new users, their devices, and one deadline for all waits. */
 export class DemoContext {
   private readonly suffix = randomBytes(4).toString('hex');
   private readonly devices: Device[] = [];
@@ -25,12 +25,12 @@ export class DemoContext {
     return this.target.open === true;
   }
 
-  /** This step's user of that name: nobody has used it before. */
+  /** This step's user of that name, with a random suffix so that it is new. */
   user(name: string): string {
     return `${name}-${this.suffix}`;
   }
 
-  /** A device of a user, logged in. */
+  /** A device of a user, after its login. */
   async device(user: string, deviceID: string, options: Partial<ClientOptions> = {}): Promise<Device> {
     const device = new Device(this.target, user, deviceID, () => this.changed(), options);
     this.devices.push(device);
@@ -38,11 +38,11 @@ export class DemoContext {
     return device;
   }
 
-  /** Resolves as soon as `condition` holds; looked at whenever something happens to any device. */
+  /** Resolves as soon as `condition` holds. Checked at each event of any device. */
   until(what: string, condition: () => boolean): Promise<void> {
     if (condition()) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => settle(() => reject(new Error(`waited in vain for ${what}`))), this.left);
+      const timer = setTimeout(() => settle(() => reject(new Error(`timeout while waiting for ${what}`))), this.left);
       const settle = (how: () => void): void => {
         clearTimeout(timer);
         this.watchers.delete(look);
@@ -59,7 +59,7 @@ export class DemoContext {
     await Promise.all(this.devices.map((device) => device.client.close()));
   }
 
-  /** Milliseconds until the step has taken too long; at least one. */
+  /** Milliseconds until the step's deadline; at least one. */
   private get left(): number {
     return Math.max(1, this.deadline - performance.now());
   }
@@ -69,14 +69,14 @@ export class DemoContext {
   }
 }
 
-/** One client and everything it was told. */
+/** One client and the events it has received. */
 export class Device {
   readonly client: HuizhiClient;
   readonly messages: Delivery[] = [];
   readonly batches: OfflineBatch[] = [];
-  /** Every copy of a message that came over the wire, repeats included. */
+  /** The messageID of every received copy, repeats included. */
   readonly copies: string[] = [];
-  /** The highest `inboxSeq` that came over the wire. */
+  /** The highest `inboxSeq` received. */
   head = 0;
   confirmed = 0;
   login: LoginReceipt | undefined;
@@ -132,13 +132,13 @@ export class Device {
   }
 }
 
-/** @throws when it is not so */
+/** @throws when `so` is false */
 export function claim(what: string, so: boolean): asserts so {
-  if (!so) throw new Error(`it is not so that ${what}`);
+  if (!so) throw new Error(`check failed: ${what}`);
 }
 
 /** @throws with both values when they differ as JSON */
 export function same(what: string, actual: unknown, expected: unknown): void {
   const [is, shouldBe] = [JSON.stringify(actual), JSON.stringify(expected)];
-  if (is !== shouldBe) throw new Error(`${what}: is ${is}, should be ${shouldBe}`);
+  if (is !== shouldBe) throw new Error(`${what}: got ${is}, expected ${shouldBe}`);
 }

@@ -3,9 +3,9 @@ import { expect, test } from '@jest/globals';
 import { runDemo } from './run-demo.js';
 
 test.each([
-  ['asks for tokens', 'jwt'],
-  ['believes everybody', 'open'],
-])('every step holds on a system that %s', async (_, HZ_AUTH) => {
+  ['requires tokens', 'jwt'],
+  ['requires no tokens', 'open'],
+])('every step succeeds on a system that %s', async (_, HZ_AUTH) => {
   const system = await DevEnv.start({ env: { gateway: { HZ_AUTH } } });
   const lines: string[] = [];
   try {

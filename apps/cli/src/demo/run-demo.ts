@@ -12,11 +12,11 @@ import { twoDevices } from './steps/two-devices.js';
 export interface DemoTarget {
   host: string;
   port: number;
-  /** PEM of what to trust; empty when the server runs without TLS. */
+  /** PEM of the certificate to trust; empty if the server runs without TLS. */
   ca: string;
   /** Default: lines. */
   mode?: Mode;
-  /** The system asks for no tokens (`AUTH=open`): that it refuses a wrong one is not claimed. */
+  /** The system requires no tokens (`HZ_AUTH=open`), so the refusal of a wrong token is not checked. */
   open?: boolean;
   token(userID: string): Promise<string>;
 }
@@ -24,9 +24,9 @@ export interface DemoTarget {
 const steps: readonly Step[] = [login, textBothWays, bothReceipts, resendIsIdempotent, offlineBatch, order, twoDevices];
 
 /**
- * A conversation on a running system. Every step checks what it claims, with users of its own, so that it can be run
- * again on the same data; it says `step ok <name>` or `step failed <name>: why`, within ten seconds or so.
- * @throws what the client throws when the system cannot be reached or refuses the login: no step could succeed then
+ * Runs a demonstration on a running system. Every step checks its results with new users, so it can be repeated on the
+ * same data. Each step prints `step ok <name>` or `step failed <name>: why` within about ten seconds.
+ * @throws the client's error when the system is unreachable or refuses the login, because then no step can succeed
  */
 export async function runDemo(
   target: DemoTarget,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 export const SAMPLE_USERS = ['alice', 'bob'];
 const TOKEN_LIFE = '7d';
 
-/** What a developer needs once everything runs: addresses, users to try, what to do next. */
+/** Text for developers after the start: addresses, sample users and next steps. */
 export async function banner(running: DevEnv): Promise<string> {
   const { host, port, ca } = running.address;
   const certificate = running.certificateFile;
@@ -34,12 +34,12 @@ export async function banner(running: DevEnv): Promise<string> {
     `  data         ${running.dataDir}`,
     ...processes(running.parts),
     '',
-    `Sample users (tokens are good for ${TOKEN_LIFE}):`,
+    `Sample users (tokens are valid for ${TOKEN_LIFE}):`,
     ...users.map(({ user, token }) => `  ${user}  ${token}`),
     '',
     'Try, in two other terminals:',
     ...SAMPLE_USERS.map(
-      (user, i) => `  npx hz chat ${user}${dataOption}${hostOption}   and there  /to ${SAMPLE_USERS[1 - i]}`,
+      (user, i) => `  npx hz chat ${user}${dataOption}${hostOption}   then type  /to ${SAMPLE_USERS[1 - i]}`,
     ),
     'or by hand:',
     `  ${connect}`,
@@ -47,7 +47,7 @@ export async function banner(running: DevEnv): Promise<string> {
     `  ${JSON.stringify(login)}`,
     '',
     ...invitation(running.parts),
-    'Next: docs/protocol.md tells what to send; `npm test` runs the tests, `npm run bench` measures.',
+    'Next: docs/protocol.md specifies the frames; `npm test` runs the tests, `npm run bench` the benchmark.',
     '',
   ].join('\n');
 }
@@ -60,14 +60,14 @@ function processes(parts: readonly Part[]): string[] {
   });
 }
 
-/** Of each kind one: what stores a message, what clients are connected to, and the database. */
+/** One process of each kind: the message service, a gateway and the database. */
 const WORTH_KILLING = ['message-1', 'gateway-1', 'postgres'];
 
 function invitation(parts: readonly Part[]): string[] {
   const shown = parts.filter(({ label, pid }) => WORTH_KILLING.includes(label) && pid !== undefined);
   if (shown.length === 0) return [];
   return [
-    'Kill any of these processes while the two chat. It is started again; no message is lost, doubled or reordered:',
+    'Kill any of these processes during the chat. It is restarted; no message is lost, duplicated or reordered:',
     ...shown.map(({ label, pid }) => `  kill -9 ${String(pid).padEnd(7)}  # ${label}`),
     '',
   ];

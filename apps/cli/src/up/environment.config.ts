@@ -1,6 +1,6 @@
 /**
- * The environment of `hz up`. What node-postgres would read of it beside a URL is removed from this process: PGSSLMODE, PGOPTIONS
- * or PGPASSWORD of the caller's shell belong to other servers than the one that is started here.
+ * The environment of `hz up`. Removes the variables that node-postgres reads besides a URL (PGSSLMODE, PGOPTIONS,
+ * PGPASSWORD …) from this process, because those of the caller's shell belong to other servers.
  */
 export function environmentOf(): Readonly<Record<string, string | undefined>> {
   for (const name of Object.keys(process.env)) if (/^PG[A-Z_]+$/.test(name)) delete process.env[name];

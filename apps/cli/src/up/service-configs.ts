@@ -4,16 +4,16 @@ import { pathToFileURL } from 'node:url';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What a service reads of its environment, as far as a start needs to know. */
+/** The environment variables of a service, as far as a start uses them. */
 export interface ServiceConfig {
-  /** Names of all variables, with those of files that hold secrets. */
+  /** Names of all variables, including the `_FILE` variants of secrets. */
   readonly variables: ReadonlySet<string>;
-  /** What the service would make of an environment. */
+  /** Reads an environment like the service does. */
   readonly read: (env: Environment) => Reading;
 }
 
 export interface Reading {
-  /** What is wrong, as `<name>: <sentence>`; then there are no values. */
+  /** Problems as `<name>: <sentence>`; if there are any, `values` is empty. */
   readonly problems: readonly string[];
   readonly values: Readonly<Record<string, unknown>>;
 }
@@ -29,7 +29,7 @@ interface ConfigModule {
 }
 
 /**
- * The services are programs of their own: their definitions are read from the build that is started, as the generated documents do.
+ * Loads the services' definitions from the build in `dist`, because services are separate programs.
  * @throws when there is no build
  */
 export async function serviceConfigs(names: readonly ServiceName[]): Promise<ServiceConfigs> {
@@ -43,7 +43,7 @@ export async function serviceConfigs(names: readonly ServiceName[]): Promise<Ser
     return [name, { variables: new Set(variables), read: (env) => reading(() => readConfig(definition, env)) }];
   };
   const configs: [ServiceName, ServiceConfig][] = [];
-  // One after the other: they share most of what they import.
+  // Sequential, because the services share most of their imports.
   for (const name of names) configs.push(await load(name));
   return new Map(configs);
 }

@@ -4,19 +4,22 @@ import { similarTo } from './similar.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What a start decides itself, since it makes ports, certificate and tokens, and starts one process of each service. */
+/**
+ * Variables that a local start sets itself: it creates ports, certificate and tokens, and starts one process per
+ * service.
+ */
 const DECIDED = [
   ...['HZ_HTTP_HOST', 'HZ_HTTP_PORT', 'HZ_INSTANCE_ID', 'HZ_TLS_CERT_FILE', 'HZ_TLS_KEY_FILE'],
   ...['HZ_JWT_SECRET', 'HZ_JWT_SECRET_FILE', 'HZ_JWKS_URL', 'HZ_JWT_ISSUER', 'HZ_JWT_AUDIENCE', 'HZ_JWT_USER_CLAIM'],
 ];
-/** Servers that are there already; they say where, not how a service behaves. */
+/** Variables with the address of an existing server; they do not change the behaviour of a service. */
 const SERVER = /^HZ_(NATS|MESSAGE_DATABASE|OFFLINE_DATABASE)_(URL|HOST|PORT|USER|PASSWORD|NAME|SSLMODE)(_FILE)?$/;
 
 const PREFIX = 'HZ_';
-/** Read by the tests and by the scripts. */
+/** Variables of tests and scripts. */
 const NOT_OF_A_SERVICE = /^HZ_(TEST_|RUNS$|FAULT_RUNS$|SEED$|PATH$|SHRINK$)/;
 
-/** For web development: a dev server on this machine, whatever its port. */
+/** Default origins for web development: a dev server on this machine, on any port. */
 const LOCAL_ORIGINS = ['localhost', '127.0.0.1', '[::1]']
   .flatMap((host) => [`http://${host}:*`, `https://${host}:*`])
   .join();
@@ -32,8 +35,9 @@ export interface UpSettings {
 }
 
 /**
- * Passes every variable of the services on, except those that the start decides. A server that is named is not started.
- * @throws SettingsError that names every wrong variable
+ * Passes every variable to its service, except those that the start sets itself. A server given by variables is not
+ * started.
+ * @throws SettingsError that names every invalid variable
  */
 export function settingsFrom(env: Environment, configs: ServiceConfigs): UpSettings {
   const given: NonNullable<DevEnvOptions['env']> = { all: { NODE_ENV: 'development' } };
@@ -57,7 +61,7 @@ export function settingsFrom(env: Environment, configs: ServiceConfigs): UpSetti
       if (isNamed(prefix, servers)) databaseUrls[schema] = values[`${prefix}_URL`] as string;
     }
   }
-  if (problems.size > 0) throw new SettingsError(['Wrong variables:', ...problems].join('\n  '));
+  if (problems.size > 0) throw new SettingsError(['Invalid variables:', ...problems].join('\n  '));
   const known = new Set([...configs.values()].flatMap(({ variables }) => [...variables]));
   return {
     options: { postgres: 'own', databaseUrls, ...(nats === undefined ? {} : { nats }), env: given },
@@ -71,11 +75,11 @@ const isNamed = (prefix: string, servers: readonly string[]): boolean =>
 
 function isPassed(name: string, env: Environment): boolean {
   if (name === 'NODE_ENV' || DECIDED.includes(name) || SERVER.test(name)) return false;
-  // The start takes a free port itself, and keeps it from one start to the next.
+  // The start chooses a free port itself and keeps it across starts.
   return !(name === 'HZ_GATEWAY_PORT' && env[name]?.trim() === '0');
 }
 
-/** In place of what a service gets from the start: for the check only. */
+/** Placeholders for the values that the start sets, used for the check only. */
 function startsOwn(service: ServiceName, servers: readonly string[]): Record<string, string> {
   const database = databaseOf(service);
   return {
@@ -94,23 +98,19 @@ function notesOn(env: Environment, known: ReadonlySet<string>): string[] {
     const isOurs = name.toUpperCase().startsWith(PREFIX) && !NOT_OF_A_SERVICE.test(name);
     if (known.has(name)) return [];
     const similar = isOurs ? similarTo(name, known) : without(PREFIX, name, known);
-    if (similar !== undefined) return [`${name} is no variable of a service: is ${similar} meant?`];
+    if (similar !== undefined) return [`${name} is no variable of a service: did you mean ${similar}?`];
     return isOurs ? [`${name} is no variable of a service and has no effect`] : [];
   });
   return [
     ...(mode && mode !== 'development'
-      ? [
-          `NODE_ENV=${mode} has no effect: a local start is always development, with a certificate and secrets of its own`,
-        ]
+      ? [`NODE_ENV=${mode} has no effect: a local start is always development, with its own certificate and secrets`]
       : []),
-    ...(ignored.length > 0
-      ? [`without effect, since a local start decides them itself: ${ignored.sort().join(', ')}`]
-      : []),
+    ...(ignored.length > 0 ? [`no effect, because a local start sets them itself: ${ignored.sort().join(', ')}`] : []),
     ...mistyped,
   ];
 }
 
-/** The variable that `name` would be with the prefix. */
+/** The known variable that `name` becomes with the prefix. */
 function without(prefix: string, name: string, known: ReadonlySet<string>): string | undefined {
   const full = `${prefix}${name.toUpperCase()}`;
   return name.includes('_') && known.has(full) ? full : undefined;

@@ -3,7 +3,7 @@ import { serviceConfigs, type ServiceConfigs } from './service-configs.js';
 import { settingsFrom } from './settings.config.js';
 import { similarTo } from './similar.js';
 
-// Against the services as they are built: their definitions list the variables.
+// Uses the built services, whose definitions list the variables.
 let configs: ServiceConfigs;
 beforeAll(async () => {
   configs = await serviceConfigs(['gateway', 'message', 'offline', 'media', 'push']);
@@ -15,7 +15,7 @@ const DECIDED = [
 ];
 
 describe('a local start', () => {
-  test('passes every variable of a service on, or says that it has no effect', () => {
+  test('passes every variable to its service or notes that it has no effect', () => {
     for (const [service, { variables }] of configs) {
       for (const name of variables) {
         if (/^(NATS|MESSAGE_DATABASE|OFFLINE_DATABASE)_/.test(name)) continue;
@@ -24,7 +24,7 @@ describe('a local start', () => {
         try {
           settings = settingsFrom({ [name]: value }, configs);
         } catch (error) {
-          // A value of the wrong kind is refused, which shows that the variable is known and looked at.
+          // An invalid value is refused, which shows that the variable is known and checked.
           expect((error as Error).message).toContain(name);
           continue;
         }
@@ -45,7 +45,7 @@ describe('a local start', () => {
     },
   };
 
-  test('gives a service only what is its own', () => {
+  test('passes a service only its own variables', () => {
     const { env } = settingsFrom({ HZ_RETENTION_DAYS: '9', HZ_WINDOW: '50', HZ_LEASE: '2s' }, configs).options;
     expect(env).toMatchObject({
       offline: { HZ_RETENTION_DAYS: '9', HZ_LEASE: '2s' },
@@ -57,7 +57,7 @@ describe('a local start', () => {
     expect(env?.message).not.toHaveProperty('HZ_RETENTION_DAYS');
   });
 
-  test('allows pages of localhost on any port unless it is told otherwise', () => {
+  test('allows pages of localhost on any port unless HZ_ALLOWED_ORIGINS is set', () => {
     const origins = (env: Record<string, string>): string[] | undefined =>
       settingsFrom(env, configs).options.env?.gateway?.['HZ_ALLOWED_ORIGINS']?.split(',');
     expect(origins({})).toEqual([
@@ -67,20 +67,20 @@ describe('a local start', () => {
     expect(origins({ HZ_ALLOWED_ORIGINS: 'https://chat.example' })).toEqual(['https://chat.example']);
   });
 
-  test('names in one line what it decides itself, and that it runs in development mode', () => {
+  test('notes in one line the variables that it sets itself, and that NODE_ENV has no effect', () => {
     const { notes, options } = settingsFrom(
       { NODE_ENV: 'production', HZ_JWKS_URL: 'https://h/k', HZ_HTTP_PORT: '1' },
       configs,
     );
     expect(notes).toEqual([
-      'NODE_ENV=production has no effect: a local start is always development, with a certificate and secrets of its own',
-      'without effect, since a local start decides them itself: HZ_HTTP_PORT, HZ_JWKS_URL',
+      'NODE_ENV=production has no effect: a local start is always development, with its own certificate and secrets',
+      'no effect, because a local start sets them itself: HZ_HTTP_PORT, HZ_JWKS_URL',
     ]);
     expect(options.env?.all).toEqual({ NODE_ENV: 'development' });
     expect(settingsFrom({ NODE_ENV: 'development' }, configs).notes).toEqual([]);
   });
 
-  test('refuses wrong values at once, all of them, by name', () => {
+  test('refuses invalid values and names all of them', () => {
     const start = (): unknown =>
       settingsFrom(
         { HZ_WINDOW: 'many', HZ_RETENTION_DAYS: '0', HZ_AUTH: 'none', HZ_NATS_URL: 'nats://u:p@ss#w@h' },
@@ -91,7 +91,7 @@ describe('a local start', () => {
     expect(start).not.toThrow('p@ss');
   });
 
-  test('uses servers that are named, by URL or by parts', () => {
+  test('uses servers that are given by URL or by parts', () => {
     const { options } = settingsFrom(
       {
         ...{ HZ_NATS_HOST: 'bus', HZ_NATS_USER: 'u', HZ_NATS_PASSWORD: 'p@ss' },
@@ -111,20 +111,20 @@ describe('a local start', () => {
     expect(settingsFrom({}, configs).options).toMatchObject({ postgres: 'own', databaseUrls: {} });
   });
 
-  test('hints at variables that are nearly the name of one', () => {
+  test('suggests the known name for a mistyped variable', () => {
     const { notes } = settingsFrom(
       { HZ_ALOWED_ORIGINS: 'x', Hz_Retention_Days: '3', MESSAGE_LANES: '3', HZ_NONSENSE: 'x', HZ_TEST_X: 'x' },
       configs,
     );
     expect(notes).toEqual([
-      'HZ_ALOWED_ORIGINS is no variable of a service: is HZ_ALLOWED_ORIGINS meant?',
-      'Hz_Retention_Days is no variable of a service: is HZ_RETENTION_DAYS meant?',
-      'MESSAGE_LANES is no variable of a service: is HZ_MESSAGE_LANES meant?',
+      'HZ_ALOWED_ORIGINS is no variable of a service: did you mean HZ_ALLOWED_ORIGINS?',
+      'Hz_Retention_Days is no variable of a service: did you mean HZ_RETENTION_DAYS?',
+      'MESSAGE_LANES is no variable of a service: did you mean HZ_MESSAGE_LANES?',
       'HZ_NONSENSE is no variable of a service and has no effect',
     ]);
   });
 
-  test('has nothing to say of an ordinary shell', () => {
+  test('returns no notes for the variables of an ordinary shell', () => {
     const names = [
       'PATH',
       'HOME',

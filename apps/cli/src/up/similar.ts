@@ -1,8 +1,8 @@
-/** Shorter names are near too many others of a shell's environment. */
+/** Minimum length; shorter names are similar to too many variables of a shell. */
 const LEAST_LENGTH = 6;
 const LONG = 10;
 
-/** The known name that differs from this one by a slip: other letters' case, one edit, or two in a long name. */
+/** The known name that differs from `name` by a typing error: case, one edit, or two edits in a long name. */
 export function similarTo(name: string, known: Iterable<string>): string | undefined {
   if (name.length < LEAST_LENGTH) return undefined;
   const upper = name.toUpperCase();
@@ -14,7 +14,7 @@ export function similarTo(name: string, known: Iterable<string>): string | undef
   return undefined;
 }
 
-/** Insertions, deletions and replacements from one to the other. */
+/** Edit distance: insertions, deletions and replacements. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {

@@ -3,10 +3,13 @@ export interface StopSignal {
   dispose(): void;
 }
 
-/** A terminal, `npm` and the start script may each pass on the same Ctrl-C: within this time, milliseconds, they count as one. */
+/**
+ * The terminal, `npm` and the start script may each forward the same Ctrl-C. Signals within this time in ms count as
+ * one.
+ */
 const SAME_MS = 500;
 
-/** SIGINT or SIGTERM becomes an abort, of which `onStop` tells; the next one calls `onHurry`, to end at once. */
+/** The first SIGINT or SIGTERM calls `onStop` and aborts `signal`; the next one calls `onHurry`, to end at once. */
 export function stopSignal(onStop: () => void, onHurry: () => void): StopSignal {
   const controller = new AbortController();
   let last = 0;

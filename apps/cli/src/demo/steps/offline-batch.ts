@@ -1,12 +1,12 @@
 import { same, type Step } from '../demo-context.js';
 
-/** What came while bob was away waits for him, comes as one array in one frame, and once receipted never again. */
+/** Messages to an offline device wait, arrive as one array in one frame, and are not delivered again once receipted. */
 export const offlineBatch: Step = {
   name: 'offline-batch',
   async run(demo) {
     const alice = await demo.device(demo.user('alice'), 'phone');
     const bob = await demo.device(demo.user('bob'), 'phone');
-    // Bob's other device stays: when it has a message, the message is in bob's inbox.
+    // Bob's other device stays online: once it has a message, the message is in bob's inbox.
     const tablet = await demo.device(bob.user, 'tablet');
     await bob.client.close();
     const to = { user: bob.user };
@@ -15,7 +15,7 @@ export const offlineBatch: Step = {
     await demo.until('the three messages in the inbox', () => tablet.messages.length === 3);
 
     const back = await demo.device(bob.user, 'phone');
-    same('how many wait', back.login?.waiting, 3);
+    same('the number of waiting messages', back.login?.waiting, 3);
     await demo.until('the offline batch', () => back.batches.length > 0);
     same(
       'the batch',
@@ -23,14 +23,14 @@ export const offlineBatch: Step = {
       texts,
     );
     await demo.until('the confirmation', () => back.confirmed >= back.head && back.messages.length === 3);
-    same('what came', back.texts(), texts);
+    same('the received texts', back.texts(), texts);
     await back.client.close();
 
-    // A new client remembers nothing: whatever the server delivered again would show.
+    // A new client has an empty store, so it would show a redelivery.
     const again = await demo.device(bob.user, 'phone');
-    same('how many wait now', again.login?.waiting, 0);
+    same('the number of waiting messages now', again.login?.waiting, 0);
     await alice.client.sendText(to, 'fourth').receipt;
     await demo.until('the next message', () => again.messages.length > 0);
-    same('what came after the receipt', again.texts(), ['fourth']);
+    same('the texts received after the receipt', again.texts(), ['fourth']);
   },
 };

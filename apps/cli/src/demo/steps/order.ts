@@ -3,7 +3,10 @@ import { same, type Step } from '../demo-context.js';
 
 const EACH = 100;
 
-/** A hundred pipelined each way at once: seq 1 … 200 without holes, the same order on both sides and in the history. */
+/**
+ * A hundred pipelined messages in each direction: seq 1 … 200 without gaps, in the same order on both sides and in the
+ * history.
+ */
 export const order: Step = {
   name: 'order',
   async run(demo) {
@@ -15,10 +18,10 @@ export const order: Step = {
       sendings.push({ from: bob.user, sending: bob.client.sendText({ user: alice.user }, `bob ${n}`) });
     }
     const sent = await Promise.all(sendings.map(async ({ from, sending }) => ({ from, ...(await sending.receipt) })));
-    await demo.until('everything on both sides', () => alice.messages.length >= EACH && bob.messages.length >= EACH);
+    await demo.until('all messages on both sides', () => alice.messages.length >= EACH && bob.messages.length >= EACH);
     const expected = Array.from({ length: 2 * EACH }, (_, i) => i + 1);
     same(
-      'the seqs given',
+      'the assigned seqs',
       sent.map(({ seq }) => seq).sort((a, b) => a - b),
       expected,
     );
@@ -34,14 +37,14 @@ export const order: Step = {
       );
       const theirs = sent.filter(({ from }) => from === other.user);
       same(
-        `what ${me.user} received`,
+        `the messages that ${me.user} received`,
         me.messages.map(({ messageID, seq }) => [seq, messageID]),
         theirs.map(({ messageID, seq }) => [seq, messageID]),
       );
       const { messages } = await me.client.history({ user: other.user }, { limit: 200 });
       const inOrder = [...sent].sort((a, b) => a.seq - b.seq);
       same(
-        `the history ${me.user} reads`,
+        `the history that ${me.user} reads`,
         messages.map(({ messageID }) => messageID),
         inOrder.map(({ messageID }) => messageID),
       );

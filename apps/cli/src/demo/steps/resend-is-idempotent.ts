@@ -1,7 +1,10 @@
 import { SendRefusedError } from '@huizhi/client';
 import { claim, same, type Step } from '../demo-context.js';
 
-/** The same clientMsgID again is the same message: one id, one seq, one delivery. With other content it is a conflict. */
+/**
+ * A resend with the same clientMsgID is the same message: one id, one seq, one delivery. With other content it is a
+ * conflict.
+ */
 export const resendIsIdempotent: Step = {
   name: 'resend-is-idempotent',
   async run(demo) {
@@ -19,10 +22,10 @@ export const resendIsIdempotent: Step = {
     claim('the same id with other content is refused', other instanceof SendRefusedError);
     same('the reason', other.error, 'conflict');
     await alice.client.sendText(to, 'afterwards').receipt;
-    // Entries come in order: what was delivered twice would be here before this one.
+    // Entries arrive in order, so a second delivery would arrive before this one.
     await demo.until('the next message at bob', () => bob.texts().includes('afterwards'));
-    same('what bob got', bob.texts(), ['once', 'afterwards']);
-    same('how many copies came', bob.copies.filter((id) => id === first.messageID).length, 1);
+    same('the texts that bob received', bob.texts(), ['once', 'afterwards']);
+    same('the number of received copies', bob.copies.filter((id) => id === first.messageID).length, 1);
     const { messages } = await alice.client.history(to);
     same(
       'the history',

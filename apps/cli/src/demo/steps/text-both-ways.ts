@@ -11,9 +11,17 @@ export const textBothWays: Step = {
     const answer = await bob.client.sendText({ user: alice.user }, '你好, Alice').receipt;
     await demo.until('the answer at alice', () => alice.messages.length > 0);
     const [got, back] = [bob.messages[0], alice.messages[0]];
-    claim('both came', got !== undefined && back !== undefined);
-    same('what bob got', [got.fromUserID, got.content, got.seq], [alice.user, { text: '你好, Bob 👋' }, 1]);
-    same('what alice got', [back.fromUserID, back.content, back.seq], [bob.user, { text: '你好, Alice' }, 2]);
+    claim('both messages arrived', got !== undefined && back !== undefined);
+    same(
+      'the message that bob received',
+      [got.fromUserID, got.content, got.seq],
+      [alice.user, { text: '你好, Bob 👋' }, 1],
+    );
+    same(
+      'the message that alice received',
+      [back.fromUserID, back.content, back.seq],
+      [bob.user, { text: '你好, Alice' }, 2],
+    );
     same('the ids', [got.messageID, back.messageID], [hello.messageID, answer.messageID]);
     same('the conversation', [got.conversationID, back.conversationID], [hello.conversationID, hello.conversationID]);
   },

@@ -1,6 +1,6 @@
 import { same, type Step } from '../demo-context.js';
 
-/** Each device receipts for itself; the sender's other device gets a copy, the sending one does not. */
+/** Each device has its own receipts. The sender's other device gets a copy; the sending device does not. */
 export const twoDevices: Step = {
   name: 'two-devices',
   async run(demo) {
@@ -14,20 +14,23 @@ export const twoDevices: Step = {
     await demo.until('the message on the three other devices', () =>
       everywhere.every((each) => each.messages.length > 0),
     );
-    for (const device of everywhere) same('what came', device.messages[0]?.messageID, sent.messageID);
-    same('the copy says who sent it', laptop.messages[0]?.fromUserID, alice.user);
+    for (const device of everywhere) same('the message received', device.messages[0]?.messageID, sent.messageID);
+    same('the sender named in the copy', laptop.messages[0]?.fromUserID, alice.user);
     await demo.until('a confirmation for each device', () => everywhere.every((each) => each.confirmed >= each.head));
 
     await bob.client.sendText({ user: alice.user }, 'got it').receipt;
     await demo.until('the answer', () => [alice, laptop, tablet].every((each) => each.texts().includes('got it')));
     same('the sending device has no copy of its own message', alice.texts(), ['got it']);
-    await demo.until('its receipt', () => alice.confirmed >= alice.head && laptop.confirmed >= laptop.head);
+    await demo.until(
+      'the confirmation of its receipt',
+      () => alice.confirmed >= alice.head && laptop.confirmed >= laptop.head,
+    );
 
     const late = await demo.device(alice.user, 'watch');
     same("a later device starts at the highest of the user's cursors", late.login?.inboxSeq, laptop.confirmed);
-    same('so nothing waits for it', late.login?.waiting, 0);
+    same('the number of messages that wait for it', late.login?.waiting, 0);
     await bob.client.sendText({ user: alice.user }, 'welcome').receipt;
     await demo.until('the next message on it', () => late.messages.length > 0);
-    same('what came to it', late.texts(), ['welcome']);
+    same('the texts that it received', late.texts(), ['welcome']);
   },
 };
