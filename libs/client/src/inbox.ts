@@ -88,7 +88,7 @@ export class Inbox {
     if (entry.inboxSeq <= this.seen) return true;
     // Equal, or lower if the entries between do not concern this device.
     if ((entry.prevInboxSeq ?? entry.inboxSeq - 1) > this.seen) {
-      this.broken(`the inbox has a hole between ${this.seen} and ${entry.inboxSeq}`);
+      this.broken(`the inbox has a gap between ${this.seen} and ${entry.inboxSeq}`);
       return false;
     }
     this.seen = entry.inboxSeq;

@@ -100,7 +100,7 @@ test('the client receipts a message only after the store has it', async () => {
   const [client, peer] = await harness.online({ store });
   const messages = collect(client);
   peer.send(delivery(1));
-  await until('the store to be asked', () => store.saves === 1);
+  await until('a call of the store', () => store.saves === 1);
   const page = client.history({ user: 'bob' }).catch(() => undefined);
   await peer.nextOf('history');
   expect(peer.seen.filter(({ messageType }) => messageType === 'receipt')).toEqual([]);
@@ -137,7 +137,7 @@ test('the client emits a store error of an ended connection and keeps the next c
   const errors: string[] = [];
   client.on('error', (error) => errors.push(error.message));
   first.send(delivery(1));
-  await until('the store to be asked', () => store.saves === 1);
+  await until('a call of the store', () => store.saves === 1);
   first.cut();
   const second = await harness.server.peer();
   open();
@@ -155,7 +155,7 @@ test('the client does not receipt an entry of an ended connection before it is r
   const [client, first] = await harness.online({ store, timings: { receiptMs: 60_000 } });
   const messages = collect(client);
   first.send(delivery(1));
-  await until('the store to be asked', () => store.saves === 1);
+  await until('a call of the store', () => store.saves === 1);
   first.cut();
   const second = await harness.server.loggedIn();
   await until('online', () => client.state === 'online');
@@ -239,7 +239,7 @@ test('the client ends the connection when the inbox exceeds its bound', async ()
   const errors: string[] = [];
   client.on('error', (error) => errors.push(error.message));
   peer.send(delivery(1));
-  await until('the store to be asked', () => store.saves === 1);
+  await until('a call of the store', () => store.saves === 1);
   peer.send([delivery(2), delivery(3), delivery(4), delivery(5)]);
   await peer.closed;
   expect(errors).toEqual(['more than 3 deliveries wait for the store']);

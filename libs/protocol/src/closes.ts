@@ -16,7 +16,7 @@ export const closeTable = {
   },
   slowConsumer: { code: 4003, meaning: 'The client reads too slowly: the write buffer of the connection is full.' },
   receiptOverdue: { code: 4004, meaning: 'The window was full of unreceipted messages for too long.' },
-  staleSession: { code: 4005, meaning: 'The gateway was cut off or suspended for too long to keep this session.' },
+  staleSession: { code: 4005, meaning: 'The gateway process was suspended for too long to keep this session.' },
   rateLimited: { code: 4006, meaning: 'Too many logins, or frames above the rate limit for too long.' },
   tooManyUnanswered: {
     code: 4007,

@@ -3,7 +3,7 @@
  *
  * 1 — the published iOS client (CocoaAsyncSocket sample): no receipts, no JSON arrays, a heartbeat each second.
  * 2 — receipts, offline batches as JSON arrays, clientMsgID, groups, history. Added since: base64 lines, binary frames
- * and WebSocket, with the same frames (a mode does not belong to a version); tokens as long as the login may be;
+ * and WebSocket, with the same frames (a mode does not belong to a version); tokens as long as the login frame allows;
  * ids of up to 255 printable characters.
  */
 export const PROTOCOL_VERSION = 2;

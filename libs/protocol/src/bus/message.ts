@@ -49,7 +49,7 @@ export interface SessionAnswer {
   receipts: SendReceipt[];
 }
 
-/** In the order of the sends. */
+/** Result of one send; an answer has one per send, in the order of the sends. */
 export type SendReceipt = StoredReceipt | RefusedReceipt;
 export interface StoredReceipt {
   position: number;
