@@ -11,7 +11,7 @@ import { MembersQueryHandler } from './queries/members-queries.js';
 import { ReadConnections } from './queries/read-connections.js';
 import { WriterConnection } from './writer-connection.js';
 
-/** In which order the service begins and ends. */
+/** Order of start and shutdown of the service. */
 @Injectable()
 export class Lifecycle implements OnApplicationBootstrap {
   private listening = false;
@@ -60,7 +60,10 @@ export class Lifecycle implements OnApplicationBootstrap {
     for (const probe of Object.values(this.probes)) probe.start();
   }
 
-  /** Before lanes are taken: offline instances ask for the log and for members as soon as they hear of a new owner. Once, however often it is tried. */
+  /**
+   * Called before lanes are taken: offline instances query the log and members as soon as a new owner is announced.
+   * Subscribes once, although `start` is retried.
+   */
   private listen(): void {
     if (this.listening) return;
     this.listening = true;

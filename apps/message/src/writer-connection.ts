@@ -1,4 +1,6 @@
 import { DedicatedConnection } from '@huizhi/database';
 
-/** The only connection that appends to the log. A class of its own, so that nothing else can be injected in its place. */
+/**
+ * The only connection that appends to the log. It has its own class, so that no other connection is injected for it.
+ */
 export class WriterConnection extends DedicatedConnection {}

@@ -7,13 +7,15 @@ import { SendQueue } from './send-queue.js';
 import { LaneWriter } from './lane-writer.js';
 import { CommitPublisher } from './commit-publisher.js';
 
-/** What is remembered of all lanes together, bytes. A lane has its share, held here or elsewhere. */
+/**
+ * Limit of the memory of all lanes together in bytes. Each lane gets an equal share, whether it is held here or not.
+ */
 const MEMORY_BYTES = 128 * 1024 * 1024;
 
 type LaneConfig = Pick<MessageConfig, 'HZ_INSTANCE_ID' | 'HZ_MESSAGE_LANES' | 'HZ_LEASE' | 'HZ_MIN_COMMIT_INTERVAL'> &
   Partial<Pick<MessageConfig, 'HZ_CLOCK_BOUND'>>;
 
-/** The lanes and what runs on them know each other: the keeper says what is owned, the rest reacts. */
+/** Wires the commit loop and its LaneKeeper: the callbacks of the keeper report which lanes are owned. */
 export function buildCommitLoop(
   config: LaneConfig,
   connection: DedicatedConnection,

@@ -32,7 +32,7 @@ const stored = (receipts: SendReceipt[]): StoredReceipt[] => {
 
 const laneOfPair = (one: string, other: string): number => laneOf(pairConversation(one, other), LANES);
 
-/** A user whose conversation with alice is on another lane than bob's. */
+/** Creates a user whose conversation with alice is on another lane than bob's. */
 async function someoneElsewhere(): Promise<string> {
   const users = Array.from({ length: 100 }, (_, n) => `u${n}`);
   const user = users.find((one) => laneOfPair('alice', one) !== laneOfPair('alice', 'bob'))!;
@@ -48,7 +48,7 @@ async function logOf(lane: number): Promise<{ positions: number[]; bodies: strin
 describe('with the longest ids', () => {
   const longest = (first: string): string => first + '😀'.repeat(254);
 
-  it('what one transaction stores is told in as many bus messages as it takes', async () => {
+  it('a transaction is published in as many bus messages as its events need', async () => {
     const [one, other] = [longest('a'), longest('b')];
     await fixture.users(one, other);
     await fixture.instance('m1');
@@ -58,8 +58,8 @@ describe('with the longest ids', () => {
     expect(fixture.news.map(({ position }) => position)).toEqual(sends.map((_, n) => n + 1));
   });
 
-  it('a message of another user is not answered for, wherever the spaces of the ids are', async () => {
-    // The same letters in the same order: group `a`, user `b0 x`, and group `a b0`, user `x`, in one lane.
+  it('a send does not get the receipt of another user whose ids have their spaces at other places', async () => {
+    // Joined by spaces, both keys are equal: group `a`, user `b0 x`, and group `a b0`, user `x`, in one lane.
     const lane = laneOf(groupConversation('a'), LANES);
     const words = Array.from({ length: 1_000 }, (_, n) => `b${n}`);
     const word = words.find((one) => laneOf(groupConversation(`a ${one}`), LANES) === lane);
@@ -79,7 +79,7 @@ describe('with the longest ids', () => {
 });
 
 describe('a send', () => {
-  it('is stored, receipted and told, in order, without holes', async () => {
+  it('is stored, receipted and published in order and without holes', async () => {
     await fixture.instance('m1');
     const sends = Array.from({ length: 20 }, (_, n) => text('alice', 'bob', `c${n}`, `word ${n}`));
     const receipts = stored(await fixture.send('alice', sends));
@@ -94,7 +94,7 @@ describe('a send', () => {
     );
   });
 
-  it('said again is the same message, also after another owner took over', async () => {
+  it('gets the same receipt when it is repeated, also from another owner', async () => {
     const first = await fixture.instance('m1');
     const [before] = await fixture.send('alice', [text('alice', 'bob', 'c1')]);
     const [again] = await fixture.send('alice', [text('alice', 'bob', 'c1')]);
@@ -108,7 +108,7 @@ describe('a send', () => {
     expect(fixture.news).toHaveLength(1);
   });
 
-  it('from two sessions at once with one client id is one message', async () => {
+  it('is stored once when two sessions send one client id at the same time', async () => {
     await fixture.instance('m1');
     const [one, two] = await Promise.all([
       fixture.send('alice', [text('alice', 'bob', 'same')]),
@@ -118,26 +118,26 @@ describe('a send', () => {
     expect(stored(one)[0]?.seq).toBe(1);
   });
 
-  it('with a used client id and other content is a conflict; another user may use the id', async () => {
+  it('is a conflict when its client id has other content; another user may use the client id', async () => {
     await fixture.instance('m1');
     await fixture.send('alice', [text('alice', 'bob', 'c1', 'hello')]);
     expect(await fixture.send('alice', [text('alice', 'bob', 'c1', 'other')])).toMatchObject([{ error: 'conflict' }]);
     expect(stored(await fixture.send('bob', [text('bob', 'alice', 'c1', 'mine')]))[0]?.seq).toBe(2);
   });
 
-  it('to someone who does not exist is refused and leaves no hole', async () => {
+  it('is refused and leaves no hole when the recipient does not exist', async () => {
     await fixture.instance('m1');
     expect(await fixture.send('alice', [text('alice', 'nobody', 'c1')])).toMatchObject([{ error: 'notAllowed' }]);
     await fixture.users('nobody');
     expect(stored(await fixture.send('alice', [text('alice', 'nobody', 'c1')]))[0]?.seq).toBe(1);
   });
 
-  it('of a gateway that counts other lanes is not stored, and the log says so once', async () => {
+  it('is not stored when its gateway has a wrong lane count, and the gateway is logged once', async () => {
     const errors: unknown[] = [];
     const log = { ...silentLogger, error: (event: string, fields?: object) => errors.push({ event, ...fields }) };
     await fixture.instance('m1', log);
     const other = await someoneElsewhere();
-    // One batch, hence one lane, as the gateway has it.
+    // One batch and one lane, as this gateway computes it.
     for (const n of [1, 2]) {
       const receipts = await fixture.send('alice', [text('alice', 'bob', `a${n}`), text('alice', other, `b${n}`)]);
       expect(receipts).toMatchObject([{ error: 'unavailable' }, { error: 'unavailable' }]);
@@ -148,7 +148,7 @@ describe('a send', () => {
     expect(stored(await fixture.send('alice', [text('alice', 'bob', 'a1')]))[0]?.seq).toBe(1);
   });
 
-  it('that PostgreSQL does not take fails alone', async () => {
+  it('is the only one refused when PostgreSQL rejects its content', async () => {
     await fixture.instance('m1');
     const poison: TestSend = { ...text('alice', 'bob', 'c2'), body: '{"content":"\u0000"}' };
     const receipts = await fixture.send('alice', [text('alice', 'bob', 'c1'), poison, text('alice', 'bob', 'c3')]);
@@ -169,7 +169,7 @@ describe('a group', () => {
     body: '{"messageType":"normal"}',
   });
 
-  it('begins with a tip, knows its members, and is closed to others', async () => {
+  it('starts with a tip and accepts messages of its members only', async () => {
     await fixture.instance('m1');
     await fixture.users('dave');
     expect(await fixture.send('alice', [say('early')])).toMatchObject([{ error: 'notAllowed' }]);
@@ -182,7 +182,7 @@ describe('a group', () => {
     expect(head.events?.[1]).not.toHaveProperty('change');
   });
 
-  it('of someone who does not exist is not made', async () => {
+  it('is not created when one of its members does not exist', async () => {
     await fixture.instance('m1');
     expect(await fixture.send('alice', [group(['bob', 'ghost'])])).toMatchObject([{ error: 'notAllowed' }]);
     expect(await fixture.send('alice', [say('x')])).toMatchObject([{ error: 'notAllowed' }]);
@@ -222,7 +222,7 @@ describe('history', () => {
 });
 
 describe('owners', () => {
-  it('share the lanes fairly and hand them over under load without hole, double or swap', async () => {
+  it('share the lanes evenly and hand them over under load without a hole, a duplicate or a reordering', async () => {
     const first = await fixture.instance('m1');
     const users = Array.from({ length: 12 }, (_, n) => `u${n}`);
     await fixture.users(...users);
@@ -249,11 +249,11 @@ describe('owners', () => {
     }
   });
 
-  it('that lost their lane write nothing and say nothing', async () => {
+  it('write nothing and answer nothing when they have lost their lane', async () => {
     const first = await fixture.instance('m1');
     await fixture.send('alice', [text('alice', 'bob', 'c1')]);
     const lane = laneOf(pairConversation('alice', 'bob'), LANES);
-    // As if another had taken the lane while this one was frozen.
+    // As if another instance had taken the lane while this one was frozen.
     await fixture.admin.query(
       `update message.lane set epoch = epoch + 1, owner = 'other', lease_until = now() + interval '2 s' where lane = $1`,
       [lane],
@@ -263,12 +263,12 @@ describe('owners', () => {
     await fixture.until(() => first.commitLoop.keeper.held(lane) === undefined);
     expect(fixture.answers.filter((answer) => answer.session === session)).toEqual([]);
     expect((await logOf(lane)).positions).toEqual([1]);
-    // The other falls silent: its lease runs out, the lane comes back, the batch is settled.
+    // The lease of the other instance expires, m1 takes the lane again, and the batch is settled.
     expect(stored(await fixture.send('alice', [text('alice', 'bob', 'c2')], session))[0]?.seq).toBe(2);
   });
 });
 
-it('a lane lost with the database is answered for once, beside lanes that are not', async () => {
+it('a send of a lane lost with the database is answered at once, and one of another lane is stored', async () => {
   const { commitLoop: commitLoop } = await fixture.instance('m1');
   const other = await someoneElsewhere();
   const sends = [text('alice', 'bob', 'c1'), text('alice', other, 'c1')];
@@ -276,7 +276,7 @@ it('a lane lost with the database is answered for once, beside lanes that are no
     ...{ session: fixture.newSession(), lane: laneOf(send.conversation, LANES), batch: 1 },
     ...{ user: 'alice', device: 'phone', sends: [send] },
   }));
-  // No lane can be taken back meanwhile.
+  // Until the commit no lane can be taken again.
   await fixture.admin.query('begin');
   await fixture.admin.query('lock table message.instance in access exclusive mode');
   commitLoop.keeper.forget([laneOfPair('alice', 'bob')], 'database');
@@ -291,10 +291,10 @@ it('a lane lost with the database is answered for once, beside lanes that are no
   expect(answersTo(1)).toMatchObject([{ receipts: [{ seq: 1 }] }]);
 });
 
-describe('when the commit is in doubt', () => {
+describe('when a commit fails', () => {
   beforeEach(() => enableFailpoints());
 
-  it('an unknown outcome is looked up before anything is said', async () => {
+  it('an unknown outcome is looked up before the send is answered', async () => {
     await fixture.instance('m1');
     armFailpoints('database.commit-answer-lost=error@1x1');
     const [receipt] = stored(await fixture.send('alice', [text('alice', 'bob', 'c1')]));
@@ -303,7 +303,7 @@ describe('when the commit is in doubt', () => {
     expect(rows[0]).toEqual({ n: 1 });
   });
 
-  it('a failure before the commit is temporary, and the resend takes the same place', async () => {
+  it('a failure before the commit is temporary, and a resend gets the same seq', async () => {
     await fixture.instance('m1');
     armFailpoints('message.before-commit=error@1x1');
     expect(await fixture.send('alice', [text('alice', 'bob', 'c1')])).toMatchObject([{ error: 'unavailable' }]);
@@ -311,7 +311,7 @@ describe('when the commit is in doubt', () => {
     disarmFailpoints();
   });
 
-  it('a database that is gone is answered at once, and nothing acknowledged is missing afterwards', async () => {
+  it('sends are answered at once while the database is gone, and no acknowledged message is lost', async () => {
     const first = await fixture.instance('m1');
     await fixture.send('alice', [text('alice', 'bob', 'c1')]);
     await fixture.admin.query(

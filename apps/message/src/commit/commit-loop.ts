@@ -10,24 +10,24 @@ import type { SendBatchTask } from './send-batch-task.js';
 
 const MAX_SENDS_PER_COMMIT = 500;
 
-/** Gateways with the wrong number of lanes that the log names, at most. */
+/** Limit of gateways with a wrong lane count that the log names. */
 const MAX_MISCONFIGURED_GATEWAYS = 100;
 
 const UNAVAILABLE: SendReceipt = { error: 'unavailable', reason: 'the message service cannot take this just now' };
 
 /**
- * The way of a send through this service: from its lane's subject into the intake, from there with everything else that
- * waits into one transaction, then out as receipts and news. One loop for all lanes of the instance.
+ * Moves sends from the lane subjects through SendQueue into one transaction, then publishes receipts and committed
+ * events. One loop serves all lanes of the instance.
  */
 export class CommitLoop {
-  /** Gateways that sent what belongs to other lanes, and were told of in the log. */
+  /** Gateways with a wrong lane count that were logged already. */
   private readonly misconfiguredGateways = new Set<string>();
   private readonly subscriptions = new Map<number, BusSubscription>();
-  /** Lanes lost with the database: still listened to, so that senders hear `unavailable` at once. */
+  /** Lanes lost with the database. Their subscriptions stay, so that senders get `unavailable` at once. */
   private readonly suspended = new Set<number>();
   private readonly log: Logger;
   private running = false;
-  /** The lanes of the transaction under way, and its end. */
+  /** Lanes of the transaction in flight; `turnEnd` resolves when it ends. */
   private busy: ReadonlySet<number> = new Set();
   private turnEnd: Promise<void> = Promise.resolve();
 
@@ -38,18 +38,20 @@ export class CommitLoop {
     private readonly commitPublisher: CommitPublisher,
     private readonly sendQueue: SendQueue,
     log: Logger,
-    /** Between the starts of two transactions under load, milliseconds; after idle none. */
+    /**
+     * Minimum interval between the starts of two transactions under load, in milliseconds; none after an idle period.
+     */
     private readonly paceMs: number,
   ) {
     this.log = rateLimited(log);
   }
 
-  /** For good: what is said to this instance by name. Each lane has a subject of its own beside it. */
+  /** Subscribes to the subject of this instance until the process ends. Each lane has its own subject. */
   listen(instance: string): void {
     this.bus.subscribe(subjects.sendTo(instance), this.accept);
   }
 
-  /** Sends that wait for a transaction. */
+  /** Number of sends that wait for a transaction. */
   get waiting(): number {
     return this.sendQueue.size;
   }
@@ -69,13 +71,13 @@ export class CommitLoop {
     }
   }
 
-  /** Takes nothing new for these lanes and resolves when what waited is answered. */
+  /** Unsubscribes from these lanes and resolves when their queued sends are answered. */
   async finish(lanes: readonly number[]): Promise<void> {
     for (const lane of lanes) this.leave(lane);
     const wanted = new Set(lanes);
     while (this.sendQueue.waitsFor(wanted) || lanes.some((lane) => this.busy.has(lane))) {
       await this.turnEnd;
-      // Between two turns the end of the last one is behind us: without this the event loop would never come to the next.
+      // Between two transactions `turnEnd` is resolved already: without this pause the event loop would not continue.
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
@@ -98,20 +100,20 @@ export class CommitLoop {
     void this.run();
   };
 
-  /** Answered, for the senders' sake; only whoever runs the gateway can mend it. */
+  /** Answers `unavailable` and logs each gateway once; only a change of the gateway's configuration fixes this. */
   private refuseMisplaced(tasks: readonly SendBatchTask[]): void {
     this.commitPublisher.refuse(tasks, UNAVAILABLE);
     for (const { gateway, lane } of tasks) {
       if (this.misconfiguredGateways.has(gateway) || this.misconfiguredGateways.size === MAX_MISCONFIGURED_GATEWAYS)
         continue;
       this.misconfiguredGateways.add(gateway);
-      const hint = 'give the gateway the HZ_MESSAGE_LANES of this service';
+      const hint = 'set HZ_MESSAGE_LANES of the gateway to the value of this service';
       this.log.error('send.wrong-lane', { gateway, lane, hint: hint });
     }
   }
 
   private async run(): Promise<void> {
-    // What arrives in this turn of the event loop belongs to the first transaction.
+    // Sends that arrive in this turn of the event loop belong to the first transaction.
     this.turnEnd = new Promise((resolve) => setImmediate(resolve));
     await this.turnEnd;
     while (this.sendQueue.size > 0) {
@@ -124,7 +126,7 @@ export class CommitLoop {
       this.busy = new Set();
       const left = this.paceMs - (performance.now() - started);
       if (left > 0.5 && this.sendQueue.size > 0) await wait(left);
-      // Without this turn a fast database would leave no room for what only now arrives.
+      // With a fast database the loop must still yield, so that the bus can deliver new sends.
       else await new Promise((resolve) => setImmediate(resolve));
     }
     this.running = false;
@@ -140,7 +142,7 @@ export class CommitLoop {
     try {
       await this.commitPublisher.publish(others, await this.writer.store(sends));
     } catch (error) {
-      // Nothing is said: the gateways ask again.
+      // Answer nothing: the gateways repeat their batches.
       this.log.error('commit.turn-failed', { error });
     }
     stop();

@@ -20,21 +20,21 @@ import { sendsSettled } from './metrics.js';
 import type { CommitPlan } from './plan.js';
 import type { SendBatchTask } from './send-batch-task.js';
 
-/** Answers per bus message: a batch answers far below the bus's limit. */
+/** Limit of answers per bus message, so that it stays far below the limit of the bus. */
 const MAX_ANSWERS = 2000;
 
-/** Says what was decided: receipts to gateways, news to the offline service. Only ever called after the commit. */
+/** Publishes receipts to gateways and committed events to the offline service. Call `publish` only after the commit. */
 export class CommitPublisher {
   constructor(
     private readonly bus: Bus,
     private readonly keeper: LaneKeeper,
   ) {}
 
-  /** Receipts first, one message per gateway; then the news. */
+  /** Publishes receipts first, one message per gateway, then the committed events. */
   async publish(tasks: readonly SendBatchTask[], outcomes: readonly Outcome[]): Promise<void> {
     for (const outcome of outcomes) settle(outcome);
     this.answer(tasks);
-    // Not awaited in vain: what leaves in one turn is one write to the bus.
+    // Awaits only an armed failpoint: what is published in one turn is one write to the bus.
     const pause = failpointAsync('message.after-receipts');
     if (pause) await pause;
     for (const outcome of outcomes) if (outcome.kind === 'committed') this.publishEvents(outcome.plan);
@@ -45,7 +45,7 @@ export class CommitPublisher {
     this.answer(tasks);
   }
 
-  /** One message per gateway, of those works that are settled. */
+  /** Publishes the answers of settled tasks: one bus message per gateway and MAX_ANSWERS answers. */
   answer(tasks: readonly SendBatchTask[]): void {
     const gateways = new Map<string, SessionAnswer[]>();
     for (const task of tasks) {
@@ -77,13 +77,13 @@ export class CommitPublisher {
   }
 }
 
-/** One bus message of news while it is put together. */
+/** Builder of one bus message of committed events. */
 class CommittedEventsMessage {
   private readonly runs: CommittedRun[] = [];
   private readonly bodies: string[] = [];
   private bytes = 0;
 
-  /** False when there is no room left; the first event always has room. */
+  /** @returns false when the event does not fit; the first event always fits */
   add(row: EventRow, epoch: number, change: MembershipChange | undefined): boolean {
     const delivery = deliveryText(row, row.body);
     const event = eventOf(row, change);

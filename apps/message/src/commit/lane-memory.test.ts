@@ -19,14 +19,14 @@ function remembered(memory: LaneMemory, count: number): number[] {
   return all.filter((n) => memory.commitLoop.get(`c${n}`) !== undefined);
 }
 
-it('keeps of a message what a duplicate is answered with, and not its body', () => {
+it('LaneMemory keeps the receipt and the hash of a message, not its body', () => {
   const memory = new LaneMemory(10_000);
   const row = { ...message('1'), body: 'x'.repeat(60_000) };
   memory.remember(row);
   expect(memory.stored.get(keyText(message('1')))).toEqual({ position: 7, seq: 3, serverTime: 5, hash: 'h' });
 });
 
-it('forgets the messages that were not asked for longest', () => {
+it('LaneMemory evicts the least recently used messages', () => {
   const memory = new LaneMemory(10_000);
   for (let n = 0; n < 100; n++) memory.remember(message(`${n}`));
   expect(memory.stored.get(keyText(message('0')))).toBeDefined();
@@ -37,7 +37,7 @@ it('forgets the messages that were not asked for longest', () => {
   expect(left).toEqual([0, ...Array.from({ length: left.length - 1 }, (_, n) => 101 - left.length + n)]);
 });
 
-it('has room for many pairs, or for few groups with many members', () => {
+it('LaneMemory has room for many pairs, or for few groups with many members', () => {
   const pairs = new LaneMemory(200_000);
   const groups = new LaneMemory(200_000);
   for (let n = 0; n < 100; n++) {
@@ -50,7 +50,7 @@ it('has room for many pairs, or for few groups with many members', () => {
   expect(remembered(groups, 100)).toEqual([99]);
 });
 
-it('counts a conversation once, however often it changes', () => {
+it('LaneMemory counts a conversation once, however often it changes', () => {
   const memory = new LaneMemory(200_000);
   memory.commitLoop.set('c0', pair);
   for (let n = 0; n < 1000; n++) memory.commitLoop.set('c1', group(500));
@@ -58,7 +58,7 @@ it('counts a conversation once, however often it changes', () => {
   expect(remembered(memory, 2)).toEqual([0, 1]);
 });
 
-it('forgets nothing before it is told to: a transaction needs what it has read', () => {
+it('LaneMemory evicts nothing before trim, because a transaction needs what it has read', () => {
   const memory = new LaneMemory(0);
   for (let n = 0; n < 10; n++) memory.commitLoop.set(`c${n}`, group(500));
   expect(remembered(memory, 10)).toHaveLength(10);

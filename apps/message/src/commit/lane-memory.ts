@@ -1,24 +1,24 @@
 import type { SendKey, Stored } from '../sql/look-up.js';
 
-/** What the owner knows of a conversation. Only ever changed after a commit. */
+/** What the owner knows of a conversation. Changed only after a commit. */
 export interface ConversationState {
   /** The last `seq`; 0 when nothing is stored. */
   seq: number;
   serverTime: number;
-  /** Present members of a group; absent for a pair. */
+  /** Current members of a group; absent for a pair. */
   members?: ReadonlySet<string>;
 }
 
-/** Roughly what is kept of each, bytes, with a short key; a key can be much longer. */
+/** Approximate bytes per entry with a short key; the rest of a longer key is added. */
 const CONVERSATION_BYTES = 200;
 const MEMBER_BYTES = 100;
 const STORED_BYTES = 500;
 const SHORT_KEY = 100;
 
-/** What a text takes beyond a short one: up to two bytes a UTF-16 unit. */
+/** Bytes of a text beyond a short one: up to two per UTF-16 unit. */
 const beyond = (text: string, short: number): number => 2 * Math.max(0, text.length - short);
 
-/** Sets of members are never changed: each is counted once. */
+/** A set of members is never changed, so its bytes are counted once. */
 const memberBytes = new WeakMap<ReadonlySet<string>, number>();
 function bytesOfMembers(members: ReadonlySet<string> | undefined): number {
   if (!members) return 0;
@@ -31,7 +31,7 @@ function bytesOfMembers(members: ReadonlySet<string> | undefined): number {
   return bytes;
 }
 
-/** A map that forgets what was not asked for longest. */
+/** LRU map with a limit in bytes: `trim` evicts the least recently used entries. */
 class Recent<V> {
   private readonly entries = new Map<string, V>();
   private bytes = 0;
@@ -56,7 +56,7 @@ class Recent<V> {
   }
 
   trim(): void {
-    // Before the first key is looked for: a map whose entries move to its end keeps holes at its beginning.
+    // Check before iterating: a Map whose entries move to its end keeps holes at its start.
     if (this.bytes <= this.maxBytes) return;
     for (const key of this.entries.keys()) {
       this.delete(key);
@@ -72,17 +72,17 @@ class Recent<V> {
   }
 }
 
-/** Unambiguous, because none of the three can hold a control character. Other printable ones can be in all of them. */
+/** The separator is unambiguous: ids may contain any printable character, but no control character. */
 export const keyText = (key: SendKey): string => `${key.conversation}\n${key.user}\n${key.clientID}`;
 
 /**
- * What the owner of one lane remembers. Coherent because no one else can write: whoever finds at a commit that it is not
- * the owner drops this as a whole. A cache all the same: everything in it can be read again. Bounded in bytes, half for each,
- * but only as often as it is trimmed: a transaction needs all it has read, however much that is.
+ * What the owner of one lane remembers: a cache of stored data. It is coherent because only the owner writes. An
+ * instance that is no longer the owner drops all of it. Each map has half of the bytes. Only `trim` evicts, because a
+ * transaction needs all entries that it has read.
  */
 export class LaneMemory {
   readonly commitLoop: Recent<ConversationState>;
-  /** Messages stored lately, or looked up, by {@link keyText}. */
+  /** Messages stored or looked up recently, by {@link keyText}. */
   readonly stored: Recent<Stored>;
 
   constructor(maxBytes: number) {
@@ -93,7 +93,7 @@ export class LaneMemory {
     this.stored = new Recent(maxBytes / 2, (_, key) => STORED_BYTES + beyond(key, SHORT_KEY));
   }
 
-  /** Nothing but what a duplicate needs: a row's body is a slice of all that came with it, and would keep that alive. */
+  /** Copies only the fields of a receipt: the body is a slice of the bus payload and would keep all of it in memory. */
   remember(message: SendKey & Stored): void {
     const { position, seq, serverTime, hash } = message;
     this.stored.set(keyText(message), { position, seq, serverTime, hash });

@@ -35,7 +35,7 @@ beforeEach(async () => {
       bus: fixture.bus,
       log: silentLogger,
     },
-    // No tick of its own accord while a test lasts.
+    // The keeper does not tick while a test lasts.
     leaseMs: 120_000,
     onTaken: () => Promise.resolve(),
     onLost: () => undefined,
@@ -50,7 +50,7 @@ afterEach(async () => {
   await fixture.stop();
 });
 
-/** One send, in a batch of a session of its own. */
+/** One send in a batch of its own session. */
 function queued(user: string, send: Partial<Send>): QueuedSend {
   const whole: Send = { kind: 'message', conversation: GROUP, group: 'g1', clientID: 'c1', hash: 'h', ...send };
   const lane = laneOf(whole.conversation, LANES);
@@ -58,7 +58,7 @@ function queued(user: string, send: Partial<Send>): QueuedSend {
   return new SendBatchTask('gateway', batch, ['{"messageType":"normal"}']).sends[0]!;
 }
 
-/** What may be said of each item, in their order. */
+/** The receipt of each send, in order; undefined when it must not be answered. */
 async function store(...sends: QueuedSend[]): Promise<(SendReceipt | undefined)[]> {
   const receipts = new Map<QueuedSend, SendReceipt>();
   for (const outcome of await writer.store(sends)) {
@@ -76,7 +76,7 @@ async function storedSends(): Promise<{ position: number; seq: number; hash: str
 }
 
 describe('a refused send', () => {
-  it('stays refused when a later one with its client id is stored in the same transaction', async () => {
+  it('stays refused when a later send with its client id is stored in the same transaction', async () => {
     const bad = queued('alice', { hash: 'bad', kind: 'groupCreated', members: ['bob', 'nobody'] });
     const good = queued('alice', { hash: 'good', kind: 'groupCreated', members: ['bob'] });
     expect(await store(bad, good)).toMatchObject([{ error: 'notAllowed' }, { position: 1, seq: 1 }]);
@@ -84,7 +84,7 @@ describe('a refused send', () => {
     expect(await store(queued('bob', { clientID: 'b1' }))).toMatchObject([{ position: 2, seq: 2 }]);
   });
 
-  it('is a duplicate after all when an earlier owner stored it', async () => {
+  it('gets the receipt of the stored message when an earlier owner stored it', async () => {
     expect(await store(queued('alice', { kind: 'groupCreated', members: ['bob'] }))).toMatchObject([{ position: 1 }]);
     keeper.forget([LANE], 'database');
     await fixture.until(() => keeper.held(LANE) !== undefined);
@@ -96,7 +96,7 @@ describe('a refused send', () => {
   });
 });
 
-it('decides as ever when it has room to remember nothing', async () => {
+it('the writer makes the same decisions when its memory may hold nothing', async () => {
   writer = new LaneWriter(connection, keeper, silentLogger, 0);
   const sends = () => [
     queued('alice', { clientID: 'make', kind: 'groupCreated', members: ['bob'] }),
@@ -110,7 +110,7 @@ it('decides as ever when it has room to remember nothing', async () => {
   expect(await store(queued('bob', { clientID: 'b2' }))).toMatchObject([{ seq: 3 }]);
 });
 
-/** As if another instance had owned the lane for a moment and made the group in it. */
+/** Simulates an instance that owned the lane briefly and created the group. */
 async function anotherOwnerMakesTheGroup(): Promise<void> {
   await fixture.admin.query(
     `insert into message.event
@@ -125,13 +125,13 @@ async function anotherOwnerMakesTheGroup(): Promise<void> {
   );
 }
 
-it('knows nothing of a lane that comes back but what is read then', async () => {
-  // While its row is locked the lane cannot be taken back.
+it('a lane that is taken again is decided only from what is read afterwards', async () => {
+  // While its row is locked, the lane cannot be taken again.
   await fixture.admin.query('begin');
   await fixture.admin.query('select from message.lane where lane = $1 for update', [LANE]);
   const early = store(queued('bob', { clientID: 'early' }));
   keeper.forget([LANE], 'database');
-  // The group was looked for, in vain, after the lane was lost: nothing may be said of that.
+  // The look-up that did not find the group ran after the lane was lost: no answer may follow from it.
   expect(await early).toEqual([undefined]);
   await anotherOwnerMakesTheGroup();
   await fixture.admin.query('commit');

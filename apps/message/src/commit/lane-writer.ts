@@ -18,13 +18,13 @@ import { LaneMemory, type ConversationState } from './lane-memory.js';
 import { keyOf, planCommit, type CommitPlan } from './plan.js';
 import type { QueuedSend } from './send-batch-task.js';
 
-/** What became of some items: decided (maybe committed), or nothing may be said of them. */
+/** Result of a group of sends. `silent`: the outcome is unknown, so they must not be answered. */
 export type Outcome =
   | { kind: 'committed'; plan: CommitPlan }
   | { kind: 'refused'; sends: QueuedSend[]; receipt: SendReceipt }
   | { kind: 'silent'; sends: QueuedSend[] };
 
-/** A refused send turned out to be stored: what is known was incomplete, decide again, as after a WorkRefusedError. */
+/** A refused send turned out to be stored: look up the duplicates and plan again, as after a WorkRefusedError. */
 class DuplicateMetError extends Error {
   override readonly name = 'DuplicateMetError';
 }
@@ -32,7 +32,7 @@ class DuplicateMetError extends Error {
 const UNAVAILABLE = { error: 'unavailable', reason: 'the message store cannot be written just now' } as const;
 const POISON = { error: 'badField', reason: 'the message store does not take this content' } as const;
 
-/** SQLSTATE classes that are the row's own fault: data exceptions, program limits. */
+/** SQLSTATE classes that the content of a row causes: data exceptions and program limits. */
 const POISON_CLASSES = new Set(['22', '54']);
 /** Integrity violations: the memory and the table disagree, so the memory is wrong. */
 const CONTRADICTION_CLASS = '23';
@@ -40,13 +40,13 @@ const CONTRADICTION_CLASS = '23';
 const MAX_USERS = 100_000;
 
 /**
- * Decides and stores: one transaction for everything that waits in all lanes of this instance. Holds the lanes' memory.
- * After any doubt about what is committed the lane is forgotten and read again; nothing is said until then.
+ * Decides and stores sends: one transaction for all queued sends of all lanes of this instance. Holds the lanes'
+ * memory. When the outcome of a commit is unknown, the lane is forgotten and read again before any answer.
  */
 export class LaneWriter {
-  /** Per time that a lane is held: what comes back after a loss is another HeldLane, and begins with nothing. */
+  /** Keyed by HeldLane: a lane that is taken again is a new HeldLane and starts with empty memory. */
   private readonly memories = new WeakMap<HeldLane, LaneMemory>();
-  /** Users that exist. Never the ones that do not: they may by the next send. */
+  /** Users that exist. A missing user is not cached: it may be created before the next send. */
   private readonly users = new Set<string>();
   private readonly log: Logger;
 
@@ -54,13 +54,13 @@ export class LaneWriter {
     private readonly connection: DedicatedConnection,
     private readonly keeper: LaneKeeper,
     log: Logger,
-    /** What one lane may remember, bytes. */
+    /** Limit of the memory of one lane in bytes. */
     private readonly memoryBytes: number,
   ) {
     this.log = rateLimited(log);
   }
 
-  /** Stores the items, in order. A batch that fails for its content is halved until the poison stands alone. */
+  /** Stores the sends in order. A batch with invalid content is halved until the invalid send is alone. */
   async store(sends: readonly QueuedSend[]): Promise<Outcome[]> {
     const held = sends.filter((queued) => this.keeper.held(queued.task.lane));
     const silent: Outcome = { kind: 'silent', sends: sends.filter((queued) => !this.keeper.held(queued.task.lane)) };
@@ -98,13 +98,13 @@ export class LaneWriter {
     }
     const middle = sends.length >> 1;
     const first = await this.store(sends.slice(0, middle));
-    // What follows must not overtake what could not be stored: it is left in doubt too.
+    // Later sends must not overtake a send that was not stored: refuse them as temporary.
     if (first.some(leavesDoubt))
       return [...first, { kind: 'refused', sends: sends.slice(middle), receipt: UNAVAILABLE }];
     return [...first, ...(await this.store(sends.slice(middle)))];
   }
 
-  /** @throws what recover() tells apart */
+  /** @throws the errors that recover() distinguishes */
   private async commit(sends: readonly QueuedSend[]): Promise<CommitPlan> {
     for (let attempt = 0; attempt < 4; attempt++) {
       await this.learn(sends, attempt > 0);
@@ -114,7 +114,7 @@ export class LaneWriter {
         if (!(error instanceof DuplicateMetError || error instanceof WorkRefusedError)) throw error;
       }
     }
-    throw new Error('client ids keep changing under this transaction');
+    throw new Error('gave up after 4 attempts: other sends with the same client ids were stored meanwhile');
   }
 
   private async attempt(sends: readonly QueuedSend[]): Promise<CommitPlan> {
@@ -128,7 +128,9 @@ export class LaneWriter {
     return plan;
   }
 
-  /** Messages alone are one statement; what needs more, which is rare, is a transaction that begins with it. */
+  /**
+   * Messages without side effects are one statement. Anything else is a transaction that begins with this statement.
+   */
   private async write({ moves, rows, effects, refused }: CommitPlan): Promise<void> {
     await failpointAsync('message.before-commit');
     const append = appendEvents(rows);
@@ -152,7 +154,7 @@ export class LaneWriter {
     });
   }
 
-  /** Reads what the memory lacks for deciding these items. @throws LaneLostError when a lane is lost meanwhile */
+  /** Loads what the memory lacks to decide these sends. @throws LaneLostError when a lane is lost meanwhile */
   private async learn(sends: readonly QueuedSend[], duplicates: boolean): Promise<void> {
     if (this.users.size > MAX_USERS) this.users.clear();
     for (const { task: task } of sends) this.memory(task.lane).trim();
@@ -189,7 +191,7 @@ export class LaneWriter {
     }
   }
 
-  /** Remembers which of these are stored already. Never from within a transaction: what it sees may yet be rolled back. */
+  /** Remembers which of these sends are stored. Never call it in a transaction: what it reads may be rolled back. */
   private async lookUp(client: pg.ClientBase, sends: readonly QueuedSend[]): Promise<void> {
     const lanes = new Map(sends.map((queued) => [queued.send.conversation, queued.task.lane]));
     for (const one of await findStored(client, sends.map(keyOf))) {
@@ -200,7 +202,7 @@ export class LaneWriter {
 
   private known(lane: number, conversation: string): ConversationState {
     const state = this.memory(lane).commitLoop.get(conversation);
-    if (!state) throw new Error('a conversation was planned for that was not read');
+    if (!state) throw new Error('the conversation was not loaded before planning');
     return state;
   }
 
@@ -235,5 +237,5 @@ const areStored = async (client: pg.ClientBase, sends: readonly QueuedSend[]): P
 const leavesDoubt = (outcome: Outcome): boolean =>
   (outcome.kind === 'silent' && outcome.sends.length > 0) || (outcome.kind === 'refused' && outcome.receipt !== POISON);
 
-/** The two characters that say what kind of error the server reported; empty for anything else. */
+/** Class of an SQLSTATE (its first two characters); empty for an error of another kind. */
 const stateClass = (error: unknown): string => sqlStateOf(error)?.slice(0, 2) ?? '';

@@ -1,15 +1,15 @@
 import { counter, histogram } from '@huizhi/runtime';
 
-/** Sends by what was said of them. A resend of a stored message counts as stored. */
+/** Sends by result. A resend of a stored message counts as `stored`. */
 export const sendsSettled = counter({
   name: 'hz_message_sends_total',
-  help: 'Sends decided, by result; silent: nothing could be said, the gateway asks again',
+  help: 'Sends decided, by result; silent: the outcome is unknown and the gateway repeats the batch',
   labels: { result: ['stored', 'refused', 'silent'] },
 });
 
 export const commitSeconds = histogram({
   name: 'hz_message_commit_seconds',
-  help: 'From taking a batch of sends to its commit',
+  help: 'Seconds from taking sends out of the queue until they are committed',
 });
 
 export const commitSends = histogram(

@@ -30,7 +30,7 @@ const known = (more: Partial<PlanContext> = {}): PlanContext => ({
 const receipts = (plan: CommitPlan): SendReceipt[] => plan.settled.map(({ receipt }) => receipt);
 
 describe('a plan', () => {
-  it('gives the next seq and position, and a time that never decreases', () => {
+  it('assigns the next seq and position, and a server time that never decreases', () => {
     const plan = planCommit([queued('alice', 'c', '1'), queued('alice', 'c', '2')], known());
     expect(receipts(plan)).toEqual([
       { position: 101, seq: 11, serverTime: 5000 },
@@ -39,7 +39,7 @@ describe('a plan', () => {
     expect(plan.moves).toEqual([{ lane: 3, epoch: 7, from: 100, to: 102 }]);
   });
 
-  it('answers a duplicate as the first was answered, before any other check', () => {
+  it('answers a duplicate like the first send, before any other check', () => {
     const stored = { position: 5, seq: 2, serverTime: 1, hash: 'hash of 1' };
     const plan = planCommit([queued('alice', 'c', '1', { to: 'nobody' })], known({ stored: () => stored }));
     expect(receipts(plan)).toEqual([{ position: 5, seq: 2, serverTime: 1 }]);
@@ -55,14 +55,14 @@ describe('a plan', () => {
     expect(receipts(plan)).toMatchObject([{ seq: 11 }, { seq: 11 }, { error: 'conflict' }]);
   });
 
-  it('proves ownership even when it only refuses', () => {
+  it('contains a fencing move even when it only refuses', () => {
     const plan = planCommit([queued('alice', 'c', '1', { to: 'nobody' })], known());
     expect(receipts(plan)).toMatchObject([{ error: 'notAllowed' }]);
     expect(plan.refused).toHaveLength(1);
     expect(plan.moves).toEqual([{ lane: 3, epoch: 7, from: 100, to: 100 }]);
   });
 
-  it('does not ask whether a refused send is stored when it stores its client id itself', () => {
+  it('does not look up a refused send when it stores its client id itself', () => {
     const refused = queued('alice', 'c', '1', { to: 'nobody' });
     const other = queued('alice', 'c', '2', { to: 'nobody' });
     const plan = planCommit([refused, other, queued('alice', 'c', '1')], known());
@@ -70,7 +70,7 @@ describe('a plan', () => {
     expect(plan.refused).toEqual([other]);
   });
 
-  it('lets members into a group from its first event on', () => {
+  it("accepts messages of a group's members from its first event on", () => {
     const make = queued('alice', 'g', 'make', {
       kind: 'groupCreated',
       group: 'G',
@@ -85,13 +85,13 @@ describe('a plan', () => {
     expect(plan.effects).toMatchObject([{ change: { joined: ['alice', 'bob'] }, row: { position: 101, kind: 2 } }]);
   });
 
-  it('refuses a kind that it does not know for now, with what comes after it in the conversation', () => {
+  it('refuses an unknown kind as temporary, and the later sends of its conversation', () => {
     const newer = queued('alice', 'c', '1', { kind: 'poll' as Send['kind'] });
     const plan = planCommit([newer, queued('alice', 'c', '2'), queued('alice', 'other', '3')], known());
     expect(receipts(plan)).toMatchObject([{ error: 'unavailable' }, { error: 'unavailable' }, { position: 101 }]);
   });
 
-  it('has no holes and keeps one order per conversation, whatever comes', () => {
+  it('has no holes and keeps one order per conversation for any sends', () => {
     const sends = fc.array(
       fc.record({
         user: fc.constantFrom('alice', 'carol'),

@@ -7,7 +7,7 @@ import type { SendKey, Stored } from '../sql/look-up.js';
 import { keyText, type ConversationState } from './lane-memory.js';
 import type { QueuedSend } from './send-batch-task.js';
 
-/** What a plan is made from; nothing of it is changed by planning. */
+/** Input of a plan; planning does not change it. */
 export interface PlanContext extends DecisionContext {
   lane(lane: number): HeldLane;
   conversation(lane: number, conversation: string): ConversationState;
@@ -15,7 +15,7 @@ export interface PlanContext extends DecisionContext {
   now: number;
 }
 
-/** What an event changes besides the log: members, and whatever its kind persists. */
+/** What an event changes besides the log: members, and the rows that its kind persists. */
 export interface SideEffect {
   readonly kind: EventKind;
   readonly queued: QueuedSend;
@@ -23,7 +23,7 @@ export interface SideEffect {
   readonly change?: MembershipChange;
 }
 
-/** What one transaction will write, and what it will answer once it is committed. */
+/** What one transaction writes, and the receipts to send after its commit. */
 export interface CommitPlan {
   rows: EventRow[];
   effects: SideEffect[];
@@ -31,8 +31,8 @@ export interface CommitPlan {
   settled: { queued: QueuedSend; receipt: SendReceipt }[];
   commitLoop: { lane: number; conversation: string; state: ConversationState }[];
   /**
-   * Refused, unless they turn out to be stored already: a duplicate is answered before any other check. Without those whose client id
-   * a later send of the plan uses: that its row is new says that they were not.
+   * Refused sends that may be stored already: a duplicate is answered before any other check. Without the client ids
+   * that a later send of the plan stores: their insert proves that they are new.
    */
   refused: QueuedSend[];
 }
@@ -50,15 +50,15 @@ export const keyOf = ({ task: task, send }: QueuedSend): SendKey => ({
 });
 
 /**
- * Where receipts are decided. In the order of arrival each send is a duplicate, a conflict, refused by its kind, or the next
- * `seq` of its conversation and the next `position` of its lane. Pure: a plan that is not committed has changed nothing.
+ * Decides the receipts. In order of arrival, each send is a duplicate, a conflict, refused by its kind, or gets the
+ * next `seq` of its conversation and the next `position` of its lane. Pure: planning changes no state.
  */
 export function planCommit(sends: readonly QueuedSend[], known: PlanContext): CommitPlan {
   const plan: CommitPlan = { rows: [], effects: [], moves: [], settled: [], commitLoop: [], refused: [] };
   const moves = new Map<number, LaneMove>();
   const states = new Map<string, { lane: number; state: ConversationState }>();
   const fresh = new Map<string, Stored>();
-  /** Conversations with a temporary refusal: a later send must not overtake it. */
+  /** Conversations with a temporary refusal: a later send must not overtake the refused one. */
   const held = new Set<string>();
 
   for (const queued of sends) {
@@ -77,7 +77,7 @@ export function planCommit(sends: readonly QueuedSend[], known: PlanContext): Co
       continue;
     }
     const move = moves.get(lane) ?? startOf(known.lane(lane));
-    // Also for a refusal: only the lane's owner, which the commit proves, may say "is not stored and will not be".
+    // Also for a refusal: it is final, and only the fenced commit proves that this instance owns the lane.
     moves.set(lane, move);
     const state = states.get(send.conversation)?.state ?? known.conversation(lane, send.conversation);
     const refusal = kind.decide(queued, state, known);
@@ -117,7 +117,7 @@ function rowOf(
     position,
     conversation: send.conversation,
     seq: state.seq + 1,
-    // Never decreasing within a conversation, whatever the clock does.
+    // Never decreases within a conversation, even when the clock is set back.
     serverTime: Math.max(now, state.serverTime),
     user: task.batch.user,
     device: task.batch.device,

@@ -1,9 +1,9 @@
 import type { Send, SendReceipt, SessionAnswer, SessionBatch } from '@huizhi/protocol';
 
-/** A session's batch while it is being decided; answered as a whole. */
+/** A batch of a session until it is answered as a whole. */
 export class SendBatchTask {
   readonly sends: QueuedSend[];
-  /** Characters of all bodies. */
+  /** Length of all bodies together in UTF-16 units. */
   readonly size: number;
   private readonly receipts: (SendReceipt | undefined)[];
 
@@ -21,7 +21,7 @@ export class SendBatchTask {
     return this.batch.lane;
   }
 
-  /** Names the batch among all that wait: a gateway says an unanswered one again, word for word. */
+  /** Identifies the batch among the queued ones: a gateway repeats an unanswered batch with the same numbers. */
   get key(): string {
     return `${this.gateway} ${this.batch.session} ${this.lane} ${this.batch.batch}`;
   }
@@ -34,7 +34,7 @@ export class SendBatchTask {
     for (const [index, receipt] of receipts.entries()) this.receipts[index] = receipt;
   }
 
-  /** The answer, once every send of the batch has its receipt. */
+  /** The answer, or undefined until every send of the batch has its receipt. */
   answer(): SessionAnswer | undefined {
     const receipts = this.receipts.filter((receipt) => receipt !== undefined);
     if (receipts.length < this.receipts.length) return undefined;

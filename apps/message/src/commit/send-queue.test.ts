@@ -20,7 +20,7 @@ function payload(session: number, batch: number, count: number, lane = 1, of = l
 const all = (): boolean => true;
 const nothing = { overflow: [], misplaced: [], decided: [] };
 
-it('takes whole batches, oldest first, and gives each send its own body', () => {
+it('SendQueue takes whole batches, oldest first, and gives each send its own body', () => {
   const sendQueue = new SendQueue(LANES);
   sendQueue.accept(payload(1, 1, 2), all);
   sendQueue.accept(payload(2, 1, 3), all);
@@ -31,13 +31,13 @@ it('takes whole batches, oldest first, and gives each send its own body', () => 
   expect(sendQueue.size).toBe(1);
 });
 
-it('takes a batch that is larger than asked for', () => {
+it('SendQueue takes a batch that is larger than the limit', () => {
   const sendQueue = new SendQueue(LANES);
   sendQueue.accept(payload(1, 1, 9), all);
   expect(sendQueue.take(5)).toHaveLength(1);
 });
 
-it('passes over a batch that waits already or is being decided, and takes it again afterwards', () => {
+it('SendQueue skips a batch that is queued or in flight, and accepts it again afterwards', () => {
   const sendQueue = new SendQueue(LANES);
   sendQueue.accept(payload(1, 1, 2), all);
   sendQueue.accept(payload(1, 1, 2), all);
@@ -50,7 +50,7 @@ it('passes over a batch that waits already or is being decided, and takes it aga
   expect(sendQueue.size).toBe(2);
 });
 
-it('answers what was refused for good as it did, when it is said again; anything else is decided anew', () => {
+it('SendQueue repeats an answer with a final refusal; any other repeated batch is decided again', () => {
   const sendQueue = new SendQueue(LANES);
   const stored = { position: 1, seq: 1, serverTime: 1 };
   const notAllowed = { error: 'notAllowed', reason: 'no' } as const;
@@ -70,7 +70,7 @@ it('answers what was refused for good as it did, when it is said again; anything
   expect(sendQueue.accept(payload(0, 2, 2), all)).toEqual(nothing);
 });
 
-it('remembers a bounded number of such answers', () => {
+it('SendQueue remembers a bounded number of answers with a final refusal', () => {
   const sendQueue = new SendQueue(LANES);
   for (let session = 0; session < 3_000; session++) {
     sendQueue.accept(payload(session, 1, 1), all);
@@ -85,7 +85,7 @@ it('remembers a bounded number of such answers', () => {
   expect(known.filter(Boolean)).toHaveLength(1_000);
 });
 
-it('refuses beyond its bound and has room again afterwards', () => {
+it('SendQueue refuses batches above its bound and accepts batches again when there is room', () => {
   const sendQueue = new SendQueue(LANES);
   for (let session = 1; session <= 40; session++) sendQueue.accept(payload(session, 1, 500), all);
   expect(sendQueue.accept(payload(99, 1, 1), all).overflow).toHaveLength(1);
@@ -93,20 +93,20 @@ it('refuses beyond its bound and has room again afterwards', () => {
   expect(sendQueue.accept(payload(99, 1, 1), all)).toEqual(nothing);
 });
 
-it('knows which lanes it holds work for', () => {
+it('SendQueue reports for which lanes it holds sends', () => {
   const sendQueue = new SendQueue(LANES);
   sendQueue.accept(payload(1, 1, 1, 4), all);
   expect(sendQueue.waitsFor(new Set([4, 5]))).toBe(true);
   expect(sendQueue.waitsFor(new Set([5]))).toBe(false);
 });
 
-it('passes over what is for a lane that is not served here', () => {
+it('SendQueue skips a batch of a lane that is not served here', () => {
   const sendQueue = new SendQueue(LANES);
   expect(sendQueue.accept(payload(1, 1, 1, 4), (lane) => lane !== 4)).toEqual(nothing);
   expect(sendQueue.size).toBe(0);
 });
 
-it('takes nothing whose conversation belongs to another lane than it names', () => {
+it('SendQueue refuses a batch whose conversations belong to another lane', () => {
   const sendQueue = new SendQueue(LANES);
   const { misplaced, overflow } = sendQueue.accept(payload(1, 1, 2, 4, 5), all);
   expect(misplaced.map((task) => task.lane)).toEqual([4]);

@@ -4,30 +4,30 @@ import { SendBatchTask } from './send-batch-task.js';
 const MAX_SENDS = 20_000;
 const MAX_BYTES = 64 * 1024 * 1024;
 
-/** Batches with something refused for good whose answers are remembered. */
+/** Limit of remembered answers with a final refusal. */
 const MAX_REFUSALS = 1_000;
 
-/** Batches that were not taken. */
+/** Batches that were not queued. */
 export interface UnqueuedTasks {
-  /** There was no room for them. */
+  /** The queue was full. */
   overflow: SendBatchTask[];
-  /** They name another lane than that of a conversation in them: their gateway counts other lanes than the data has. */
+  /** The batch names another lane than that of its conversations: the gateway has a wrong HZ_MESSAGE_LANES. */
   misplaced: SendBatchTask[];
-  /** They were answered a moment ago, in part with a refusal for good, and are answered likewise. */
+  /** The batch was answered before with a final refusal, and gets the same answer. */
   decided: SendBatchTask[];
 }
 
-/** What waits while the last transaction runs. Bounded in sends and bytes. */
+/** Sends that wait while a transaction runs. Bounded in sends and bytes. */
 export class SendQueue {
   private waiting: SendBatchTask[] = [];
-  /** What waits, and what the transaction under way decides. */
+  /** Keys of the batches that are queued or in the transaction in flight. */
   private readonly keys = new Set<string>();
-  /** The latest answers that refused something for good. Said again by this owner, a refused send might be stored by now. */
+  /** Latest answers with a final refusal. A repeated batch must not be decided again: it could then be stored. */
   private readonly refusals = new Map<string, readonly SendReceipt[]>();
   private sends = 0;
   private bytes = 0;
 
-  /** @param lanes how many there are */
+  /** @param lanes number of lanes of the service */
   constructor(private readonly lanes: number) {}
 
   get size(): number {
@@ -35,8 +35,8 @@ export class SendQueue {
   }
 
   /**
-   * Queues what a gateway sent. A batch that waits already, or is being decided, is passed over: gateways repeat themselves; so is one
-   * of a lane that is not served here: the gateway has yet to hear of its new owner.
+   * Queues the batches of a payload. Skips a batch that is queued or in flight, because gateways repeat unanswered
+   * batches. Skips a batch of a lane that is not served here: the gateway will learn the new owner.
    */
   accept(payload: Uint8Array, isServed: (lane: number) => boolean): UnqueuedTasks {
     const { head, bodies } = decodeLines<SendBatch>(payload);
@@ -57,7 +57,7 @@ export class SendQueue {
     return refused;
   }
 
-  /** Takes whole batches, oldest first: at least one, then as many as fit `most` sends. */
+  /** Takes whole batches, oldest first: at least one, then as many as fit in `most` sends. */
   take(most: number): SendBatchTask[] {
     let count = 0;
     let sends = 0;
@@ -74,7 +74,7 @@ export class SendQueue {
     return taken;
   }
 
-  /** What was taken has been decided, or nobody can say. */
+  /** Call it when the transaction of these batches has ended, even if its outcome is unknown. */
   decided(tasks: readonly SendBatchTask[]): void {
     for (const task of tasks) {
       this.keys.delete(task.key);

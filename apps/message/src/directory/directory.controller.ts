@@ -10,7 +10,7 @@ export class DirectoryController {
 
   @HandlesCommand('ensureUser')
   ensureUser({ user }: EnsureUserCommand): Promise<object> {
-    if (!isUserID(user)) throw new ProtocolError('badField', 'user: is not an id as docs/protocol.md has it');
+    if (!isUserID(user)) throw new ProtocolError('badField', 'user: is not a valid id, see docs/protocol.md');
     return this.directory.ensureUser(user);
   }
 }

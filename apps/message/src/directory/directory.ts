@@ -4,12 +4,12 @@ import { ProtocolError } from '@huizhi/protocol';
 import type { Repository } from 'typeorm';
 import { User } from './user.entity.js';
 
-/** Who exists. */
+/** The users that exist. */
 @Injectable()
 export class Directory {
   constructor(@InjectRepository(User) private readonly users: Repository<User>) {}
 
-  /** The user exists once this resolves; may be repeated. @throws ProtocolError `unavailable` before the database was reached once */
+  /** Creates the user unless it exists. @throws ProtocolError `unavailable` until the database was reached once */
   async ensureUser(userID: string): Promise<object> {
     // TypeORM knows its entities only after it has connected; before that it throws EntityMetadataNotFoundError.
     if (!this.users.manager.dataSource.isInitialized) {

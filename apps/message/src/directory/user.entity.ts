@@ -1,6 +1,6 @@
 import { CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
 
-/** A user exists from the first valid login on, or by the control plane; others cannot be written to. */
+/** The first valid login or the control plane creates a user. Messages to unknown users are refused. */
 @Entity({ schema: 'message', name: 'users' })
 export class User {
   @PrimaryColumn({ name: 'user_id', type: 'text' })

@@ -10,6 +10,6 @@ test('every kind has its own name and its own code for the database', () => {
   for (const code of codes) expect(code).toBeGreaterThan(0);
 });
 
-test('a name that no kind has is unknown, also one that every object has', () => {
+test('an unknown name has no kind, also when every object has a property of that name', () => {
   for (const name of ['', 'constructor', '__proto__', 'Message']) expect(kindOf(name)).toBeUndefined();
 });

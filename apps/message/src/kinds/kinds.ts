@@ -3,7 +3,7 @@ import { groupCreated } from './group-created.js';
 import type { EventKind } from './kind.js';
 import { message } from './message.js';
 
-/** Every kind of event. A name of the protocol without a definition does not compile. */
+/** Every kind of event. The compiler rejects a protocol name without a definition. */
 const kinds: { readonly [Name in EventKindName]: EventKind } = { message, groupCreated };
 
 /** `message.event.kind` of the kinds that change the members of a group. */
@@ -11,6 +11,6 @@ export const membershipCodes: readonly number[] = Object.values(kinds)
   .filter(({ membership }) => membership !== undefined)
   .map(({ code }) => code);
 
-/** @returns undefined for a name that this version does not know: a newer gateway sent it */
+/** @returns undefined for a name that this version does not know, sent by a newer gateway */
 export const kindOf = (name: string): EventKind | undefined =>
   Object.hasOwn(kinds, name) ? kinds[name as EventKindName] : undefined;

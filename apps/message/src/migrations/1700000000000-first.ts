@@ -8,11 +8,11 @@ export class First1700000000000 implements MigrationInterface {
   }
 
   async down(): Promise<void> {
-    throw new Error('there is nothing before the first migration');
+    throw new Error('the first migration cannot be reverted');
   }
 }
 
-// Collation "C": ids are compared by bytes, quickly, and a new version of the system's locales cannot break their indexes.
+// Collation "C" compares ids by bytes: it is fast, and an update of the system's locales cannot break indexes.
 const tables = [
   `create table message.meta (generation text not null)`,
   `insert into message.meta (generation) values (gen_random_uuid()::text)`,
@@ -22,7 +22,8 @@ const tables = [
      created_at timestamptz not null default now()
    )`,
 
-  // The lane log. kind: see apps/message/src/kinds. peer: the other user of a pair, null in a group. body: the sender's part of a delivery, JSON text.
+  // The lane log. `kind`: see apps/message/src/kinds. `peer`: the other user of a pair, null in a group. `body`: the
+  // sender's part of a delivery, JSON text.
   `create table message.event (
      lane smallint not null,
      position bigint not null,
@@ -39,7 +40,7 @@ const tables = [
      primary key (lane, position)
    )`,
   `create unique index event_conversation_seq on message.event (conversation_id, seq)`,
-  // For ever, not for a while: this key is what makes a resend the same message.
+  // Rows are kept forever: this key identifies a resend as the same message.
   `create unique index event_client_id on message.event (conversation_id, user_id, client_id)`,
 
   `create table message.conversation (
@@ -48,7 +49,7 @@ const tables = [
      created_by text not null,
      created_position bigint not null
    )`,
-  // A member from from_position on, until before to_position. The conversation's lane numbers both.
+  // A member from from_position up to, but not including, to_position. Both are positions of the conversation's lane.
   `create table message.member (
      conversation_id text collate "C" not null,
      user_id text collate "C" not null,

@@ -5,8 +5,8 @@ import { readHistory, wasMember } from '../sql/read-log.js';
 import { fitting, QueryHandler, type Answer } from './query-handler.js';
 
 /**
- * Pages of a conversation by `seq`, for its users. A conversation with a user that does not exist is answered as one of
- * others. How long a gateway waits is its own setting.
+ * Serves pages of a conversation by `seq` to its users. A pair with an unknown user is refused like a conversation of
+ * other users. The timeout of the caller is unknown here: each gateway sets its own.
  */
 export class HistoryQueryHandler extends QueryHandler<HistoryRequest, HistoryReply> {
   protected readonly subject = subjects.history;
@@ -27,7 +27,7 @@ export class HistoryQueryHandler extends QueryHandler<HistoryRequest, HistoryRep
       newest,
       limit: limit + 1,
     });
-    // Only for an empty page: a user with a message exists.
+    // Checked only for an empty page: a user with a message exists.
     if (found.length === 0 && inPair && (await findUsers(client, [to])).length === 0) return NOT_ALLOWED;
     return cut(found, limit, newest);
   }
@@ -35,7 +35,10 @@ export class HistoryQueryHandler extends QueryHandler<HistoryRequest, HistoryRep
 
 const NOT_ALLOWED: Answer<HistoryReply> = { head: { error: 'notAllowed', hasMore: false }, bodies: [] };
 
-/** One more than asked for was read, to know whether there are more; what does not fit the bus counts as more. */
+/**
+ * Cuts the page to `limit`. One more row was read, to know whether there are more. Rows that do not fit in a bus
+ * message count as more.
+ */
 function cut(found: readonly string[], limit: number, newest: boolean): Answer<HistoryReply> {
   const inOrder = newest ? [...found].reverse() : found;
   const page = fitting(inOrder.slice(0, limit), () => 1);

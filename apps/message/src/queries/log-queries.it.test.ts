@@ -18,14 +18,14 @@ import { LogQueryHandler } from './log-queries.js';
 
 const BODY_BYTES = 60_000;
 const EVENTS = 20;
-/** As many bodies as one bus message holds. */
+/** Number of bodies that one bus message holds. */
 const FITTING = Math.floor(MAX_BUS_BYTES / BODY_BYTES);
 
 let fixture: MessageFixture;
 let bus: Bus;
 let connection: DedicatedConnection;
 let time = 0;
-/** Called when the reader looks at the clock. */
+/** Called when the handler reads the clock. */
 let looked = (): void => undefined;
 beforeEach(async () => {
   fixture = await MessageFixture.start();
@@ -56,8 +56,8 @@ afterEach(async () => {
 const seqsOf = (bodies: readonly string[]): number[] => bodies.map((body) => (JSON.parse(body) as { seq: number }).seq);
 const upTo = (last: number): number[] => Array.from({ length: last }, (_, n) => n + 1);
 
-describe('of large messages', () => {
-  it('one more than fits is read, however many are asked for', async () => {
+describe('with large messages', () => {
+  it('a read returns one row more than fits in a bus message, however many are requested', async () => {
     const range = await connection.exclusive((client) => readRange(client, 1, 3, 500));
     expect(range.map(({ event }) => event.position)).toEqual(upTo(FITTING + 1).map((n) => n + 2));
     const places = upTo(EVENTS).map((n): [number, number] => [1, EVENTS - n + 1]);
@@ -68,7 +68,7 @@ describe('of large messages', () => {
     expect(seqsOf(page)).toEqual(upTo(FITTING + 1).map((n) => EVENTS - FITTING - 2 + n));
   });
 
-  it('all are answered, in as many pages as it takes', async () => {
+  it('a range is answered completely, in as many pages as it needs', async () => {
     const found: number[] = [];
     let answers = 0;
     for (; found.length < EVENTS; answers++) {
@@ -79,7 +79,7 @@ describe('of large messages', () => {
     expect(answers).toBe(Math.ceil(EVENTS / FITTING));
   });
 
-  it('a page of history says that there are more', async () => {
+  it('a page of history reports that there are more messages', async () => {
     const request = { user: 'alice', conversation: 'c', afterSeq: 0, limit: 200 };
     const { head, bodies } = await fixture.request<HistoryReply>(subjects.history, request);
     expect(seqsOf(bodies)).toEqual(upTo(FITTING));
@@ -87,7 +87,7 @@ describe('of large messages', () => {
   });
 });
 
-it('answers for places in their order, also where nothing is stored', async () => {
+it('the log answers places in their order, with an empty body where nothing is stored', async () => {
   const places = [
     [1, 2],
     [2, 1],
@@ -100,11 +100,11 @@ it('answers for places in their order, also where nothing is stored', async () =
   expect(bodies.map((body) => (body === '' ? 0 : seqsOf([body])[0]))).toEqual([2, 0, 1, 2, 0]);
 });
 
-describe('of the longest ids', () => {
+describe('with the longest ids', () => {
   const COUNT = 1_000;
   const longest = (first: string): string => first + '😀'.repeat(254);
 
-  it('a range is answered in as many bus messages as it takes', async () => {
+  it('a range is answered in as many bus messages as it needs', async () => {
     await fixture.admin.query(
       `insert into message.event
          (lane, position, conversation_id, seq, server_time, user_id, device_id, client_id, hash, peer, kind, body)
@@ -123,20 +123,20 @@ describe('of the longest ids', () => {
   });
 });
 
-describe('of a pair', () => {
+describe('a page of a pair', () => {
   const page = async (user: string, to: string): Promise<HistoryReply> => {
     const request = { user, to, conversation: pairConversation(user, to), limit: 10 };
     return (await fixture.request<HistoryReply>(subjects.history, request)).head;
   };
 
-  it('a page with a user that exists is empty when nothing was said', async () => {
+  it('is empty when the other user exists and no message was sent', async () => {
     await fixture.users('alice', 'bob', '张三');
     expect(await page('alice', 'bob')).toEqual({ hasMore: false });
     expect(await page('alice', 'alice')).toEqual({ hasMore: false });
     expect(await page('alice', '张三')).toEqual({ hasMore: false });
   });
 
-  it('a page with a user that does not exist is refused as one of a conversation of others', async () => {
+  it('is refused like a conversation of other users when the other user does not exist', async () => {
     await fixture.users('alice', 'bob');
     const refused = { error: 'notAllowed', hasMore: false };
     for (const nobody of ['nobody', 'bob ', 'Bob', 'BOB', 'b\u0301ob'])
@@ -146,7 +146,7 @@ describe('of a pair', () => {
   });
 });
 
-it('a first message larger than all that fits is answered alone', async () => {
+it('a first message larger than a bus message is answered alone', async () => {
   await fixture.admin.query(`update message.event set body = '"' || repeat('x', $1) || '"' where position = 1`, [
     MAX_BUS_BYTES,
   ]);
@@ -154,7 +154,7 @@ it('a first message larger than all that fits is answered alone', async () => {
   expect(head.events?.map((event) => event.position)).toEqual([1]);
 });
 
-it('does not read what waited longer than its asker', async () => {
+it('a request is skipped when it has waited longer than the timeout of its caller', async () => {
   const ask = (from: number) =>
     fixture.bus.request(subjects.log, JSON.stringify({ op: 'range', lane: 1, from, limit: 1 }), { timeoutMs: 10_000 });
   const busy = deferred();
@@ -176,7 +176,7 @@ it('does not read what waited longer than its asker', async () => {
   expect(answered).toBe(false);
 });
 
-it('a reader leaves requests to the other readers while its connection is down, and takes some again afterwards', async () => {
+it('a handler leaves requests to the others while its connection is down, and answers again afterwards', async () => {
   const direct = new URL(fixture.url);
   const proxy = await TcpProxy.start({ target: { host: direct.hostname, port: Number(direct.port) } });
   const url = new URL(fixture.url);

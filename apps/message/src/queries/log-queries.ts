@@ -12,10 +12,10 @@ import { fitting, QueryHandler, type Answer } from './query-handler.js';
 
 const MAX_RANGE = 1000;
 const MAX_PLACES = 1000;
-/** A place adds nothing to the head of the reply. */
+/** Bytes that a place adds to the head of the reply. */
 const nothing = (): number => 0;
 
-/** Answers from the lane log, which is the truth: what is not in it was never promised. */
+/** Answers from the lane log, which is authoritative: an event that it does not contain was never acknowledged. */
 export class LogQueryHandler extends QueryHandler<LogRangeRequest | LogGetRequest, LogReply> {
   protected readonly subject = subjects.log;
   protected readonly unavailable: LogReply = { error: 'unavailable' };

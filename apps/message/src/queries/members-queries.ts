@@ -4,10 +4,12 @@ import { membersAsOf } from '../sql/members.js';
 import { fitting, QueryHandler, type Answer } from './query-handler.js';
 
 const MAX_GROUPS = 500;
-/** A group adds nothing to the head of the reply. */
+/** Bytes that a group adds to the head of the reply. */
 const nothing = (): number => 0;
 
-/** Says who was in groups, as of a committed position. No group is so large that its members would not fit an answer. */
+/**
+ * Answers which users were members of groups at a committed position. The members of one group always fit in a reply.
+ */
 export class MembersQueryHandler extends QueryHandler<MembersRequest, MembersReply> {
   protected readonly subject = subjects.members;
   protected readonly unavailable: MembersReply = { error: 'unavailable' };

@@ -12,7 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => fixture.stop());
 
-/** From this position on, until the other. */
+/** Adds members from position `from` up to, but not including, `to`. */
 async function join(conversation: string, users: readonly string[], from: number, to?: number): Promise<void> {
   await fixture.admin.query(
     `insert into message.member (conversation_id, user_id, from_position, to_position)
@@ -27,7 +27,7 @@ async function ask(groups: readonly GroupAt[]): Promise<{ head: MembersReply; me
   return { head, members: bodies.map((users) => (JSON.parse(users) as string[]).sort()) };
 }
 
-it('says who was in each of several groups as of a position of each, in the order asked', async () => {
+it('the members query answers for several groups, each at its position, in the order of the request', async () => {
   await fixture.instance('m1');
   await join('g_a', ['alice', 'bob'], 3);
   await join('g_a', ['carol'], 3, 7);
@@ -41,7 +41,7 @@ it('says who was in each of several groups as of a position of each, in the orde
   });
 });
 
-it('answers for as many of the first groups as fit one bus message; the rest is there to be asked for', async () => {
+it('the members query answers as many of the first groups as fit in one bus message', async () => {
   await fixture.instance('m1');
   const users = Array.from({ length: 500 }, (_, n) => `user-${n}-`.padEnd(64, 'x'));
   const groups = Array.from({ length: 40 }, (_, n): GroupAt => [`g_${n}`, 1]);
@@ -58,7 +58,7 @@ it('answers for as many of the first groups as fit one bus message; the rest is 
   expect(answers).toEqual([15, 15, 10]);
 });
 
-it('says that it cannot know while the database is away', async () => {
+it('the members query answers `unavailable` while the database is away', async () => {
   const connection = new DedicatedConnection({ url: fixture.url, schema: SCHEMA, applicationName: 'away' });
   await connection.close();
   new MembersQueryHandler(fixture.bus, connection, silentLogger).listen();

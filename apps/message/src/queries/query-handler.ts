@@ -9,14 +9,14 @@ export interface Answer<Head> {
 }
 
 /**
- * Answers one kind of request from what is committed. Any instance may, owner or not: what is committed has no holes and never
- * changes. While its connection to the database is down it is no member of the queue group, so that the other instances are asked.
+ * Answers one kind of request from committed data. Any instance may answer, because committed data has no holes and
+ * never changes. While its database connection is down, an instance leaves the queue group and the others answer.
  */
 export abstract class QueryHandler<Request, Head extends object> {
   protected abstract readonly subject: string;
-  /** How long an asker waits, milliseconds: then it asks again, or somebody else. */
+  /** Timeout of the caller in milliseconds. A request that has waited longer is skipped. */
   protected readonly callerTimeoutMs: number = Infinity;
-  /** Said when the database does not answer. */
+  /** Reply when the database does not answer. */
   protected abstract readonly unavailable: Head;
 
   private readonly log: Logger;
@@ -49,20 +49,20 @@ export abstract class QueryHandler<Request, Head extends object> {
     if (answer) this.bus.respond(reply, encodeLines(answer.head, answer.bodies));
   }
 
-  /** Until the connection is back. */
+  /** Leaves the queue group until the connection is back. */
   private pause(): void {
     this.member?.set(false);
     void this.connection.whenConnected().then(() => this.connection.connected && this.member?.set(true));
   }
 
-  /** Undefined when the asker has timed out meanwhile: reading for it would make the requests behind it late as well. */
+  /** @returns undefined when the caller has timed out: reading for it would delay the requests behind it */
   private async inTurn(payload: Uint8Array, until: number): Promise<Answer<Head> | undefined> {
     const request = JSON.parse(new TextDecoder().decode(payload)) as Request;
     return this.connection.exclusive(async (client) => (this.now() > until ? undefined : this.read(client, request)));
   }
 }
 
-/** As many of the first texts as fit one bus message, with `beside` bytes for each in its head; at least one. */
+/** The first texts that fit in one bus message, at least one. `beside`: bytes that a text adds to the head. */
 export function fitting(texts: readonly string[], beside: (index: number) => number): string[] {
   let bytes = 0;
   const end = texts.findIndex(

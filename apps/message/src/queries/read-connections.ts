@@ -1,6 +1,6 @@
 import type { DedicatedConnection } from '@huizhi/database';
 
-/** Connections for reading, apart from the writer's, so that a long backlog delays no receipt and history no backlog. */
+/** Separate connections for reads: log reads do not delay the writer, and history reads do not delay log reads. */
 export class ReadConnections {
   constructor(
     readonly log: DedicatedConnection,

@@ -1,6 +1,6 @@
 import type { FencedWork } from '@huizhi/database';
 
-/** A row of the lane log, on its way in. */
+/** A row of the lane log to insert. */
 export interface EventRow {
   lane: number;
   position: number;
@@ -18,8 +18,8 @@ export interface EventRow {
 }
 
 /**
- * All events in one statement. A client id that is stored already refuses the whole: look the duplicates up, decide again. Duplicates
- * are rare, a look-up each time is not free.
+ * Inserts all events in one statement. A client id that is stored already refuses the whole transaction: the caller
+ * looks up the duplicates and plans again. Duplicates are rare, so there is no look-up before each insert.
  */
 export const appendEvents = (rows: readonly EventRow[]): FencedWork => ({
   name: 'append-events',

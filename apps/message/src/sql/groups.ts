@@ -12,7 +12,7 @@ export async function insertGroup(
   });
 }
 
-/** Membership intervals: `joined` are members from this position on, `left` until the position before it. */
+/** `joined` become members from this position on; `left` are members up to the position before it. */
 export async function changeMembers(
   client: pg.ClientBase,
   { conversation, position }: { conversation: string; position: number },

@@ -1,13 +1,13 @@
 import type pg from 'pg';
 
-/** What makes a resend the same message. */
+/** Identity of a message: a resend has the same key. */
 export interface SendKey {
   conversation: string;
   user: string;
   clientID: string;
 }
 
-/** A message as it was stored, for ever. */
+/** A stored message; it never changes. */
 export interface Stored {
   position: number;
   seq: number;
@@ -27,7 +27,7 @@ export async function findStored(client: pg.ClientBase, keys: readonly SendKey[]
   return rows;
 }
 
-/** How far a conversation has come. */
+/** Last `seq` and server time of a conversation. */
 export interface ConversationHead {
   conversation: string;
   seq: number;
@@ -48,7 +48,7 @@ export async function findHeads(client: pg.ClientBase, commitLoop: readonly stri
   return rows;
 }
 
-/** Present members of groups. */
+/** Current members of groups. */
 export async function findMembers(
   client: pg.ClientBase,
   commitLoop: readonly string[],

@@ -2,8 +2,8 @@ import type { GroupAt } from '@huizhi/protocol';
 import type pg from 'pg';
 
 /**
- * The members whom an event at this position of the group's lane concerns, for each group, in their order: a JSON array of user
- * ids, as text. One index probe per group.
+ * The members that an event at this position of the group's lane concerns. One text per group, in the given order: a
+ * JSON array of user ids. One index probe per group.
  */
 export async function membersAsOf(client: pg.ClientBase, groups: readonly GroupAt[]): Promise<string[]> {
   const { rows } = await client.query<{ users: string }>({

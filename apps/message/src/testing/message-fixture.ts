@@ -29,7 +29,7 @@ import { MembersQueryHandler } from '../queries/members-queries.js';
 export const LANES = 8;
 export const GATEWAY = 'gateway-of-the-test';
 
-/** One instance of the service without its Nest shell. */
+/** One instance of the service without Nest. */
 export interface Instance {
   bus: Bus;
   connection: DedicatedConnection;
@@ -37,7 +37,7 @@ export interface Instance {
   stop(): Promise<void>;
 }
 
-/** PostgreSQL and NATS for real; the test is the gateway. */
+/** Real PostgreSQL and NATS; the test acts as the gateway. */
 export class MessageFixture {
   readonly answers: SessionAnswer[] = [];
   readonly news: { lane: number; position: number; delivery: string }[] = [];
@@ -127,7 +127,7 @@ export class MessageFixture {
     return ++this.batches;
   }
 
-  /** Publishes a batch as a gateway does; say it again with the same numbers to repeat it. */
+  /** Publishes a batch as a gateway does. To repeat it, pass the same session and batch. */
   publish(from: string, sends: TestSend[], session: number, batch: number): void {
     const lane = laneOf(sends[0]!.send.conversation, LANES);
     const session_ = { session, lane, batch, user: from, device: 'phone', sends: sends.map((one) => one.send) };
@@ -141,7 +141,7 @@ export class MessageFixture {
     );
   }
 
-  /** Sends and waits for the answer, saying it again every 200 ms as a gateway would. */
+  /** Sends a batch and waits for its answer, repeating the batch every 200 ms as a gateway does. */
   async send(from: string, sends: TestSend[], session = this.newSession()): Promise<SendReceipt[]> {
     const batch = this.newBatch();
     this.publish(from, sends, session, batch);
@@ -160,7 +160,7 @@ export class MessageFixture {
     return decodeLines<T>(await this.bus.request(subject, JSON.stringify(request), { timeoutMs: 20_000 }));
   }
 
-  /** Resolves when the condition holds, asked again whenever something arrives. */
+  /** Resolves when the condition holds. Checks it every 20 ms and after each arrival. */
   until(condition: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       const check = (): void => {
@@ -170,7 +170,7 @@ export class MessageFixture {
       };
       const bound = setTimeout(() => {
         finish();
-        reject(new Error('waited 20 s for a condition'));
+        reject(new Error('the condition did not hold within 20 s'));
       }, 20_000);
       const tick = setInterval(check, 20);
       const finish = (): void => {
