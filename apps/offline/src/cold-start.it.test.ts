@@ -10,7 +10,7 @@ afterEach(() => fixture.stop(), 30_000);
 
 const names = (count: number): string[] => Array.from({ length: count }, (_, n) => `g_cold${n}`);
 
-/** Stores one text in each of these groups, which were made before anybody listened. */
+/** Stores one text in each of these groups, which were created before any instance ran. */
 function writeTo(conversations: readonly string[], members: string[]): void {
   for (const conversation of conversations) {
     fixture.message.groups.set(conversation, members);
@@ -21,7 +21,7 @@ function writeTo(conversations: readonly string[], members: string[]): void {
 const inboxOfBob = async (count: number): Promise<void> =>
   until(async () => (await fixture.inboxOf('bob')).length >= count, `${count} entries`, 25_000);
 
-test('thousands of groups that nobody remembers are asked for in few bounded requests, and every entry comes, in order', async () => {
+test('members of thousands of unknown groups are requested in few bounded requests, and all entries come in order', async () => {
   const conversations = names(4_000);
   writeTo(conversations, ['alice', 'bob', 'carol']);
   await fixture.instance('offline-1');
@@ -38,7 +38,7 @@ test('thousands of groups that nobody remembers are asked for in few bounded req
   }
 });
 
-test('an answer that says it failed, and one that is lost, are asked for again', async () => {
+test('a failed and a lost members reply are requested again', async () => {
   fixture.message.membersFates.push('failed', 'lost');
   writeTo(['g_cold'], ['alice', 'bob']);
   await fixture.instance('offline-1');
@@ -46,7 +46,7 @@ test('an answer that says it failed, and one that is lost, are asked for again',
   expect(fixture.message.membersAsked).toEqual(Array(3).fill({ groups: [['g_cold', 1]] }));
 });
 
-test('what one answer has no room for is asked for again, and every entry comes', async () => {
+test('groups that a members reply has no room for are requested again, and all entries come', async () => {
   const conversations = names(1_000)
     .filter((name) => laneOf(name, HZ_MESSAGE_LANES) === 0)
     .slice(0, 40);

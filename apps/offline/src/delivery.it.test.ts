@@ -10,7 +10,7 @@ describe('delivery', () => {
   }, 30_000);
   afterAll(() => fixture.stop(), 30_000);
 
-  test('news becomes a live entry; its receipt is stored, then confirmed', async () => {
+  test('a committed event becomes a live entry; its receipt is stored, then confirmed', async () => {
     const gateway = fixture.gateway();
     const bob = await gateway.open('bob');
     expect(bob).toMatchObject({ epoch: 1, cursor: 0, head: 0 });
@@ -25,7 +25,7 @@ describe('delivery', () => {
     expect(await fixture.cursorOf('bob')).toBe(2);
   });
 
-  test('what waits for a first device is told at its login and fetched', async () => {
+  test('a login of a first device returns the head, and the waiting entries are fetched', async () => {
     fixture.message.say('alice', 'carol', 'one');
     fixture.message.say('alice', 'carol', 'two');
     await until(async () => (await fixture.inboxOf('carol')).length === 2);
@@ -47,7 +47,7 @@ describe('delivery', () => {
     expect(gateway.seqsOf(carol.session)).toEqual([3]);
   });
 
-  test('a copy goes to the other devices of the sender, and is void for the sending one', async () => {
+  test('the other devices of a sender get a copy; for the sending device the entry is void', async () => {
     const gateway = fixture.gateway();
     const phone = await gateway.open('dave', 'phone');
     fixture.message.say('dave', 'erin', 'from the only device', 'phone');
@@ -70,7 +70,7 @@ describe('delivery', () => {
     expect((await gateway.fetch(tablet)).bodies.map(textOf)).toEqual(['from the phone', 'answer']);
   });
 
-  test('a device that is not known and sends gets no copy, the known ones do', async () => {
+  test('the known devices of a sender get a copy of a message from an unknown device', async () => {
     const gateway = fixture.gateway();
     await gateway.open('fay', 'phone');
     fixture.message.say('fay', 'erin', 'hello', 'a device from before');
@@ -78,7 +78,7 @@ describe('delivery', () => {
     expect(await fixture.inboxOf('fay')).toMatchObject([{ seq: 1, skip: 'a device from before' }]);
   });
 
-  test('notes to oneself reach the other devices once', async () => {
+  test('a note to oneself reaches the other devices once', async () => {
     const gateway = fixture.gateway();
     await gateway.open('gus', 'phone');
     const tablet = await gateway.open('gus', 'tablet');
@@ -87,7 +87,7 @@ describe('delivery', () => {
     expect(await fixture.inboxOf('gus')).toHaveLength(1);
   });
 
-  test('a group: members from its first event, later from memory; a body goes once to a gateway', async () => {
+  test('a group event reaches the members of the first event, and each gateway gets its body once', async () => {
     const gateway = fixture.gateway();
     const members = ['gail', 'gina', 'glen'];
     const sessions = await Promise.all(members.map((member) => gateway.open(member)));
@@ -98,7 +98,7 @@ describe('delivery', () => {
     expect(fixture.message.membersAsked).toEqual([]);
   });
 
-  test('a group that is not known: its members are asked for, its lane waits and keeps its order', async () => {
+  test('the members of an unknown group are requested; its lane waits and keeps its order', async () => {
     const gateway = fixture.gateway();
     const hal = await gateway.open('hal');
     fixture.message.groups.set('g_old', ['hal', 'ida']);
@@ -111,7 +111,7 @@ describe('delivery', () => {
     expect(fixture.message.membersAsked).toEqual([{ groups: [['g_old', first.events[0]?.position]] }]);
   });
 
-  test('lost news is read from the log as soon as later news or an announcement shows the hole', async () => {
+  test('lost events are read from the log when a later bus message or an announcement shows the gap', async () => {
     const gateway = fixture.gateway();
     const jan = await gateway.open('jan');
     fixture.message.store('kim', 'jan', 'lost 1');
@@ -125,7 +125,7 @@ describe('delivery', () => {
     expect(gateway.seqsOf(jan.session)).toEqual([1, 2, 3, 4]);
   });
 
-  test('news said twice and late changes nothing', async () => {
+  test('a repeated or late bus message of events changes nothing', async () => {
     const gateway = fixture.gateway();
     const lea = await gateway.open('lea');
     const first = fixture.message.say('kim', 'lea', 'one');
@@ -138,7 +138,7 @@ describe('delivery', () => {
     expect(await fixture.inboxOf('lea')).toHaveLength(3);
   });
 
-  test('the log being away delays, and nothing is lost', async () => {
+  test('an unavailable log delays delivery, and nothing is lost', async () => {
     const gateway = fixture.gateway();
     const mia = await gateway.open('mia');
     fixture.message.answering = false;
@@ -153,7 +153,7 @@ describe('delivery', () => {
     expect(gateway.textsOf(mia.session)).toEqual(['lost', 'heard']);
   });
 
-  test('the numbers of what a gateway is told have no hole, and a tick repeats the last', async () => {
+  test('the batches to a gateway are numbered without holes, and a tick repeats the last number', async () => {
     const gateway = fixture.gateway();
     await gateway.open('ned');
     for (let i = 0; i < 20; i++) fixture.message.say('kim', 'ned', `${i}`);
@@ -164,7 +164,7 @@ describe('delivery', () => {
     expect(gateway.news.find((news) => news.tick)?.n).toBeLessThanOrEqual(numbers.length);
   });
 
-  test('a bus that dies and comes back: what was said meanwhile arrives', async () => {
+  test('entries that were stored while the bus was down arrive after it has restarted', async () => {
     const gateway = fixture.gateway();
     const oda = await gateway.open('oda');
     await fixture.nats.restart();

@@ -8,10 +8,10 @@ declareFailpoints(
   'offline.commit-outcome-lost',
   'offline.before-news',
 );
-// What the history checker must find; see docs/decisions/crashes.md.
+// Seeded bugs that the history checker must find; see docs/decisions/crashes.md.
 declareFailpoints('bug.confirm-unstored', 'bug.cursor-reader', 'bug.user-wide-cursor');
 
-/** As if the answer to COMMIT had been lost: committed, and nobody here knows. */
+/** Simulates a lost answer to COMMIT: the transaction is committed, but the writer does not know it. */
 export async function loseCommitOutcome(): Promise<void> {
   try {
     await failpointAsync('offline.commit-outcome-lost');

@@ -2,7 +2,7 @@ import { createLogger, environment, pickVariables, readConfig } from '@huizhi/ru
 import { offlineConfig } from './config.js';
 import { prepareDatabase } from './migrations/prepare.js';
 
-/** One-shot: services only check that nothing is pending. */
+/** Runs once per deployment; services only check that no migration is pending. */
 async function migrate(): Promise<void> {
   const config = readConfig(
     pickVariables(offlineConfig, [

@@ -43,11 +43,13 @@ export interface OfflineServiceOptions {
   log: Logger;
 }
 
-/** A session that neither gateway nor device has spoken of for so long is forgotten; gateways attach theirs every 30 s. */
+/**
+ * A session without an attach, fetch or cursor for this long is forgotten; gateways attach their sessions every 30 s.
+ */
 const SESSION_SILENCE_MS = 100_000;
 const NO_LIMIT_MS = 2_147_483_647;
 
-/** The parts of the service and how they hang together. No container: tests make several in one process. */
+/** Creates and wires the parts of the service. It needs no Nest container, so tests run several in one process. */
 export class OfflineService {
   readonly keeper: LaneKeeper;
   readonly partitions: Partitions;
@@ -131,7 +133,7 @@ export class OfflineService {
   }
 
   /**
-   * Waits for the database, checks it, takes lanes. May be tried again after an error.
+   * Waits for the database, checks it and takes lanes. May be called again after an error.
    * @throws PendingMigrationsError, PoolerError, LaneCountError: the service must not run on this database
    */
   async start(signal?: AbortSignal): Promise<void> {
@@ -145,7 +147,7 @@ export class OfflineService {
     await this.keeper.start();
   }
 
-  /** Gives all lanes back, with everything written that was taken. */
+  /** Writes all accepted work, then gives all lanes back. */
   async stop(): Promise<void> {
     for (const timer of this.timers) clearInterval(timer);
     this.probe.stop();
@@ -187,7 +189,7 @@ export class OfflineService {
     await this.connection.exclusive((client) => assertVectors(client, HZ_MESSAGE_LANES));
   }
 
-  /** Before lanes are taken. Once, however often the start is tried. */
+  /** Runs before lanes are taken, and only once, although `start` may be retried. */
   private begin(): void {
     if (this.begun) return;
     this.begun = true;
@@ -286,12 +288,12 @@ export class OfflineService {
     const sum = (of: (lane: InboxLane) => number): number =>
       [...this.lanes.values()].reduce((total, lane) => total + of(lane), 0);
     gauge({ name: 'hz_offline_lanes', help: 'Inbox lanes held' }, () => this.lanes.size);
-    gauge({ name: 'hz_offline_sessions', help: 'Sessions told of new entries' }, () =>
+    gauge({ name: 'hz_offline_sessions', help: 'Sessions that get new entries' }, () =>
       sum((lane) => lane.sessions.size),
     );
     gauge({ name: 'hz_offline_users', help: 'Users in memory' }, () => sum((lane) => lane.users.size));
     gauge(
-      { name: 'hz_offline_lag_events', help: 'Events known of and not yet here, over all lanes' },
+      { name: 'hz_offline_lag_events', help: 'Events that are known and not queued yet, over all lanes' },
       () => this.feed.lag,
     );
     gauge({ name: 'hz_offline_queued_events', help: 'Events that wait to be applied' }, () => this.feed.length);

@@ -6,7 +6,7 @@ import { OfflineService } from './offline-service.js';
 import { RevocationsController } from './sessions/revocations.controller.js';
 import { Revoker } from './sessions/revoker.js';
 
-/** The offline service: users' inbox lanes, what each device still owes a receipt for. Wired to the runtime here. */
+/** The offline service: the inbox lanes of users, and the cursors of their devices. Wired to the runtime here. */
 @Module({})
 export class OfflineModule {
   static register({ config, bus, log, health, shutdown }: Runtime<OfflineConfig>): DynamicModule {
@@ -16,7 +16,8 @@ export class OfflineModule {
     health.addLivenessCheck('lanes', () => service.keeper.stallStatus());
     shutdown.on('work', 'lanes', () => service.stop());
     shutdown.on('database', 'connections', () => service.close());
-    // What it throws, because waiting cannot mend it, ends the process as an unhandled rejection, by design: crash, say why, start anew.
+    // An error that waiting cannot fix becomes an unhandled rejection by design: the process logs it, ends and is
+    // restarted.
     void startWhenPossible('start', { log, health, signal: shutdown.signal }, () => service.start(shutdown.signal));
     return {
       module: OfflineModule,

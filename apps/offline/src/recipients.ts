@@ -2,31 +2,34 @@ import { inboxLaneOf, type GroupAt, type LaneEvent, type MembershipChange } from
 import { Backoff, pause } from '@huizhi/runtime';
 import { memberRequests } from './metrics.js';
 
-/** A user who receives an event, and the inbox lane of that user. */
+/** A user that receives an event, and the inbox lane of that user. */
 export interface Recipient {
   readonly user: string;
   readonly lane: number;
 }
 
-/** Asks the message service for the members of groups, each as of a position: of the first of them, at least one, in their order. */
+/**
+ * Requests the members of groups from the message service, each at a position. Answers for the first of them, at least
+ * one, in their order.
+ */
 export type MembersAsOf = (groups: readonly GroupAt[]) => Promise<readonly (readonly string[])[]>;
 
 export interface RecipientsOptions {
   lanes: number;
   membersAsOf: MembersAsOf;
-  /** Events that wait for their turn, the next of each lane first. */
+  /** Events that wait to be applied, the next of each lane first. */
   ahead(): Iterable<LaneEvent>;
-  /** Called when an answer came: lanes that wait for it can go on. */
+  /** Called after each answer: lanes that wait for it can continue. */
   onAnswer(): void;
-  /** How many members, over all conversations and versions, are remembered. */
+  /** Limit of remembered members over all conversations and versions. */
   maxMembers?: number;
 }
 
-/** The most groups of one request, and the most requests at a time: after an outage every group is unknown. */
+/** Limits of groups per request and of requests in flight: after an outage every group is unknown. */
 const GROUPS_AT_ONCE = 250;
 const REQUESTS_AT_ONCE = 2;
 
-/** Versions of one group that are remembered; lanes that lag further behind ask again. */
+/** Limit of remembered versions per group; for lanes that lag further behind, members are requested again. */
 const MAX_VERSIONS = 8;
 
 /** The members of a group from a position on, until the next version. */
@@ -36,22 +39,22 @@ interface Version {
 }
 
 /**
- * The recipients of events. The event of a pair names both users. The recipients of a group's event are the members as of
- * its position; the members who leave by it receive it as their last one.
+ * The recipients of events. The event of a pair names both users. The recipients of a group's event are the members at
+ * its position; members that leave by it receive it as their last event.
  *
- * Members are remembered as versions: an answer of the message service as of a position, or an older version with the change
- * of an event applied. After a take-over some inbox lanes replay events that others have applied, so an event may be older
- * than the newest version. A version is valid until the next one because every event of a lane passes here in order; when
- * positions are skipped (all lanes were held elsewhere in between), everything is forgotten.
+ * Members are remembered as versions: an answer of the message service for a position, or an older version with the
+ * change of an event applied. After a take-over some inbox lanes replay events that others have applied, so an event
+ * may be older than the newest version. A version is valid until the next one, because every event of a lane is seen
+ * here in order. When positions are skipped (all lanes were held elsewhere in between), everything is forgotten.
  *
- * What to ask next is read off the queues, so there is no list of wishes to bound. What an answer left out, and what failed,
- * is still unknown and is found again.
+ * The groups to request are found by looking ahead in the queues, so there is no list of requests to bound. Groups that
+ * an answer left out, and groups of a failed request, are still unknown and are found again.
  */
 export class Recipients {
-  /** Versions in ascending order, the group that was used last at the end. */
+  /** Versions in ascending order; the least recently used group comes first. */
   private readonly groups = new Map<string, Version[]>();
   private readonly asked = new Set<string>();
-  /** Per message lane the highest position that came here. */
+  /** Per message lane, the highest position seen. */
   private readonly reached = new Map<number, number>();
   private readonly backoff = new Backoff(50, 2_000);
   private readonly stopped = new AbortController();
@@ -59,7 +62,7 @@ export class Recipients {
   private members = 0;
   private requests = 0;
   private looking = false;
-  /** Raised whenever everything is forgotten: answers to older requests are not believed. */
+  /** Raised whenever everything is forgotten: answers to older requests are ignored. */
   private generation = 0;
 
   constructor(private readonly options: RecipientsOptions) {
@@ -68,7 +71,7 @@ export class Recipients {
 
   /**
    * @param lane the message lane of the event
-   * @returns undefined while the members are being asked for; this event's lane waits
+   * @returns undefined while the members are requested; the lane of the event waits
    */
   of(lane: number, event: LaneEvent): readonly Recipient[] | undefined {
     this.reach(lane, event.position);
@@ -83,7 +86,7 @@ export class Recipients {
     this.stopped.abort();
   }
 
-  /** Changes of members in skipped events were not seen here. */
+  /** Skipped events may have changed members without being seen here. */
   private reach(lane: number, position: number): void {
     const reached = this.reached.get(lane) ?? position;
     if (position > reached + 1) this.forgetAll();
@@ -112,7 +115,7 @@ export class Recipients {
     return this.remember(conversation, position, [...stayed, ...this.located(joined)]);
   }
 
-  /** So that answers are there when the events' turn comes. Once for all that this turn of the event loop brought. */
+  /** Requests members before the writer reaches their events. Runs once per turn of the event loop. */
   private lookAhead(): void {
     if (this.looking || this.requests === REQUESTS_AT_ONCE) return;
     this.looking = true;
@@ -127,8 +130,8 @@ export class Recipients {
   }
 
   /**
-   * The next groups to ask for, what lanes wait for first. No further ahead than half the cache reaches: what is fetched must not
-   * push out what is needed before it.
+   * The next groups to request, those that lanes wait for first. Looks ahead no further than half of the memory, so
+   * that answers do not evict members that are needed earlier.
    */
   private unknown(): GroupAt[] {
     const unknown: GroupAt[] = [];
@@ -153,7 +156,7 @@ export class Recipients {
       const answers = await this.options.membersAsOf(groups);
       memberRequests.inc({ outcome: 'answered' });
       this.backoff.reset();
-      // By answers, not by groups: a group without an answer is unknown, not empty.
+      // Iterates over answers, not over groups: a group without an answer is unknown, not empty.
       for (const [index, users] of answers.entries()) {
         const [conversation, position] = groups[index] ?? [];
         if (conversation === undefined || position === undefined || generation !== this.generation) continue;

@@ -7,7 +7,7 @@ import pg from 'pg';
 import { prepareDatabase } from './migrations/prepare.js';
 import { LANES, HZ_MESSAGE_LANES, until } from './testing/offline-fixture.js';
 
-/** The process itself, before it can do its work. */
+/** The real process, before its dependencies are ready. */
 describe('the start of the offline service', () => {
   let folder: string;
   let nats: Nats;
@@ -46,7 +46,7 @@ describe('the start of the offline service', () => {
   const migrate = (): Promise<string[]> =>
     prepareDatabase({ url: database.url, applicationName: 'test', lanes: LANES, messageLanes: HZ_MESSAGE_LANES });
 
-  test('ends, saying what to run, when a database that came late has not been migrated', async () => {
+  test('fails and names the command to run when a database that came late has not been migrated', async () => {
     await proxy.cut();
     await service.launch();
     await until(() => answers(service), 'the process to listen');
@@ -56,7 +56,7 @@ describe('the start of the offline service', () => {
     expect(service.logs.join('\n')).toContain('node dist/apps/offline/src/migrate.js');
   }, 60_000);
 
-  test('is tried again after what passes by itself, and the service is ready then', async () => {
+  test('is repeated after a temporary error, and the service becomes ready', async () => {
     await migrate();
     const admin = new pg.Client({ connectionString: database.url });
     await admin.connect();

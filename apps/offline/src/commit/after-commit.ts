@@ -14,7 +14,7 @@ import {
   type SessionPlan,
 } from './plan-sessions.js';
 
-/** After the commit: memory follows the database, then those who wait are told. */
+/** Runs after the commit: updates the memory to the committed state, then answers callers and gateways. */
 export class AfterCommit {
   constructor(
     private readonly gatewayPublisher: GatewayPublisher,
@@ -23,7 +23,7 @@ export class AfterCommit {
 
   settle(works: readonly LaneSessionWork[], plan: SessionPlan, { entries }: EntryPlan): void {
     for (const { user, seq } of entries) user.head = seq;
-    // In the order of the transaction: a login begins at the cursor that its device's session before it has just stored.
+    // In the order of the transaction: a login starts at the cursor that its device's previous session has just stored.
     for (const cursor of plan.cursors) if (cursor.lane.state !== 'lost') this.cursor(cursor);
     for (const opening of plan.openings) {
       if (opening.lane.state !== 'lost') this.open(opening, plan);
@@ -72,7 +72,7 @@ export class AfterCommit {
       device.owed = row ? owedOf(row, head) : { head, last: head, waiting: head - device.cursor };
     }
     if (seededBug('bug.user-wide-cursor')) device.cursor = highestCursor(user);
-    // Last in the map: the longest unseen is the first.
+    // Last in the map, which is ordered from the longest unseen device.
     user.devices.delete(id);
     user.devices.set(id, device);
     const before = lane.register(user, device, gateway, session, performance.now(), { number, began: opening.began });
@@ -92,7 +92,9 @@ export class AfterCommit {
     });
   }
 
-  /** As the statement did to the rows. Sessions this owner has not heard of yet are told when they are attached. */
+  /**
+   * Updates the memory like the statement updated the rows. Sessions unknown to this owner are told when they attach.
+   */
   private revoke({ revocation, lane, user }: RevocationPlan, tokensValidFrom: ReadonlyMap<string, number>): void {
     removeOne(lane.revocations, revocation);
     user.tokensValidFrom = tokensValidFrom.get(user.id) ?? user.tokensValidFrom;
@@ -115,7 +117,7 @@ export class AfterCommit {
 
   private cursor({ work, lane, device, write, cursor }: CursorPlan): void {
     const key = `${work.gateway} ${work.session}`;
-    // A higher one may have come meanwhile: it stays for the next transaction.
+    // A higher cursor may have arrived meanwhile: it stays queued for the next transaction.
     if (lane.cursors.get(key) === work) lane.cursors.delete(key);
     if (!device) {
       cursors.inc({ outcome: 'refused' });

@@ -4,16 +4,16 @@ import type { Recipients } from '../recipients.js';
 import type { InboxLane, PendingLogin, Revocation } from './inbox-lane.js';
 import type { Batch, LaneSessionWork, Slice } from './plan.js';
 
-/** The most inbox rows of one transaction; a single event with more recipients goes alone. */
+/** Limit of inbox rows per transaction; a single event with more recipients has its own transaction. */
 export const MAX_ROWS = 5_000;
-/** The most events looked at for one transaction: most of them may concern nobody here. */
+/** Limit of events examined per transaction: most of them may have no recipient here. */
 const MAX_EVENTS = 10_000;
 const MAX_OPENINGS = 300;
 const MAX_CURSORS = 2_000;
 const MAX_CHECKS = 1_000;
 const MAX_REVOCATIONS = 100;
 
-/** Takes up, without removing anything, what the next transaction shall do. */
+/** Collects the work of the next transaction without removing it from the queues. */
 export function collectBatch(lanes: Iterable<InboxLane>, feed: Feed, recipients: Recipients): Batch {
   const works: LaneSessionWork[] = [];
   for (const lane of lanes) if (lane.hasWork) works.push(worksOf(lane));
@@ -31,7 +31,7 @@ function worksOf(lane: InboxLane): LaneSessionWork {
   };
 }
 
-/** Each user once: they are one statement's. */
+/** Each user once, because all revocations are one statement. */
 function revocationsOf(lane: InboxLane): Revocation[] {
   const byUser = new Map<string, Revocation>();
   for (const revocation of lane.revocations) {
@@ -41,7 +41,7 @@ function revocationsOf(lane: InboxLane): Revocation[] {
   return [...byUser.values()];
 }
 
-/** One login per user at a time: what the second finds depends on the first, and any on a revocation. */
+/** At most one login per user: a second depends on the result of the first. None for a user with a revocation. */
 function openingsOf(lane: InboxLane, users: Set<string>): PendingLogin[] {
   const openings: PendingLogin[] = [];
   for (const opening of lane.pendingLogins) {
@@ -69,7 +69,7 @@ function sliceOf(queue: LaneQueue, recipients: Recipients, budget: { rows: numbe
   for (let i = 0; i < queue.length && budget.events > 0; i++) {
     const item = queue.at(i);
     if (!item) break;
-    // Meant for lanes that are lost by now: over, without asking who they were.
+    // Every inbox lane that this event was queued for is lost: no recipients are needed.
     const wanted = item.takers.some((lane) => lane?.takesEvents);
     const who = wanted ? recipients.of(item.lane, item.event) : [];
     if (!who) break;

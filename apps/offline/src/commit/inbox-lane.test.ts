@@ -27,7 +27,7 @@ const work = (cursor: number, epoch = 1): CursorWork => ({
 });
 
 describe('an inbox lane in memory', () => {
-  test('forgets users nobody touched, never one with a session', () => {
+  test('evicts unused users, but no user with a session', () => {
     const lane = new InboxLane(0, 1, [0], 10);
     for (let i = 0; i < 30; i++) {
       const { user, device } = withDevice(lane, `u${i}`);
@@ -39,7 +39,7 @@ describe('an inbox lane in memory', () => {
     for (let i = 0; i < 5; i++) expect(lane.users.has(`u${i}`)).toBe(true);
   });
 
-  test('a device has one session: the newer one takes the place of the older', () => {
+  test('replaces the session of a device by a newer one', () => {
     const lane = new InboxLane(0, 1, [0]);
     const { user, device } = withDevice(lane, 'u');
     expect(lane.register(user, device, 'g', 1, 0)).toBeUndefined();
@@ -50,13 +50,13 @@ describe('an inbox lane in memory', () => {
     expect(lane.sessions.size).toBe(1);
   });
 
-  test('keeps the highest waiting cursor of a session', () => {
+  test('keeps only the highest waiting cursor of a session', () => {
     const lane = new InboxLane(0, 1, [0]);
     for (const cursor of [3, 7, 5]) lane.addCursor(work(cursor));
     expect([...lane.cursors.values()].map((one) => one.cursor)).toEqual([7]);
   });
 
-  test('a lost lane takes nothing and knows nobody', () => {
+  test('accepts no work and holds no user after it is lost', () => {
     const lane = new InboxLane(0, 1, [0]);
     const { user, device } = withDevice(lane, 'u');
     lane.register(user, device, 'g', 1, 0);

@@ -4,7 +4,7 @@ import type { Device, Login, Session, User } from './user.js';
 /** A login that waits for its transaction. */
 export interface PendingLogin {
   readonly request: OpenRequest;
-  /** When the login came to its gateway, by `performance.now()` here. */
+  /** Time at which the login reached its gateway, as `performance.now()` of this process. */
   readonly began: number;
   answer(reply: OpenReply): void;
 }
@@ -29,13 +29,13 @@ export interface CursorWork {
   readonly cursor: number;
 }
 
-/** Something to be decided with the user in memory and the certainty of being its owner. */
+/** A decision that needs the user in memory and proof of ownership. */
 export interface AttachCheck {
   readonly user: string;
   decide(user: User): void;
 }
 
-/** A user whose tokens are to be worth nothing. */
+/** A user whose tokens are to be revoked. */
 export interface Revocation {
   readonly user: string;
   answer(reply: RevokeReply): void;
@@ -43,18 +43,18 @@ export interface Revocation {
 
 export type LaneState = 'held' | 'leaving' | 'lost';
 
-/** Beyond these, works are refused or dropped; both come again by themselves. */
+/** Limits per lane. Work beyond them is refused or dropped; gateways and callers repeat it. */
 const MAX_OPENINGS = 2_000;
 const MAX_CHECKS = 5_000;
 const MAX_REVOCATIONS = 1_000;
 const MAX_CURSORS = 20_000;
 
-/** How many users a lane remembers; those with a session come on top. */
+/** Limit of remembered users per lane, not counting users with a session. */
 const MAX_USERS = 20_000;
 
 /**
- * One inbox lane in its owner's memory: its users, its place in each message lane, and what waits to be written. One
- * object per taking-over: after a loss it is dead, and whoever still holds it sees that by `state`.
+ * One inbox lane in its owner's memory: its users, its applied positions, and the work to be written. There is one
+ * object per take-over. After a loss its `state` is `lost`, and holders of the object must check it.
  */
 export class InboxLane {
   state: LaneState = 'held';
@@ -64,7 +64,7 @@ export class InboxLane {
   readonly queued: number[];
   /** Per message lane: the position up to which events are applied, in memory. */
   applied: number[];
-  /** Since when, by `performance.now()`, `applied` is ahead of the database. */
+  /** Time since which `applied` is ahead of the database, as `performance.now()`. */
   dirtySince: number | undefined;
   readonly pendingLogins: PendingLogin[] = [];
   readonly checks: AttachCheck[] = [];
@@ -91,7 +91,7 @@ export class InboxLane {
     );
   }
 
-  /** False: too many wait already. */
+  /** @returns false when the queue is full or the lane is not held */
   addPendingLogin(opening: PendingLogin): boolean {
     return this.state === 'held' && this.pendingLogins.length < MAX_OPENINGS && this.pendingLogins.push(opening) > 0;
   }
@@ -116,7 +116,10 @@ export class InboxLane {
     return true;
   }
 
-  /** The session hears of new entries from now on; another one of the device is over. @returns that other one */
+  /**
+   * Delivers new entries to the session from now on, in place of another session of the device. @returns that other
+   * session
+   */
   register(
     user: User,
     device: Device,
@@ -155,7 +158,10 @@ export class InboxLane {
     if (device.session === session) device.session = undefined;
   }
 
-  /** Second chance: the untouched go, the touched and those with sessions stay for another round. Bounded work per call. */
+  /**
+   * Second-chance eviction: removes users without use and sessions; others stay for another round. Bounded work per
+   * call.
+   */
   evict(): void {
     let looks = 2 * (this.users.size - this.maxUsers);
     for (const [id, user] of this.users) {
@@ -167,7 +173,7 @@ export class InboxLane {
     }
   }
 
-  /** From now on nothing of it may be used, and nobody is told anything. */
+  /** Discards all state. Pending work gets no answer. */
   lose(): void {
     this.state = 'lost';
     for (const { user } of this.sessions) user.live = [];

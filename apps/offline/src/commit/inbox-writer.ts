@@ -15,7 +15,7 @@ import { planEntries, settleApplied, type Batch, type EntryPlan } from './plan.j
 import { planSessions, type SessionPlan } from './plan-sessions.js';
 import type { AfterCommit } from './after-commit.js';
 
-/** A vector that moved without entries is written with the next transaction of its lane, or after this, milliseconds. */
+/** A vector that moved without entries is written with the lane's next transaction, or after this time in ms. */
 const LAZY_MS = 1_000;
 
 export interface InboxWriterOptions {
@@ -26,7 +26,7 @@ export interface InboxWriterOptions {
   readonly afterCommit: AfterCommit;
   readonly lanes: ReadonlyMap<number, InboxLane>;
   readonly paceMs: number;
-  /** How far ahead of the database's clock an accepted token may have been issued. */
+  /** How far an accepted token's issue time may be ahead of the database's clock, in milliseconds. */
   readonly tokenLeewayMs: number;
   readonly log: Logger;
 }
@@ -34,16 +34,16 @@ export interface InboxWriterOptions {
 interface TransactionPlan {
   readonly entries: EntryPlan;
   readonly works: SessionPlan;
-  /** The lanes this transaction writes for, each fenced. */
+  /** The lanes that this transaction writes, each fenced. */
   readonly lanes: Set<InboxLane>;
 }
 
 /**
- * The only writer of this instance's inbox lanes: entries, logins and cursors go through its one loop and one connection,
- * so that what is in memory is what is committed.
+ * The only writer of this instance's inbox lanes. Entries, logins and cursors go through one loop and one connection,
+ * so that memory equals the committed state.
  *
- * Nothing is taken out of a queue and nothing in memory moves until the commit is known. A failed transaction therefore leaves
- * everything as it was; when there is doubt, the lanes are forgotten and read again.
+ * No queue and no memory changes until the commit is known, so a failed transaction changes nothing. When the outcome
+ * is unknown, the lanes are forgotten and read again.
  */
 export class InboxWriter {
   private readonly stopped = new AbortController();
@@ -51,7 +51,7 @@ export class InboxWriter {
   private readonly log: Logger;
   private bell = deferred();
   private running: Promise<void> | undefined;
-  /** Whose strangers are loaded first. */
+  /** Rotates which queues load their cache misses first. */
   private turn = 0;
 
   constructor(private readonly options: InboxWriterOptions) {
@@ -62,7 +62,7 @@ export class InboxWriter {
     this.running = this.run();
   }
 
-  /** There may be something to do. */
+  /** Starts a step if the writer is idle; there may be work. */
   wake(): void {
     this.bell.resolve();
   }
@@ -73,7 +73,7 @@ export class InboxWriter {
     await this.running;
   }
 
-  /** Resolves when nothing waits in these lanes, or they are lost: their last transaction is over. */
+  /** Resolves when no work waits in these lanes, or when they are lost. */
   async drained(lanes: readonly InboxLane[]): Promise<void> {
     const busy = (lane: InboxLane): boolean => lane.state !== 'lost' && (lane.hasWork || lane.dirtySince !== undefined);
     while (lanes.some(busy) && !this.stopped.signal.aborted) {
@@ -87,7 +87,8 @@ export class InboxWriter {
     while (!signal.aborted) {
       await this.bell.promise;
       this.bell = deferred();
-      // The first after idle begins at once; under load what comes meanwhile goes into the next one together.
+      // The first transaction after an idle period starts at once; under load, work that arrives meanwhile shares the
+      // next one.
       if (await this.options.keeper.turn(() => this.step())) {
         this.wake();
         if (this.options.paceMs > 0) await pause(this.options.paceMs, signal);
@@ -95,7 +96,7 @@ export class InboxWriter {
     }
   }
 
-  /** True if there was something to do. */
+  /** @returns whether there was work */
   private async step(): Promise<boolean> {
     const lanes = this.current();
     const batch = collectBatch(lanes, this.options.feed, this.options.recipients);
@@ -150,7 +151,7 @@ export class InboxWriter {
     return moves;
   }
 
-  /** The fence: head + 1 in each lane. @throws LaneLostError */
+  /** The fencing moves: head + 1 in each lane. @throws LaneLostError */
   private moves(lanes: Iterable<InboxLane>): LaneMove[] {
     return [...lanes].map(({ lane, epoch, state }) => {
       const held = this.options.keeper.held(lane);
@@ -159,7 +160,7 @@ export class InboxWriter {
     });
   }
 
-  /** Entries and cursors are one statement; logins and revocations, which are rarer, make it the beginning of a transaction. */
+  /** Entries and cursors alone are one statement. Logins and revocations, which are rarer, need a transaction. */
   private async write({ lanes, entries: { entries: planned, applied }, works }: TransactionPlan): Promise<LaneMove[]> {
     const moves = this.moves(lanes);
     const work = apply(
@@ -187,7 +188,7 @@ export class InboxWriter {
     for (const row of rows) tokensValidFrom.set(row.user, row.tokensValidFrom);
   }
 
-  /** A user with one device has no entries of what it sent; nor has it others than those that are stored, unless some were dropped. */
+  /** Skips users with one device, unless entries were dropped: all entries beyond the cursor wait for that device. */
   private async readOwed(client: pg.ClientBase, { openings, lacking, owed }: SessionPlan): Promise<void> {
     const asked: DeviceOpening[] = [];
     for (const { user, write } of openings) {
@@ -202,7 +203,7 @@ export class InboxWriter {
     }
   }
 
-  /** Whatever the error: what cannot be known is forgotten and read again, and nobody is told anything. */
+  /** After any error, forgets the state that is in doubt, so that it is read again. Nothing is answered. */
   private async recover(error: unknown, involved: ReadonlySet<InboxLane>): Promise<void> {
     const { keeper } = this.options;
     if (error instanceof LaneLostError) {
@@ -215,7 +216,7 @@ export class InboxWriter {
     await pause(this.backoff.next(), this.stopped.signal);
   }
 
-  /** Lanes this instance owns and has loaded; those just being taken over come a moment later. */
+  /** Lanes that this instance owns and has loaded; lanes of a take-over in progress are not included yet. */
   private current(): InboxLane[] {
     const { lanes, keeper } = this.options;
     return [...lanes.values()].filter((lane) => lane.state !== 'lost' && keeper.held(lane.lane)?.epoch === lane.epoch);

@@ -6,7 +6,7 @@ import { OfflineFixture, until } from '../testing/offline-fixture.js';
 import { InboxLane } from './inbox-lane.js';
 import { MAX_USERS_PER_QUERY, loadUsers } from './load-users.js';
 
-describe('users whom nobody has in memory', () => {
+describe('users that are not in memory', () => {
   let fixture: OfflineFixture;
   beforeEach(async () => {
     fixture = await OfflineFixture.start();
@@ -18,13 +18,13 @@ describe('users whom nobody has in memory', () => {
 
   const names = (count: number): string[] => Array.from({ length: count }, (_, n) => `user-${n}`);
 
-  test('and who all receive one event are read a few hundred at a time, and get it', async () => {
+  test('are read in queries of bounded size when all of them receive one event, and get it', async () => {
     const query = jest.spyOn(pg.Client.prototype, 'query');
     await fixture.instance('offline-1');
     const members = names(2_500);
     fixture.message.publish(fixture.message.storeInGroup('g_crowd', 'sender', 'hello', members));
     const entries = async (): Promise<number> => (await fixture.admin.query('select from offline.inbox')).rowCount ?? 0;
-    await until(async () => (await entries()) === members.length, 'an entry for everybody');
+    await until(async () => (await entries()) === members.length, 'an entry for each member');
     const read = query.mock.calls.flatMap(([first]) => {
       const { name, values } = first as unknown as pg.QueryConfig;
       return name === 'read-heads' ? [(values?.[0] as string[]).length] : [];
@@ -33,7 +33,7 @@ describe('users whom nobody has in memory', () => {
     expect(Math.max(...read)).toBeLessThanOrEqual(MAX_USERS_PER_QUERY);
   }, 60_000);
 
-  test('are read before a statement’s time is over, with as many days as may be kept', async () => {
+  test('are read within the statement timeout when the maximum number of days is kept', async () => {
     await fixture.admin.query(`do $$ begin for n in 1..${MAX_RETENTION_DAYS} loop
       execute format('create table offline.d%s partition of offline.inbox for values from (%L) to (%L)',
                      n, current_date - n - 1, current_date - n);

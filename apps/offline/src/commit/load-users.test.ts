@@ -27,7 +27,7 @@ const works = (
   checks: (of.checks ?? []).map((user) => ({ user, decide: () => undefined })),
 });
 
-/** Events of one message lane, each with who receives it, all of them in one inbox lane. */
+/** Events of one message lane, each with its recipients, all of them in one inbox lane. */
 function slice(lane: InboxLane, ...events: string[][]): Slice {
   const takers: (InboxLane | undefined)[] = [];
   takers[lane.lane] = lane;
@@ -41,12 +41,12 @@ function slice(lane: InboxLane, ...events: string[][]): Slice {
 const batch = (of: Partial<Batch>): Batch => ({ works: [], slices: [], ...of });
 
 describe('the users that are loaded for a step', () => {
-  test('are no more than the budget, whatever waits in however many lanes', () => {
+  test('are limited in number, however much work waits in however many lanes', () => {
     const all = lanes(16).map((lane) => works(lane, { cursors: names(`c${lane.lane}-`, 2_000) }));
     expect(cacheMissesOf(batch({ works: all }), 0).size).toBe(MAX_CACHE_MISSES);
   });
 
-  test('are those who have waited longest, and everybody is loaded in the end', () => {
+  test('are those whose work has waited longest, and all are loaded after some steps', () => {
     const [lane] = lanes(1);
     const cursors = names('u', 2.5 * MAX_CACHE_MISSES);
     const waiting = batch({ works: [works(lane!, { cursors })] });
@@ -60,7 +60,7 @@ describe('the users that are loaded for a step', () => {
     expect(steps.flat()).toEqual(cursors);
   });
 
-  test('are of each lane, each kind of work and each queue: who has much keeps nobody waiting', () => {
+  test('are of each lane, each kind of work and each queue, so that a long queue does not delay the others', () => {
     const [busy, calm, reader] = lanes(3);
     const waiting = batch({
       works: [
@@ -73,7 +73,7 @@ describe('the users that are loaded for a step', () => {
     for (const user of ['login', ...names('k', 3), ...names('r', 3)]) expect(cacheMisses.has(user)).toBe(true);
   });
 
-  test('are of other lanes at the next turn when there are more lanes than room', () => {
+  test('are of other lanes at the next turn when there are more lanes than the limit', () => {
     const all = lanes(3 * MAX_CACHE_MISSES).map((lane) => works(lane, { cursors: names(`c${lane.lane}-`, 10) }));
     const seen = new Set<InboxLane>();
     for (let turn = 0; turn < 3; turn++) {
@@ -85,7 +85,7 @@ describe('the users that are loaded for a step', () => {
     expect(seen.size).toBe(all.length);
   });
 
-  test('are nobody’s of a lost lane, and who is in memory is kept there', () => {
+  test('are none of a lost lane; a user in memory is marked as used', () => {
     const [lost, held] = lanes(2);
     know(held!, 'known');
     held!.users.get('known')!.used = false;
@@ -96,8 +96,8 @@ describe('the users that are loaded for a step', () => {
   });
 });
 
-describe('what a step does while users are missing', () => {
-  test('is the work of those who are there; checks, which are taken from the front, up to the first who is not', () => {
+describe('the work of a step while users are missing', () => {
+  test('is the work of users in memory; checks only up to the first user that is missing', () => {
     const [lane, other] = lanes(2);
     know(lane!, 'a', 'b');
     const of = { cursors: ['x', 'a'], openings: ['y', 'b'], checks: ['a', 'z', 'b'] };
@@ -109,14 +109,14 @@ describe('what a step does while users are missing', () => {
     expect(one?.checks.map(({ user }) => user)).toEqual(['a']);
   });
 
-  test('is the events of a queue up to the first with a recipient who is not there', () => {
+  test('is the events of a queue up to the first with a recipient that is missing', () => {
     const [lane] = lanes(1);
     know(lane!, 'a', 'b');
     const ready = readyOf(batch({ slices: [slice(lane!, ['a'], ['b', 'x'], ['a'])] }));
     expect(ready.slices.map(({ items }) => items.length)).toEqual([1]);
   });
 
-  test('leaves out what is of a lost lane', () => {
+  test('does not include work of a lost lane', () => {
     const [lane] = lanes(1);
     const waiting = batch({ works: [works(lane!, { cursors: ['a'] })], slices: [slice(lane!, ['a'])] });
     lane!.lose();

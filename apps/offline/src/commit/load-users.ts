@@ -5,9 +5,9 @@ import type { InboxLane } from './inbox-lane.js';
 import type { Batch, LaneSessionWork, Slice } from './plan.js';
 import { newUser, NOTHING, type User } from './user.js';
 
-/** The most users that one step reads into memory, over all lanes: each costs a look into every day's partition. */
+/** Limit of users that one step loads over all lanes: each needs a look-up in every day partition. */
 export const MAX_CACHE_MISSES = 1_000;
-/** The most of one statement, so that it ends within its time however many days are kept. Others have their turn in between. */
+/** Limit of users per statement, so that it ends in time however many days are kept. Other work runs in between. */
 export const MAX_USERS_PER_QUERY = 200;
 
 interface CacheMiss {
@@ -16,9 +16,9 @@ interface CacheMiss {
 }
 
 /**
- * Users that a batch needs and whom their lanes do not have in memory. The first of each queue and of each kind of work in turn,
- * so that none with many keeps the others waiting; should even these be too many, others are first in the next `turn`. Whoever
- * finds no room is loaded in a later step, and what needs them waits where it is.
+ * Users that a batch needs and that are not in memory. Takes the first of each queue and each kind of work in turn, so
+ * that no long queue delays the others. When even these are too many, the next `turn` starts with others. Users beyond
+ * the limit are loaded in a later step, and their work waits in its queue.
  */
 export function cacheMissesOf(batch: Batch, turn: number): Map<string, InboxLane> {
   const queues = lackingIn(batch);
@@ -35,7 +35,7 @@ export function cacheMissesOf(batch: Batch, turn: number): Map<string, InboxLane
   return cacheMisses;
 }
 
-/** By queue and by kind of work, in order. Who is wanted and in memory is kept there meanwhile. */
+/** Cache misses by queue and by kind of work, in order. Marks users in memory as used, so that they are not evicted. */
 function lackingIn(batch: Batch): CacheMiss[][] {
   const queues: CacheMiss[][] = [];
   const meet = (queue: CacheMiss[], lane: InboxLane | undefined, id: string): void => {
@@ -62,7 +62,7 @@ function lackingIn(batch: Batch): CacheMiss[][] {
 }
 
 /**
- * Reads them into memory. May run before the transaction's fence: if another owner had written in between, the fence
+ * Loads the users into memory. It may run before the fenced transaction: if another owner wrote in between, the fence
  * fails and the lane is forgotten with all that was read.
  */
 export async function loadUsers(
@@ -91,7 +91,7 @@ async function readUsers(client: pg.ClientBase, ids: readonly string[]): Promise
   return users.values();
 }
 
-/** What of a batch can be done with the users that are in memory. Lost lanes' works are over. */
+/** The part of a batch whose users are in memory. Work of lost lanes is removed. */
 export function readyOf({ works, slices }: Batch): Batch {
   return {
     works: works.filter(({ lane }) => lane.state !== 'lost').flatMap(readyWorks),
@@ -106,7 +106,7 @@ function readyWorks({ lane, openings, cursors, checks, revocations }: LaneSessio
     lane,
     openings: openings.filter(({ request }) => isHere(request)),
     cursors: cursors.filter(isHere),
-    // They are taken off their queue as many as they are, so without gaps.
+    // AfterCommit removes as many checks from the front of the queue as were decided, so there must be no gaps.
     checks: missing < 0 ? checks : checks.slice(0, missing),
     revocations: revocations.filter(isHere),
   };
@@ -114,7 +114,7 @@ function readyWorks({ lane, openings, cursors, checks, revocations }: LaneSessio
   return length > 0 ? [ready] : [];
 }
 
-/** In order: nothing may overtake an event whose recipients are not all here. */
+/** Keeps the order: no event may overtake one whose recipients are not all in memory. */
 function readySlice({ queue, items }: Slice): Slice {
   const missing = items.findIndex(({ item, recipients }) =>
     recipients.some(({ user, lane: number }) => {

@@ -6,7 +6,7 @@ import { LANES, OfflineFixture, until } from '../testing/offline-fixture.js';
 const fired = (name: string): number => failpointStatus().find((point) => point.name === name)?.fired ?? 0;
 const users = Array.from({ length: 12 }, (_, i) => `user-${i}`);
 
-/** What no fault may change: every message once per recipient, numbered 1, 2, 3 … in the order of its conversation. */
+/** Waits until every recipient has each message once, numbered 1, 2, 3 … in the order of its conversation. */
 async function expectWhole(fixture: OfflineFixture, texts: number): Promise<void> {
   const lengths = async (): Promise<number[]> => {
     const { rows } = await fixture.admin.query<{ n: number }>(
@@ -15,7 +15,7 @@ async function expectWhole(fixture: OfflineFixture, texts: number): Promise<void
     );
     return rows.map((row) => row.n);
   };
-  await until(async () => (await lengths()).every((length) => length >= texts), `${texts} entries for everybody`);
+  await until(async () => (await lengths()).every((length) => length >= texts), `${texts} entries for each user`);
   for (const user of users) {
     const rows = await fixture.inboxOf(user);
     expect(rows.map((row) => row.seq)).toEqual(Array.from({ length: texts }, (_, i) => i + 1));
@@ -27,7 +27,7 @@ async function expectWhole(fixture: OfflineFixture, texts: number): Promise<void
 describe('ownership of inbox lanes', () => {
   let fixture: OfflineFixture;
   let said = 0;
-  /** One message to everybody; without a publisher only the log has it. */
+  /** Stores one message for each user; without `heard` it is only in the log and not published. */
   const say = (heard = true): void => {
     said += 1;
     for (const user of users) {
@@ -42,7 +42,7 @@ describe('ownership of inbox lanes', () => {
   }, 30_000);
   afterEach(() => fixture.stop(), 30_000);
 
-  test('two instances share the lanes; one stops and the other goes on where it was', async () => {
+  test('two instances share the lanes; when one stops the other continues from its positions', async () => {
     const first = await fixture.instance('offline-1');
     await fixture.instance('offline-2');
     await until(async () => (await fixture.owners()).filter((owner) => owner === 'offline-2').length === LANES / 2);
@@ -56,7 +56,7 @@ describe('ownership of inbox lanes', () => {
     expect(await fixture.owners()).toEqual(Array.from({ length: LANES }, () => 'offline-2'));
   }, 60_000);
 
-  test('an owner that loses the database is overtaken, and writes nothing when it comes back', async () => {
+  test('an owner that loses the database is replaced, and writes nothing when it is connected again', async () => {
     const first = await fixture.instanceBehindProxy('offline-1');
     for (let i = 0; i < 10; i++) say();
     await fixture.instance('offline-2');
@@ -76,13 +76,13 @@ describe('ownership of inbox lanes', () => {
     await expectWhole(fixture, 50);
   }, 90_000);
 
-  test('the transaction of an owner that was overtaken without knowing is refused whole', async () => {
+  test('the transaction of an owner that lost its lanes without knowing is refused as a whole', async () => {
     const { service } = await fixture.instance('offline-1');
     const gateway = fixture.gateway();
     const sessions = await Promise.all(users.map((user) => gateway.open(user)));
     say();
     await until(() => gateway.told.length === users.length);
-    // As another instance would: without a word to the owner, which finds out by its own fence.
+    // Takes the lanes like another instance; the owner only notices at its next fenced transaction.
     await fixture.admin.query(
       `update offline.lane set owner = 'other', epoch = epoch + 1, lease_until = now() + interval '1 minute'`,
     );
@@ -108,7 +108,7 @@ describe('ownership of inbox lanes', () => {
   };
 
   test.each(['offline.before-commit', 'offline.after-commit', 'offline.commit-outcome-lost', 'offline.after-delivery'])(
-    'a failure at %s leaves no entry out and none twice',
+    'no entry is missing or duplicated after a failure at %s',
     async (point) => {
       await fixture.instance('offline-1');
       const gateway = fixture.gateway();
@@ -117,7 +117,7 @@ describe('ownership of inbox lanes', () => {
       await until(() => gateway.told.length === users.length);
       await survives(point, gateway, sessions);
       await expectWhole(fixture, 5);
-      // Receipts are said again until confirmed; sessions are attached again to the owner.
+      // Cursors are repeated until they are confirmed; sessions are attached to the owner again.
       await until(() => {
         gateway.attach(...sessions);
         for (const session of sessions) gateway.cursor(session, 5);
@@ -129,12 +129,12 @@ describe('ownership of inbox lanes', () => {
     60_000,
   );
 
-  test('the answer to what an owner commits eaten on the way: the truth is read again', async () => {
+  test('an owner whose commit response is lost takes its lanes again and reads what is stored', async () => {
     const instance = await fixture.instanceBehindProxy('offline-1');
     const gateway = fixture.gateway();
     const sessions = await Promise.all(users.map((user) => gateway.open(user)));
     for (let round = 0; round < 3; round++) {
-      // The column in which the statement that is the transaction answers. A COMMIT is only said when lanes are kept.
+      // The column name in the response of the single-statement transaction. COMMIT is only used when lanes are kept.
       const eaten = instance.proxy.dropResponsesOnce('fenced\0');
       say();
       await eaten;
@@ -152,7 +152,7 @@ describe('ownership of inbox lanes', () => {
     for (const page of again) expect(page.head).toMatchObject({ upTo: 3, head: 3 });
   }, 60_000);
 
-  test('PostgreSQL connections killed over and over under traffic', async () => {
+  test('no entry is missing or duplicated when PostgreSQL connections are killed repeatedly under load', async () => {
     await fixture.instance('offline-1');
     for (let round = 0; round < 10; round++) {
       for (let i = 0; i < 5; i++) say(i !== 2);

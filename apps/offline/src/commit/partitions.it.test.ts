@@ -5,7 +5,7 @@ import { prepareDatabase } from '../migrations/prepare.js';
 import { dropPartition } from '../sql/partitions.js';
 import { LANES, HZ_MESSAGE_LANES, OfflineFixture, until, type Instance } from '../testing/offline-fixture.js';
 
-describe('the tables', () => {
+describe('the day partitions', () => {
   let fixture: OfflineFixture;
   let instance: Instance;
   beforeAll(async () => {
@@ -39,7 +39,7 @@ describe('the tables', () => {
     );
   };
 
-  test('today`s and tomorrow`s partitions are there; two instances may make them at once', async () => {
+  test('exist for today and tomorrow; two instances may create them at once', async () => {
     expect(await partitions()).toEqual([`inbox_${await day(0)}`, `inbox_${await day(1)}`]);
     const tomorrow = `inbox_${await day(1)}`;
     await fixture.admin.query(`drop table offline.${tomorrow}`);
@@ -49,17 +49,17 @@ describe('the tables', () => {
     await other.stop();
   });
 
-  test('who waited while another made them sees that they are there', async () => {
+  test('are found by an instance that waited while another created them', async () => {
     const tomorrow = `inbox_${await day(1)}`;
     await fixture.admin.query(`drop table offline.${tomorrow}`);
     const other = await fixture.instance('offline-4');
-    // Before the drop: an instance that has just started may be making partitions on its own account.
+    // Before the drop: an instance that has just started may be creating partitions itself.
     await fixture.admin.query('select pg_advisory_lock($1, 1)', [0x687b]);
     let both: Promise<unknown>;
     try {
       await fixture.admin.query(`drop table offline.${tomorrow}`);
       both = Promise.all([instance.service.partitions.ensure(), other.service.partitions.ensure()]);
-      // Awaited below; until then a rejection belongs to nobody yet.
+      // Awaited below; until then a rejection would be unhandled.
       both.catch(() => undefined);
       await until(async () => {
         const { rows } = await fixture.admin.query(
@@ -76,13 +76,13 @@ describe('the tables', () => {
     await other.stop();
   });
 
-  test('a missing partition delays a write and loses nothing', async () => {
+  test('delay a write and lose nothing when one is missing', async () => {
     await fixture.admin.query(`drop table offline.inbox_${await day(0)}`);
     fixture.message.say('ann', 'bob', 'hello');
     await until(async () => (await fixture.inboxOf('bob')).length === 1);
   });
 
-  test('days beyond the retention are dropped; heads go on from where they were, in memory or not', async () => {
+  test('are dropped beyond the retention; inbox heads continue, whether in memory or not', async () => {
     for (let i = 0; i < 3; i++) fixture.message.say('ann', 'cat', `${i}`);
     await until(async () => (await fixture.inboxOf('cat')).length === 3);
     await age(8);
@@ -100,7 +100,7 @@ describe('the tables', () => {
     expect((await gateway.fetch(cat)).head).toEqual({ entries: [[4, 0]], upTo: 4, head: 4 });
   });
 
-  test('a day that another instance has dropped since it was listed is no failure', async () => {
+  test('may be dropped by another instance after they were listed', async () => {
     fixture.message.say('ann', 'eve', 'hello');
     await until(async () => (await fixture.inboxOf('eve')).length === 1);
     await age(9);
@@ -109,7 +109,7 @@ describe('the tables', () => {
     await client.connect();
     try {
       await client.query('begin');
-      // This session has all names in its cache, and nothing it does from here on would make it look again by itself.
+      // This session has cached all names, and none of its next statements would invalidate that cache by itself.
       await dropPartition(client, 'inbox_20000101');
       await client.query('select to_regclass($1) is not null as there', [`offline.${table}`]);
       await fixture.admin.query(`drop table offline.${table}`);
@@ -120,7 +120,7 @@ describe('the tables', () => {
     }
   });
 
-  test('days within the retention stay', async () => {
+  test('are kept within the retention', async () => {
     fixture.message.say('ann', 'dot', 'hello');
     await until(async () => (await fixture.inboxOf('dot')).length === 1);
     await age(7);
@@ -128,7 +128,7 @@ describe('the tables', () => {
     expect(await fixture.inboxOf('dot')).toHaveLength(1);
   });
 
-  test('migrating again changes nothing; other numbers of lanes are refused', async () => {
+  test('are not changed when migrations run again; other lane counts are refused', async () => {
     const about = { url: fixture.url, applicationName: 'test', lanes: LANES, messageLanes: HZ_MESSAGE_LANES };
     expect(await prepareDatabase(about)).toEqual([]);
     await expect(prepareDatabase({ ...about, lanes: LANES + 1 })).rejects.toThrow(LaneCountError);

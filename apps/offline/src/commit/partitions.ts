@@ -3,17 +3,18 @@ import { type DedicatedConnection } from '@huizhi/database';
 import { createPartitions, dropPartition, readDays, readExpired } from '../sql/partitions.js';
 
 export interface PartitionsOptions {
-  /** Where the writer works: for creating, which is quick. */
+  /** The writer's connection; creating partitions is fast. */
   readonly connection: DedicatedConnection;
-  /** A connection without a time limit, made for dropping and closed after it. */
+  /** Opens a connection without a statement timeout for dropping partitions; it is closed afterwards. */
   connectForLong(): DedicatedConnection;
   readonly retentionDays: number;
   readonly log: Logger;
 }
 
 /**
- * Inboxes lie in day partitions: dropping one costs nothing, deleting its rows would cost more than writing them did. Partitions
- * are made a day ahead, each hour, and before any lane is taken: so a failed insert, which forgets the lane, mends itself.
+ * The inbox has one partition per day: dropping a partition is much cheaper than deleting its rows. Partitions are
+ * created one day ahead, every hour and before any lane is taken. So an insert that fails for lack of one, which
+ * forgets the lane, succeeds later.
  */
 export class Partitions {
   constructor(private readonly options: PartitionsOptions) {}
@@ -26,7 +27,7 @@ export class Partitions {
     if (created.length > 0) log.info('partitions.created', { tables: created });
   }
 
-  /** Drops what is older than the retention; the heads of its users are kept. */
+  /** Drops partitions older than the retention, and keeps the heads of their users. */
   async dropExpired(): Promise<string[]> {
     const connection = this.options.connectForLong();
     const dropped: string[] = [];

@@ -5,10 +5,13 @@ import type { CursorWork, InboxLane, PendingLogin, Revocation } from './inbox-la
 import type { LaneSessionWork } from './plan.js';
 import { isRevoked, type Device, type Session, type User } from './user.js';
 
-/** More devices than anybody has; then the longest unseen one makes room, so that a user's state stays bounded. */
+/** Limit of devices per user, so that its state is bounded; above it, the longest unseen device is removed. */
 export const MAX_DEVICES = 64;
 
-/** What a login comes to; undefined `write` when this very session has it already and only asks again, or when it is refused. */
+/**
+ * Result of a login. `write` is undefined when the login is refused, or when this session has it already and repeats
+ * it.
+ */
 export interface OpeningPlan {
   readonly opening: PendingLogin;
   readonly lane: InboxLane;
@@ -24,7 +27,9 @@ export interface RevocationPlan {
   readonly user: User;
 }
 
-/** What a cursor comes to: `write` it, say it again, or refuse the session. */
+/**
+ * Result of a cursor: with `write` it is stored, without it confirmed again; without `device` the session is refused.
+ */
 export interface CursorPlan {
   readonly work: CursorWork;
   readonly lane: InboxLane;
@@ -50,7 +55,7 @@ export function planOpening(lane: InboxLane, user: User, opening: PendingLogin):
     return { opening, lane, user, write: undefined, removed: undefined, refused: 'overtaken' };
   }
   const removed = device || user.devices.size < MAX_DEVICES ? undefined : longestUnseen(user);
-  // After a removal the epochs go on from the removed one's: should it come back, no older session of it counts.
+  // Continues from the removed device's epoch: if that device logs in again, its older sessions stay invalid.
   const epoch = (device?.epoch ?? removed?.epoch ?? 0) + 1;
   const cursor = device ? device.cursor : highestCursor(user);
   const write = { user: user.id, device: id, epoch, cursor, deviceType, version, issuedAt };
@@ -58,15 +63,15 @@ export function planOpening(lane: InboxLane, user: User, opening: PendingLogin):
 }
 
 /**
- * Gateways ask again while the owner is away, also for a phone that has changed networks meanwhile and lives elsewhere: its older
- * login must not end the newer one.
+ * Gateways repeat logins while the owner is away, also for a device that meanwhile logged in through another gateway.
+ * Its older login must not end the newer session.
  */
 function isOvertaken({ request, began }: PendingLogin, live: Session | undefined): boolean {
   if (!live?.login || (live.gateway === request.gateway && live.login.number === request.login)) return false;
   return live.login.began > began;
 }
 
-/** The first device of a user gets everything that waits; a later one begins where the user has got to. */
+/** The first device of a user gets all entries; a later one starts at the user's highest cursor. */
 export function highestCursor(user: User): number {
   let highest = 0;
   for (const device of user.devices.values()) if (device.cursor > highest) highest = device.cursor;
@@ -81,7 +86,7 @@ function longestUnseen(user: User): Device | undefined {
 export function planCursor(lane: InboxLane, user: User, work: CursorWork): CursorPlan {
   const device = user.devices.get(work.device);
   if (device?.epoch !== work.epoch) return { work, lane, device: undefined, write: undefined, cursor: 0 };
-  // Nothing beyond the head was ever delivered: who says so is told where it really stands.
+  // No entry beyond the head was ever delivered, so a higher cursor is reduced to it.
   const cursor = Math.max(device.cursor, Math.min(work.cursor, user.head));
   const moves = cursor > device.cursor && !seededBug('bug.confirm-unstored');
   const write = moves ? { user: user.id, device: device.id, epoch: device.epoch, cursor } : undefined;
@@ -92,11 +97,11 @@ export interface SessionPlan {
   readonly openings: OpeningPlan[];
   readonly cursors: CursorPlan[];
   readonly revocations: RevocationPlan[];
-  /** Found while writing: what the devices that log in have to get, where it is not all that follows their cursor. */
+  /** Set while writing: what a device that logs in has to get, if that is not all after its cursor. */
   readonly owed: Map<DeviceOpening, OwedRow>;
-  /** Found while writing: the logins whose device lacks entries that were dropped. */
+  /** Set while writing: logins whose device misses entries that were dropped. */
   readonly lacking: Set<DeviceOpening>;
-  /** Found while writing, by user: from when on tokens are good. */
+  /** Set while writing, by user: the time from which tokens are valid, in seconds since 1970. */
   readonly tokensValidFrom: Map<string, number>;
 }
 
@@ -122,6 +127,6 @@ export function planSessions(works: readonly LaneSessionWork[]): SessionPlan {
 
 export function userOf(lane: InboxLane, id: string): User {
   const user = lane.users.get(id);
-  if (!user) throw new Error('a user is not in memory');
+  if (!user) throw new Error('the user was not loaded before planning');
   return user;
 }

@@ -3,7 +3,7 @@ import { LaneQueue, type Item } from '../feed/lane-queue.js';
 import { InboxLane } from './inbox-lane.js';
 import { planEntries, type Slice } from './plan.js';
 
-/** Events of message lane 0 for these inbox lanes, which nobody of theirs receives: only the vectors matter here. */
+/** Events of message lane 0 for these inbox lanes, without recipients: only the vectors matter here. */
 function items(from: number, to: number, ...lanes: InboxLane[]): Item[] {
   const takers: (InboxLane | undefined)[] = [];
   for (const lane of lanes) takers[lane.lane] = lane;
@@ -29,7 +29,7 @@ describe('the vector that a transaction writes', () => {
   const one = new InboxLane(1, 1, [2]);
   const other = new InboxLane(2, 1, [0]);
 
-  test('ends where the lane’s events end', () => {
+  test("ends at the lane's last event", () => {
     expect(applied(one, items(3, 5, one))).toBe(5);
   });
 
@@ -37,7 +37,7 @@ describe('the vector that a transaction writes', () => {
     expect(applied(one, items(3, 5, one), items(6, 7, one, other))).toBe(7);
   });
 
-  test('covers a lane’s events when earlier ones, read again for another lane, follow them', () => {
+  test("covers a lane's events when earlier ones follow that were read again for another lane", () => {
     expect(applied(one, items(3, 5, one), items(1, 4, other))).toBe(5);
     expect(applied(other, items(3, 5, one), items(1, 4, other))).toBe(4);
   });

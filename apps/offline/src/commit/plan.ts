@@ -4,14 +4,14 @@ import type { InboxRow } from '../sql/inbox.js';
 import type { AttachCheck, CursorWork, InboxLane, PendingLogin, Revocation } from './inbox-lane.js';
 import type { User } from './user.js';
 
-/** What one transaction takes up: the beginnings of some queues, and what waits in some lanes. */
+/** Input of one transaction: the first events of some queues, and the work of some lanes. */
 export interface Batch {
   readonly slices: Slice[];
   readonly works: LaneSessionWork[];
 }
 export interface Slice {
   readonly queue: LaneQueue;
-  /** Each with who receives it. */
+  /** Each event with its recipients. */
   readonly items: { item: Item; recipients: readonly Recipient[] }[];
 }
 export interface LaneSessionWork {
@@ -30,25 +30,26 @@ export interface Entry {
   readonly row: InboxRow;
 }
 
-/** What applying the events comes to. Nothing of it is in the lanes' memory until {@link settle}. */
+/** Result of applying events. The lanes' memory does not contain it until {@link settleApplied}. */
 export interface EntryPlan {
   readonly entries: Entry[];
   /** The lanes that get entries. */
   readonly lanes: Set<InboxLane>;
-  /** New applied positions, of all lanes that some event was meant for. */
+  /** New applied positions of all lanes that an event was queued for. */
   readonly applied: Map<InboxLane, number[]>;
 }
 
 let plans = 0;
 
-/** Counts the entries out: next `inboxSeq` per user, in the order of the events. All users must be in memory. */
+/** Assigns the next `inboxSeq` per user in the order of the events. All users must be in memory. */
 export function planEntries(slices: readonly Slice[]): EntryPlan {
   const number = ++plans;
   const plan: EntryPlan = { entries: [], lanes: new Set(), applied: new Map() };
   for (const { items } of slices) {
     let last: Item | undefined;
     for (const { item, recipients } of items) {
-      // To where their own events end: earlier ones may follow, read again for lanes that were taken anew.
+      // Advance to the last event of these takers: earlier events may follow, read again for a lane that was taken
+      // again.
       if (last && last.takers !== item.takers) advance(plan, last);
       last = item;
       for (const recipient of recipients) addEntry(plan, number, item, recipient);
@@ -62,7 +63,7 @@ function addEntry(plan: EntryPlan, number: number, item: Item, { user: id, lane:
   const lane = item.takers[laneNumber];
   if (!lane?.takesEvents) return;
   const user = lane.users.get(id);
-  if (!user) throw new Error('a recipient is not in memory');
+  if (!user) throw new Error('the recipient was not loaded before planning');
   const sent = id === item.event.user;
   if (sent && !hasAnotherDevice(user, item.event.device)) return;
   if (user.plan !== number) {
@@ -76,7 +77,7 @@ function addEntry(plan: EntryPlan, number: number, item: Item, { user: id, lane:
   plan.lanes.add(lane);
 }
 
-/** The sending device needs no copy; who has no other gets no entry. */
+/** The sending device needs no copy, so a sender without another device gets no entry. */
 function hasAnotherDevice(user: User, device: string): boolean {
   return user.devices.size > (user.devices.has(device) ? 1 : 0);
 }
@@ -90,7 +91,7 @@ function advance(plan: EntryPlan, { takers, lane: messageLane, event: { position
   }
 }
 
-/** The lanes' memory takes over what was planned. Lanes without entries are only ahead in memory; that is written later. */
+/** Copies the planned positions to the lanes' memory. Lanes without entries are written later. */
 export function settleApplied(plan: EntryPlan, written: ReadonlySet<InboxLane>, now: number): void {
   for (const [lane, applied] of plan.applied) {
     lane.applied = applied;

@@ -1,4 +1,4 @@
-/** What the owner of an inbox lane knows of one of its users. As committed, but for `next`, which a transaction under way uses. */
+/** What the owner of an inbox lane knows of a user. All fields are committed, except `next`, which a plan uses. */
 export interface User {
   readonly id: string;
   /** The highest `inboxSeq` committed. */
@@ -7,11 +7,11 @@ export interface User {
   tokensValidFrom: number;
   /** By device id, longest unseen first. */
   readonly devices: Map<string, Device>;
-  /** Sessions that are told of new entries; of each device at most one. */
+  /** Sessions that get new entries; at most one per device. */
   live: Session[];
-  /** Touched since the last look of the evictor. */
+  /** Used since the last round of eviction. */
   used: boolean;
-  /** The plan that counts in `next`. */
+  /** Number of the plan that last set `next`. */
   plan: number;
   next: number;
 }
@@ -19,18 +19,18 @@ export interface User {
 export interface Device {
   readonly id: string;
   epoch: number;
-  /** Everything up to it is receipted. */
+  /** Every entry up to it is receipted. */
   cursor: number;
-  /** Sessions of lower epochs were ended by a revocation. */
+  /** Epoch set by the last revocation: sessions with a lower epoch were ended by it. */
   revokedEpoch: number;
-  /** At its last login entries beyond its cursor were gone. */
+  /** At its last login, entries beyond its cursor had been dropped. */
   resync: boolean;
-  /** What it had to get at its last login. */
+  /** What the device had to get at its last login. */
   owed: Owed;
   session: Session | undefined;
 }
 
-/** What a device has to get, as of a head of its user's inbox: without what it sent itself. */
+/** What a device has to get, as of a head of its user's inbox: all entries except its own messages. */
 export interface Owed {
   readonly head: number;
   readonly last: number;
@@ -39,26 +39,26 @@ export interface Owed {
 
 export const NOTHING: Owed = { head: 0, last: 0, waiting: 0 };
 
-/** What opened a session. */
+/** The login that opened a session. */
 export interface Login {
-  /** Its number at the gateway. */
+  /** Number of the login at its gateway. */
   readonly number: number;
-  /** When it came to the gateway, by `performance.now()` here. */
+  /** Time at which the login reached the gateway, as `performance.now()` of this process. */
   readonly began: number;
 }
 
-/** A session in a gateway, as the owner of its user knows it. */
+/** A session of a gateway, as known to the owner of its user. */
 export interface Session {
   readonly gateway: string;
   readonly session: number;
-  /** Unknown of a session that this owner did not open. */
+  /** Undefined when this owner did not open the session. */
   readonly login: Login | undefined;
   readonly user: User;
   readonly device: Device;
   readonly epoch: number;
-  /** Entries beyond it are told live. */
+  /** Entries above this `inboxSeq` are delivered live. */
   readonly from: number;
-  /** When it was last spoken of, by `performance.now()`. */
+  /** Time of the last open or attach, as `performance.now()`. */
   seenAt: number;
 }
 
@@ -73,6 +73,6 @@ export const newUser = (id: string, head: number, tokensValidFrom = 0): User => 
   next: head,
 });
 
-/** Whether a login with a token issued then (absent: without one) is refused. */
+/** Whether a login is refused whose token was issued at this time; absent: a login without a token. */
 export const isRevoked = (user: User, issuedAt: number | undefined): boolean =>
   issuedAt !== undefined && issuedAt < user.tokensValidFrom;

@@ -4,14 +4,14 @@ import { SequencedStream, type Line } from './sequenced-stream.js';
 
 export type Send = (gateway: string, payload: string) => void;
 
-/** For how long after the last word a gateway is reminded of it, milliseconds. */
+/** Ticks are sent for this long after the last message to a gateway, in milliseconds. */
 const REMIND_MS = 60_000;
-/** After this silence the talk is forgotten, milliseconds. Should it begin anew, the gateway re-syncs. */
+/** A stream without messages for this long is dropped, in milliseconds. A new stream makes the gateway re-sync. */
 const FORGET_MS = 600_000;
 
 /**
- * What gateways are to be told, collected until {@link flush}: one numbered message per gateway then, whatever it holds.
- * Numbers have no holes, so a gateway that misses one knows; a tick each second repeats the last.
+ * Collects what gateways must receive until {@link flush}, which sends one numbered message per gateway. The numbers
+ * have no holes, so a gateway detects a lost message; a tick each second repeats the last number.
  */
 export class GatewayPublisher {
   private readonly streams = new Map<string, SequencedStream>();
@@ -43,7 +43,9 @@ export class GatewayPublisher {
     kicks.inc();
   }
 
-  /** A session whose epoch is not the device's (undefined: unknown) is over; says what ended it. */
+  /**
+   * Ends a session whose epoch is not its device's epoch, as revoked or as kicked. `device` is undefined when unknown.
+   */
   over(gateway: string, { session, epoch }: { session: number; epoch: number }, device: Device | undefined): void {
     if (device && epoch < device.revokedEpoch) this.revoked(gateway, session);
     else this.kick(gateway, session);
@@ -60,7 +62,7 @@ export class GatewayPublisher {
     this.pending.clear();
   }
 
-  /** For what is said outside a transaction: together with the rest of this turn of the event loop. */
+  /** Flushes at the end of this turn of the event loop; for messages outside a transaction. */
   flushSoon(): void {
     this.scheduled ??= setImmediate(() => this.flush());
   }

@@ -1,14 +1,16 @@
 import { encodeLines, MAX_BUS_BYTES, type GatewayBatch } from '@huizhi/protocol';
 
-/** A body and its length. The object is its identity: each goes once into a message, however many sessions get it. */
+/**
+ * A body and its length in bytes. The object is its identity: a message contains each body once for all its sessions.
+ */
 export interface Line {
   readonly body: string;
   readonly bytes: number;
 }
 
-/** Room for the head's fixed fields. */
+/** Bytes reserved for the fixed fields of the head. */
 const BASE_BYTES = 256;
-/** The most that one entry can take in the head: three numbers, brackets, commas. */
+/** Maximum bytes of one entry in the head: three numbers, brackets, commas. */
 const ENTRY_BYTES = 52;
 
 /** The numbered messages to one gateway. */
@@ -63,7 +65,7 @@ export class SequencedStream {
     this.send(encodeLines(news, bodies));
   }
 
-  /** Repeats the last number: a gateway that lacks it knows then. */
+  /** Repeats the last number, so that a gateway that missed that message detects it. */
   tick(): void {
     const news: GatewayBatch = { from: this.from, n: this.n, tick: true };
     this.send(JSON.stringify(news));

@@ -6,8 +6,8 @@ import { Feed } from './feed.js';
 
 const HZ_MESSAGE_LANES = 2;
 
-/** The lane log, the news of it, and everything that can happen to them on the way. */
-class World {
+/** A lane log, bus messages of its events, and the faults that may happen to them. */
+class FeedFixture {
   readonly heads = [0, 0];
   readonly taken = new Map<InboxLane, number[][]>();
   failures = 0;
@@ -41,7 +41,7 @@ class World {
     );
   }
 
-  /** The writer's part: takes what waits and writes down who got what. */
+  /** Plays the writer: takes the queued events and records which inbox lane got which position. */
   consume(): void {
     for (const queue of this.feed.waiting()) {
       for (let i = 0; i < queue.length; i++) {
@@ -70,7 +70,7 @@ class World {
 const lane = fc.integer({ min: 0, max: HZ_MESSAGE_LANES - 1 });
 const step = fc.oneof(
   fc.record({ do: fc.constant('commit' as const), lane, count: fc.integer({ min: 1, max: 5 }), heard: fc.boolean() }),
-  // News of any part of the past: late, doubled, in any order.
+  // Events of any part of the past: late, duplicated, in any order.
   fc.record({
     do: fc.constant('again' as const),
     lane,
@@ -81,46 +81,46 @@ const step = fc.oneof(
   fc.record({ do: fc.constant('break' as const), times: fc.integer({ min: 1, max: 4 }) }),
   fc.record({ do: fc.constant('consume' as const) }),
   fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 3_000 }) }),
-  fc.record({ do: fc.constant('survey' as const) }),
+  fc.record({ do: fc.constant('request-heads' as const) }),
   fc.record({ do: fc.constant('lose' as const) }),
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
-async function act(world: World, one: Step): Promise<void> {
+async function act(fixture: FeedFixture, one: Step): Promise<void> {
   switch (one.do) {
     case 'commit': {
-      const from = (world.heads[one.lane] ?? 0) + 1;
-      world.heads[one.lane] = from + one.count - 1;
-      if (one.heard) world.news(one.lane, from, one.count);
+      const from = (fixture.heads[one.lane] ?? 0) + 1;
+      fixture.heads[one.lane] = from + one.count - 1;
+      if (one.heard) fixture.news(one.lane, from, one.count);
       return;
     }
     case 'again': {
-      const head = world.heads[one.lane] ?? 0;
+      const head = fixture.heads[one.lane] ?? 0;
       const from = Math.max(1, head - one.back);
       const count = Math.min(one.count, head - from + 1);
-      if (count > 0) world.news(one.lane, from, count);
+      if (count > 0) fixture.news(one.lane, from, count);
       return;
     }
     case 'announce':
-      return world.feed.headAnnounced(one.lane, world.heads[one.lane] ?? 0);
+      return fixture.feed.headAnnounced(one.lane, fixture.heads[one.lane] ?? 0);
     case 'break':
-      world.failures = one.times;
+      fixture.failures = one.times;
       return;
     case 'consume':
-      return world.consume();
+      return fixture.consume();
     case 'wait':
       await jest.advanceTimersByTimeAsync(one.ms);
       return;
-    case 'survey':
-      return world.feed.requestHeads();
+    case 'request-heads':
+      return fixture.feed.requestHeads();
     case 'lose': {
-      // A lane is lost and taken again from where it was stored: a little behind.
-      const lost = [...world.taken.keys()].find((held) => held.lane === 1 && held.state === 'held');
+      // A lane is lost and taken again from its stored position, which is a little behind.
+      const lost = [...fixture.taken.keys()].find((held) => held.lane === 1 && held.state === 'held');
       if (!lost) return;
-      const stored = world.taken.get(lost)!.map((positions, i) => positions.at(-1) ?? lost.applied[i] ?? 0);
+      const stored = fixture.taken.get(lost)!.map((positions, i) => positions.at(-1) ?? lost.applied[i] ?? 0);
       lost.lose();
-      world.feed.remove(lost);
-      world.take(
+      fixture.feed.remove(lost);
+      fixture.take(
         1,
         stored.map((position) => Math.max(0, position - 2)),
       );
@@ -129,7 +129,7 @@ async function act(world: World, one: Step): Promise<void> {
 }
 
 describe('the feed', () => {
-  test('gives every inbox lane every position exactly once, in order, whatever becomes of the news', async () => {
+  test('gives every inbox lane every position once and in order, when bus messages are lost, repeated or late', async () => {
     jest.useFakeTimers();
     try {
       await fc.assert(
@@ -137,25 +137,25 @@ describe('the feed', () => {
           fc.array(step, { maxLength: 60 }),
           fc.array(fc.integer({ min: 0, max: 5 }), { minLength: 4, maxLength: 4 }),
           async (steps, vector) => {
-            const world = new World();
-            world.heads.fill(5);
-            world.take(0, vector.slice(0, 2));
-            world.take(1, vector.slice(2));
-            for (const one of steps) await act(world, one);
-            for (const each of [0, 1]) world.feed.headAnnounced(each, world.heads[each] ?? 0);
+            const fixture = new FeedFixture();
+            fixture.heads.fill(5);
+            fixture.take(0, vector.slice(0, 2));
+            fixture.take(1, vector.slice(2));
+            for (const one of steps) await act(fixture, one);
+            for (const each of [0, 1]) fixture.feed.headAnnounced(each, fixture.heads[each] ?? 0);
             for (let i = 0; i < 40; i++) {
               await jest.advanceTimersByTimeAsync(1_000);
-              world.consume();
+              fixture.consume();
             }
-            for (const [inbox, lanes] of world.taken) {
+            for (const [inbox, lanes] of fixture.taken) {
               lanes.forEach((positions, each) => {
                 const start = inbox.applied[each] ?? 0;
                 expect(positions).toEqual(positions.map((_, i) => start + 1 + i));
-                if (inbox.state === 'held') expect(start + positions.length).toBe(world.heads[each]);
+                if (inbox.state === 'held') expect(start + positions.length).toBe(fixture.heads[each]);
               });
             }
-            expect(world.feed.lag).toBe(0);
-            await world.feed.stop();
+            expect(fixture.feed.lag).toBe(0);
+            await fixture.feed.stop();
           },
         ),
         { numRuns: 300 },
@@ -165,48 +165,48 @@ describe('the feed', () => {
     }
   }, 60_000);
 
-  test('looks ahead at what comes next in each lane first', () => {
-    const world = new World();
-    world.take(0, [0, 0]);
-    world.news(0, 1, 2);
-    world.news(1, 1, 3);
-    expect([...world.feed.ahead()].map((event) => event.position)).toEqual([1, 1, 2, 2, 3]);
-    world.consume();
-    expect([...world.feed.ahead()]).toEqual([]);
+  test('looks ahead at the next event of each lane first', () => {
+    const fixture = new FeedFixture();
+    fixture.take(0, [0, 0]);
+    fixture.news(0, 1, 2);
+    fixture.news(1, 1, 3);
+    expect([...fixture.feed.ahead()].map((event) => event.position)).toEqual([1, 1, 2, 2, 3]);
+    fixture.consume();
+    expect([...fixture.feed.ahead()]).toEqual([]);
   });
 
-  test('drops news when nothing waits any more for room, and reads it from the log once there is room', async () => {
+  test('drops bus messages while the queue is full, and reads their events from the log when there is room', async () => {
     jest.useFakeTimers();
     try {
-      const world = new World();
-      const inbox = world.take(0, [0, 0]);
+      const fixture = new FeedFixture();
+      const inbox = fixture.take(0, [0, 0]);
       for (let head = 0; head < 6_000; head += 100) {
-        world.heads[0] = head + 100;
-        world.news(0, head + 1, 100);
+        fixture.heads[0] = head + 100;
+        fixture.news(0, head + 1, 100);
       }
-      expect(world.feed.length).toBe(4_000);
-      for (let i = 0; i < 1_000 && world.taken.get(inbox)![0]!.length < 6_000; i++) {
-        world.consume();
+      expect(fixture.feed.length).toBe(4_000);
+      for (let i = 0; i < 1_000 && fixture.taken.get(inbox)![0]!.length < 6_000; i++) {
+        fixture.consume();
         await jest.advanceTimersByTimeAsync(10);
       }
-      expect(world.taken.get(inbox)![0]).toEqual(Array.from({ length: 6_000 }, (_, i) => i + 1));
-      await world.feed.stop();
+      expect(fixture.taken.get(inbox)![0]).toEqual(Array.from({ length: 6_000 }, (_, i) => i + 1));
+      await fixture.feed.stop();
     } finally {
       jest.useRealTimers();
     }
   });
 
-  test('believes the log when it ends before what was heard of', async () => {
+  test('accepts the head of the log when it is below an announced head', async () => {
     jest.useFakeTimers();
     try {
-      const world = new World();
-      world.take(0, [0, 0]);
-      world.heads[0] = 3;
-      world.feed.headAnnounced(0, 99);
+      const fixture = new FeedFixture();
+      fixture.take(0, [0, 0]);
+      fixture.heads[0] = 3;
+      fixture.feed.headAnnounced(0, 99);
       await jest.advanceTimersByTimeAsync(30_000);
-      expect(world.feed.lag).toBe(0);
-      expect(world.feed.length).toBe(3);
-      await world.feed.stop();
+      expect(fixture.feed.lag).toBe(0);
+      expect(fixture.feed.length).toBe(3);
+      await fixture.feed.stop();
     } finally {
       jest.useRealTimers();
     }

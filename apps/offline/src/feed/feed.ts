@@ -10,34 +10,34 @@ import { Semaphore } from './semaphore.js';
 export interface FeedOptions {
   messageLanes: number;
   readRange: ReadRange;
-  /** Called when there is something new to apply. */
+  /** Called when there are new events to apply. */
   onItems(): void;
 }
 
-/** How many lanes may read the log at the same time. */
+/** Limit of lanes that read the log at the same time. */
 const REPAIRS_AT_ONCE = 8;
-/** How many events of a lane are looked at before their turn: more than are taken of it at once when all lanes are busy. */
+/** Limit of events per lane that are looked ahead: more than one transaction takes when all lanes are busy. */
 const LOOK_AHEAD = 250;
 
 /**
- * Turns news, which may be lost, doubled or late, into each held inbox lane's own sequence: every position of every
- * message lane exactly once, in order.
+ * Turns committed events, which the bus may lose, duplicate or delay, into a sequence per held inbox lane: every
+ * position of every message lane exactly once, in order.
  *
- * An inbox lane that lacks exactly the position a run begins with takes the run; one that is ahead passes over what it
- * has; one that is behind has a hole, and the hole is read from the log, which is authoritative. Inbox lanes stand at
- * different positions only after a take-over, and those that are up to date do not wait for the others.
+ * An inbox lane takes the events of a run from its next position on and skips those that it has. If the run begins
+ * beyond its next position, there is a gap, which is read from the log, the authoritative source. Inbox lanes have
+ * different positions only after a take-over; those that are up to date do not wait for the others.
  */
 export class Feed {
   private readonly held: (InboxLane | undefined)[] = [];
   private readonly queues: LaneQueue[];
   private readonly repairs: LaneRepair[];
   private readonly stopped = new AbortController();
-  /** Which lane's turn it is to be first, so that a busy one cannot starve the others. */
+  /** Rotates which lane comes first, so that a busy lane cannot starve the others. */
   private turn = 0;
 
   constructor(private readonly options: FeedOptions) {
     const slots = new Semaphore(REPAIRS_AT_ONCE);
-    // Each lane may be waiting on it.
+    // Each lane may wait on this signal.
     setMaxListeners(0, this.stopped.signal);
     const each = Array.from({ length: options.messageLanes }, (_, lane) => lane);
     this.queues = each.map(() => new LaneQueue());
@@ -55,7 +55,7 @@ export class Feed {
     );
   }
 
-  /** The lane's events are collected from its vector on. */
+  /** Collects events for this lane from its applied positions on. */
   add(lane: InboxLane): void {
     this.held[lane.lane] = lane;
   }
@@ -64,7 +64,7 @@ export class Feed {
     if (this.held[lane.lane] === lane) this.held[lane.lane] = undefined;
   }
 
-  /** Asks the log where every lane stands: after a take-over, and when the bus was away. */
+  /** Reads the head of every lane from the log: after a take-over, and after the bus was disconnected. */
   requestHeads(): void {
     for (const repair of this.repairs) repair.forceRead();
   }
@@ -84,13 +84,16 @@ export class Feed {
     }
   }
 
-  /** A lane's owner says where it stands. One that has just `taken` it means that the message service is back. */
+  /**
+   * Handles the head that a lane's owner announces. If the owner has just `taken` it, the log can be read again: retry
+   * now.
+   */
   headAnnounced(lane: number, head: number, taken = false): void {
     this.repairs[lane]?.headKnown(head);
     if (taken) this.repairs[lane]?.retryNow();
   }
 
-  /** The queues that have something to apply, beginning with another one each time. */
+  /** The queues that have events to apply, starting with another lane each time. */
   *waiting(): Generator<LaneQueue> {
     const first = this.turn++;
     for (let i = 0; i < this.queues.length; i++) {
@@ -99,7 +102,7 @@ export class Feed {
     }
   }
 
-  /** What will have to be applied, the next event of each lane first, then the second of each. */
+  /** Events that wait to be applied: the next event of each lane first, then the second of each. */
   *ahead(): Generator<LaneEvent> {
     const depth = Math.min(LOOK_AHEAD, Math.max(...this.queues.map((queue) => queue.length)));
     for (let i = 0; i < depth; i++) {
@@ -110,12 +113,12 @@ export class Feed {
     }
   }
 
-  /** The queues' beginnings have been applied. */
+  /** Call it when the first events of the queues have been applied. */
   applied(): void {
     for (const repair of this.repairs) repair.roomMade();
   }
 
-  /** Events that are known to be behind us and not yet queued. */
+  /** Number of events that are known to exist and are not queued yet. */
   get lag(): number {
     return this.repairs.reduce((sum, repair) => sum + repair.lag, 0);
   }
@@ -129,7 +132,7 @@ export class Feed {
     await Promise.all(this.repairs.map((repair) => repair.ended()));
   }
 
-  /** The least position up to which events of the lane are queued; undefined while no inbox lane is held. */
+  /** The lowest position up to which events of the lane are queued; undefined while no inbox lane is held. */
   private lowest(lane: number): number | undefined {
     let lowest: number | undefined;
     for (const inbox of this.held) {
@@ -139,7 +142,7 @@ export class Feed {
     return lowest;
   }
 
-  /** Queues what is next for whom. False when some held inbox lane lacks something before these events. */
+  /** Queues events for the inbox lanes that lack them. @returns false when a held inbox lane has a gap before them */
   private take(lane: number, events: readonly LaneEvent[], bodies: readonly string[], line = 0): boolean {
     const first = events[0]?.position ?? 0;
     const last = events.at(-1)?.position ?? 0;
@@ -170,7 +173,7 @@ export class Feed {
     let joined = 0;
     let lacking: (InboxLane | undefined)[] = [];
     events.forEach((event, index) => {
-      // Who lacks an event lacks all later ones too, so the array changes only when somebody joins.
+      // An inbox lane that lacks an event lacks all later ones too: the array changes only when a lane joins.
       const before = joined;
       for (; (joining[joined]?.queued[lane] ?? Infinity) < event.position; joined++);
       if (joined > before) {

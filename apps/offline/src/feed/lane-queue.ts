@@ -1,10 +1,10 @@
 import type { LaneEvent } from '@huizhi/protocol';
 import type { InboxLane } from '../commit/inbox-lane.js';
 
-/** Which inbox lanes still lack an event, by lane number. One array serves a whole run. */
+/** The inbox lanes that lack an event, by lane number. The events of a run share one array. */
 export type Takers = readonly (InboxLane | undefined)[];
 
-/** An event on its way into inboxes. */
+/** An event that is queued for inboxes. */
 export interface Item {
   readonly lane: number;
   readonly event: LaneEvent;
@@ -17,7 +17,10 @@ export interface Item {
 const MAX_ITEMS = 4_000;
 const MAX_BYTES = 4 * 1024 * 1024;
 
-/** The events of one message lane that wait to be applied, in order. Bounded: what does not fit is read from the log later. */
+/**
+ * Events of one message lane that wait to be applied, in order. Bounded: events beyond the limit are read from the log
+ * later.
+ */
 export class LaneQueue {
   private items: Item[] = [];
   private start = 0;
@@ -31,7 +34,7 @@ export class LaneQueue {
     return this.length >= MAX_ITEMS || this.bytes >= MAX_BYTES;
   }
 
-  /** Half empty: worth asking the log for more. */
+  /** Less than half full, so that reading the log is worthwhile. */
   get roomy(): boolean {
     return this.length < MAX_ITEMS / 2 && this.bytes < MAX_BYTES / 2;
   }
@@ -45,7 +48,7 @@ export class LaneQueue {
     this.bytes += item.bytes;
   }
 
-  /** The first `count` are applied. */
+  /** Removes the first `count` events, which were applied. */
   shift(count: number): void {
     for (let i = 0; i < count; i++) this.bytes -= this.items[this.start + i]?.bytes ?? 0;
     this.start += count;

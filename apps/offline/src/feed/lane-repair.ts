@@ -3,7 +3,7 @@ import { Backoff, deferred, pause, type Deferred } from '@huizhi/runtime';
 import { repairs } from '../metrics.js';
 import type { Semaphore } from './semaphore.js';
 
-/** A range of a lane as the log has it. */
+/** A range of a lane, as read from the log. */
 export interface Range {
   readonly events: readonly LaneEvent[];
   readonly bodies: readonly string[];
@@ -17,23 +17,23 @@ export interface LaneRepairOptions {
   readonly slots: Semaphore;
   readonly signal: AbortSignal;
   readonly read: ReadRange;
-  /** The least position up to which some inbox lane has everything; undefined when nobody wants anything. */
+  /** The lowest position up to which an inbox lane has all events; undefined while no inbox lane is held. */
   lowest(): number | undefined;
   roomy(): boolean;
   take(events: readonly LaneEvent[], bodies: readonly string[]): void;
 }
 
 const LIMIT = 500;
-/** After so many answers that end before what was heard of, the log is believed: it is the authority. */
+/** After this many answers that end below the known head, the end of the log is accepted: the log is authoritative. */
 const PATIENCE = 5;
 
-/** Reads what one message lane's news left out. One request at a time, as long as something is missing. */
+/** Reads the events of one message lane that the bus has lost. One request at a time, until nothing is missing. */
 export class LaneRepair {
   private known = 0;
   private forced = false;
   private running: Promise<void> | undefined;
   private room: Deferred<void> | undefined;
-  /** A pause between two attempts. */
+  /** Aborts the pause between two attempts. */
   private waiting: AbortController | undefined;
 
   constructor(private readonly options: LaneRepairOptions) {}
@@ -44,12 +44,12 @@ export class LaneRepair {
     this.begin();
   }
 
-  /** Not to wait for the next attempt; a few in a row are one. */
+  /** Ends the pause before the next attempt. Several calls during one pause have one effect. */
   retryNow(): void {
     this.waiting?.abort();
   }
 
-  /** Ask at least once, whatever is known. */
+  /** Reads at least once, even when no event is known to be missing. */
   forceRead(): void {
     this.forced = true;
     this.begin();
@@ -74,7 +74,7 @@ export class LaneRepair {
     if (this.running || !this.missing()) return;
     this.running = this.run().finally(() => {
       this.running = undefined;
-      // What was heard between the last look and now.
+      // A head may have been announced between the last check and now.
       this.begin();
     });
   }
@@ -109,7 +109,7 @@ export class LaneRepair {
     this.waiting = undefined;
   }
 
-  /** `short`: the log ends before what was heard of, or just there. */
+  /** `short`: the log has no event beyond the lowest position. */
   private async readOnce(): Promise<'advanced' | 'short' | 'failed'> {
     const lowest = this.options.lowest();
     if (lowest === undefined || !this.missing()) return 'short';
@@ -124,7 +124,7 @@ export class LaneRepair {
       this.options.take(range.events, range.bodies);
       return 'advanced';
     } catch {
-      // Without an answer nothing is known: ask again. The message service may be away for long, so no log line each time.
+      // Without an answer nothing is known: read again. No log line, because the message service may be away for long.
       repairs.inc({ outcome: 'failed' });
       this.forced = true;
       return 'failed';

@@ -1,4 +1,4 @@
-/** So many at once, the others wait in turn. */
+/** Runs a limited number of tasks at once; the others wait in order. */
 export class Semaphore {
   private readonly waiting: (() => void)[] = [];
 

@@ -27,7 +27,7 @@ describe('fetching', () => {
     expect((await gateway.fetch(bob, { from: 21 })).head).toEqual({ entries: [], upTo: 20, head: 20 });
   });
 
-  test('bodies come from the log at that moment: one that is blank there is void', async () => {
+  test('a page has the bodies that the log holds at that moment; a blank body makes its entry void', async () => {
     const gateway = fixture.gateway();
     fixture.message.say('ann', 'cat', 'one');
     const recalled = fixture.message.say('ann', 'cat', 'two');
@@ -43,7 +43,7 @@ describe('fetching', () => {
     expect(page.bodies.map(textOf)).toEqual(['one', 'three']);
   });
 
-  test('a log that does not answer is said to be unavailable', async () => {
+  test('a fetch is answered `unavailable` when the log does not answer', async () => {
     const gateway = fixture.gateway();
     fixture.message.say('ann', 'dot', 'one');
     await until(async () => (await fixture.inboxOf('dot')).length === 1);
@@ -54,7 +54,7 @@ describe('fetching', () => {
     expect((await gateway.fetch(dot)).head.error).toBeUndefined();
   });
 
-  test('a backlog of 100,000 is taken up from the log and paged through, all of it, in order', async () => {
+  test('a backlog of 100,000 entries is read from the log and fetched in pages, completely and in order', async () => {
     for (let i = 1; i <= 100_000; i++) fixture.message.store('ann', 'eli', `${i}`);
     fixture.message.announce();
     const count = async (): Promise<number> =>
@@ -79,7 +79,7 @@ describe('fetching', () => {
       for (const body of page.bodies) texts.push(Number(textOf(body)));
       from = page.head.upTo + 1;
     }
-    // On any machine a page is little of all of it.
+    // Relative bound, independent of the machine: one page takes little of the time of all pages.
     expect(first).toBeLessThan((performance.now() - begun) / 10);
     expect(texts.length).toBe(100_000);
     expect(texts.every((text, i) => text === i + 1)).toBe(true);

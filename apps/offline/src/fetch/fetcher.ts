@@ -7,13 +7,13 @@ import { readParts, type InboxRow } from '../sql/inbox.js';
 import type { GetBodies } from './log-client.js';
 import { pageOf, placesOf } from './page.js';
 
-/** The most entries of one answer, whatever is asked. */
+/** Limit of entries per reply, regardless of the requested limit. */
 const MAX_ENTRIES = 1_000;
-/** The most bytes of bodies in one answer: the head line comes on top, and the bus takes 1 MiB. */
+/** Limit of bytes of bodies per reply. The head line is extra, and the bus limit is 1 MiB. */
 const MAX_BYTES = 512 * 1024;
-/** How many may wait; beyond it the answer is `unavailable`. */
+/** Limit of waiting requests; beyond it the reply is `unavailable`. */
 const MAX_WAITING = 5_000;
-/** How many are read with one statement, and how many rounds may wait for bodies. */
+/** Requests per statement, and limit of rounds that wait for bodies at the same time. */
 const ROUND = 64;
 const ROUNDS_AT_ONCE = 4;
 
@@ -24,8 +24,9 @@ interface Waiting {
 }
 
 /**
- * Answers fetches: rows from the database, bodies from the lane log, where recalled ones are blank. Reads on a connection of
- * its own, so that a login storm does not delay commits; only up to the head in memory, which is committed.
+ * Answers fetches with rows from the database and bodies from the lane log, in which recalled bodies are blank. It has
+ * its own connection, so that many logins at once do not delay commits. It reads only up to the head in memory, which
+ * is committed.
  */
 export class Fetcher {
   private readonly waiting: Waiting[] = [];
@@ -41,7 +42,7 @@ export class Fetcher {
     this.log = rateLimited(log);
   }
 
-  /** The user is in memory. */
+  /** The user must be in memory. */
   take(user: User, request: FetchRequest, replyTo: string): void {
     const device = user.devices.get(request.device);
     if (device?.epoch !== request.epoch) {
@@ -67,7 +68,7 @@ export class Fetcher {
   private next(): void {
     if (this.rounds >= ROUNDS_AT_ONCE || this.waiting.length === 0) return;
     this.rounds += 1;
-    // What else arrives in this turn of the event loop is read with the same statement.
+    // Requests that arrive in this turn of the event loop share the statement.
     setImmediate(() => {
       const round = this.waiting.splice(0, ROUND);
       void this.carryOut(round).finally(() => {
@@ -118,7 +119,8 @@ export class Fetcher {
       fetches.inc({ outcome: 'answered' });
       fetchedEntries.inc(page.entries.length);
     } catch {
-      // The log is away or slow: the gateway asks again. The request's own metrics tell, a log line each would flood.
+      // The log is away or slow: the gateway repeats the request. It is counted in the metrics and not logged each
+      // time.
       this.refuse(replyTo, 'unavailable');
     }
   }

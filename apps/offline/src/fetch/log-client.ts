@@ -10,10 +10,10 @@ import type { Bus } from '@huizhi/runtime';
 import type { ReadRange } from '../feed/lane-repair.js';
 import type { Place } from './page.js';
 
-/** The bodies of the first places, in order: at least one if there is any place, then as many as fit `maxBytes`. */
+/** Bodies of the first places, in order: at least one if there is any place, then as many as fit in `maxBytes`. */
 export type GetBodies = (places: readonly Place[], maxBytes: number) => Promise<string[]>;
 
-/** Asks the lane log, which any message instance reads. */
+/** Client of the lane log, which any message instance serves. */
 export class LogClient {
   constructor(private readonly bus: Bus) {}
 

@@ -12,14 +12,14 @@ const row = (seq: number, skipDevice: string | null = null) => ({
 const about = { device: 'phone', maxBytes: 1_000, from: 1, to: 9, full: false };
 
 describe('a page of an inbox', () => {
-  test('asks the log only for what is not void for the device', () => {
+  test('requests only the places that are not void for the device', () => {
     expect(placesOf([row(1), row(2, 'phone'), row(3, 'tablet')], 'phone')).toEqual([
       [1, 10],
       [1, 30],
     ]);
   });
 
-  test('names what is void and what has no body with line -1', () => {
+  test('marks void entries and entries without a body with line -1', () => {
     const page = pageOf({ ...about, rows: [row(1), row(2, 'phone'), row(3), row(4)], bodies: ['a', '', 'c'] });
     expect(page).toEqual({
       entries: [
@@ -33,7 +33,7 @@ describe('a page of an inbox', () => {
     });
   });
 
-  test('ends before the first body that does not fit, but always has one', () => {
+  test('ends before the first body that does not fit, but has at least one', () => {
     const rows = [row(1), row(2), row(5)];
     const two = 2 * (4 + ENTRY_BYTES);
     expect(pageOf({ ...about, rows, bodies: ['aaaa', 'bbbb', 'c'], maxBytes: two })).toMatchObject({
@@ -51,16 +51,16 @@ describe('a page of an inbox', () => {
       entries: [[1, 0]],
       upTo: 1,
     });
-    // What the log did not answer any more; the numbers between have no rows and are covered.
+    // The log did not answer the last place. The numbers before it have no rows and are covered.
     expect(pageOf({ ...about, rows, bodies: ['a', 'b'] })).toMatchObject({ upTo: 4 });
   });
 
-  test('counts what the gateway adds to each entry', () => {
+  test('counts the bytes that the gateway adds to each entry', () => {
     const entry = inboxText('{"messageID":"1024"}', Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - 2);
     expect(`[${entry},`.length - '{"messageID":"1024"}'.length).toBeLessThanOrEqual(ENTRY_BYTES);
   });
 
-  test('covers numbers without a row up to the head, or up to the last row when there may be more', () => {
+  test('covers numbers without a row up to the head, or up to the last row when there may be more rows', () => {
     expect(pageOf({ ...about, rows: [row(4)], bodies: ['a'] })).toEqual({ entries: [[4, 0]], bodies: ['a'], upTo: 9 });
     expect(pageOf({ ...about, rows: [row(4)], bodies: ['a'], full: true }).upTo).toBe(4);
     expect(pageOf({ ...about, rows: [], bodies: [] }).upTo).toBe(9);

@@ -1,11 +1,14 @@
 import type { InboxRow } from '../sql/inbox.js';
 
-/** What the gateway adds to each body on its way into a batch: `"inboxSeq":…,"prevInboxSeq":…,` and a comma. Beside two brackets at most this. */
+/**
+ * Limit of the bytes that the gateway adds to each body in a batch, `"inboxSeq":…,"prevInboxSeq":…,` and a comma. The
+ * two brackets of the batch are extra.
+ */
 export const ENTRY_BYTES = 64;
 
 export type Place = [lane: number, position: number];
 
-/** What has to be read from the log for these rows: not what is void for the device anyway. */
+/** Places to read from the log for these rows, without the rows that are void for the device. */
 export function placesOf(rows: readonly InboxRow[], device: string): Place[] {
   return rows.filter((row) => row.skipDevice !== device).map((row) => [row.lane, row.position]);
 }
@@ -13,14 +16,14 @@ export function placesOf(rows: readonly InboxRow[], device: string): Place[] {
 export interface PageInput {
   readonly rows: readonly InboxRow[];
   readonly device: string;
-  /** Of the first places, in order; fewer when the rest would not have fitted. Empty: void. */
+  /** Bodies of the first places, in order; fewer when the rest did not fit. An empty body makes its entry void. */
   readonly bodies: readonly string[];
-  /** Of the batch that a gateway makes of it. */
+  /** Limit in bytes of the batch that the gateway makes of the page. */
   readonly maxBytes: number;
   readonly from: number;
-  /** The head up to which was asked. */
+  /** The head up to which rows were read. */
   readonly to: number;
-  /** There may be rows beyond the last. */
+  /** Whether there may be rows beyond the last one. */
   readonly full: boolean;
 }
 
@@ -31,8 +34,8 @@ export interface Page {
 }
 
 /**
- * Entries as far as their bodies fit; the first always does, or nobody would ever get past it. Numbers without a row (dropped
- * with their day) are covered by `upTo` without an entry.
+ * Entries whose bodies fit; the first always does, so that fetching makes progress. `upTo` also covers numbers without
+ * a row, which was dropped with its day.
  */
 export function pageOf({ rows, device, bodies, maxBytes, from, to, full }: PageInput): Page {
   const page = { entries: [] as [number, number][], bodies: [] as string[] };

@@ -8,23 +8,25 @@ export class First1700000000000 implements MigrationInterface {
   }
 
   async down(): Promise<void> {
-    throw new Error('there is nothing before the first migration');
+    throw new Error('the first migration cannot be reverted');
   }
 }
 
-// Collation "C": ids are compared by bytes, quickly, and a new version of the system's locales cannot break their indexes.
+// Collation "C" compares ids by bytes: it is fast, and an update of the system's locales cannot break indexes.
 const tables = [
-  // A restore must change it: clients that see another generation start anew.
+  // A restore must change it: clients that see another generation start again from nothing.
   `create table offline.meta (generation text not null)`,
   `insert into offline.meta (generation) values (gen_random_uuid()::text)`,
 
-  // applied[message lane + 1]: the position up to which this inbox lane's users have everything. Written with the rows it vouches for.
+  // applied[message lane + 1]: the position up to which events are applied for the users of this inbox lane. Written in
+  // the same transaction as the inbox rows.
   `create table offline.inbox_lane (
      lane int primary key,
      applied bigint[] not null
    ) with (fillfactor = 10)`,
 
-  // lane, position: the event in the message service's log. skip_device: the device that sent it; for it the entry is void.
+  // lane, position: the event in the message service's log. skip_device: the sending device, for which the entry is
+  // void.
   `create table offline.inbox (
      user_id text collate "C" not null,
      inbox_seq bigint not null,
@@ -34,10 +36,10 @@ const tables = [
      day date not null,
      primary key (user_id, inbox_seq, day)
    ) partition by range (day)`,
-  // What dropped partitions knew of their users' heads.
+  // Highest inbox_seq per user of the partitions that were dropped.
   `create table offline.inbox_head (user_id text collate "C" primary key, head bigint not null)`,
 
-  // fillfactor: cursors move all the time; with room in the page the row stays there (HOT).
+  // fillfactor: cursors change often, and with free space in the page the update is HOT.
   `create table offline.device (
      user_id text collate "C" not null,
      device_id text collate "C" not null,

@@ -1,7 +1,7 @@
 import { createRefuse } from '@huizhi/database';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** A transaction of an owner is one statement; this is how it undoes itself. */
+/** Creates the function with which an owner's single-statement transaction raises an error and rolls back. */
 export class Refuse1700000002000 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(createRefuse('offline'));

@@ -30,13 +30,13 @@ async function vectors(client: pg.Client): Promise<number> {
   return (await client.query('select from offline.inbox_lane')).rowCount ?? 0;
 }
 
-test('ten at once on an empty database: each migration runs once, the lanes are made, nobody fails', async () => {
+test('ten concurrent migrations of an empty database run each migration once, create the lanes and succeed', async () => {
   const ran = await Promise.all(Array.from({ length: 10 }, prepare));
   expect(ran.flat().length).toBe(new Set(ran.flat()).size);
   expect(await vectors(await connected())).toBe(LANES);
 }, 60_000);
 
-test('lanes that another migration makes at this very moment are not made twice', async () => {
+test('lanes that another migration creates at the same time are not created twice', async () => {
   await prepare();
   const [one, two, observer] = [await connected(), await connected(), await connected()];
   await one.query('delete from offline.inbox_lane');

@@ -10,7 +10,7 @@ export const SCHEMA = 'offline';
 export const migrations = [First1700000000000, Revocations1700000001000, Refuse1700000002000, IssuedAt1700000003000];
 
 /**
- * Brings the schema up to date and creates the lanes where there are none.
+ * Brings the schema up to date and creates the lanes unless they exist.
  * @throws LaneCountError when the data was created with other numbers of lanes
  */
 export async function prepareDatabase(options: {

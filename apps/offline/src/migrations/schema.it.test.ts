@@ -5,10 +5,10 @@ import { dumpSchema, makeTestDatabase } from '@huizhi/dev-env';
 import { runMigrations } from '@huizhi/database';
 import { migrations, SCHEMA } from './prepare.js';
 
-/** The schema as all migrations together make it. `UPDATE_SCHEMA=1 npm test -- schema` writes it anew, for review. */
+/** The schema after all migrations. `UPDATE_SCHEMA=1 npm test -- schema` rewrites the file for review. */
 const FILE = join(import.meta.dirname, 'schema.txt');
 
-it('makes the schema that is checked in', async () => {
+it('the migrations create the schema in schema.txt', async () => {
   const database = await makeTestDatabase('offline');
   try {
     await runMigrations({ url: database.url, schema: SCHEMA, applicationName: 'test', migrations });

@@ -10,7 +10,7 @@ export class RevocationsController {
 
   @HandlesCommand('revokeTokens')
   async revokeTokens({ user }: RevokeCommand): Promise<RevokeReply> {
-    if (!isUserID(user)) throw new ProtocolError('badField', 'user: is not an id as docs/protocol.md has it');
+    if (!isUserID(user)) throw new ProtocolError('badField', 'user: is not a valid id, see docs/protocol.md');
     return this.revoker.revoke(user);
   }
 }

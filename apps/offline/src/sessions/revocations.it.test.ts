@@ -16,7 +16,7 @@ describe('revocations', () => {
   }, 30_000);
   afterAll(() => fixture.stop(), 30_000);
 
-  test('end every session of the user on every gateway, and nobody else`s', async () => {
+  test('end every session of the user on every gateway, and no session of another user', async () => {
     const [first, second] = [fixture.gateway(), fixture.gateway()];
     const phone = await first.open('ann', 'phone', 1, { issuedAt: now() });
     const tablet = await second.open('ann', 'tablet', 2, { issuedAt: now() });
@@ -31,7 +31,7 @@ describe('revocations', () => {
     expect([first.told, second.told, first.kicked]).toEqual([[], [], []]);
   });
 
-  test('let in no token from before, nor one that does not say when it was issued, and keep what waits for a newer one', async () => {
+  test('refuse older tokens and tokens without an issue time, and keep the entries for a newer token', async () => {
     const gateway = fixture.gateway();
     fixture.message.say('bob', 'cyd', 'hello');
     const { tokensValidFrom } = await revoker.revoke('cyd');
@@ -39,11 +39,11 @@ describe('revocations', () => {
     await expect(gateway.open('cyd', 'phone', 2, { issuedAt: 0 })).rejects.toThrow('tokenRevoked');
     await until(async () => (await fixture.inboxOf('cyd')).length === 1);
     expect(await gateway.open('cyd', 'phone', 3, { issuedAt: tokensValidFrom })).toMatchObject({ cursor: 0 });
-    // Where logins need no token there is none to revoke: the sessions end, and may come again.
+    // A login without a token has none to revoke: its session ended, but the device may log in again.
     expect(await gateway.open('cyd', 'tablet', 4)).toMatchObject({ epoch: 1 });
   });
 
-  test('end a token whose issuer is ahead of the database by no more than the leeway, used or not', async () => {
+  test("end a token that was issued ahead of the database's clock by at most the leeway, used or not", async () => {
     const gateway = fixture.gateway();
     const before = now();
     const { tokensValidFrom } = await revoker.revoke('hal');
@@ -54,11 +54,11 @@ describe('revocations', () => {
     await gateway.open('hal', 'phone', 2, { issuedAt: tokensValidFrom });
   });
 
-  test('end a token that a device has logged in with, however far ahead of the database it was issued', async () => {
+  test("end a token that a device has logged in with, however far ahead of the database's clock it was issued", async () => {
     const gateway = fixture.gateway();
     const issuedAt = now() + HOUR;
     await gateway.open('ivy', 'phone', 1, { issuedAt });
-    // A later login with an older token does not hide it.
+    // A later login with an older token must not hide it.
     await gateway.open('ivy', 'phone', 2, { issuedAt: now() });
     const { tokensValidFrom } = await revoker.revoke('ivy');
     expect(tokensValidFrom).toBe(issuedAt + 1);
@@ -67,13 +67,13 @@ describe('revocations', () => {
     await gateway.open('ivy', 'phone', 5, { issuedAt: tokensValidFrom });
   });
 
-  test('refuse what a session writes that has not heard of it, and tell it why', async () => {
+  test('refuse the requests of a session whose gateway missed the revocation, and name the reason again', async () => {
     const gateway = fixture.gateway();
     const dan = await gateway.open('dan', 'phone', 1, { issuedAt: now() });
     fixture.message.say('bob', 'dan', 'hello');
     await until(() => gateway.told.length === 1);
     await revoker.revoke('dan');
-    // Twice: as if the first word had been lost, and with any of the ways in which a gateway speaks of a session.
+    // One message each for attach and cursor, as if the first message of the revocation had been lost.
     gateway.attach(dan);
     gateway.cursor(dan, 1);
     await until(() => gateway.revoked.length === 3);
@@ -88,27 +88,29 @@ describe('revocations', () => {
     expect(gateway.kicked).toEqual([]);
   });
 
-  test('hold over a change of owner, also for a user that has never logged in', async () => {
+  test('are still in force after a change of owner, also for a user that has never logged in', async () => {
     const gateway = fixture.gateway();
     const eve = await gateway.open('eve', 'phone', 1, { issuedAt: now() });
     const { tokensValidFrom } = await revoker.revoke('eve');
-    const { tokensValidFrom: cacheMiss } = await revoker.revoke('stranger');
+    const { tokensValidFrom: newUserValidFrom } = await revoker.revoke('stranger');
     await until(() => gateway.revoked.length === 1);
     const [owner] = fixture.all;
     await fixture.instance('offline-2');
     await owner?.stop();
     await until(async () => (await fixture.owners()).every((name) => name === 'offline-2'));
-    // Its row says that it is the owner before it listens.
+    // The lane row names the new owner before that instance listens.
     await until(() => {
       gateway.attach(eve);
       return gateway.revoked.length >= 2;
     });
     await expect(gateway.open('eve', 'phone', 2, { issuedAt: tokensValidFrom - 1 })).rejects.toThrow('tokenRevoked');
-    await expect(gateway.open('stranger', 'phone', 3, { issuedAt: cacheMiss - 1 })).rejects.toThrow('tokenRevoked');
-    await gateway.open('stranger', 'phone', 4, { issuedAt: cacheMiss });
+    await expect(gateway.open('stranger', 'phone', 3, { issuedAt: newUserValidFrom - 1 })).rejects.toThrow(
+      'tokenRevoked',
+    );
+    await gateway.open('stranger', 'phone', 4, { issuedAt: newUserValidFrom });
   }, 20_000);
 
-  test('race logins: in the end no session of an older token lives', async () => {
+  test('end all sessions of older tokens that were opened by concurrent logins', async () => {
     const gateway = fixture.gateway();
     const old = now();
     const opened: number[] = [];
@@ -128,9 +130,9 @@ describe('revocations', () => {
     expect(gateway.told).toEqual([]);
   });
 
-  test('say that they cannot, in bounded time, when no owner answers', async () => {
+  test('fail as unavailable in bounded time when no owner answers', async () => {
     const lonely = new Revoker(fixture.bus, 1_000, 200);
-    // With another number of lanes it asks where nobody is.
+    // With another number of lanes, the request goes to a subject without an owner.
     await expect(lonely.revoke('gil')).rejects.toMatchObject({ error: 'unavailable' });
   });
 });

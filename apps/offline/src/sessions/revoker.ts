@@ -2,22 +2,23 @@ import { Injectable } from '@nestjs/common';
 import { inboxLaneOf, ProtocolError, subjects, type RevokeReply, type RevokeRequest } from '@huizhi/protocol';
 import { Backoff, pause, type Bus } from '@huizhi/runtime';
 
-/** For one request to the owner, milliseconds. */
+/** Timeout of one request to the owner in milliseconds. */
 const ATTEMPT_MS = 1_000;
 
-/** Takes a revocation to the owner of the user's sessions, from whatever instance the control plane has asked. */
+/** Forwards a revocation to the owner of the user's sessions, from any instance that the control plane has asked. */
 @Injectable()
 export class Revoker {
   constructor(
     private readonly bus: Bus,
     private readonly lanes: number,
-    /** How long the owner may be away, milliseconds: longer than a take-over lasts. */
+    /** How long to wait for an owner, in milliseconds; longer than a take-over takes. */
     private readonly patienceMs = 8_000,
   ) {}
 
   /**
-   * Once this resolves it is stored: no older token of the user opens a session, and the sessions there were are told to go.
-   * Asked again it is done again. @throws ProtocolError `unavailable`: unknown whether it is stored, ask again
+   * Resolves when the revocation is stored: older tokens open no session, and existing sessions are told to close. May
+   * be repeated.
+   * @throws ProtocolError `unavailable`: it is unknown whether the revocation is stored; repeat it
    */
   async revoke(user: string): Promise<RevokeReply> {
     const lane = inboxLaneOf(user, this.lanes);

@@ -28,17 +28,18 @@ export interface SessionRpcOptions {
   lanes: number;
   gatewayPublisher: GatewayPublisher;
   fetcher: Fetcher;
-  /** The writer has something to do. */
+  /** Called when the writer has work to do. */
   wake(): void;
 }
 
 /**
- * What gateways say to the owner of an inbox lane. What the memory proves is answered at once; whatever would be wrong if
- * this instance were no longer the owner (an unknown device, an epoch from the future) is decided behind the writer's fence.
+ * Handles the messages of gateways to the owner of an inbox lane. What the memory proves is answered at once. An
+ * unknown device or a higher epoch may mean that this instance is no longer the owner: the fenced transaction decides
+ * these.
  */
 export class SessionRpc {
   private readonly subscriptions = new Map<InboxLane, BusSubscription[]>();
-  /** The lanes listened for, by number. */
+  /** Lanes with subscriptions, by number. */
   private readonly lanes: (InboxLane | undefined)[] = [];
 
   constructor(private readonly options: SessionRpcOptions) {
@@ -124,7 +125,7 @@ export class SessionRpc {
     this.options.gatewayPublisher.flushSoon();
   }
 
-  /** An older epoch is older for ever, a stored cursor stays stored: no need to ask the database. */
+  /** An older epoch stays older and a stored cursor stays stored, so no transaction is needed. */
   private isSettled(gateway: string, claim: CursorBatch['cursors'][number], device: Device): boolean {
     if (device.epoch > claim.epoch) {
       cursors.inc({ outcome: 'refused' });
@@ -149,7 +150,7 @@ export class SessionRpc {
     fetcher.refuse(replyTo, 'unavailable');
   }
 
-  /** A gateway that is configured for another number of lanes must not make two owners of one user. */
+  /** A gateway with another number of lanes must not create two owners of one user. */
   private isOurs(lane: InboxLane, user: string): boolean {
     return lane.state === 'held' && inboxLaneOf(user, this.options.lanes) === lane.lane;
   }

@@ -9,7 +9,7 @@ describe('sessions and cursors', () => {
   }, 30_000);
   afterAll(() => fixture.stop(), 30_000);
 
-  test('a device logs in again elsewhere: higher epoch, the older session is kicked and told nothing more', async () => {
+  test('a login of a device elsewhere gets a higher epoch; the older session is kicked and gets no more entries', async () => {
     const [first, second] = [fixture.gateway(), fixture.gateway()];
     const old = await first.open('ann');
     const now = await second.open('ann');
@@ -24,27 +24,27 @@ describe('sessions and cursors', () => {
     expect((await first.fetch(old)).head.error).toBe('notAllowed');
   });
 
-  test('a login that came before the one whose session lives does not end it, however often its gateway asks', async () => {
+  test('a login that began before the login of the open session is refused, however often it is repeated', async () => {
     const [wifi, mobile] = [fixture.gateway(), fixture.gateway()];
     const live = await mobile.open('abe');
     await expect(wifi.open('abe', 'phone', 501, { login: 5, age: 3_000 })).rejects.toThrow('overtaken');
-    // At one gateway, too.
+    // At the same gateway, too.
     await expect(mobile.open('abe', 'phone', 502, { login: 5, age: 3_000 })).rejects.toThrow('overtaken');
     expect(mobile.kicked).toEqual([]);
     mobile.close(live);
     expect((await wifi.open('abe', 'phone', 503, { login: 5, age: 3_500 })).epoch).toBe(live.epoch + 1);
   });
 
-  test('an attempt that is repeated takes the place of one that succeeded unheard, whatever either took on its way', async () => {
+  test('a repeated login replaces its earlier attempt whose answer was lost, regardless of their delays', async () => {
     const gateway = fixture.gateway();
     const unheard = await gateway.open('ada', 'phone', 601, { login: 6, age: 0 });
     expect((await gateway.open('ada', 'phone', 602, { login: 6, age: 1_200 })).epoch).toBe(unheard.epoch + 1);
     await until(() => gateway.kicked.includes(601));
   });
 
-  test('a login at once with the last cursor of the session before it is told the cursor that is stored', async () => {
+  test('a login together with the last cursor of the previous session returns the stored cursor', async () => {
     const gateway = fixture.gateway();
-    // Both come in one piece, and so into one transaction.
+    // Both arrive together, and so in one transaction.
     for (const user of Array.from({ length: 10 }, (_, n) => `ast${n}`)) {
       const before = await gateway.open(user);
       fixture.message.say('bob', user, 'hello');
@@ -55,7 +55,7 @@ describe('sessions and cursors', () => {
     }
   });
 
-  test('the same session asked for again is the same session', async () => {
+  test('a repeated login of one session returns the same session', async () => {
     const gateway = fixture.gateway();
     const one = await gateway.open('bea', 'phone', 77);
     const again = await gateway.open('bea', 'phone', 77);
@@ -63,7 +63,7 @@ describe('sessions and cursors', () => {
     expect(gateway.kicked).toEqual([]);
   });
 
-  test('many logins of one device at once: each epoch once, one session left', async () => {
+  test('concurrent logins of one device get each epoch once and leave one session', async () => {
     const gateway = fixture.gateway();
     const opened = await Promise.all(Array.from({ length: 40 }, () => gateway.open('cyd')));
     expect(opened.map((one) => one.epoch).sort((a, b) => a - b)).toEqual(opened.map((_, i) => i + 1));
@@ -72,7 +72,7 @@ describe('sessions and cursors', () => {
     expect(gateway.kicked).not.toContain(live?.session);
   });
 
-  test('a first device starts at 0, a second at the highest cursor, a third too', async () => {
+  test('a first device starts at 0, each further device at the highest cursor', async () => {
     const gateway = fixture.gateway();
     for (const text of ['1', '2', '3']) fixture.message.say('bob', 'dan', text);
     await until(async () => (await fixture.inboxOf('dan')).length === 3);
@@ -85,7 +85,7 @@ describe('sessions and cursors', () => {
     expect(await gateway.open('dan', 'phone')).toMatchObject({ epoch: 2, cursor: 2 });
   });
 
-  test('a login is told what the device has to get: what it sent itself neither waits nor is the last', async () => {
+  test('a login returns what the device has to get, without the messages that it sent itself', async () => {
     const gateway = fixture.gateway();
     const phone = await gateway.open('ivy', 'phone');
     await gateway.open('ivy', 'tablet');
@@ -107,7 +107,7 @@ describe('sessions and cursors', () => {
     expect(phone).toMatchObject({ cursor: 0, head: 0, last: 0, waiting: 0 });
   });
 
-  test('of more entries than a login looks at those that were not looked at count as waiting', async () => {
+  test('entries beyond those that a login examines count as waiting', async () => {
     const gateway = fixture.gateway();
     await gateway.open('jon', 'phone');
     await gateway.open('jon', 'tablet');
@@ -119,7 +119,7 @@ describe('sessions and cursors', () => {
     expect(await gateway.open('jon', 'phone')).toMatchObject({ cursor: 0, head: 211, last: 211, waiting: 11 });
   });
 
-  test('a cursor never goes back, never beyond the head, and said again is confirmed again', async () => {
+  test('a cursor never moves back or beyond the head, and a repeated cursor is confirmed again', async () => {
     const gateway = fixture.gateway();
     const eve = await gateway.open('eve');
     for (const text of ['1', '2', '3', '4']) fixture.message.say('bob', 'eve', text);
@@ -134,7 +134,7 @@ describe('sessions and cursors', () => {
     expect(await fixture.cursorOf('eve')).toBe(4);
   });
 
-  test('a cursor of an unknown device, or of an epoch that never was, is refused', async () => {
+  test('a cursor of an unknown device, or of an epoch that was never given, is refused', async () => {
     const gateway = fixture.gateway();
     const fae = await gateway.open('fae');
     gateway.cursor({ ...fae, session: 901, device: 'nobody has this' }, 1);
@@ -144,7 +144,7 @@ describe('sessions and cursors', () => {
     expect(await fixture.cursorOf('fae')).toBe(0);
   });
 
-  test('attach: the device`s session is answered with cursor and head, another one is kicked', async () => {
+  test('attach answers the current session of a device with cursor and head, and kicks another session', async () => {
     const gateway = fixture.gateway();
     const gil = await gateway.open('gil');
     gateway.close(gil);
@@ -175,7 +175,7 @@ describe('sessions and cursors', () => {
     expect(await fixture.inboxOf(user)).toHaveLength(1);
   });
 
-  test('devices are bounded: the longest unseen makes room', async () => {
+  test('devices are bounded: a new device replaces the longest unseen one', async () => {
     const gateway = fixture.gateway();
     for (let i = 0; i < 70; i++) gateway.close(await gateway.open('hoa', `device-${i}`));
     const { rows } = await fixture.admin.query<{ n: number }>(
@@ -187,10 +187,10 @@ describe('sessions and cursors', () => {
   });
 });
 
-test('a clock that is stepped ahead by hours costs no session its news', async () => {
+test('sessions still get new entries when the clock is set ahead by hours', async () => {
   const fixture = await OfflineFixture.start();
   try {
-    // The wall clock, and what the service does every so often, are in the test's hand; everything else goes its way.
+    // The test controls the wall clock and the intervals of the service; all other timers are real.
     const real = [
       'setTimeout',
       'clearTimeout',
@@ -206,7 +206,7 @@ test('a clock that is stepped ahead by hours costs no session its news', async (
     jest.setSystemTime(Date.now() + 3 * 3_600_000);
     jest.advanceTimersByTime(10_000);
     fixture.message.say('bob', 'ida', 'hello');
-    await until(() => gateway.seqsOf(ida.session).length === 1, 'the news');
+    await until(() => gateway.seqsOf(ida.session).length === 1, 'the new entry');
   } finally {
     jest.useRealTimers();
     await fixture.stop();

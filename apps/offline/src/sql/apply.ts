@@ -15,11 +15,11 @@ export interface CursorMove {
 }
 
 /**
- * Entries, the positions they vouch for, and cursors.
+ * Writes entries, applied positions and cursors.
  *
- * A vector travels as text, since an array of arrays is a matrix to PostgreSQL and unnest would flatten it. A cursor is never
- * lowered and never moved for an older epoch. A missing day partition fails the statement and nothing is lost: the lanes
- * are taken anew, and that creates it.
+ * A vector is passed as text, because unnest flattens an array of arrays. A cursor is never lowered and never moved for
+ * an older epoch. A missing day partition fails the statement and nothing is lost: the lanes are taken again, which
+ * creates the partition.
  */
 export const apply = (
   rows: readonly InboxRow[],

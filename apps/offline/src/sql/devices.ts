@@ -8,12 +8,13 @@ export interface DeviceOpening {
   cursor: number;
   deviceType: string;
   version: number;
-  /** When its token was issued, seconds since 1970; 0: it does not say, or there is none. */
+  /** Issue time of its token in seconds since 1970; 0: unknown, or no token. */
   issuedAt: number;
 }
 
 /**
- * Devices that log in: created, or given their next epoch. No device twice: one statement cannot touch a row twice.
+ * Creates devices that log in, or gives them their next epoch. Each device once: one statement cannot change a row
+ * twice.
  * @returns those for which entries beyond their cursor were dropped with their day
  */
 export async function openDevices(
@@ -42,7 +43,7 @@ export async function openDevices(
   return rows.filter((row) => row.lacks);
 }
 
-/** So many entries beyond a cursor are looked at to count those that the device has to get: as many as a batch has. */
+/** Limit of entries beyond a cursor that are examined to count what the device has to get: the size of a batch. */
 const LOOK = 200;
 
 export interface OwedRow {
@@ -50,13 +51,19 @@ export interface OwedRow {
   device: string;
   /** The newest entry beyond its cursor that the device did not send itself; the cursor when there is none. */
   last: number;
-  /** Of the first entries beyond its cursor: how many they are, which is the last, and how many the device did not send itself. */
+  /**
+   * Of the first LOOK entries beyond the cursor: their number, the last `inboxSeq`, and the number the device did not
+   * send.
+   */
   seen: number;
   upTo: number;
   waiting: number;
 }
 
-/** What devices have to get of what is stored beyond their cursors. A bounded look into each inbox: many log in at once. */
+/**
+ * What devices have to get beyond their cursors. Reads a bounded part of each inbox, because many devices log in at
+ * once.
+ */
 export async function readOwed(
   client: pg.ClientBase,
   devices: readonly { user: string; device: string }[],

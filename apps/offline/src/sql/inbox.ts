@@ -1,6 +1,6 @@
 import type pg from 'pg';
 
-/** A row of a user's inbox, on its way in. */
+/** A row of a user's inbox to insert. */
 export interface InboxRow {
   user: string;
   seq: number;
@@ -17,7 +17,9 @@ export interface InboxPart {
   limit: number;
 }
 
-/** For each part its rows, ascending. One statement for all parts: a login storm asks for hundreds at once. */
+/**
+ * The rows of each part, ascending. One statement for all parts: when many devices log in, there are hundreds at once.
+ */
 export async function readParts(client: pg.ClientBase, parts: readonly InboxPart[]): Promise<InboxRow[][]> {
   const { rows } = await client.query<InboxRow & { part: number }>({
     name: 'read-inbox-parts',

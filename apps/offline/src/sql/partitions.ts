@@ -11,8 +11,9 @@ interface Day {
 }
 
 /**
- * The days that must have a partition: today and tomorrow of the database's clock, in UTC. Read from the catalogue's table:
- * `to_regclass` answers from the session's cache, which does not know yet what another made while this one waited for the lock.
+ * The days that must have a partition: today and tomorrow of the database's clock, in UTC. Reads pg_class, because
+ * `to_regclass` uses the cache of the session. That cache may lack a partition that was created while this session
+ * waited for the lock.
  */
 export async function readDays(client: pg.ClientBase): Promise<Day[]> {
   const { rows } = await client.query<Day>(
@@ -24,7 +25,9 @@ export async function readDays(client: pg.ClientBase): Promise<Day[]> {
   return rows;
 }
 
-/** In a transaction. Attached, not created in place: that takes a weaker lock, and nobody who reads or writes has to wait. */
+/**
+ * Call it in a transaction. Attaching takes a weaker lock than creating in place, so that reads and writes do not wait.
+ */
 export async function createPartitions(client: pg.ClientBase): Promise<string[]> {
   await client.query('select pg_advisory_xact_lock($1, $2)', [...LOCK]);
   const missing = (await readDays(client)).filter((day) => !day.present);
@@ -49,12 +52,15 @@ export async function readExpired(client: pg.ClientBase, retentionDays: number):
   return rows.map((row) => row.table);
 }
 
-/** In a transaction: its users' heads are kept, then it is dropped. False when another instance is at it. */
+/**
+ * Call it in a transaction. Keeps the heads of the users, then drops the partition. @returns false when another
+ * instance does it
+ */
 export async function dropPartition(client: pg.ClientBase, table: string): Promise<boolean> {
   if (!/^inbox_\d{8}$/.test(table)) throw new Error(`${table} is not a day partition`);
   const { rows } = await client.query<{ mine: boolean }>('select pg_try_advisory_xact_lock($1, $2) as mine', [...LOCK]);
   if (!rows[0]?.mine) return false;
-  // From the catalogue's table, as in readDays: another instance may have dropped it since it was listed.
+  // From pg_class, as in readDays: another instance may have dropped the table since it was listed.
   const { rowCount } = await client.query(
     `select from pg_class where relname = $1 and relnamespace = 'offline'::regnamespace`,
     [table],
@@ -65,7 +71,7 @@ export async function dropPartition(client: pg.ClientBase, table: string): Promi
      select user_id, max(inbox_seq) from offline.${table} group by user_id
      on conflict (user_id) do update set head = greatest(h.head, excluded.head)`,
   );
-  // Whoever waits for this lock makes all writers wait behind it: rather try again in an hour.
+  // All writers would queue behind a lock request that waits: give up after 1 s and try again in an hour.
   await client.query(`set local lock_timeout = '1s'`);
   await client.query(`drop table offline.${table}`);
   return true;

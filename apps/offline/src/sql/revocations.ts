@@ -6,12 +6,12 @@ export interface RevocationRow {
 }
 
 /**
- * Ends every session of the users, by a higher epoch, and every token issued until now. Which token that is:
+ * Ends every session of the users by a higher epoch, and every token issued until now:
  * - The time is the database's, because it is the only clock that all instances share.
- * - An accepted token may have been issued up to the leeway ahead of it. Tokens tell whole seconds, so one of that very
- *   second counts too.
- * - A token that a device has logged in with is ended whatever the clocks of gateways and issuer were.
- * No user twice: one statement cannot touch a row twice.
+ * - An accepted token may have been issued up to the leeway ahead. Tokens tell whole seconds, so that second is
+ * included.
+ * - A token that a device has logged in with is ended regardless of the clocks of gateways and issuer.
+ * Each user once: one statement cannot change a row twice.
  */
 export async function revokeTokens(
   client: pg.ClientBase,

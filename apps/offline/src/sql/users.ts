@@ -13,7 +13,7 @@ export interface DeviceRow {
   revokedEpoch: number;
 }
 
-/** Heads of users, with or without an inbox. A partition is probed per user by its index; the newest has the answer. */
+/** Heads of users, 0 when there is none. Probes the index of each day partition per user. */
 export async function readHeads(client: pg.ClientBase, users: readonly string[]): Promise<UserRow[]> {
   const { rows } = await client.query<UserRow>({
     name: 'read-heads',
@@ -30,7 +30,7 @@ export async function readHeads(client: pg.ClientBase, users: readonly string[])
   return rows;
 }
 
-/** Longest unseen first. */
+/** Ordered from the longest unseen device. */
 export async function readDevices(client: pg.ClientBase, users: readonly string[]): Promise<DeviceRow[]> {
   const { rows } = await client.query<DeviceRow>({
     name: 'read-devices',

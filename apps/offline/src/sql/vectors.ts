@@ -1,7 +1,10 @@
 import { LaneCountError } from '@huizhi/database';
 import type pg from 'pg';
 
-/** Creates the vectors of applied positions where there are none; others may be at it. @throws LaneCountError when they are of another length */
+/**
+ * Creates the vectors of applied positions unless they exist; safe when several processes run it.
+ * @throws LaneCountError when they have another length
+ */
 export async function ensureVectors(client: pg.ClientBase, lanes: number, messageLanes: number): Promise<void> {
   await client.query(
     `insert into offline.inbox_lane (lane, applied)
@@ -13,7 +16,7 @@ export async function ensureVectors(client: pg.ClientBase, lanes: number, messag
   await assertVectors(client, messageLanes);
 }
 
-/** @throws LaneCountError when the data was made for another number of message lanes */
+/** @throws LaneCountError when the data was created for another number of message lanes */
 export async function assertVectors(client: pg.ClientBase, messageLanes: number): Promise<void> {
   const { rows } = await client.query<{ length: number }>(
     `select array_length(applied, 1) as length from offline.inbox_lane where array_length(applied, 1) <> $1 limit 1`,

@@ -10,7 +10,7 @@ import {
 } from '@huizhi/protocol';
 import type { Bus } from '@huizhi/runtime';
 
-/** What a session was told. */
+/** An entry that a session got. */
 export interface Told {
   session: number;
   seq: number;
@@ -26,7 +26,7 @@ export interface FakeSession {
   generation: string;
 }
 
-/** A gateway as the offline service sees it: it says and hears exactly what is in the protocol. */
+/** A gateway as the offline service sees it: it uses only the messages of the bus protocol. */
 export class FakeGateway {
   readonly news: GatewayBatch[] = [];
   readonly told: Told[] = [];
@@ -44,7 +44,7 @@ export class FakeGateway {
     bus.subscribe(subjects.gateway(name), (payload) => this.hear(payload));
   }
 
-  /** Logs in, asking again until the lane's owner answers; throws what it refuses for good. */
+  /** Logs in, repeating the request until the lane's owner answers. @throws Error with the name of a final refusal */
   async open(
     user: string,
     device = 'phone',
@@ -63,7 +63,7 @@ export class FakeGateway {
       if (reply.overtaken) throw new Error('overtaken');
       if (reply.error !== 'unavailable') throw new Error(reply.error);
     }
-    throw new Error(`nobody opened a session of ${user}`);
+    throw new Error(`no owner opened a session of ${user}`);
   }
 
   attach(...sessions: Pick<FakeSession, 'session' | 'user' | 'device' | 'epoch'>[]): void {
@@ -91,7 +91,7 @@ export class FakeGateway {
     );
   }
 
-  /** The `inboxSeq`s this session was told, in the order told. */
+  /** The `inboxSeq`s that this session got, in order of arrival. */
   seqsOf(session: number): number[] {
     return this.told.filter((one) => one.session === session).map((one) => one.seq);
   }

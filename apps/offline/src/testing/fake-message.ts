@@ -21,16 +21,16 @@ interface Stored {
   body: string;
 }
 
-/** The message service as the offline service sees it: a lane log that answers, and news of it. */
+/** The message service as the offline service sees it: a lane log that answers, and the events that it publishes. */
 export class FakeMessage {
   readonly groups = new Map<string, string[]>();
   /** While false, the log does not answer. */
   answering = true;
   readonly rangesAsked: LogRangeRequest[] = [];
   readonly membersAsked: MembersRequest[] = [];
-  /** What becomes of the next answers about members; later ones pass. */
+  /** Faults of the next replies about members; later replies succeed. */
   readonly membersFates: ('lost' | 'failed')[] = [];
-  /** How many bodies. */
+  /** Number of bodies that were requested. */
   placesAsked = 0;
   private readonly log: Stored[][];
   private readonly seqs = new Map<string, number>();
@@ -53,13 +53,13 @@ export class FakeMessage {
     });
   }
 
-  /** Stores a text between two users; nobody is told yet. */
+  /** Stores a text between two users without publishing it. */
   store(from: string, to: string, text: string, device = 'phone'): CommittedRun {
     const pair = from === to ? [from] : [from, to].sort();
     return this.append(pairConversation(from, to), { user: from, device, pair }, text);
   }
 
-  /** The same for a group; its first event says the members. */
+  /** Stores a text in a group without publishing it; the first event of a group names its members. */
   storeInGroup(conversation: string, from: string, text: string, members?: string[]): CommittedRun {
     if (members) this.groups.set(conversation, members);
     return this.append(
@@ -69,7 +69,7 @@ export class FakeMessage {
     );
   }
 
-  /** Stores it and tells everybody, as the service does after its commit. */
+  /** Stores a text and publishes its event, as the service does after its commit. */
   say(from: string, to: string, text: string, device = 'phone'): CommittedRun {
     const run = this.store(from, to, text, device);
     this.publish(run);
@@ -82,7 +82,7 @@ export class FakeMessage {
     this.bus.publish(subjects.committed, encodeLines(head, bodies));
   }
 
-  /** As owners do each second after a change. */
+  /** Announces the heads, as owners do each second after a change. */
   announce(): void {
     const lanes = this.log
       .map((events, lane) => ({ lane, epoch: 1, head: events.length }))
@@ -90,7 +90,7 @@ export class FakeMessage {
     this.bus.publish(subjects.lanes('message'), JSON.stringify({ owner: 'message', taken: false, lanes }));
   }
 
-  /** The body is gone, as after a recall. */
+  /** Removes the body, as a recall does. */
   blank(run: CommittedRun): void {
     const stored = this.log[run.lane]?.[(run.events[0]?.position ?? 0) - 1];
     if (stored) stored.body = '';

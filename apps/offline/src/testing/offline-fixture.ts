@@ -15,11 +15,11 @@ export const HZ_MESSAGE_LANES = 8;
 export interface Instance {
   service: OfflineService;
   bus: Bus;
-  /** Ends it in order. */
+  /** Stops the instance gracefully. */
   stop(): Promise<void>;
 }
 
-/** PostgreSQL and NATS for real; the test plays the message service and the gateways. */
+/** Real PostgreSQL and NATS; the test acts as the message service and the gateways. */
 export class OfflineFixture {
   private readonly instances: Instance[] = [];
   private readonly proxies: TcpProxy[] = [];
@@ -82,7 +82,7 @@ export class OfflineFixture {
     return instance;
   }
 
-  /** An instance whose way to PostgreSQL can be broken. */
+  /** An instance whose connection to PostgreSQL can be broken. */
   async instanceBehindProxy(name: string): Promise<Instance & { proxy: TcpProxy }> {
     const direct = new URL(this.url);
     const proxy = await TcpProxy.start({ target: { host: direct.hostname, port: Number(direct.port) } });
@@ -93,7 +93,7 @@ export class OfflineFixture {
     return Object.assign(instance, { proxy });
   }
 
-  /** Every instance that was started. */
+  /** All instances that were started. */
   get all(): readonly Instance[] {
     return this.instances;
   }
@@ -112,7 +112,7 @@ export class OfflineFixture {
     return rows;
   }
 
-  /** Who the database says owns the lanes, by lane. */
+  /** Owner of each lane according to the database, by lane. */
   async owners(): Promise<(string | null)[]> {
     const { rows } = await this.admin.query<{ owner: string | null }>('select owner from offline.lane order by lane');
     return rows.map((row) => row.owner);
@@ -135,7 +135,7 @@ export class OfflineFixture {
   }
 }
 
-/** Resolves when the condition holds; it is looked at every 10 ms. */
+/** Resolves when the condition holds. Checks it every 10 ms. */
 export async function until(
   condition: () => boolean | Promise<boolean>,
   what = 'a condition',
