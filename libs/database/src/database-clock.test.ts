@@ -4,8 +4,8 @@ import { DatabaseClock } from './database-clock.js';
 
 const DAY = 86_400_000;
 
-/** A clock whose sources the test sets: real time goes on from `T`, the wall clock is `ahead` of it. */
-function scene() {
+/** A clock with sources that the test sets: real time starts at `T`, and the wall clock is `ahead` of it. */
+function clockFixture() {
   const T = 1_800_000_000_000;
   const state = { elapsed: 0, ahead: 0 };
   const log = new RecordingLog();
@@ -23,8 +23,8 @@ function scene() {
   return { clock, state, log, sample, real: () => T + state.elapsed };
 }
 
-test('a clock that agrees with the database’s counts, to the millisecond', () => {
-  const { clock, state, sample, real, log } = scene();
+test("a clock within the bound of the database's clock is used, to the millisecond", () => {
+  const { clock, state, sample, real, log } = clockFixture();
   sample();
   for (const ahead of [0, 4_999, -4_999]) {
     state.ahead = ahead;
@@ -36,7 +36,7 @@ test('a clock that agrees with the database’s counts, to the millisecond', () 
 test.each([3 * DAY, -3 * DAY, 6_000])(
   'a clock that jumps by %d ms between two samples is overruled at once',
   (ahead) => {
-    const { clock, state, sample, real, log } = scene();
+    const { clock, state, sample, real, log } = clockFixture();
     sample();
     state.elapsed += 700;
     state.ahead = ahead;
@@ -52,16 +52,16 @@ test.each([3 * DAY, -3 * DAY, 6_000])(
   },
 );
 
-test('a clock that was never right is overruled from the first sample on', () => {
-  const { clock, state, sample, real } = scene();
+test('a clock that was always wrong is overruled from the first sample on', () => {
+  const { clock, state, sample, real } = clockFixture();
   state.ahead = -3_600_000;
   expect(clock.now()).toBe(real() - 3_600_000);
   sample(40);
   expect(clock.now()).toBe(real());
 });
 
-test('an answer of the database that took longer than the bound does not change what is known', () => {
-  const { clock, state, sample, real } = scene();
+test('a sample that took longer than the bound is ignored', () => {
+  const { clock, state, sample, real } = clockFixture();
   sample();
   state.ahead = DAY;
   const sentAt = state.elapsed;

@@ -6,21 +6,21 @@ const overruled = counter({
 });
 
 export interface DatabaseClockOptions {
-  /** How far the clock of this machine may be from the database's, milliseconds. */
+  /** Limit of the difference between the clocks of this machine and of the database, in milliseconds. */
   readonly boundMs: number;
   readonly log: Logger;
-  /** Milliseconds since 1970 by this machine, and of a clock that nothing sets. For tests. */
+  /** The wall clock (milliseconds since 1970) and the monotonic clock. For tests. */
   readonly wall?: () => number;
   readonly monotonic?: () => number;
 }
 
 /**
- * What time it is, for values that are stored. The clock of this machine counts while it agrees with the database's; a clock that
- * jumps or was never set is overruled at once. Between two samples the database's clock is followed by the monotonic one, so that no
- * statement is needed to notice a jump.
+ * The time for stored values. It is the clock of this machine while that agrees with the database's clock. A clock that
+ * jumps or was never set is overruled at once. Between two samples the monotonic clock extrapolates the database's
+ * clock, so that detecting a jump needs no statement.
  */
 export class DatabaseClock {
-  /** The database's time when the monotonic clock was zero; unknown before the first sample. */
+  /** The database's time when the monotonic clock was zero; undefined before the first sample. */
   private base: number | undefined;
   private isOverruled = false;
   private readonly log: Logger;
@@ -38,8 +38,9 @@ export class DatabaseClock {
   }
 
   /**
-   * @param databaseMs the time of the database, milliseconds since 1970
-   * @param sentAt by the monotonic clock, before it was asked. An answer that took longer than the bound proves too little.
+   * @param databaseMs time of the database in milliseconds since 1970
+   * @param sentAt monotonic time before the query. An answer that took longer than the bound is too inaccurate and
+   * ignored.
    */
   sample(databaseMs: number, sentAt: number): void {
     const answeredAt = this.monotonic();
@@ -48,7 +49,9 @@ export class DatabaseClock {
     this.now();
   }
 
-  /** Milliseconds since 1970, a whole number. May step back, by the bound at most while the database's clock does not. */
+  /**
+   * Milliseconds since 1970, an integer. May step back, but by at most the bound while the database's clock does not.
+   */
   now(): number {
     const wall = this.wall();
     const offset = this.offset(wall);

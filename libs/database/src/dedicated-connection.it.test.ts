@@ -40,7 +40,7 @@ async function ids(): Promise<string[]> {
 const insert = (id: number) => (client: pg.Client) => client.query('insert into note (id) values ($1)', [id]);
 
 describe('exclusive', () => {
-  test('runs one work at a time, in the order in which they asked', async () => {
+  test('runs one work at a time, in the order of the calls', async () => {
     const db = connection();
     const order: string[] = [];
     await Promise.all(
@@ -55,7 +55,7 @@ describe('exclusive', () => {
     expect(order).toEqual(['begin 1', 'end 1', 'begin 2', 'end 2', 'begin 3', 'end 3']);
   });
 
-  test('sees only its schema, names itself, bounds statements', async () => {
+  test('has only its schema on the search path, sets its name and limits statements', async () => {
     const db = connection({ statementTimeoutMs: 50 });
     const { rows } = await db.exclusive((client) =>
       client.query(`select current_setting('search_path') as path, current_setting('application_name') as app`),
@@ -80,7 +80,7 @@ describe('exclusive', () => {
     expect(await read('select 1::bigint as a')).toEqual({ a: 1 });
   });
 
-  test('a failing work leaves the connection good for the next', async () => {
+  test('keeps the connection usable after a work has failed', async () => {
     const db = connection();
     await expect(db.exclusive((client) => client.query('select nonsense'))).rejects.toMatchObject({ code: '42703' });
     const pid = (client: pg.Client) => client.query('select pg_backend_pid() as pid');
@@ -88,7 +88,7 @@ describe('exclusive', () => {
     expect(one.rows).toEqual(two.rows);
   });
 
-  test('a transaction left open costs the connection, not the next work', async () => {
+  test('closes the connection when a work leaves its transaction open, before the next work', async () => {
     const db = connection();
     await db.exclusive(async (client) => {
       await client.query('begin');
@@ -100,7 +100,7 @@ describe('exclusive', () => {
 });
 
 describe('when the connection breaks', () => {
-  test('the work under way rejects, the next one has a new connection', async () => {
+  test('the running work rejects, and the next one gets a new connection', async () => {
     const statuses: boolean[] = [];
     const db = connection({ onStatus: (up) => statuses.push(up) });
     await db.exclusive((client) => client.query('select 1'));
@@ -122,7 +122,7 @@ describe('when the connection breaks', () => {
     expect((await db.exclusive(named)).rows).toEqual([{ n: 1 }]);
   });
 
-  test('idle, nobody is hurt', async () => {
+  test('an idle connection is replaced without an error', async () => {
     const db = connection();
     await db.exclusive((client) => client.query('select 1'));
     await schema.terminate(db.app);
@@ -131,7 +131,7 @@ describe('when the connection breaks', () => {
     expect(db.connected).toBe(true);
   });
 
-  test('in the middle of a transaction it is rolled back for certain', async () => {
+  test('a transaction in progress is certainly rolled back', async () => {
     const db = connection();
     const inserted = deferred();
     const killed = deferred();
@@ -150,7 +150,7 @@ describe('when the connection breaks', () => {
     expect(await ids()).toEqual([]);
   });
 
-  test('before COMMIT, though the work never noticed, it is lost and not unknown', async () => {
+  test('a transaction that did not notice the loss before COMMIT rejects as lost, not as unknown', async () => {
     const db = connection();
     const outcome = db.transaction(async (client) => {
       await insert(1)(client);
@@ -161,7 +161,7 @@ describe('when the connection breaks', () => {
     expect(await ids()).toEqual([]);
   });
 
-  test('an unreachable database refuses at once while backing off, and is found again', async () => {
+  test('an unreachable database is refused at once during back-off and connected later', async () => {
     const proxy = await PostgresProxy.before(schema.url);
     await proxy.close();
     const db = connection({ url: proxy.url });
@@ -176,7 +176,7 @@ describe('when the connection breaks', () => {
     await proxy.close();
   });
 
-  test('a clock that is stepped back by hours while it backs off keeps it from nothing', async () => {
+  test('setting the clock back by hours during back-off does not delay the reconnect', async () => {
     const proxy = await PostgresProxy.before(schema.url);
     await proxy.close();
     const db = connection({ url: proxy.url });
@@ -190,7 +190,7 @@ describe('when the connection breaks', () => {
     await proxy.close();
   });
 
-  test('a database that swallows everything is given up after the query timeout', async () => {
+  test('a connection without answers is closed after the query timeout', async () => {
     const proxy = await PostgresProxy.before(schema.url);
     const db = connection({ url: proxy.url, queryTimeoutMs: 200 });
     await db.exclusive((client) => client.query('select 1'));
@@ -200,7 +200,7 @@ describe('when the connection breaks', () => {
       await expect(work).rejects.toThrow(ConnectionLostError);
       return performance.now() - begun;
     };
-    // Well below the defaults, 5 and 3 s, and well above 200 ms: the machine may be busy.
+    // Well below the defaults of 5 s and 3 s, and well above 200 ms for a busy machine.
     expect(await msOf(db.exclusive(insert(1)))).toBeLessThan(4_000);
     const unconnected = connection({ url: proxy.url, connectTimeoutMs: 200 });
     expect(await msOf(unconnected.exclusive(insert(1)))).toBeLessThan(2_500);
@@ -212,13 +212,13 @@ describe('when the connection breaks', () => {
 });
 
 describe('transaction', () => {
-  test('commits and hands on the result', async () => {
+  test('commits and returns the result', async () => {
     const result = await connection().transaction(async (client) => (await insert(7)(client)).rowCount);
     expect(result).toBe(1);
     expect(await ids()).toEqual(['7']);
   });
 
-  test('rolls back what throws, with its own error', async () => {
+  test('rolls back when the work throws, and rejects with its error', async () => {
     const db = connection();
     const failing = db.transaction(async (client) => {
       await insert(1)(client);
@@ -229,7 +229,7 @@ describe('transaction', () => {
     expect(await ids()).toEqual(['2']);
   });
 
-  test('a work that hides the failure of a statement is told that nothing was committed', async () => {
+  test('rejects as rolled back when the work hid the failure of a statement', async () => {
     const hiding = connection().transaction(async (client) => {
       await insert(1)(client);
       await client.query('select nonsense').catch(() => undefined);
@@ -238,7 +238,7 @@ describe('transaction', () => {
     expect(await ids()).toEqual([]);
   });
 
-  test('a COMMIT that the server refuses is a plain error: rolled back', async () => {
+  test("rejects with the server's error when COMMIT is refused, and is rolled back", async () => {
     const db = connection();
     const refused = db.transaction((client) => client.query('insert into note values (1, 1), (2, 1)'));
     await expect(refused).rejects.toMatchObject({ code: '23505' });
@@ -246,7 +246,7 @@ describe('transaction', () => {
     expect(await ids()).toEqual(['3']);
   });
 
-  test('a COMMIT that was sent and carried out but not answered is unknown', async () => {
+  test('is unknown when COMMIT was carried out but its answer was lost', async () => {
     const proxy = await PostgresProxy.before(schema.url);
     const db = connection({ url: proxy.url });
     const outcome = db.transaction(async (client) => {
@@ -263,7 +263,7 @@ describe('transaction', () => {
     await proxy.close();
   });
 
-  test('a COMMIT that never arrived is unknown too', async () => {
+  test('is unknown when COMMIT never arrived', async () => {
     const proxy = await PostgresProxy.before(schema.url);
     const db = connection({ url: proxy.url, queryTimeoutMs: 200 });
     const outcome = db.transaction(async (client) => {
@@ -277,7 +277,7 @@ describe('transaction', () => {
 });
 
 describe('a single statement', () => {
-  test('that the server refuses is a plain error, and the connection goes on', async () => {
+  test("rejects with the server's error when it is refused, and keeps the connection", async () => {
     const db = connection();
     const refused = db.single((client) => client.query('insert into note values (1, 1), (2, 1)'));
     await expect(refused).rejects.toMatchObject({ code: '23505' });
@@ -286,7 +286,7 @@ describe('a single statement', () => {
     expect(await ids()).toEqual(['3']);
   });
 
-  test('that is refused in another language than English is a plain error too', async () => {
+  test("rejects with the server's error also when that is not in English", async () => {
     const proxy = await PostgresProxy.before(schema.url);
     const db = connection({ url: proxy.url });
     proxy.speaksVietnamese = true;
@@ -301,7 +301,7 @@ describe('a single statement', () => {
     await proxy.close();
   });
 
-  test('that failed as a PANIC would is a plain error only if the session goes on', async () => {
+  test('with an error code that a PANIC can have rejects with it only if the session continues', async () => {
     const proxy = await PostgresProxy.before(schema.url);
     const db = connection({ url: proxy.url });
     const full = (client: pg.Client) => client.query(`do $$ begin raise exception using errcode = 'disk_full'; end $$`);
@@ -313,7 +313,7 @@ describe('a single statement', () => {
     await proxy.close();
   });
 
-  test('that was carried out but not answered is unknown', async () => {
+  test('is unknown when it was carried out but its answer was lost', async () => {
     const proxy = await PostgresProxy.before(schema.url);
     const db = connection({ url: proxy.url });
     await db.whenConnected();
@@ -325,11 +325,11 @@ describe('a single statement', () => {
     await proxy.close();
   });
 
-  test('that was cancelled or cut off by the server is unknown too', async () => {
+  test('is unknown when it was cancelled or the server closed the connection', async () => {
     const db = connection();
     await db.whenConnected();
     const outcome = db.single((client) =>
-      // Together: it may be cut off before its end was answered to who asked for it.
+      // Run both together: the session may end before the answer to terminate arrives.
       Promise.all([client.query('select pg_sleep(60)'), schema.terminate(db.app)]),
     );
     await expect(outcome).rejects.toThrow(CommitUnknownError);
@@ -337,7 +337,7 @@ describe('a single statement', () => {
   });
 });
 
-test('closing lets works that wait finish and refuses later ones', async () => {
+test('closing finishes the waiting works and refuses later ones', async () => {
   const db = connection();
   const works = [db.exclusive(insert(1)), db.exclusive(insert(2))];
   await db.close();

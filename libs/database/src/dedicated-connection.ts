@@ -5,22 +5,22 @@ import { destroySocket, hotClient, sessionSettings, type HotClientOptions } from
 import { assertSameSession, prepareSession } from './session.js';
 import { endsSession, proofOf } from './sqlstate.js';
 
-// Fired after COMMIT was carried out: for the caller it is as if the answer had been lost on the way.
+// Fires after COMMIT was carried out, so the caller sees it as a lost answer.
 declareFailpoints('database.commit-answer-lost');
 
-/** One bound for the queue of works; beyond it the caller is told at once. */
+/** Limit of waiting works; above it a work is refused at once. */
 const MAX_WAITING = 10_000;
 
 export interface DedicatedConnectionOptions extends HotClientOptions {
-  /** Told when the connection comes and goes, for the health page. */
+  /** Called when the connection comes up or goes down, for the health page. */
   readonly onStatus?: (connected: boolean, error?: Error) => void;
 }
 
 /**
- * One connection to PostgreSQL, used by one work at a time, in the order in which they asked.
+ * One connection to PostgreSQL that runs one work at a time, in the order of the calls.
  *
- * Connects when first needed and again after a loss, with back-off: while that lasts, works are refused at once with
- * {@link ConnectionLostError} rather than queued, so that a dead database costs no memory and callers decide themselves.
+ * It connects at first use and again after a loss, with back-off. During back-off, works are refused at once with
+ * {@link ConnectionLostError} and not queued: an unreachable database uses no memory, and callers decide what to do.
  */
 export class DedicatedConnection {
   private client: pg.Client | undefined;
@@ -29,21 +29,21 @@ export class DedicatedConnection {
   private retryAt = 0;
   private lastFailure: Error | undefined;
   private closed = false;
-  /** Of the current session. */
+  /** Mark of the current session. */
   private mark = '';
   private readonly backoff = new Backoff(100, 2_000);
 
   constructor(private readonly options: DedicatedConnectionOptions) {}
 
-  /** False before the first use, while reconnecting and after {@link close}. */
+  /** False before the first use, while reconnecting, and after {@link close}. */
   get connected(): boolean {
     return this.client !== undefined;
   }
 
   /**
-   * Runs `work` alone on the connection. Named prepared statements are pg's `{ name, text, values }`.
-   * The client belongs to `work` until its promise settles and must not be kept.
-   * @throws ConnectionLostError if there is no connection or it broke meanwhile; else what `work` throws.
+   * Runs `work` alone on the connection. Named prepared statements are pg's `{ name, text, values }`. `work` owns the
+   * client until its promise settles, and must not keep it.
+   * @throws ConnectionLostError if there is no connection or it broke meanwhile; else what `work` throws
    */
   exclusive<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
     if (this.closed) return Promise.reject(new ConnectionLostError('the connection is closed'));
@@ -57,8 +57,9 @@ export class DedicatedConnection {
   }
 
   /**
-   * Runs `work` between BEGIN and COMMIT. When `work` throws, the transaction is rolled back and the error passed on.
-   * @throws CommitUnknownError if COMMIT was sent and its outcome is not known; every other error means: rolled back for certain.
+   * Runs `work` between BEGIN and COMMIT. When `work` throws, rolls back and passes the error on.
+   * @throws CommitUnknownError if COMMIT was sent and its outcome is unknown; after any other error it is certainly
+   * rolled back
    */
   transaction<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
     return this.exclusive(async (client) => {
@@ -76,8 +77,9 @@ export class DedicatedConnection {
   }
 
   /**
-   * Runs `work`, which is one statement and with that a transaction of its own: one round trip instead of four.
-   * @throws CommitUnknownError if it was sent and its outcome is not known; every other error means: rolled back for certain.
+   * Runs `work`, a single statement and so its own transaction: one round trip instead of four.
+   * @throws CommitUnknownError if it was sent and its outcome is unknown; after any other error it is certainly rolled
+   * back
    */
   single<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
     return this.exclusive(async (client) => {
@@ -91,12 +93,12 @@ export class DedicatedConnection {
     });
   }
 
-  /** That statements are answered, and in the session that was prepared. @throws PoolerError, ConnectionLostError */
+  /** Checks that statements are answered in the session that was prepared. @throws PoolerError, ConnectionLostError */
   check(): Promise<void> {
     return this.exclusive((client) => assertSameSession(client, this.mark, this.options.schema));
   }
 
-  /** Lets the works that wait finish, then closes. Later works are refused. */
+  /** Finishes the waiting works, then closes. Later works are refused. */
   async close(): Promise<void> {
     this.closed = true;
     await this.tail;
@@ -105,7 +107,7 @@ export class DedicatedConnection {
     await client?.end().catch(ignore);
   }
 
-  /** Waits, trying again for ever, until there is a connection; ends early when the signal is aborted. */
+  /** Retries until there is a connection; returns early when the signal is aborted. */
   async whenConnected(signal?: AbortSignal): Promise<void> {
     while (!signal?.aborted && !this.closed) {
       const up = await this.exclusive(() => Promise.resolve(true)).catch(() => false);
@@ -128,7 +130,7 @@ export class DedicatedConnection {
     }
   }
 
-  /** A transaction left open would swallow the next work's statements and lose them. */
+  /** The next work's statements would run inside a transaction left open and be lost with it. */
   private refuseOpenTransaction(client: pg.Client): void {
     const status = client.getTransactionStatus();
     if (status === 'I' || status === null) return;
@@ -140,7 +142,7 @@ export class DedicatedConnection {
     if (wait > 0) throw new ConnectionLostError('the database is not reachable', { cause: this.lastFailure });
 
     const client = hotClient(this.options);
-    // Without a listener an idle connection's end would end the process.
+    // Without a listener the end of an idle connection would end the process.
     client.on('error', (error) => this.lost(client, error));
     client.on('end', () => this.lost(client, new Error('the database ended the connection')));
     try {
@@ -176,7 +178,7 @@ export class DedicatedConnection {
     try {
       await client.query('rollback');
     } catch (error) {
-      // In what state the session is now, nobody knows: without it the server rolls back.
+      // The session state is unknown; drop the connection so that the server rolls back.
       this.lost(client, error instanceof Error ? error : new Error(String(error)));
     }
   }
@@ -193,7 +195,10 @@ export class DedicatedConnection {
     if (answer.command === 'ROLLBACK') throw new RolledBackError('the transaction had failed: COMMIT rolled it back');
   }
 
-  /** What an error means once a commit was on its way: refused for certain, or nobody knows, and then the connection is given up. */
+  /**
+   * Decides what an error means after a commit was sent: refused for certain, or unknown, and then the connection is
+   * closed.
+   */
   private async afterSending(client: pg.Client, error: unknown, what: string): Promise<unknown> {
     const proof = proofOf(error);
     if (proof === 'rolledBack' || (proof === 'rolledBackIfAlive' && (await answers(client)))) return error;

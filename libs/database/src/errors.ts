@@ -1,22 +1,22 @@
-/** The connection broke or could not be made. Outside a COMMIT: what was in the transaction is rolled back for certain. */
+/** The connection broke or could not be made. Except during COMMIT, the transaction is certainly rolled back. */
 export class ConnectionLostError extends Error {
   override readonly name = 'ConnectionLostError';
   readonly code = 'connection_lost';
 }
 
-/** COMMIT was sent and not answered: the transaction may be durable or not. Read the database before going on. */
+/** COMMIT was sent and not answered: the transaction may be durable or not. Read the database before continuing. */
 export class CommitUnknownError extends Error {
   override readonly name = 'CommitUnknownError';
   readonly code = 'commit_unknown';
 }
 
-/** COMMIT was answered with ROLLBACK: a statement had failed before and the work did not say so. */
+/** COMMIT was answered with ROLLBACK: a statement had failed before, and the work did not throw. */
 export class RolledBackError extends Error {
   override readonly name = 'RolledBackError';
   readonly code = 'rolled_back';
 }
 
-/** A bigint beyond 2^53 came from the database: no counter of ours gets there honestly. */
+/** A bigint above 2^53 came from the database; no counter of this system can reach it. */
 export class UnsafeIntegerError extends Error {
   override readonly name = 'UnsafeIntegerError';
   readonly code = 'unsafe_integer';
@@ -31,7 +31,10 @@ export class PendingMigrationsError extends Error {
 /** The variable with the database URL of a schema's service. */
 const urlVariable = (schema: string): string => `HZ_${schema.toUpperCase()}_DATABASE_URL`;
 
-/** Statements of one connection run in different sessions of the server, so that no setting, lock or prepared statement holds. */
+/**
+ * A pooler: statements of one connection run in different sessions, so settings, locks and prepared statements do not
+ * last.
+ */
 export class PoolerError extends Error {
   override readonly name = 'PoolerError';
   readonly code = 'pooler';
@@ -45,7 +48,7 @@ export class PoolerError extends Error {
   }
 }
 
-/** Another process holds the migration lock longer than we wait. */
+/** Another process held the migration lock longer than the timeout. */
 export class MigrationLockError extends Error {
   override readonly name = 'MigrationLockError';
   readonly code = 'migration_lock';

@@ -7,18 +7,18 @@ export interface HotClientOptions {
   /** The service's schema: the only one on the search path. */
   readonly schema: string;
   readonly applicationName: string;
-  /** After this the server ends a statement, milliseconds. Default 4,000: before we give up on the connection. */
+  /** Time after which the server ends a statement, in milliseconds. Default 4,000: shorter than the query timeout. */
   readonly statementTimeoutMs?: number;
-  /** After this without an answer the connection counts as lost, milliseconds. Default 5,000. */
+  /** Time without an answer after which the connection counts as lost, in milliseconds. Default 5,000. */
   readonly queryTimeoutMs?: number;
-  /** For making a connection, milliseconds. Default 3,000. */
+  /** Timeout for connecting in milliseconds. Default 3,000. */
   readonly connectTimeoutMs?: number;
 }
 
 const INT8 = 20;
 const INT8_ARRAY = 1016;
 
-/** Numbers instead of text for bigint and its arrays; beyond 2^53 an error, never a rounded number. */
+/** Parses bigint and its arrays to numbers; above 2^53 an error instead of a rounded number. */
 const types: pg.CustomTypesConfig = {
   getTypeParser: (oid: number, format?: 'text' | 'binary') => {
     if (oid === INT8 && format !== 'binary') return safeInteger;
@@ -38,15 +38,15 @@ function safeIntegers(text: string): (number | null)[] {
   return inner === '' ? [] : inner.split(',').map((item) => (item === 'NULL' ? null : safeInteger(item)));
 }
 
-/** For {@link prepareSession}, once the client is connected. */
+/** Settings for {@link prepareSession}, once the client is connected. */
 export function sessionSettings({ schema, statementTimeoutMs = 4_000 }: HotClientOptions): SessionSettings {
-  // An owner frozen inside a transaction must not keep its lanes' rows locked while another instance takes over.
+  // An owner that is frozen in a transaction must not keep rows locked while another instance takes its lanes.
   return { schema, statementTimeoutMs, idleInTransactionTimeoutMs: statementTimeoutMs };
 }
 
 /**
- * One pg client for the hot path. A statement that is not answered in time breaks the connection, because the next answer on it
- * would be the wrong one; every query in flight then rejects.
+ * A pg client for the hot path. A statement without an answer in time breaks the connection, because the next answer
+ * would belong to that statement. All queries in flight reject then.
  */
 export function hotClient(options: HotClientOptions): pg.Client {
   const { queryTimeoutMs = 5_000, connectTimeoutMs = 3_000 } = options;
@@ -62,7 +62,7 @@ export function hotClient(options: HotClientOptions): pg.Client {
   return client;
 }
 
-/** pg's own `query_timeout` leaves the connection in use with an answer still to come: not good enough. */
+/** pg's own `query_timeout` would keep using the connection although an answer is still to come. */
 export function guardQueries(client: pg.Client, timeoutMs: number): void {
   const query = client.query.bind(client) as (...args: unknown[]) => unknown;
   const guarded = (...args: unknown[]): unknown => {
@@ -77,7 +77,7 @@ export function guardQueries(client: pg.Client, timeoutMs: number): void {
   client.query = guarded as typeof client.query;
 }
 
-/** Ends the connection at once, whatever it is doing. */
+/** Closes the connection at once, also in the middle of a query. */
 export function destroySocket(client: pg.Client, reason?: Error): void {
   const { connection } = client as unknown as { connection: { stream: { destroy(error?: Error): void } } };
   connection.stream.destroy(reason);

@@ -9,8 +9,9 @@ export interface ServiceMigration {
 }
 
 /**
- * The one-shot migration command of a service with lanes: schema up to date, lanes created. Says what it did; on failure, also
- * of `settings`, the reason on standard error and code 1. Safe to run from many places at once.
+ * The one-shot migration command of a service with lanes: migrates the schema, creates the lanes and prints what it
+ * did. On failure, also of `settings`, prints the reason on standard error and sets exit code 1. Safe to run
+ * concurrently.
  */
 export async function migrateService(settings: () => ServiceMigration): Promise<void> {
   try {

@@ -49,7 +49,7 @@ async function opened(of: DatabaseOptions): Promise<DataSource> {
   return source;
 }
 
-test('twenty at once: each migration runs once, the schema is made, nobody fails', async () => {
+test('twenty concurrent runs execute each migration once, create the schema and succeed', async () => {
   const all = await Promise.all(Array.from({ length: 20 }, () => runMigrations(options)));
   expect(all.flat().sort()).toEqual(['First1700000000000', 'Second1700000000001']);
   const { rows } = await schema.client.query(`select count(*)::int as n from ${options.schema}.migrations`);
@@ -64,7 +64,7 @@ test('a service refuses to start on an older schema and names the command', asyn
   await expect(assertMigrated(source)).rejects.toThrow(/lacks Third1700000000002: run ".*migrate/);
 });
 
-test('an up-to-date schema passes, a missing one does not and is not created by the check', async () => {
+test('an up-to-date schema passes the check; a missing one fails and is not created', async () => {
   const source = await opened(options);
   await assertMigrated(source);
 
@@ -75,7 +75,7 @@ test('an up-to-date schema passes, a missing one does not and is not created by 
   expect(rows).toEqual([{ found: null }]);
 });
 
-test('says so when another process keeps the lock', async () => {
+test('migrations reject when another process holds the lock too long', async () => {
   const holder = new pg.Client({ connectionString: schema.url });
   await holder.connect();
   await holder.query('select pg_advisory_lock($1, hashtext($2))', [0x687a, options.schema]);
@@ -83,6 +83,6 @@ test('says so when another process keeps the lock', async () => {
   await holder.end();
 });
 
-test('a schema name that is no plain name is refused', () => {
+test('a schema name that is not a plain identifier is refused', () => {
   expect(() => dataSourceOptions({ ...options, schema: 'a; drop table x' })).toThrow('cannot be a schema');
 });

@@ -5,18 +5,18 @@ import { MigrationLockError, PendingMigrationsError } from './errors.js';
 import { assertDirectSession } from './session.js';
 import { MIGRATIONS_TABLE, checkedSchema, dataSourceOptions, type DatabaseOptions } from './options.js';
 
-/** The first half of the advisory key, "hz": the keys are per database, so other programs' locks must not meet ours. */
+/** First half of the advisory lock's key ("hz"): other programs in the database must not use the same key. */
 const LOCK_CLASS = 0x687a;
 
 export interface MigrationOptions extends DatabaseOptions {
-  /** How long another process may hold the lock, milliseconds. Default 120,000. */
+  /** How long another process may hold the lock, in milliseconds. Default 120,000. */
   readonly lockTimeoutMs?: number;
 }
 
 /**
- * Brings the schema up to date, creating it if missing; returns the names of what was run.
- * Safe when many processes do it at once. The lock is polled: a blocking advisory lock is a transaction that waits, which
- * `create index concurrently` waits for in turn.
+ * Brings the schema up to date, creating it if missing. Safe when many processes run it at once. The lock is polled: a
+ * session that blocks on an advisory lock is an open transaction, and `create index concurrently` would wait for it.
+ * @returns the names of the migrations that it ran
  * @throws MigrationLockError, PoolerError
  */
 export async function runMigrations(options: MigrationOptions): Promise<string[]> {
@@ -35,14 +35,14 @@ export async function runMigrations(options: MigrationOptions): Promise<string[]
     await createSchema(lock, schema);
     return await migrate(options);
   } finally {
-    // The lock goes with its session.
+    // The lock is released with its session.
     await lock.end();
   }
 }
 
 /**
- * Reads only, so that a service can run with rights to its rows alone.
- * @throws PendingMigrationsError naming what is missing and the command to run.
+ * Only reads, so that a service can run with rights to its rows alone.
+ * @throws PendingMigrationsError with the missing migrations and the command to run
  */
 export async function assertMigrated(dataSource: DataSource): Promise<void> {
   const { schema } = dataSource.options as { schema?: string };
@@ -58,7 +58,9 @@ export async function assertMigrated(dataSource: DataSource): Promise<void> {
   }
 }
 
-/** `create schema if not exists` asks for the right to create even when it exists; a service's role has no such right. */
+/**
+ * `create schema if not exists` requires the right to create even when it exists; a service's role does not have it.
+ */
 async function createSchema(client: pg.Client, schema: string): Promise<void> {
   const { rows } = await client.query<{ missing: boolean }>('select to_regnamespace($1) is null as missing', [schema]);
   if (rows[0]?.missing) await client.query(`create schema ${schema}`);
@@ -81,7 +83,7 @@ async function takeLock(lock: pg.Client, schema: string, timeoutMs: number): Pro
 }
 
 async function migrate(options: MigrationOptions): Promise<string[]> {
-  // Building an index takes the time it takes.
+  // No statement timeout: building an index may take long.
   const dataSource = new DataSource(dataSourceOptions({ ...options, poolSize: 1, statementTimeoutMs: 0 }));
   await dataSource.initialize();
   try {

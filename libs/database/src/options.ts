@@ -9,24 +9,27 @@ type Classes = MixedList<string | (abstract new (...args: never[]) => object) | 
 export interface DatabaseOptions {
   /** A PostgreSQL URL with credentials. */
   readonly url: string;
-  /** The service's own schema; lower case letters, digits and _. The only one on the search path. */
+  /** The service's own schema: lower case letters, digits and _. The only one on the search path. */
   readonly schema: string;
   readonly entities?: MixedList<(new () => object) | string | EntitySchema>;
   /** Classes, or a glob from `import.meta.dirname`. */
   readonly migrations?: Classes;
-  /** Shown in pg_stat_activity: the instance. */
+  /** The instance, shown in pg_stat_activity. */
   readonly applicationName: string;
-  /** Connections of the pool. Default 4: the hot path has its own. */
+  /** Connections in the pool. Default 4: the hot path has its own connection. */
   readonly poolSize?: number;
-  /** Waiting for a free or new connection, milliseconds. Default 3,000; the pool's own default is for ever. */
+  /** Timeout for a free or new connection in milliseconds. Default 3,000; the pool's own default is no timeout. */
   readonly connectTimeoutMs?: number;
-  /** Default 10,000 milliseconds; 0 is none. */
+  /** In milliseconds; default 10,000, 0 is none. */
   readonly statementTimeoutMs?: number;
 }
 
 export const MIGRATIONS_TABLE = 'migrations';
 
-/** TypeORM's options for everything but the hot path: bounded waiting everywhere, no schema changes by itself, no logging of statements. */
+/**
+ * TypeORM options for everything but the hot path: bounded waits, no automatic schema changes, no logging of
+ * statements.
+ */
 export function dataSourceOptions(options: DatabaseOptions): PostgresDataSourceOptions {
   const schema = checkedSchema(options.schema);
   return {
@@ -51,7 +54,10 @@ export function dataSourceOptions(options: DatabaseOptions): PostgresDataSourceO
   };
 }
 
-/** A server that is frozen or cut off ends no statement: the connection is given up a little later than it would. */
+/**
+ * A server that is frozen or cut off does not end statements, so the client closes the connection this much later, in
+ * ms.
+ */
 const GIVE_UP_MS = 2_000;
 
 async function prepare(client: pg.Client, schema: string, statementTimeoutMs: number): Promise<void> {
@@ -59,7 +65,7 @@ async function prepare(client: pg.Client, schema: string, statementTimeoutMs: nu
   await prepareSession(client, { schema, statementTimeoutMs });
 }
 
-/** It goes into SQL and start-up options unquoted, so its shape is strict. */
+/** The name is used in SQL unquoted, so its form is strict. */
 export function checkedSchema(schema: string): string {
   if (/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) return schema;
   throw new Error(`"${schema}" cannot be a schema: lower case letters, digits and _, at most 63`);

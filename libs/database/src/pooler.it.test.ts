@@ -8,7 +8,7 @@ import { dataSourceOptions } from './options.js';
 import { assertDirectSession } from './session.js';
 
 const SENTENCE = 'HZ_THINGS_DATABASE_URL: a connection pooler gives every transaction another session of PostgreSQL';
-/** What operators set to get past the first error of PgBouncer: it then drops these parameters without a word. */
+/** Operators set this to avoid PgBouncer's first error; PgBouncer then drops these parameters silently. */
 const IGNORED =
   'ignore_startup_parameters = options,extra_float_digits,statement_timeout,idle_in_transaction_session_timeout';
 
@@ -56,7 +56,7 @@ describe.each([
   ['transaction', [IGNORED, 'server_reset_query_always = 1']],
   ['statement', [IGNORED]],
 ] as const)('a pooler in %s mode with %j', (mode, settings) => {
-  test('is found before anything is done, and the error names the variable and what to do', async () => {
+  test('is detected before any change, and the error names the variable and the fix', async () => {
     const url = await through(mode, [...settings]);
     await expect(assertDirectSession(options(url))).rejects.toThrow(SENTENCE);
     await expect(assertDirectSession(options(url))).rejects.toThrow('connect directly or use session mode');
@@ -64,7 +64,7 @@ describe.each([
   });
 });
 
-test('a busy pooler in transaction mode is found', async () => {
+test('a busy pooler in transaction mode is detected', async () => {
   const url = await through('transaction', [IGNORED, 'server_round_robin = 1', 'default_pool_size = 5']);
   const clients = Array.from({ length: 5 }, () => new pg.Client({ connectionString: url }));
   await Promise.all(clients.map((client) => client.connect()));
@@ -91,11 +91,11 @@ test.each([['without a setting', []] as const, ['that drops start-up parameters'
   },
 );
 
-test('PostgreSQL itself is no pooler', async () => {
+test('PostgreSQL itself is not taken for a pooler', async () => {
   await expect(assertDirectSession(options(database.url))).resolves.toBeUndefined();
 });
 
-test('a connection waits for the disk at each commit although the role is set not to', async () => {
+test('a connection waits for the disk at each commit although its role has synchronous_commit off', async () => {
   const admin = new pg.Client({ connectionString: database.url });
   await admin.connect();
   await admin.query('alter role current_user set synchronous_commit = off');
@@ -103,12 +103,12 @@ test('a connection waits for the disk at each commit although the role is set no
   expect(await connection(database.url).exclusive(settingsOf)).toMatchObject({ synchronous_commit: 'on' });
 });
 
-test('a session that becomes another one under a connection is noticed by its check', async () => {
+test("a connection's check detects that its session was replaced", async () => {
   const url = await through('transaction', [IGNORED]);
   const [one, other] = [connection(url), connection(url)];
   await one.check();
   await other.exclusive(async (client) => {
-    // Holds the server connection that the first one was prepared on.
+    // Occupies the server connection on which the first connection was prepared.
     await client.query('begin');
     await expect(one.check()).rejects.toThrow(SENTENCE);
     await client.query('rollback');

@@ -1,19 +1,20 @@
 import { withTimeout } from '@huizhi/runtime';
 
 export interface DatabaseProbeOptions {
-  /** Runs a statement on the connection that is to be known of. */
+  /** Runs a statement on the connection to probe. */
   readonly statement: () => Promise<unknown>;
-  /** False as soon as the connection is known to be gone; then no statement needs to fail first. */
+  /** Returns false as soon as the connection is known to be lost, before a statement fails. */
   readonly connected?: () => boolean;
-  /** Between the end of a probe and the next one, milliseconds. Default 1,000. */
+  /** Pause between the end of a probe and the next one, in milliseconds. Default 1,000. */
   readonly everyMs?: number;
-  /** A statement that takes longer has failed, milliseconds. Default 2,000. */
+  /** Time after which a statement counts as failed, in milliseconds. Default 2,000. */
   readonly boundMs?: number;
 }
 
 /**
- * Whether statements on a connection are answered, for readiness: a connection that is open proves nothing, since a pooler, a firewall
- * or a frozen server may be in between. One probe at a time; one that does not end is not repeated until it does.
+ * Probes whether statements on a connection are answered, for readiness. An open connection proves nothing: a pooler, a
+ * firewall or a frozen server may be in between. One probe runs at a time; the next one starts after the last has
+ * ended.
  */
 export class DatabaseProbe {
   private failure: string | undefined = 'not asked yet';
@@ -32,7 +33,7 @@ export class DatabaseProbe {
     clearTimeout(this.timer);
   }
 
-  /** `ok`, or why not. */
+  /** `ok`, or the reason why not. */
   status(): string {
     if (this.options.connected?.() === false) return 'not connected to PostgreSQL';
     return this.failure ?? 'ok';

@@ -16,8 +16,8 @@ export interface SessionSettings {
 const MARK = 'huizhi.session';
 
 /**
- * Makes a new session what the services rely on, by statement: poolers refuse or drop start-up parameters. A role or database may have
- * `synchronous_commit` off, and what is receipted would not be durable.
+ * Sets what the services rely on in a new session. Uses a statement, because poolers refuse or drop start-up
+ * parameters. A role or database may have `synchronous_commit` off; then receipted messages would not be durable.
  * @returns the mark of the session, for {@link assertSameSession}
  */
 export async function prepareSession(client: pg.ClientBase, settings: SessionSettings): Promise<string> {
@@ -44,14 +44,16 @@ export interface SessionCheckOptions {
   readonly applicationName: string;
 }
 
-/** A pooler with more idle server connections than this is found by the first client's own session changing. */
+/**
+ * Number of other clients. With more idle server connections than this, a pooler changes the first client's session.
+ */
 const PINNING_CLIENTS = 3;
 const CHECK_MS = 3_000;
 
 /**
- * Finds a pooler that gives a client another session with each transaction. Between two statements of a client other clients
- * begin transactions and so take the server connections that it could have had: either one of them has the first client's
- * session, or the first client has another one afterwards.
+ * Detects a pooler that may give a client another session for each transaction. Between two statements of a client,
+ * other clients begin transactions and so occupy server connections. Either one of them gets the first client's
+ * session, or the first client gets another one afterwards.
  * @throws PoolerError; other errors when the database cannot be reached
  */
 export async function assertDirectSession(options: SessionCheckOptions): Promise<void> {
@@ -83,7 +85,7 @@ export async function assertDirectSession(options: SessionCheckOptions): Promise
   }
 }
 
-/** PostgreSQL itself refuses no `begin`; a pooler in statement mode does. */
+/** PostgreSQL itself does not refuse `begin`; a pooler in statement mode does. */
 async function begin(client: pg.Client, schema: string): Promise<number> {
   await client.query('begin').catch((cause: unknown) => {
     throw cause instanceof pg.DatabaseError && !endsSession(cause) ? new PoolerError(schema, { cause }) : cause;

@@ -8,7 +8,7 @@ function serverError(code: string, severity = 'ERROR'): pg.DatabaseError {
   return Object.assign(error, { code, severity });
 }
 
-describe('in place of the answer to a COMMIT', () => {
+describe('an error instead of the answer to a COMMIT', () => {
   test.each([
     ['a unique violation', '23505'],
     ['a text that is none', '22021'],
@@ -27,7 +27,7 @@ describe('in place of the answer to a COMMIT', () => {
     ['a full disk', '53100'],
     ['an input/output error', '58030'],
     ['an internal error', 'XX000'],
-  ])('%s proves it only if the session goes on: a PANIC has the same code', (_, code) => {
+  ])('%s proves it only if the session continues, because a PANIC has the same code', (_, code) => {
     expect(proofOf(serverError(code))).toBe('rolledBackIfAlive');
   });
 
@@ -43,7 +43,7 @@ describe('in place of the answer to a COMMIT', () => {
     expect(proofOf(serverError(code))).toBe('nothing');
   });
 
-  test('what the server did not say proves nothing, whatever its code looks like', () => {
+  test('an error that is not from the server proves nothing, whichever code it has', () => {
     for (const error of [
       Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }),
       new CommitUnknownError('unheard'),
@@ -55,14 +55,14 @@ describe('in place of the answer to a COMMIT', () => {
   });
 });
 
-test.each(['错误', 'FEHLER', 'ОШИБКА', ''])('the severity "%s" decides nothing', (severity) => {
+test.each(['错误', 'FEHLER', 'ОШИБКА', ''])('the severity "%s" has no effect', (severity) => {
   expect(proofOf(serverError('23505', severity))).toBe('rolledBack');
   expect(endsSession(serverError('23505', severity))).toBe(false);
   expect(proofOf(serverError('57P01', severity))).toBe('nothing');
   expect(endsSession(serverError('57P01', severity))).toBe(true);
 });
 
-test('a session ends with what is FATAL by its code, and with no other error', () => {
+test('a session ends with the codes that are FATAL, and with no other', () => {
   const codes = ['57P01', '57P02', '57P03', '57P04', '57P05', '25P03', '25P04', '57014', '57000', '25P02', '40001'];
   expect(codes.filter((code) => endsSession(serverError(code)))).toEqual(codes.slice(0, 7));
 });

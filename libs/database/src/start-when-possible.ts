@@ -2,7 +2,7 @@ import { Backoff, type Health, type Logger, pause, rateLimited } from '@huizhi/r
 import { PendingMigrationsError, PoolerError } from './errors.js';
 import { LaneCountError } from './lanes/lane-count.js';
 
-/** What waiting does not mend. */
+/** Errors that waiting does not fix. */
 const FINAL = [PendingMigrationsError, PoolerError, LaneCountError];
 
 export interface StartContext {
@@ -13,9 +13,9 @@ export interface StartContext {
 }
 
 /**
- * Begins what needs a server that may not be there yet: tries until it succeeds, with back-off, while the process answers
- * `/livez` and says on `/readyz` what it waits for. What waiting cannot mend (a schema too old, a pooler, another number of lanes)
- * is thrown, which ends the process with its reason.
+ * Retries `start`, which needs a server that may not be there yet, with back-off until it succeeds. Meanwhile the
+ * process answers `/livez`, and `/readyz` shows what it waits for.
+ * @throws errors that waiting cannot fix (an old schema, a pooler, another lane count); they end the process
  */
 export async function startWhenPossible(
   name: string,

@@ -10,7 +10,7 @@ describe('Backoff', () => {
     expect(backoff.next()).toBe(99);
   });
 
-  test('never waits nothing, so that a loop cannot spin', () => {
+  test('waits at least 1 ms, so that a loop cannot spin', () => {
     expect(new Backoff(100, 1_000, () => 0).next()).toBe(1);
   });
 
@@ -21,7 +21,7 @@ describe('Backoff', () => {
   });
 });
 
-test('a pause ends early when its signal is aborted, before or during it', async () => {
+test('a pause ends early when its signal is aborted before or during it', async () => {
   const controller = new AbortController();
   const waiting = pause(60_000, controller.signal);
   controller.abort();

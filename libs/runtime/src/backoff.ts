@@ -1,11 +1,14 @@
 /**
- * Exponential back-off with full jitter: attempt n waits a random time in [0, min(cap, base × 2ⁿ)).
- * Full jitter, because twenty processes that lost the same server must not come back in step.
+ * Exponential back-off with full jitter: attempt n waits a random time in [0, min(cap, base × 2ⁿ)). Full jitter spreads
+ * the reconnects of many processes that lost the same server.
  */
 export class Backoff {
   private attempt = 0;
 
-  /** @param baseMs the bound of the first wait, milliseconds. @param capMs the bound of every wait, milliseconds. */
+  /**
+   * @param baseMs bound of the first wait in milliseconds
+   * @param capMs bound of every wait in milliseconds
+   */
   constructor(
     private readonly baseMs: number,
     private readonly capMs: number,

@@ -1,4 +1,4 @@
-/** A promise with its two ends in hand. */
+/** A promise that its creator resolves or rejects. */
 export interface Deferred<T> {
   readonly promise: Promise<T>;
   resolve(value: T): void;
@@ -21,7 +21,7 @@ export class TimeoutError extends Error {
   readonly code = 'timeout';
 }
 
-/** Rejects with {@link TimeoutError} after `ms` milliseconds; the work itself goes on and its late outcome is ignored. */
+/** Rejects with {@link TimeoutError} after `ms` milliseconds. The work continues, and its later outcome is ignored. */
 export function withTimeout<T>(work: Promise<T>, ms: number, what: string): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const timer = setTimeout(() => reject(new TimeoutError(`${what}: no end after ${ms} ms`)), ms);

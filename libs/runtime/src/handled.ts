@@ -1,4 +1,4 @@
-/** Something declared has no handler, two handlers, or something undeclared is handled. */
+/** A declared name has no handler or several, or a handler has an undeclared name. */
 export class UnhandledSubjectsError extends Error {
   override readonly name = 'UnhandledSubjectsError';
   readonly code = 'unhandled_subjects';
@@ -6,8 +6,8 @@ export class UnhandledSubjectsError extends Error {
 
 /**
  * Checks at start that every declared subject, command or job has exactly one handler.
- * @param what what the names are, for the message: "subject", "command", "job".
- * @throws UnhandledSubjectsError naming every wrong one and how to mend it: a process with half its handlers must not start.
+ * @param what kind of the names, for the message: "subject", "command", "job"
+ * @throws UnhandledSubjectsError with every wrong name and its fix: a process without all its handlers must not start
  */
 export function assertAllHandled(declared: Iterable<string>, handled: Iterable<string>, what = 'subject'): void {
   const expected = new Set(declared);
@@ -20,7 +20,7 @@ export function assertAllHandled(declared: Iterable<string>, handled: Iterable<s
   }
   for (const [name, count] of counts) {
     if (!expected.has(name))
-      problems.push(`${what} "${name}" is handled but not declared: declare it, or mend the name`);
+      problems.push(`${what} "${name}" is handled but not declared: declare it, or fix the name`);
     if (count > 1) problems.push(`${what} "${name}" has ${count} handlers: keep one`);
   }
   if (problems.length > 0) throw new UnhandledSubjectsError(problems.join('\n'));

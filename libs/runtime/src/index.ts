@@ -1,4 +1,4 @@
-/** What every service uses. What needs PostgreSQL is in database.ts, so that a service without tables does not load it. */
+/** The public API of the runtime: what every service uses. PostgreSQL and lanes are in @huizhi/database. */
 export { Backoff, pause } from './backoff.js';
 export { deferred, TimeoutError, withTimeout, type Deferred } from './deferred.js';
 export { assertAllHandled, UnhandledSubjectsError } from './handled.js';

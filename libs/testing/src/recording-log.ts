@@ -1,6 +1,6 @@
 import type { Logger } from '@huizhi/runtime';
 
-/** Keeps what was logged, for tests that look at it. */
+/** Keeps log lines for tests that inspect them. */
 export class RecordingLog implements Logger {
   readonly lines: { level: string; event: string; fields: Readonly<Record<string, unknown>> }[] = [];
 

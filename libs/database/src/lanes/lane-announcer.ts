@@ -2,14 +2,14 @@ import { subjects, type LaneAnnouncement, type LaneService } from '@huizhi/proto
 import type { Bus } from '@huizhi/runtime';
 import type { HeldLane } from './lane-sql.js';
 
-/** A head is announced each tick for this many ticks after a change: one lost announcement hides nothing for long. */
+/** A head is announced in this many ticks after a change, so that one lost announcement hides a change only briefly. */
 const ANNOUNCE_TICKS = 5;
-/** Every so many ticks all heads are announced. */
+/** All heads are announced every this many ticks. */
 const ANNOUNCE_ALL_TICKS = 15;
 
-/** What an owner tells everybody of its lanes: that it has taken them, how far they are, that it has given them up. */
+/** Announces the lanes of an owner on the bus: that they were taken, their heads, and that they were released. */
 export class LaneAnnouncer {
-  /** For how many ticks more a lane's head is told. */
+  /** Remaining ticks in which a lane's head is announced. */
   private readonly changed = new Map<number, number>();
   private ticks = 0;
 
@@ -27,7 +27,7 @@ export class LaneAnnouncer {
     this.changed.delete(lane);
   }
 
-  /** Each tick: the heads that moved lately, now and then all. */
+  /** Announces the heads that changed recently, and periodically all heads. Call it each tick. */
   tick(held: Iterable<HeldLane>): void {
     const all = ++this.ticks % ANNOUNCE_ALL_TICKS === 0;
     const lanes = [...held].filter((one) => all || this.changed.has(one.lane));

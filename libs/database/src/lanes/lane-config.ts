@@ -1,9 +1,9 @@
 import { durationSetting, type Variables } from '@huizhi/runtime';
 
-/** Nobody's lease is longer, milliseconds. */
+/** Upper bound of a lease in milliseconds. */
 export const MAX_LEASE_MS = 60_000;
 
-/** What every service that owns lanes reads. All values in milliseconds. */
+/** The variables of every service that owns lanes, in milliseconds. */
 export interface LaneConfig {
   HZ_LEASE: number;
   HZ_MIN_COMMIT_INTERVAL: number;
@@ -15,13 +15,13 @@ export const laneVariables: Variables<LaneConfig> = {
     schema: durationSetting(500, MAX_LEASE_MS),
     default: 3_000,
     defaultDoc: '`3s`',
-    doc: 'How long a silent owner keeps its lanes: the longest pause after a crash.',
+    doc: 'How long an owner keeps its lanes without renewing them: the longest outage after a crash.',
   },
   HZ_MIN_COMMIT_INTERVAL: {
     schema: durationSetting(0, 100),
     default: 3,
     defaultDoc: '`3ms`',
-    doc: 'Least time between two transactions under load: fewer wake-ups for little delay.',
+    doc: 'Minimum time between two transactions under load: saves wake-ups for a small delay.',
   },
   HZ_CLOCK_BOUND: {
     schema: durationSetting(1_000, 3_600_000),

@@ -7,7 +7,7 @@ export class LaneCountError extends Error {
   constructor(schema: string, stored: number, configured: number) {
     super(
       `The database was created with ${stored} lanes in schema "${schema}", but ${configured} are configured. ` +
-        `Set ${schema.toUpperCase()}_LANES=${stored} for every service; the number cannot change once data exists.`,
+        `Set HZ_${schema.toUpperCase()}_LANES=${stored} for every service; the number cannot change once data exists.`,
     );
   }
 }
@@ -17,7 +17,7 @@ async function countLanes(client: pg.ClientBase, schema: string): Promise<number
   return rows[0]?.lanes ?? 0;
 }
 
-/** Creates lanes 0 … lanes−1 where there are none yet; part of the migration command. @throws LaneCountError */
+/** Creates lanes 0 … lanes−1 unless they exist; part of the migration command. @throws LaneCountError */
 export async function ensureLanes(client: pg.ClientBase, schema: string, lanes: number): Promise<void> {
   if ((await countLanes(client, schema)) === 0) {
     await client.query(`insert into ${schema}.lane (lane) select generate_series(0, $1 - 1) on conflict do nothing`, [

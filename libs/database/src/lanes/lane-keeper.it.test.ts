@@ -10,12 +10,12 @@ beforeEach(async () => {
 });
 afterEach(() => fixture.stop());
 
-/** Its ticks and transactions wait meanwhile, as if its process had been stopped. */
-async function whileFrozen({ connection }: Owner, scene: () => Promise<unknown>): Promise<void> {
+/** Blocks the ticks and transactions of an owner during `work`, as if its process had been stopped. */
+async function whileFrozen({ connection }: Owner, work: () => Promise<unknown>): Promise<void> {
   const thawed = deferred();
   const held = connection.exclusive(() => thawed.promise);
-  // Whatever becomes of the scene: frozen it could not be ended either.
-  await scene().finally(() => thawed.resolve());
+  // Also after an error: a frozen owner could not be stopped.
+  await work().finally(() => thawed.resolve());
   await held;
 }
 
@@ -28,13 +28,13 @@ async function expectNoHoles(): Promise<void> {
   for (const { rows: n, last, head } of rows) expect([n, last]).toEqual([head, head]);
 }
 
-/** How many lanes have an owner, as the database says. */
+/** Number of lanes with an owner according to the database. */
 async function owned(): Promise<number> {
   return (await fixture.admin.query('select from message.lane where owner is not null')).rowCount ?? 0;
 }
 
 describe('lanes', () => {
-  it('are shared fairly, and handed over at once by who stops', async () => {
+  it('are shared evenly, and handed over at once by an owner that stops', async () => {
     const [one, two] = [await fixture.owner('one'), await fixture.owner('two')];
     await eventually('a fair share', () => one.count() === LANES / 2 && two.count() === LANES / 2);
     const three = await fixture.owner('three');
@@ -46,7 +46,7 @@ describe('lanes', () => {
     await eventually('the rest to take over', () => two.count() + three.count() === LANES);
   });
 
-  it('of a silent owner are taken after the lease, and what it still writes is refused', async () => {
+  it('of a silent owner are taken after the lease, and its later writes are refused', async () => {
     const frozen = await fixture.owner('frozen');
     expect(await frozen.append(0)).toBe(true);
     let stale: Promise<boolean> | undefined;
@@ -60,14 +60,14 @@ describe('lanes', () => {
     await expectNoHoles();
   });
 
-  it('of who is gone are taken when its lease ends, however far the next tick is', async () => {
+  it('of a dead owner are taken when its lease ends, however far the next tick is', async () => {
     const gone = await fixture.owner('gone');
     const other = await fixture.owner('other', { tickMs: 3_600_000 });
     await eventually('a fair share', () => gone.count() === LANES / 2 && other.count() === LANES / 2);
     await whileFrozen(gone, () => eventually('the other to take all', () => other.count() === LANES));
   });
 
-  it('of who was gone before the database’s clock was set back are free, and who was gone counts no more', async () => {
+  it("whose leases are too far ahead, because the database's clock was set back, are free", async () => {
     const { admin } = fixture;
     await admin.query(`update message.lane set owner = 'ghost', epoch = 7, lease_until = now() + interval '3 hours'`);
     await admin.query(`insert into message.instance values ('ghost', now() + interval '3 hours')`);
@@ -78,7 +78,7 @@ describe('lanes', () => {
     expect((await admin.query('select from message.instance')).rowCount).toBe(0);
   });
 
-  it('of who is cut off from the bus, and from nothing else, are taken by who can be asked for them', async () => {
+  it('of an owner that only lost the bus are taken by an owner that is connected', async () => {
     const proxy = await TcpProxy.start({ target: { host: fixture.nats.host, port: fixture.nats.port } });
     try {
       const cut = await fixture.owner('cut', { natsUrl: fixture.nats.url(proxy) });
@@ -98,7 +98,7 @@ describe('lanes', () => {
     }
   });
 
-  it('of who does not come back from writing are taken by another; who comes back late goes on with its share', async () => {
+  it('of an owner with a stuck writer are taken by another; when it continues, it gets its share back', async () => {
     const stuck = await fixture.owner('stuck', { turnLimitMs: LEASE_MS / 3 });
     const other = await fixture.owner('other');
     await eventually('a fair share', () => stuck.count() === LANES / 2 && other.count() === LANES / 2);
@@ -113,7 +113,7 @@ describe('lanes', () => {
     await eventually('a fair share again', () => stuck.count() === LANES / 2 && other.count() === LANES / 2);
   });
 
-  it('are taken again, with a higher epoch, after the database went away', async () => {
+  it('are taken again with a higher epoch after the database was away', async () => {
     const one = await fixture.owner('one');
     const before = one.keeper.held(2)!.epoch;
     one.keeper.forget([2], 'database');
@@ -121,7 +121,7 @@ describe('lanes', () => {
     await eventually('the lane to come back', () => (one.keeper.held(2)?.epoch ?? 0) > before);
   });
 
-  it('of an owner that could not finish giving them up are not kept half way: they are lost and can be taken anew', async () => {
+  it('are lost and can be taken again when their owner fails to release them', async () => {
     let failed = false;
     const onReleasing = async (): Promise<void> => {
       const first = !failed;
@@ -132,12 +132,12 @@ describe('lanes', () => {
     await eventually('all lanes', () => one.count() === LANES);
     const two = await fixture.owner('two');
     await eventually('a failed release', () => failed && two.count() === LANES / 2);
-    // After a pause it may have been overtaken, too.
+    // After the pause, another owner may have taken them, too.
     expect(one.lost.map(([, reason]) => reason)).toContain('database');
     await eventually('a fair share', () => one.count() === LANES / 2);
   });
 
-  it('that are being taken for the first time when their owner is stopped are given back', async () => {
+  it('that are being taken for the first time when their owner stops are released', async () => {
     const [taken, loaded] = [deferred(), deferred()];
     const onTaken = (): Promise<void> => {
       taken.resolve();
@@ -151,7 +151,7 @@ describe('lanes', () => {
     expect(await owned()).toBe(0);
   });
 
-  it('are not taken by who is stopped before it has begun', async () => {
+  it('are not taken by an owner that is stopped before its first tick', async () => {
     await fixture.admin.query('begin; lock table message.lane in access exclusive mode');
     const starting = fixture.owner('one');
     await eventually('the start to have begun', () => fixture.owners.length === 1);
@@ -161,7 +161,7 @@ describe('lanes', () => {
     expect(await owned()).toBe(0);
   });
 
-  it('have no holes and no second writer while owners come, go, freeze and lose their connections', async () => {
+  it('have no holes and no second writer while owners start, stop, freeze and lose their connections', async () => {
     const stop = { now: false };
     let appended = 0;
     const work = async (one: Owner): Promise<void> => {
@@ -192,7 +192,7 @@ describe('lanes', () => {
   });
 });
 
-it('another number of lanes than the data has is refused, with what to set', async () => {
+it('a lane count that differs from the data is refused, and the error names the variable to set', async () => {
   await expect(ensureLanes(fixture.admin, 'message', LANES + 1)).rejects.toThrow(LaneCountError);
   await expect(ensureLanes(fixture.admin, 'message', LANES + 1)).rejects.toThrow('HZ_MESSAGE_LANES=6');
 });

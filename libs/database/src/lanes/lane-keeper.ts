@@ -9,9 +9,9 @@ import { isWorkRefused, LaneSql, lostLanes, type FencedWork, type HeldLane, type
 import { StallWatchdog } from './stall-watchdog.js';
 
 /**
- * Why an instance stops being a lane's owner. `database`: it cannot know any more what is committed; it still listens, and
- * takes the lane again (with a higher epoch) as soon as the database answers. `taken`: another instance is the owner.
- * `released`: given up in order, after everything queued was finished.
+ * Why an instance stops being a lane's owner. `database`: it no longer knows what is committed; it still subscribes,
+ * and takes the lane again with a higher epoch when the database answers. `taken`: another instance is the owner.
+ * `released`: given up after everything queued was finished.
  */
 export type LossReason = 'database' | 'taken' | 'released';
 
@@ -24,7 +24,7 @@ export class LaneLostError extends Error {
   }
 }
 
-/** What `refuseIf` of a {@link FencedWork} asks was so: nothing was written. */
+/** The condition `refuseIf` of a {@link FencedWork} was true: nothing was written. */
 export class WorkRefusedError extends Error {
   override readonly name = 'WorkRefusedError';
 
@@ -39,35 +39,44 @@ export interface LaneKeeperOptions {
   schema: string;
   lanes: number;
   instance: string;
-  /** The connection the owner writes through: ticks and transactions take turns on it and never wait for each other's locks. */
+  /**
+   * The connection that the owner writes through. Ticks and transactions run on it in turn, so they never wait for each
+   * other's locks.
+   */
   connection: DedicatedConnection;
   bus: Bus;
   log: Logger;
-  /** How long a silent owner keeps its lanes. */
+  /** How long an owner keeps its lanes without renewing them, in milliseconds. Default 3,000. */
   leaseMs?: number;
   tickMs?: number;
-  /** How far the clock of this machine may be from the database's. Default 5,000. */
+  /** Limit of the difference between the clocks of this machine and the database, in milliseconds. Default 5,000. */
   clockBoundMs?: number;
-  /** How long a {@link LaneKeeper.turn} may last. */
+  /** Limit of the duration of a {@link LaneKeeper.turn} in milliseconds. */
   turnLimitMs?: number;
-  /** Loads what the lanes need; they count as held once it resolves. A rejection gives them back. */
+  /**
+   * Loads the state of the lanes; they count as held once it resolves. A rejection leaves them to expire or be taken
+   * again.
+   */
   onTaken(lanes: HeldLane[]): Promise<void>;
-  /** Forget these lanes' memory and say nothing to anyone. */
+  /** Must discard the memory of these lanes and answer nothing for them. */
   onLost(lanes: number[], reason: LossReason): void;
-  /** Finish what is queued for these lanes and take nothing new. Bounded by the lease: who is slower is overtaken. */
+  /**
+   * Must finish what is queued for these lanes and accept nothing new. Bounded by the lease: a slower owner loses them.
+   */
   onReleasing(lanes: number[]): Promise<void>;
 }
 
 /**
- * Which lanes this instance owns. One mechanism for conversations (message) and inboxes (offline).
+ * Owns lanes for this instance. One mechanism for conversations (message) and inboxes (offline).
  *
- * A lane is a row `owner, epoch, lease_until, head`. Who finds a lease expired takes the lane by one conditional update
- * that raises `epoch`; who stops releases it at once; live instances share fairly. None of that is needed for safety:
- * every transaction of an owner is a {@link write}, which fails unless epoch and head are the ones it knows. So
- * there are no holes in positions and no two writers, however long an owner was frozen or cut off.
+ * A lane is a row `owner, epoch, lease_until, head`. An instance takes a lane with an expired lease by one conditional
+ * update that raises `epoch`. An instance that stops releases its lanes at once, and live instances share them evenly.
+ * Safety does not depend on that: every transaction of an owner is a {@link write}, which fails unless epoch and head
+ * are those that it knows. So positions have no holes and a lane has no two writers, however long an owner was frozen
+ * or cut off.
  */
 export class LaneKeeper {
-  /** For times that are stored. It is right as soon as a lane is held. */
+  /** Clock for stored times. It is sampled before a lane is held. */
   readonly clock: DatabaseClock;
   private readonly sql: LaneSql;
   private readonly announcer: LaneAnnouncer;
@@ -81,7 +90,7 @@ export class LaneKeeper {
   private timer: NodeJS.Timeout | undefined;
   private ticking: Promise<void> | undefined;
   private nudged = false;
-  /** Milliseconds from the last tick until another's lease may run out. */
+  /** Milliseconds from the last tick until the lease or heartbeat of another instance may expire. */
   private expiresIn = Infinity;
   private stopping = false;
   private lastFailure: string | undefined = 'not started';
@@ -119,29 +128,29 @@ export class LaneKeeper {
     return this.owned.values();
   }
 
-  /** True while the lane is being given up: finish what is queued, take nothing new. */
+  /** True while the lane is being released: finish what is queued and accept nothing new. */
   isReleasing(lane: number): boolean {
     return this.releasing.has(lane);
   }
 
-  /** `ok`, or why lanes are not being kept. */
+  /** `ok`, or why lanes cannot be kept. */
   status(): string {
     return this.lastFailure ?? 'ok';
   }
 
-  /** One turn of the owner's writer, whatever it waits for. While one does not come to its end, leases run out. */
+  /** Runs one turn of the owner's writer under the stall watchdog. While a turn does not end, the leases expire. */
   turn<T>(work: () => Promise<T>): Promise<T> {
     return this.stalls.watch(work);
   }
 
-  /** `ok`, or that a turn or a tick does not end, which only a new process mends. */
+  /** `ok`, or that a turn or a tick does not end, which only a new process fixes. */
   stallStatus(): string {
     return this.stalls.status();
   }
 
   /**
-   * An owner's transaction: the lanes' heads move and `work` is done, or neither. With `more` it is not a single statement but the
-   * first of a transaction.
+   * An owner's transaction: moves the heads and does `work`, or neither. With `more` it is not a single statement, but
+   * the first statement of a transaction.
    * @throws LaneLostError, WorkRefusedError, and what the connection throws
    */
   async write(
@@ -163,7 +172,7 @@ export class LaneKeeper {
     }
   }
 
-  /** After the commit: the heads are these now. */
+  /** Call it after the commit: sets the new heads. */
   committed(moves: LaneMove[]): void {
     for (const { lane, epoch, to } of moves) {
       const held = this.owned.get(lane);
@@ -173,7 +182,7 @@ export class LaneKeeper {
     }
   }
 
-  /** This instance cannot know these lanes' state any more. They are taken again, if still free, within a tick. */
+  /** Gives up lanes whose state is no longer known. They are taken again within a tick if they are free. */
   forget(lanes: number[], reason: 'database' | 'taken'): void {
     const held = lanes.map((lane) => this.owned.get(lane)).filter((one) => one !== undefined);
     if (held.length === 0) return;
@@ -189,7 +198,7 @@ export class LaneKeeper {
     this.nudge();
   }
 
-  /** Finishes what is queued, gives all lanes back at once, and tells the others. */
+  /** Finishes what is queued, releases all lanes at once, and announces that. */
   async stop(): Promise<void> {
     this.stopping = true;
     clearTimeout(this.timer);
@@ -202,17 +211,17 @@ export class LaneKeeper {
 
   private schedule(): void {
     if (this.stopping) return;
-    // Jitter, so that instances started together do not go on ticking together.
+    // Jitter, so that instances started together do not tick together.
     const soon = 20 + Math.random() * 30;
     const regular = this.tickMs * (0.8 + Math.random() * 0.4);
-    // Who is gone is replaced when its lease ends, and not up to a tick later.
+    // A dead instance is replaced when its lease expires, not up to a tick later.
     const delay = this.nudged ? soon : Math.min(regular, this.expiresIn + soon);
     this.nudged = false;
     this.expiresIn = Infinity;
     this.timer = setTimeout(() => void this.run(), delay);
   }
 
-  /** One tick, which whoever stops waits for, and then the next one's time. */
+  /** Runs one tick, which {@link stop} awaits, and schedules the next one. */
   private run(): Promise<void> {
     this.ticking = this.turn(() => this.tick()).finally(() => {
       this.ticking = undefined;
@@ -230,8 +239,8 @@ export class LaneKeeper {
   }
 
   /**
-   * Who cannot serve says no longer that it lives, and its leases run out. Who can takes its lanes; if nobody can, because the bus is
-   * away for all, it goes on with what it has when that is over.
+   * An instance that cannot serve stops renewing its heartbeat and its leases, so another instance takes its lanes. If
+   * no instance can serve because the bus is away for all, each keeps its lanes and continues afterwards.
    */
   private async tick(): Promise<void> {
     const hindrance = this.hindrance();
@@ -253,14 +262,14 @@ export class LaneKeeper {
     }
   }
 
-  /** Cut off from the bus nobody can ask this instance for anything; with a writer that does not come back it answers nobody. */
+  /** Without the bus no request reaches this instance; with a stuck writer it answers none. */
   private hindrance(): string | undefined {
     if (!this.options.bus.connected) return 'not connected to NATS';
     const turns = this.stallStatus();
     return turns === 'ok' ? undefined : turns;
   }
 
-  /** Renews what is held, takes what is free up to a fair share, says what is beyond it. */
+  /** Renews the held lanes, takes free ones up to a fair share, and returns the surplus. */
   private async share(): Promise<{ surplus: number[]; taken: HeldLane[] }> {
     const { connection, lanes } = this.options;
     const { renewed, asked, share, taken } = await connection.transaction(async (client) => {
@@ -282,7 +291,7 @@ export class LaneKeeper {
     return { surplus: [...renewed].sort((a, b) => b - a).slice(0, surplus), taken };
   }
 
-  /** A lane lost with the database and not free to take again has another owner now. */
+  /** A lane lost with the database that could not be taken again has another owner now. */
   private settleSuspended(taken: HeldLane[]): void {
     for (const { lane } of taken) this.suspended.delete(lane);
     const gone = [...this.suspended.keys()];
@@ -311,7 +320,7 @@ export class LaneKeeper {
       this.options.log.info('lanes.released', { lanes: released });
       this.announcer.released(released);
     } catch (error) {
-      // They are no longer served, released or not: held on to, they would stay so. Taken anew they begin from the start.
+      // The lanes are no longer served, whether released or not. Forget them, so that they are taken and loaded again.
       this.forget(lanes, 'database');
       throw error;
     } finally {
@@ -326,15 +335,16 @@ export class LaneKeeper {
     if (this.overtaken(lanes).length > 0) void this.giveWay(lanes);
   }
 
-  /** Those of these lanes of which this instance knows an older epoch only. */
+  /** The lanes of which this instance knows only an older epoch. */
   private overtaken(lanes: readonly HeldLane[]): number[] {
     const known = (lane: number): number => this.owned.get(lane)?.epoch ?? this.suspended.get(lane) ?? Infinity;
     return lanes.filter(({ lane, epoch }) => epoch > known(lane)).map(({ lane }) => lane);
   }
 
   /**
-   * Another instance has taken these lanes. Cut off from the database this is the only way to hear of it, and who went on
-   * answering for them would speak over their owner. In turn with the works on the connection: what is under way ends first.
+   * Another instance has taken these lanes. Without the database this announcement is the only sign, and answers of
+   * this instance could contradict the new owner's. Waits its turn on the connection, so that the work in progress ends
+   * first.
    */
   private async giveWay(lanes: readonly HeldLane[]): Promise<void> {
     await this.options.connection.exclusive(() => Promise.resolve()).catch(() => undefined);

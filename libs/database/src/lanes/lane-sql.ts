@@ -1,14 +1,16 @@
 import type pg from 'pg';
 import { MAX_LEASE_MS } from './lane-config.js';
 
-/** A lane this instance owns: its fencing epoch and the number of its last committed position. */
+/** A lane that this instance owns: its fencing epoch and the number of its last committed position. */
 export interface HeldLane {
   readonly lane: number;
   readonly epoch: number;
   head: number;
 }
 
-/** One lane's step in a transaction of its owner: from the head it knows to the head it writes. */
+/**
+ * The step of one lane in a transaction of its owner: from the head that the owner knows to the head that it writes.
+ */
 export interface LaneMove {
   lane: number;
   epoch: number;
@@ -16,36 +18,39 @@ export interface LaneMove {
   to: number;
 }
 
-/** The time of the database, and when it was asked by `performance.now()`. Both in milliseconds. */
+/** The time of the database, and `performance.now()` before the query. Both in milliseconds. */
 export interface DatabaseTime {
   readonly at: number;
   readonly sentAt: number;
 }
 
-/** What an owner writes together with the step of its lanes' heads, in the same statement. */
+/** What an owner writes in the same statement that moves the heads of its lanes. */
 export interface FencedWork {
-  /** Names the prepared statement; another text needs another name. */
+  /** Name of the prepared statement; another text needs another name. */
   readonly name: string;
   /**
-   * Data-modifying CTEs, with commas between. Each must take effect only `where (select held from fence)`: an owner that is none
-   * any more may find rows of the new one in its way. Parameters are `$6` and on.
+   * Data-modifying CTEs, separated by commas. Each must take effect only `where (select held from fence)`: an instance
+   * that lost its lanes may collide with rows of the new owner. Parameters start at `$6`.
    */
   readonly ctes: string;
-  /** A condition, in SQL, under which all of it is rolled back and refused with {@link WorkRefusedError}. */
+  /** An SQL condition that rolls everything back, with {@link WorkRefusedError}. */
   readonly refuseIf?: string;
   readonly values: readonly unknown[];
 }
 
-/** The SQLSTATEs of `refuse`, in a class no server uses. */
+/** The SQLSTATEs of `refuse`, in a class that no server uses. */
 const LANE_LOST = 'HZ001';
 const WORK_REFUSED = 'HZ002';
 
-/** One statement cannot undo itself but by failing; `refuse` is how it fails on purpose. Part of a service's migrations. */
+/**
+ * A single statement can only roll back by failing; the function `refuse` raises that error. Part of a service's
+ * migrations.
+ */
 export const createRefuse = (schema: string): string =>
   `create function ${schema}.refuse(code text, what text) returns void language plpgsql as $$
    begin raise exception using errcode = code, message = what; end $$`;
 
-/** The lanes that a refused statement of an owner names; undefined when it was not for them that it failed. */
+/** The lanes that a refused statement names; undefined for any other error. */
 export function lostLanes(error: unknown): number[] | undefined {
   if (!isPgError(error) || error.code !== LANE_LOST) return undefined;
   return error.message.split(',').map(Number);
@@ -59,7 +64,8 @@ function isPgError(error: unknown): error is Error & { code: string } {
 
 /** The tables of lane ownership; part of a service's first migration. */
 export const createLaneTables = (schema: string): string[] => [
-  // fillfactor: each commit rewrites its lanes' rows; with room in the page they stay there (HOT) and need no vacuum to be found.
+  // fillfactor: each commit updates the rows of its lanes. With free space in the page the updates are HOT and need no
+  // vacuum.
   `create table ${schema}.lane (
      lane int primary key,
      owner text,
@@ -71,15 +77,15 @@ export const createLaneTables = (schema: string): string[] => [
 ];
 
 /**
- * No lease, and no instance's life, ends later than this: one that does was given before the database's clock was set back. Who lives
- * renews it within a tick; who is gone would keep its lanes for as long as the clock was set back. Twice the longest lease, because
- * two transactions that meet have not begun at the same moment.
+ * No lease and no heartbeat ends later than this. A later end was written before the database's clock was set back. A
+ * live instance renews it within a tick; a dead one would keep its lanes until the clock reaches it. Twice the longest
+ * lease, because concurrent transactions have different start times.
  */
 const LATEST = `now() + interval '${2 * MAX_LEASE_MS} ms'`;
 
 const runs = (until: string): string => `${until} between now() and ${LATEST}`;
 
-/** The statements of lane ownership. All times are the database's: no instance's clock decides anything. */
+/** The statements of lane ownership. All times are the database's; no instance's clock matters. */
 export class LaneSql {
   constructor(
     private readonly schema: string,
@@ -88,9 +94,10 @@ export class LaneSql {
   ) {}
 
   /**
-   * Says that this instance lives, and how many lanes are its share: the lanes divided among the living, the remainder to the
-   * first by name, so that all shares together are all lanes. Then in how many milliseconds, at the earliest, another's lease or
-   * another's life runs out unless renewed, and what time it is by the database, milliseconds since 1970.
+   * Writes the heartbeat of this instance and computes its share: the lanes divided among live instances, the remainder
+   * to the first by name, so that the shares add up to all lanes.
+   * @returns also the milliseconds until a lease or heartbeat of another instance may expire, and the time of the
+   * database
    */
   async share(
     client: pg.ClientBase,
@@ -122,7 +129,7 @@ export class LaneSql {
     };
   }
 
-  /** Extends the leases of these lanes; the ones not returned have another owner by now. */
+  /** Extends the leases of these lanes. @returns the renewed lanes; the others have another owner */
   async renew(client: pg.ClientBase, lanes: Iterable<HeldLane>): Promise<Set<number>> {
     const { lane, epoch } = columns(lanes);
     const { rows } = await client.query<{ lane: number }>({
@@ -137,8 +144,8 @@ export class LaneSql {
   }
 
   /**
-   * Takes up to `want` lanes whose lease has run out, or that this instance owned and has forgotten. Raising the epoch
-   * shuts out whoever still believes to own them. `skip locked`: two takers never wait for each other.
+   * Takes up to `want` lanes whose lease has expired, or that this instance owned and has forgotten. The higher epoch
+   * fences off the previous owner. With `skip locked`, two instances never wait for each other.
    */
   async take(client: pg.ClientBase, want: number, except: number[]): Promise<HeldLane[]> {
     const { rows } = await client.query<HeldLane>({
@@ -173,8 +180,9 @@ export class LaneSql {
   }
 
   /**
-   * The compare-and-set on which everything rests, with the work it guards: moves heads only where epoch and head are what the owner
-   * believes, and does the work only when all of them moved. One statement: each further one is a wake-up on both sides.
+   * The fencing compare-and-set with the work that it guards. Moves heads only where epoch and head are those that the
+   * owner knows, and does the work only when all of them moved. One statement, because each further one costs a round
+   * trip.
    */
   async advance(client: pg.ClientBase, moves: readonly LaneMove[], work: FencedWork): Promise<void> {
     const { schema } = this;

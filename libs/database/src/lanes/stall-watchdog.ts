@@ -1,9 +1,12 @@
-/** How long a turn may last, milliseconds: well above what a statement and its answer may take, so that only what hangs is longer. */
+/**
+ * Limit of a turn in milliseconds: well above the time of a statement and its answer, so that only a stuck turn exceeds
+ * it.
+ */
 const LIMIT_MS = 15_000;
 
 /**
- * Whether what must come to its end does. A writer that waits for ever for something stops nothing else: the process lives, its
- * ticks go on, and so nobody would notice but those who wait for it.
+ * Detects work that does not end. A writer that waits forever stops nothing else: the process lives and its ticks go
+ * on, so only its callers would notice.
  */
 export class StallWatchdog {
   private readonly running = new Set<{ readonly begun: number }>();
@@ -20,10 +23,10 @@ export class StallWatchdog {
     }
   }
 
-  /** `ok`, or that one lasts too long. */
+  /** `ok`, or that some work takes too long. */
   status(): string {
     const latest = performance.now() - this.limitMs;
     const isStuck = [...this.running].some(({ begun }) => begun < latest);
-    return isStuck ? `the writer has not come back for more than ${this.limitMs} ms` : 'ok';
+    return isStuck ? `the writer has been stuck for more than ${this.limitMs} ms` : 'ok';
   }
 }

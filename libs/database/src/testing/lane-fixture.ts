@@ -16,9 +16,9 @@ export interface Owner {
   readonly keeper: LaneKeeper;
   readonly connection: DedicatedConnection;
   readonly lost: readonly [number[], LossReason][];
-  /** How many lanes it holds. */
+  /** Number of lanes that it holds. */
   count(): number;
-  /** Appends one row at the next position of a lane; false when it is not the owner (any more). */
+  /** Appends one row at the next position of a lane. @returns false when this instance is not the owner */
   append(lane: number): Promise<boolean>;
   end(): Promise<void>;
 }
@@ -27,9 +27,9 @@ type OwnerOptions = Partial<Pick<LaneKeeperOptions, 'onTaken' | 'onReleasing' | 
   natsUrl?: string;
 };
 
-/** PostgreSQL and NATS for real, a table of rows in lanes, and owners of them that are nothing but owners. */
+/** Real PostgreSQL and NATS, a table of rows in lanes, and owners that do nothing else. */
 export class LaneFixture {
-  /** In the order in which they were made, also those whose start is not over yet. */
+  /** In the order of their creation, including those that are still starting. */
   readonly owners: Owner[] = [];
 
   private constructor(
@@ -94,7 +94,7 @@ export class LaneFixture {
     return owner;
   }
 
-  /** Ends an owner's connections to PostgreSQL. */
+  /** Closes an owner's connections to PostgreSQL. */
   async terminate(instance: string): Promise<void> {
     await this.admin.query(
       'select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1 and datname = current_database()',

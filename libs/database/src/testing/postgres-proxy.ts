@@ -1,12 +1,15 @@
 import { once } from 'node:events';
 import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
 
-/** Between a client and PostgreSQL: can swallow what is sent, cut the line instead of or after an answer, and translate. */
+/**
+ * A proxy between a client and PostgreSQL. It can swallow requests, close instead of or after an answer, and translate
+ * errors.
+ */
 export class PostgresProxy {
   swallow = false;
   cutAnswers = false;
   cutAfterAnswer = false;
-  /** As with `lc_messages = vi_VN`, which few machines have. */
+  /** Simulates `lc_messages = vi_VN`, which few machines have installed. */
   speaksVietnamese = false;
   private server: Server | undefined;
   private readonly sockets = new Set<Socket>();
@@ -60,7 +63,10 @@ export class PostgresProxy {
   }
 }
 
-/** The severity of errors in Vietnamese, whose word has as many bytes: the length of the message stays right. */
+/**
+ * Translates the severity of errors to Vietnamese. The word has the same number of bytes, so message lengths stay
+ * right.
+ */
 function translated(answer: Buffer): Buffer {
   const word = Buffer.from('SLỖI\0').toString('latin1');
   return Buffer.from(answer.toString('latin1').replaceAll('SERROR\0', word), 'latin1');

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { environment } from '@huizhi/runtime';
 
-/** A schema of its own for one test file on the PostgreSQL of `HZ_TEST_POSTGRES_URL`, and a client beside the tested one. */
+/** A schema for one test file on the PostgreSQL of `HZ_TEST_POSTGRES_URL`, with a client besides the tested one. */
 export class TestSchema {
   private constructor(
     readonly url: string,
@@ -25,7 +25,7 @@ export class TestSchema {
     await this.client.end();
   }
 
-  /** Ends all sessions of that application name; the number of them. */
+  /** Ends all sessions with this application name. @returns their number */
   async terminate(applicationName: string): Promise<number> {
     const { rows } = await this.client.query<{ n: string }>(
       'select count(pg_terminate_backend(pid)) as n from pg_stat_activity where application_name = $1 and datname = current_database()',

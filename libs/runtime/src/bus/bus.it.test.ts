@@ -55,7 +55,7 @@ async function metric(name: string, labels: Record<string, string> = {}): Promis
   return matching.reduce((sum, value) => sum + value.value, 0);
 }
 
-/** Until a subscription of one connection is known to the server, others' messages miss it. */
+/** The server must know the subscriptions of a connection before another connection publishes. */
 async function settled(...buses: Bus[]): Promise<void> {
   for (const bus of buses) {
     const subject = `test.settled.${(names += 1)}`;
@@ -85,7 +85,7 @@ describe('publishing', () => {
     expect(seenC.length).toBeGreaterThan(0);
   });
 
-  test('exactly 1 MiB passes, a byte more throws', async () => {
+  test('accepts exactly 1 MiB and throws for one byte more', async () => {
     const bus = await readyBus();
     let size = 0;
     bus.subscribe('test.big', (payload) => (size = payload.length));
@@ -95,7 +95,7 @@ describe('publishing', () => {
     expect(() => bus.publish('test.big', '回'.repeat(MAX_BUS_PAYLOAD / 2))).toThrow('split the payload');
   });
 
-  test('a handler that throws or rejects is counted and logged once a second, and the next payload is handled', async () => {
+  test('counts each error of a handler, logs one per interval, and handles the next payload', async () => {
     const log = new RecordingLog();
     const bus = await readyBus({ log });
     const before = await metric('hz_bus_handler_errors_total');
@@ -113,7 +113,7 @@ describe('publishing', () => {
     expect(log.events('error')).toEqual(['bus.handler-failed']);
   });
 
-  test('nothing comes after unsubscribing', async () => {
+  test('delivers nothing after unsubscribe', async () => {
     const bus = await readyBus();
     let count = 0;
     const subscription = bus.subscribe('test.u', () => (count += 1));
@@ -127,7 +127,7 @@ describe('publishing', () => {
 });
 
 describe('requests', () => {
-  test('are answered, each by its own answer', async () => {
+  test('get each its own reply', async () => {
     const [a, b] = [await readyBus(), await readyBus()];
     b.subscribe('test.echo', (payload, _subject, reply) => b.respond(reply ?? '', payload));
     await settled(b);
@@ -137,7 +137,7 @@ describe('requests', () => {
     expect(replies.map((reply) => Buffer.from(reply).toString())).toEqual(replies.map((_, i) => `${i}`));
   });
 
-  test('time out when nobody answers, and a late answer goes nowhere', async () => {
+  test('time out when no reply comes, and a late reply is ignored', async () => {
     const [a, b] = [await readyBus(), await readyBus()];
     const pending: string[] = [];
     b.subscribe('test.silent', (_payload, _subject, reply) => void pending.push(reply ?? ''));
@@ -148,7 +148,7 @@ describe('requests', () => {
     await settled(b, a);
   });
 
-  test('fail at once when nobody listens or nothing is connected', async () => {
+  test('fail at once when the subject has no subscriber or the bus is not connected', async () => {
     const bus = await readyBus();
     await expect(bus.request('test.nobody', '', { timeoutMs: 5_000 })).rejects.toThrow(BusNoRespondersError);
     await nats.kill9();
@@ -176,7 +176,7 @@ describe('requests', () => {
 });
 
 describe('when the server dies', () => {
-  test('subscriptions and requests work again after kill -9 and a restart, three times over', async () => {
+  test('subscriptions and requests work again after kill -9 and a restart, three times', async () => {
     const [a, b] = [await readyBus(), await readyBus()];
     const seen = collect(b, 'test.k');
     b.subscribe('test.echo', (payload, _subject, reply) => b.respond(reply ?? '', payload));
@@ -195,7 +195,7 @@ describe('when the server dies', () => {
     }
   });
 
-  test('a bus made before the server exists connects when it comes, subscriptions included', async () => {
+  test('a bus that is created before the server exists connects later, subscriptions included', async () => {
     await nats.kill9();
     const bus = newBus();
     const seen = collect(bus, 'test.early');
@@ -213,7 +213,7 @@ describe('when the server dies', () => {
     expect(announced).toBe(1);
   });
 
-  test('what is subscribed meanwhile is live when it is back, and what is given up meanwhile is over', async () => {
+  test('subscriptions made while disconnected work after the reconnect, and ended ones do not', async () => {
     const bus = await readyBus();
     let over = 0;
     const earlier = bus.subscribe('test.away', () => (over += 1));
@@ -230,7 +230,7 @@ describe('when the server dies', () => {
     expect(over).toBe(0);
   });
 
-  test('publishing meanwhile throws nothing, keeps nothing in memory and is counted', async () => {
+  test('publishing while disconnected throws nothing, buffers nothing and is counted', async () => {
     const bus = await readyBus();
     const seen = collect(bus, 'test.drop');
     await settled(bus);
@@ -251,25 +251,25 @@ describe('when the server dies', () => {
     expect(seen).toEqual([]);
   });
 
-  test('a frozen server is noticed within seconds, and what is published towards it is bounded', async () => {
+  test('a frozen server is detected within seconds, and the bytes buffered for it are bounded', async () => {
     const bus = await readyBus({ maxOutboundBytes: 4 * MAX_BUS_PAYLOAD });
     const payload = Buffer.alloc(MAX_BUS_PAYLOAD / 2);
     nats.freeze();
     const sent = Array.from({ length: 100 }, () => bus.publish('test.stall', payload)).filter(Boolean).length;
     expect(sent).toBeLessThanOrEqual(11);
     expect(sent).toBeGreaterThanOrEqual(8);
-    // By pings of our own: nobody else would notice within minutes.
+    // Only the pings of the client detect this within seconds; TCP would take minutes.
     await eventually('the half-open link is noticed', () => !bus.connected);
     nats.resume();
     await bus.ready();
     await eventually('it sends again', () => bus.publish('test.stall', payload));
   });
 
-  test('draining while there is no server ends quickly and nothing stays behind', async () => {
+  test('draining without a server ends quickly and leaves no connection', async () => {
     const bus = await readyBus();
     await nats.kill9();
     await eventually('noticed', () => !bus.connected);
-    // There is nothing to wait for, however long it may.
+    // There is nothing to wait for, so the bound of one hour does not matter.
     await bus.drain(3_600_000);
     await nats.restart();
     const early = newBus({ url: 'nats://127.0.0.1:1' });
@@ -278,7 +278,7 @@ describe('when the server dies', () => {
   });
 });
 
-test('draining lets what was published leave', async () => {
+test('draining sends what was published before', async () => {
   const [a, b] = [await readyBus(), await readyBus()];
   const seen = collect(b, 'test.last');
   await settled(b);

@@ -10,22 +10,22 @@ import { busUser, type BusCredentials } from './nats-url.js';
 import { Outbound } from './outbound.js';
 import { Requests } from './requests.js';
 
-/** What one bus message may carry, bytes. The server's default `max_payload`; batches are split at half of it. */
+/** Limit of one bus message in bytes: the server's default `max_payload`. Batches are split at half of it. */
 export const MAX_BUS_PAYLOAD = 1024 * 1024;
 
 export interface BusOptions extends BusCredentials {
-  /** The instance: unique among living processes, a single subject token. */
+  /** Instance id: unique among live processes, a single subject token. */
   readonly name: string;
   readonly log: Logger;
-  /** How many requests may wait for their answers. Default 10,000. */
+  /** Limit of requests in flight. Default 10,000. */
   readonly maxOutstandingRequests?: number;
-  /** How much may be published and not taken by the server before publishing drops, bytes. Default 32 MiB. */
+  /** Limit of published bytes that the server has not yet accepted; above it `publish` drops. Default 32 MiB. */
   readonly maxOutboundBytes?: number;
 }
 
 /**
- * Runs synchronously in the socket's read path: no promise, no allocation that is not needed.
- * The payload may be kept. What it throws is logged and counted.
+ * Runs synchronously in the socket's read path, so it must not wait or allocate without need. The payload may be kept.
+ * Errors are logged and counted.
  */
 export type BusHandler = (payload: Uint8Array, subject: string, reply: string | undefined) => void;
 
@@ -41,10 +41,11 @@ interface Interest {
 }
 
 /**
- * The hot path's own connection to NATS.
+ * The connection of the process to NATS, for the hot path and for the control plane.
  *
- * Core NATS and nothing else: a payload may be lost, and while there is no connection it is dropped, not buffered. Whoever needs
- * more repeats until answered; the truth is in PostgreSQL. Subscriptions outlive every restart of the server.
+ * It uses core NATS only. A payload may be lost, and while disconnected payloads are dropped, not buffered. A caller
+ * that needs an answer repeats its message; the authoritative data is in PostgreSQL. Subscriptions survive restarts of
+ * the server.
  */
 export class Bus {
   private readonly interests = new Set<Interest>();
@@ -54,7 +55,7 @@ export class Bus {
   private readonly link: Link;
   private readonly log: Logger;
 
-  /** Returns at once; the connection is made in the background and kept for ever. */
+  /** Returns at once. The connection is made in the background and kept until {@link drain}. */
   static connect(options: BusOptions): Bus {
     return new Bus(options);
   }
@@ -80,12 +81,12 @@ export class Bus {
     return this.link.connection !== undefined;
   }
 
-  /** `ok`, or why it is not connected, with the variable to mend when the server refuses the credentials. */
+  /** `ok`, or why the bus is not connected. Names the variable to fix when the server refuses the credentials. */
   get problem(): string {
     return this.link.problem;
   }
 
-  /** Resolves once connected. @throws TimeoutError after `timeoutMs` milliseconds. */
+  /** Resolves once connected. @throws TimeoutError after `timeoutMs` milliseconds */
   ready(timeoutMs = 10_000): Promise<void> {
     if (this.connected) return Promise.resolve();
     let stop = (): void => undefined;
@@ -96,19 +97,20 @@ export class Bus {
   }
 
   /**
-   * Sends, or drops and counts when there is no connection or the server stalls. True if it was sent, which is no promise of arrival.
+   * Sends the payload; drops and counts it when the bus is disconnected or the server stalls.
+   * @returns whether it was sent, which does not guarantee its arrival
    * @throws BusPayloadTooLargeError
    */
   publish(subject: string, payload: string | Uint8Array): boolean {
     return this.send(subject, payload, undefined);
   }
 
-  /** Answers a request; `reply` is what its handler was given. */
+  /** Answers a request. `reply` is the reply subject that the handler got. */
   respond(reply: string, payload: string | Uint8Array): boolean {
     return this.send(reply, payload, undefined);
   }
 
-  /** With `queue`, one member of the group gets each payload. */
+  /** With `queue`, one member of the queue group gets each payload. */
   subscribe(subject: string, handler: BusHandler, options: { readonly queue?: string } = {}): BusSubscription {
     const interest = this.addInterest(subject, options.queue, (message) => {
       received.inc();
@@ -133,20 +135,24 @@ export class Bus {
   }
 
   /**
-   * Called each time the connection is there, the first time included, after the subscriptions: what was published before
-   * may be lost, so announce and ask again. Returns what ends it.
+   * Called after each connect, also the first, when the subscriptions are made. Payloads published before may be lost,
+   * so announce and request again.
+   * @returns a function that removes the listener
    */
   onReconnect(listener: () => void): () => void {
     return this.onStatus((connected) => connected && listener());
   }
 
-  /** Called with each change of {@link connected}. Returns what ends it. */
+  /** Called after each change of {@link connected}. @returns a function that removes the listener */
   onStatus(listener: (connected: boolean) => void): () => void {
     this.statusListeners.add(listener);
     return () => this.statusListeners.delete(listener);
   }
 
-  /** Stops receiving, lets what is published leave, closes; at most `boundMs` milliseconds. For the end of the process. */
+  /**
+   * Stops receiving, sends what was published, and closes, in at most `boundMs` milliseconds. For the end of the
+   * process.
+   */
   async drain(boundMs = 2_000): Promise<void> {
     await this.link.close(boundMs);
     this.requests.abandon();
@@ -182,7 +188,7 @@ export class Bus {
     const interest: Interest = { subject, queue, callback, live: undefined };
     this.interests.add(interest);
     const client = this.link?.client;
-    // One that is closed or about to be takes nothing more; the next one gets all interests.
+    // A client that is closed or draining accepts no subscription; the next client gets all interests.
     if (client && !client.isClosed() && !client.isDraining()) this.subscribeOn(client, interest);
     return interest;
   }

@@ -11,7 +11,7 @@ import { RecordingLog } from '@huizhi/testing';
 import { Bus, type BusOptions } from './bus.js';
 import { credentialsProblems } from './nats-url.js';
 
-/** Every kind of credentials, on a real nats-server. */
+/** Tests each kind of credentials on a real nats-server. */
 
 let folder: string;
 let port: number;
@@ -57,7 +57,9 @@ function connect(options: Partial<BusOptions> = {}, credentials = ''): { bus: Bu
   return { bus, log };
 }
 
-/** A request to itself over a subject that offline may use both ways: also its inbox must be one that it may listen to. */
+/**
+ * Sends a request to itself on a subject that `offline` may publish and subscribe. Its inbox must be permitted, too.
+ */
 async function works(bus: Bus): Promise<void> {
   await bus.ready(30_000);
   bus.subscribe('hz.session.revoke.1', (payload, _, reply) => reply && bus.respond(reply, payload));
@@ -80,7 +82,7 @@ test('a bus authenticates with a user and a password in its URL', async () => {
   await works(connect({}, 'offline:p%40ss@').bus);
 });
 
-test('a bus authenticates with an NKey, and with the one that has taken its place in the file', async () => {
+test('a bus authenticates with an NKey, and later with the NKey that replaced it in the file', async () => {
   const [before, after] = [nkeys.createUser(), nkeys.createUser()];
   const users = (pair: typeof before): string =>
     `authorization: { users: [ { nkey: ${pair.getPublicKey()}, ${PERMISSIONS} } ] }`;
@@ -136,17 +138,20 @@ test.each([
   ['HZ_NATS_URL', () => connect({}, 'offline:wrong@')],
   ['HZ_NATS_URL', () => connect()],
   ['HZ_NATS_NKEY_FILE', () => connect({ nkeyFile: write('other.nk', seedOf(nkeys.createUser())) })],
-])('credentials that are refused are named: %s, in a bounded number of log lines', async (variable, attempt) => {
-  await serve('authorization: { token: "s3cr/et" }');
-  const { bus, log } = attempt();
-  const named = `NATS refuses the credentials: check ${variable}`;
-  await eventually('the refusal', () => bus.problem.includes(named));
-  await expect(bus.ready(2_000)).rejects.toThrow();
-  const refusals = log.lines.filter(({ event }) => event === 'bus.refused');
-  expect(refusals).toMatchObject([{ level: 'error', fields: { hint: named } }]);
-});
+])(
+  'refused credentials are reported with the variable %s, in a bounded number of log lines',
+  async (variable, attempt) => {
+    await serve('authorization: { token: "s3cr/et" }');
+    const { bus, log } = attempt();
+    const named = `NATS refuses the credentials: check ${variable}`;
+    await eventually('the refusal', () => bus.problem.includes(named));
+    await expect(bus.ready(2_000)).rejects.toThrow();
+    const refusals = log.lines.filter(({ event }) => event === 'bus.refused');
+    expect(refusals).toMatchObject([{ level: 'error', fields: { hint: named } }]);
+  },
+);
 
-test('a bus that is refused connects once the server accepts its credentials', async () => {
+test('a refused bus connects when the server accepts its credentials later', async () => {
   await serve('authorization: { token: "other" }');
   const { bus } = connect({}, 'token@');
   await eventually('the refusal', () => bus.problem.includes('HZ_NATS_URL'));
@@ -159,13 +164,13 @@ test('a bus that is refused connects once the server accepts its credentials', a
 describe('credentialsProblems', () => {
   const url = 'nats://h:4222';
 
-  test('accepts what can be used', () => {
+  test('accepts usable credentials', () => {
     expect(credentialsProblems({ url })).toEqual([]);
     expect(credentialsProblems({ url: 'nats://u:p@h' })).toEqual([]);
     expect(credentialsProblems({ url, nkeyFile: write('a.nk', seedOf(nkeys.createUser())) })).toEqual([]);
   });
 
-  test('names the variable of a file that is missing, or that holds something else', () => {
+  test('names the variable of a file that is missing or has other content', () => {
     const text = write('secret.txt', 'hunter2');
     for (const [variable, file] of [
       ['HZ_NATS_NKEY_FILE', { nkeyFile: join(folder, 'none') }],

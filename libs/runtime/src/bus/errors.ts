@@ -1,4 +1,4 @@
-/** The payload is beyond what the bus carries (1 MiB): split it before. A mistake of the caller, not of the network. */
+/** The payload is larger than 1 MiB, the limit of the bus. The caller must split it. */
 export class BusPayloadTooLargeError extends Error {
   override readonly name = 'BusPayloadTooLargeError';
   readonly code = 'bus_payload_too_large';
@@ -8,30 +8,33 @@ export class BusPayloadTooLargeError extends Error {
   }
 }
 
-/** A request has no answer. All but `overloaded` leave open whether it was carried out. */
+/**
+ * A request without a reply. Except for `overloaded` and `disconnected`, it is unknown whether the request was carried
+ * out.
+ */
 export abstract class BusRequestError extends Error {
   abstract readonly code: 'bus_timeout' | 'bus_no_responders' | 'bus_disconnected' | 'bus_overloaded';
 }
 
-/** Nobody answered in time: the request or its answer may be lost, or the other side is slow. */
+/** No reply in time: the request or its reply may be lost, or the responder is slow. */
 export class BusTimeoutError extends BusRequestError {
   override readonly name = 'BusTimeoutError';
   readonly code = 'bus_timeout';
 }
 
-/** The server says that nobody listens to the subject right now. Only a hint: it is silent when anybody listens to everything. */
+/** The server reports that the subject has no subscriber. Not reliable: a wildcard subscriber hides it. */
 export class BusNoRespondersError extends BusRequestError {
   override readonly name = 'BusNoRespondersError';
   readonly code = 'bus_no_responders';
 }
 
-/** There was no connection when the request was made: it was not sent. */
+/** The bus was disconnected when the request was made, so it was not sent. */
 export class BusDisconnectedError extends BusRequestError {
   override readonly name = 'BusDisconnectedError';
   readonly code = 'bus_disconnected';
 }
 
-/** Too many requests wait for their answers: this one was not sent. */
+/** Too many requests are in flight, so this one was not sent. */
 export class BusOverloadedError extends BusRequestError {
   override readonly name = 'BusOverloadedError';
   readonly code = 'bus_overloaded';

@@ -13,13 +13,13 @@ export interface LinkOptions extends BusCredentials {
 }
 
 /**
- * Keeps one NATS connection for ever: from the first attempt, which may be long before the server exists, until {@link close}.
- * The client library reconnects by itself and takes its subscriptions along; when it gives up nevertheless, a new client is made.
+ * Keeps one NATS connection until {@link close}, also when the server does not exist yet. The client library reconnects
+ * and restores its subscriptions by itself; when it gives up, a new client is created.
  */
 export class Link {
   /** The connection while it is up. */
   private live: NatsConnection | undefined;
-  /** The client there is, up or reconnecting. */
+  /** The current client, connected or reconnecting. */
   private current: NatsConnection | undefined;
   private readonly stopped = new AbortController();
   private readonly running: Promise<void>;
@@ -27,8 +27,8 @@ export class Link {
   private failure = 'not connected to NATS';
 
   /**
-   * @param opened called with each new client, before anybody is told that it is up: subscribe there.
-   * @param changed called with true and false as the connection comes and goes.
+   * @param opened called with each new client before it is reported as up; make the subscriptions there
+   * @param changed called with true or false when the connection comes up or goes down
    */
   constructor(
     private readonly options: LinkOptions,
@@ -48,12 +48,12 @@ export class Link {
     return this.live;
   }
 
-  /** To subscribe on: also while it reconnects, since what it is given then is live afterwards. */
+  /** For subscribing: also while reconnecting, because the client makes such subscriptions after the reconnect. */
   get client(): NatsConnection | undefined {
     return this.current;
   }
 
-  /** Handlers finish, what was published is sent, then the connection is closed; at most `boundMs` milliseconds. */
+  /** Waits for handlers, sends what was published, then closes the connection, in at most `boundMs` milliseconds. */
   async close(boundMs: number): Promise<void> {
     this.stopped.abort();
     const client = this.current;
@@ -84,14 +84,14 @@ export class Link {
         name: this.options.name,
         noAsyncTraces: true,
         timeout: 3_000,
-        // A half-open link is noticed after at most pingInterval × (maxPingOut + 1).
+        // A half-open connection is detected after at most pingInterval × (maxPingOut + 1).
         pingInterval: 2_000,
         maxPingOut: 2,
         maxReconnectAttempts: -1,
         reconnectTimeWait: 100,
         reconnectJitter: 150,
         reconnectJitterTLS: 150,
-        // Wrong credentials may be mended on the server's side; giving up would need a restart of ours.
+        // Wrong credentials may be fixed on the server; aborting would require a restart of this process.
         ignoreAuthErrorAbort: true,
       });
     } catch (error) {
@@ -100,7 +100,7 @@ export class Link {
     }
   }
 
-  /** From open to closed for good. */
+  /** From open until the client is closed. */
   private async watch(client: NatsConnection): Promise<void> {
     this.current = client;
     if (this.stopped.signal.aborted) return client.close();
@@ -118,8 +118,8 @@ export class Link {
   }
 
   /**
-   * The server answers no pings. The library would first wait until the socket has taken what is written, which a server that
-   * reads nothing never lets happen; closing waits for nothing, and the next client is made at once.
+   * The server answers no pings. The library would wait until the socket has written its buffer, which a server that
+   * does not read never allows. `close` does not wait, and the next client is created at once.
    */
   private abandon(client: NatsConnection): void {
     this.log.warn('bus.stale');
@@ -127,7 +127,10 @@ export class Link {
     client.close().catch((error: unknown) => this.log.warn('bus.close-failed', { error }));
   }
 
-  /** Refused credentials are an error like any other to the client library; an operator has to know which variable to mend. */
+  /**
+   * The client library reports refused credentials like any other error, but an operator must know which variable to
+   * fix.
+   */
   private failed(event: string, error: unknown): void {
     if (!(error instanceof errors.AuthorizationError || error instanceof errors.UserAuthenticationExpiredError)) {
       if (!this.live) this.failure = 'not connected to NATS';

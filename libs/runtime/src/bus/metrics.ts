@@ -1,6 +1,6 @@
 import { counter } from '../metrics/metrics.js';
 
-export const published = counter({ name: 'hz_bus_published_total', help: 'Payloads given to the bus' });
+export const published = counter({ name: 'hz_bus_published_total', help: 'Payloads published on the bus' });
 
 export const dropped = counter({
   name: 'hz_bus_dropped_total',
@@ -20,5 +20,5 @@ export const requestOutcomes = counter({
 
 export const connections = counter({
   name: 'hz_bus_connections_total',
-  help: 'Times a connection to the bus was made',
+  help: 'Connections made to the bus',
 });

@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { natsServers } from './nats-url.js';
 
-it('takes user and password out of the URL, decoded', () => {
+it('user and password are taken from the URL and decoded', () => {
   expect(natsServers({ url: 'nats://us%40er:p%3Aw@h1:4222,nats://h2:4223', service: 'message' })).toEqual({
     servers: ['nats://h1:4222', 'nats://h2:4223'],
     user: 'us@er',
@@ -10,14 +10,14 @@ it('takes user and password out of the URL, decoded', () => {
   });
 });
 
-it('goes without credentials where there are none', () => {
+it('a URL without credentials gives none', () => {
   expect(natsServers({ url: 'tls://h1:4222' })).toEqual({
     servers: ['tls://h1:4222'],
     inboxPrefix: 'hz.reply.anybody',
   });
 });
 
-it('takes a user without a password for a token, and keeps it out of every subject', () => {
+it('a user without a password is used as a token, which appears in no subject', () => {
   expect(natsServers({ url: 'nats://s3cr%2Fet@h1:4222', service: 'message' })).toEqual({
     servers: ['nats://h1:4222'],
     token: 's3cr/et',

@@ -1,16 +1,16 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 
 /**
- * Knows how much of what was published the server has not yet taken.
- * The client library buffers without a bound towards a server that does not read; so every `probeBytes` a flush is sent along,
- * and what came before it counts as taken when it is answered.
+ * Counts the published bytes that the server has not accepted yet. The client library buffers without a bound when the
+ * server does not read. So a flush is sent after every `probeBytes`; its answer proves that everything before it was
+ * accepted.
  */
 export class Outbound {
   private written = 0;
   private taken = 0;
   private probedAt = 0;
 
-  /** @param limitBytes beyond this much untaken, {@link stalled} is true. */
+  /** @param limitBytes above this many unaccepted bytes, {@link stalled} is true */
   constructor(
     private readonly limitBytes: number,
     private readonly probeBytes: number,
@@ -27,11 +27,11 @@ export class Outbound {
     this.probedAt = mark;
     client.flush().then(
       () => (this.taken = Math.max(this.taken, mark)),
-      () => undefined, // The connection broke; the next one starts afresh.
+      () => undefined, // The connection broke; `restart` resets the counters.
     );
   }
 
-  /** A new connection: the old buffer is gone with the old one. */
+  /** Resets the counters for a new connection: the buffer of the old one is discarded. */
   restart(): void {
     this.taken = this.written;
     this.probedAt = this.written;

@@ -1,8 +1,8 @@
 import type { Bus, BusHandler, BusSubscription } from './bus.js';
 
 /**
- * Membership in a queue group that can be given up and taken up again: the bus gives requests to the members there are, so an
- * instance that cannot carry requests out must not be one.
+ * Membership in a queue group that can be ended and restored. The bus gives requests to members only, so an instance
+ * that cannot carry out requests must leave the group.
  */
 export class QueueMember {
   private subscription: BusSubscription | undefined;

@@ -10,17 +10,17 @@ interface Waiting {
 }
 
 /**
- * The requests of one process that wait for their answers.
- * One inbox subscription and a map: the client library's own request costs four to five times as much per call.
+ * The requests of the process that wait for replies. Uses one inbox subscription and a map: a request of the client
+ * library costs four to five times as much.
  */
 export class Requests {
   private readonly waiting = new Map<string, Waiting>();
   private count = 0;
-  /** Answers to an earlier process with the same instance id must not match ours. */
+  /** Distinguishes this process from an earlier one with the same instance id, whose replies must not match. */
   private readonly boot = randomBytes(4).toString('hex');
   private readonly prefix: string;
 
-  /** @param inbox of the process: nobody else's answers come there. */
+  /** @param inbox the inbox of the process; it receives only its own replies */
   constructor(
     inbox: string,
     private readonly limit: number,
@@ -28,7 +28,7 @@ export class Requests {
     this.prefix = `${inbox}.`;
   }
 
-  /** What the process subscribes to, once. */
+  /** The subject that the process subscribes to, once. */
   get inbox(): string {
     return `${this.prefix}*`;
   }
@@ -37,7 +37,7 @@ export class Requests {
     return this.waiting.size;
   }
 
-  /** @throws BusOverloadedError (as a rejection) beyond the limit; then `send` is not called. */
+  /** @throws BusOverloadedError (as a rejection) above the limit, without calling `send` */
   open(subject: string, timeoutMs: number, send: (reply: string) => void): Promise<Uint8Array> {
     if (this.waiting.size >= this.limit) {
       requestOutcomes.inc({ outcome: 'overloaded' });
@@ -59,13 +59,13 @@ export class Requests {
 
   answered(replySubject: string, payload: Uint8Array, noResponders: boolean): void {
     const waiting = this.take(replySubject.slice(this.prefix.length));
-    if (!waiting) return; // Too late: the caller has gone on.
+    if (!waiting) return; // Too late: the request has timed out.
     requestOutcomes.inc({ outcome: noResponders ? 'no_responders' : 'answered' });
-    if (noResponders) waiting.reject(new BusNoRespondersError(`nobody listens to ${waiting.subject}`));
+    if (noResponders) waiting.reject(new BusNoRespondersError(`${waiting.subject} has no subscriber`));
     else waiting.resolve(payload);
   }
 
-  /** Ends all that wait, when the bus is closed. */
+  /** Rejects all waiting requests when the bus is closed. */
   abandon(): void {
     for (const id of [...this.waiting.keys()]) {
       this.take(id)?.reject(new BusTimeoutError('the bus was closed before the answer'));

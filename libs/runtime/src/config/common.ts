@@ -6,7 +6,9 @@ import { serverVariables } from './url.js';
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** What every service reads. `HZ_HTTP_PORT` serves health, metrics and, outside production, failpoints. */
+/**
+ * The variables that every service reads. `HZ_HTTP_PORT` serves health, metrics and, outside production, failpoints.
+ */
 export interface CommonConfig {
   NODE_ENV: 'production' | 'development' | 'test';
   HZ_LOG_LEVEL: LogLevel;
@@ -28,7 +30,7 @@ export function commonVariables(service: string): Variables<CommonConfig> {
       default: 'development',
       doc: '`production` refuses failpoints, open authentication and default secrets.',
     },
-    HZ_LOG_LEVEL: { schema: choiceSetting(LOG_LEVELS), default: 'info', doc: 'The least level that is logged.' },
+    HZ_LOG_LEVEL: { schema: choiceSetting(LOG_LEVELS), default: 'info', doc: 'The lowest level that is logged.' },
     HZ_LOG_FORMAT: {
       schema: choiceSetting(['json']),
       default: 'json',
@@ -39,7 +41,7 @@ export function commonVariables(service: string): Variables<CommonConfig> {
       schemes: ['nats', 'tls'],
       many: true,
       port: 4222,
-      doc: 'Where the bus is',
+      doc: 'URL of the bus (NATS)',
     }),
     HZ_NATS_CREDS_FILE: {
       schema: textSetting(1_000),
@@ -64,7 +66,7 @@ export function commonVariables(service: string): Variables<CommonConfig> {
       schema: textSetting(64, /^[A-Za-z0-9_-]+$/, 'letters, digits, - and _'),
       default: () => `${service}-${randomBytes(4).toString('hex')}`,
       defaultDoc: `\`${service}-\` and 8 random hex digits`,
-      doc: 'Names this process on the bus and as the owner of lanes. Two living processes must never share it.',
+      doc: 'Names this process on the bus and as the owner of lanes. Two live processes must never share it.',
     },
     HZ_FAILPOINTS: {
       schema: textSetting(4_000),
@@ -75,14 +77,14 @@ export function commonVariables(service: string): Variables<CommonConfig> {
 }
 
 /**
- * Read by the gateway, which accepts tokens, and by the offline service, which revokes them: a token that the one
- * accepts although it is issued in the future must be one that the other's revocation reaches.
+ * Read by the gateway, which accepts tokens, and by the offline service, which revokes them. A revocation must also
+ * reach each token that a gateway accepts although it was issued in the future.
  */
 export const tokenLeeway: Variable<number> = {
   schema: durationSetting(0, 600_000),
   default: 30_000,
   defaultDoc: '`30s`',
   doc:
-    "How far the clock of a token's issuer may be ahead. A session is closed this long after `exp`; tokens are good again this long after a " +
+    "How far the clock of a token's issuer may be ahead. A session is closed this long after `exp`; new tokens are valid this long after a " +
     'revocation. The same for gateways and the offline service.',
 };

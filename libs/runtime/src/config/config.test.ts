@@ -27,7 +27,7 @@ function problems(env: Record<string, string>): string[] {
 }
 
 describe('readConfig', () => {
-  test('gives typed, frozen values and defaults', () => {
+  test('returns typed, frozen values and defaults', () => {
     const config: ConfigOf<typeof definition> = readConfig(definition, { ...good, HZ_TLS: 'false', GRACE: '3s' });
     expect(config).toMatchObject({
       HZ_HTTP_PORT: 8080,
@@ -40,11 +40,11 @@ describe('readConfig', () => {
     expect(Object.isFrozen(config)).toBe(true);
   });
 
-  test('two readings have two instance ids', () => {
+  test('returns another instance id at each reading', () => {
     expect(readConfig(definition, good).HZ_INSTANCE_ID).not.toBe(readConfig(definition, good).HZ_INSTANCE_ID);
   });
 
-  test('lists every wrong variable at once', () => {
+  test('reports every wrong variable at once', () => {
     const found = problems({ HZ_HTTP_PORT: '70000', HZ_TLS: 'yes', GRACE: '10', HZ_LOG_LEVEL: 'loud', ADMIN_KEY: '' });
     expect(found.map((line) => line.split(' ')[0])).toEqual([
       'HZ_LOG_LEVEL',
@@ -57,44 +57,44 @@ describe('readConfig', () => {
     expect(found.join('\n')).toContain('TLS must be true or false: "yes" is not');
   });
 
-  test.each(['1', 'TRUE', 'yes', 'on', 'truе'])('%s is no boolean', (text) => {
+  test.each(['1', 'TRUE', 'yes', 'on', 'truе'])('%s is not a boolean', (text) => {
     expect(problems({ ...good, HZ_TLS: text })).toHaveLength(1);
   });
 
-  test.each(['1.5', '1e3', '0x10', '', ' ', 'NaN', '12abc', '99999999999999999999'])('%j is no port', (text) => {
+  test.each(['1.5', '1e3', '0x10', '', ' ', 'NaN', '12abc', '99999999999999999999'])('%j is not a port', (text) => {
     expect(problems({ ...good, HZ_HTTP_PORT: text })).toHaveLength(1);
   });
 
-  test.each(['10', '1.5s', '-1s', '2 weeks', '61s'])('%s is no duration here', (text) => {
+  test.each(['10', '1.5s', '-1s', '2 weeks', '61s'])('%s is not a duration in the bounds', (text) => {
     expect(problems({ ...good, GRACE: text })).toHaveLength(1);
   });
 
-  test.each(['localhost:4222', 'http://h:1', 'nats://', 'nats://a:1,'])('%s is no bus', (text) => {
+  test.each(['localhost:4222', 'http://h:1', 'nats://', 'nats://a:1,'])('%s is not a URL of the bus', (text) => {
     expect(problems({ ...good, HZ_NATS_URL: text })).toHaveLength(1);
   });
 
-  test('checks across variables once each is good by itself', () => {
+  test('runs the check across variables when each variable is valid by itself', () => {
     expect(problems({ ...good, LANES: '33' })).toEqual(['LANES must be even']);
   });
 
-  test('never shows a wrong secret', () => {
+  test('does not show a wrong secret', () => {
     expect(problems({ ...good, HZ_NATS_URL: 'http://user:hunter2@h' }).join()).not.toContain('hunter2');
   });
 
-  test('a secret has no default in production', () => {
+  test('refuses the default of a secret in production', () => {
     const withDefault = defineConfig({ KEY: { schema: textSetting(), default: 'dev', doc: 'A key.', secret: true } });
     expect(readConfig(withDefault, {}).KEY).toBe('dev');
     expect(() => readConfig(withDefault, { NODE_ENV: 'production' })).toThrow('no default in production');
   });
 });
 
-test('a dump shows no secret', () => {
+test('a redacted configuration shows no secret', () => {
   const dump = JSON.stringify(redactedConfig(definition, readConfig(definition, { ...good, ADMIN_KEY: 'hunter2' })));
   expect(dump).toContain('"HZ_HTTP_PORT":8080');
   expect(dump).not.toMatch(/hunter2|u:p/);
 });
 
-test('the documentation table has a row per variable', () => {
+test('the documentation table has one row per variable', () => {
   const table = configTable(definition);
   expect(table).toContain('| `LANES` | `32` | How many lanes. |');
   expect(table).toContain('| `HZ_TLS` | `true` | Whether TLS \\| plaintext. |');

@@ -3,20 +3,19 @@ import { secretFileOf, withSecretFiles } from './secret-files.js';
 import type { Setting } from './settings.js';
 
 /**
- * One variable of a service.
- * Without a `default` it is required. An empty variable counts as unset, as it does in compose files.
+ * One variable of a service. Without `default` it is required. An empty variable counts as unset, as in compose files.
  */
 export interface Variable<Out> {
   readonly schema: Setting<Out>;
-  /** The value when unset; a function is called once per reading. A secret's default is refused in production. */
+  /** Value when unset; a function is called once per reading. Production refuses the default of a secret. */
   readonly default?: Out | (() => Out);
-  /** How the default is shown in the documentation when it is computed. */
+  /** How the documentation shows a computed default. */
   readonly defaultDoc?: string;
   /** One sentence for the operator, with unit and consequence. */
   readonly doc: string;
-  /** Never shown. May come from a file, which `<name>_FILE` names. */
+  /** Never shown. The value may be in a file, which `<name>_FILE` names. */
   readonly secret?: boolean;
-  /** How to make it of other variables, for when it is unset. */
+  /** How to compose the value from other variables when it is unset. */
   readonly composed?: Composed;
 }
 
@@ -28,7 +27,7 @@ export interface Composed {
 
 export interface ConfigProblem {
   readonly variable: string;
-  /** What is wrong and what to do, without the variable's name. */
+  /** What is wrong and how to fix it, without the name of the variable. */
   readonly problem: string;
 }
 
@@ -36,14 +35,14 @@ export type Variables<Values> = { readonly [Name in keyof Values]: Variable<Valu
 
 export interface ConfigDefinition<Values> {
   readonly variables: Variables<Values>;
-  /** Checks across variables; called only when each of them is good by itself. */
+  /** Check across variables; called only when each variable is valid by itself. */
   readonly check?: (config: Readonly<Values>) => Iterable<ConfigProblem>;
 }
 
-/** The values a definition leads to: `ConfigOf<typeof messageConfig>`. */
+/** The type of the values of a definition: `ConfigOf<typeof messageConfig>`. */
 export type ConfigOf<Definition> = Definition extends ConfigDefinition<infer Values> ? Readonly<Values> : never;
 
-/** Lists every wrong variable at once, so that an operator mends them in one go. */
+/** Contains every wrong variable, so that an operator can fix all of them at once. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly code = 'config';
@@ -60,7 +59,7 @@ export function defineConfig<Values extends object>(
   return check ? { variables, check } : { variables };
 }
 
-/** Some of a service's variables, with those that they may be made of. No check across variables. */
+/** Some variables of a service, with the parts of which they may be composed. No check across variables. */
 export function pickVariables<Values extends object, Name extends string & keyof Values>(
   definition: ConfigDefinition<Values>,
   names: readonly Name[],
@@ -73,7 +72,7 @@ export function pickVariables<Values extends object, Name extends string & keyof
 }
 
 /**
- * Text in, one frozen typed object out. Reads nothing but the files that hold secrets.
+ * Parses the given texts into one frozen, typed object. Reads only the files of secrets.
  * @throws ConfigError
  */
 export function readConfig<Values extends object>(
@@ -85,7 +84,7 @@ export function readConfig<Values extends object>(
   const values: Record<string, unknown> = {};
   const isGood = (name: string): boolean =>
     !problems.some(({ variable }) => [name, secretFileOf(name)].includes(variable));
-  // Last those that are made of others.
+  // Composed variables come last, after their parts.
   for (const [name, variable] of all.toSorted(([, a], [, b]) => Number('composed' in a) - Number('composed' in b))) {
     const { composed } = variable;
     if (![name, ...(composed?.parts ?? [])].every(isGood)) continue;

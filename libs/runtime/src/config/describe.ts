@@ -1,7 +1,7 @@
 import { defaultOf, entries, type ConfigDefinition } from './config.js';
 import { secretFileOf } from './secret-files.js';
 
-/** The configuration as it may be logged or shown: secrets are replaced, whether they came from outside or not. */
+/** The configuration as it may be logged or shown: every secret is replaced, also a default. */
 export function redactedConfig<Values extends object>(
   definition: ConfigDefinition<Values>,
   config: Readonly<Values>,
@@ -10,7 +10,7 @@ export function redactedConfig<Values extends object>(
   return Object.fromEntries(entries(definition).map(([name, v]) => [name, v.secret ? '[secret]' : values[name]]));
 }
 
-/** The variables as a Markdown table, in the order of their declaration: the generated documentation is made of it. */
+/** The variables as a Markdown table in the order of their declaration, for the generated documentation. */
 export function configTable<Values extends object>(definition: ConfigDefinition<Values>): string {
   const rows = entries(definition).map(([name, variable]) => {
     const value = variable.composed

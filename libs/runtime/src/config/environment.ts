@@ -1,6 +1,6 @@
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The only place of the services that reads `process.env`. A copy, so that nobody configures a running process by accident. */
+/** The only place in the services that reads `process.env`. Returns a copy, so that later changes have no effect. */
 export function environment(): Environment {
   return { ...process.env };
 }

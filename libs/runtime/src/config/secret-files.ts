@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import type { ConfigProblem, Variable } from './config.js';
 import type { Environment } from './environment.js';
 
-/** The name of the variable that names the file of a secret. */
+/** The variable that names the file of a secret. */
 export const secretFileOf = (name: string): string => `${name}_FILE`;
 
-/** The environment with the text of each secret that is in a file. The line end at the file's end is not part of it. */
+/** The environment with the secrets that are in files. A line end at the end of a file is removed. */
 export function withSecretFiles(
   variables: readonly (readonly [string, Variable<unknown>])[],
   given: Environment,

@@ -30,7 +30,7 @@ function problems(env: Environment): string[] {
   }
 }
 
-/** What a password manager makes; each part of it would give a secret away. */
+/** A password as a password manager generates it; each part of it would reveal the secret. */
 const SECRET = 'p@ss#w/o:rd %41?';
 
 describe('a URL setting', () => {
@@ -64,7 +64,7 @@ describe('a URL setting', () => {
     ['postgresql://user:p:w@host/db'],
     ['postgres://user@[::1]:5432/db?sslmode=verify-full'],
     ['postgresql://user:p!$&()*+,;=~_.-w@host'],
-  ])('takes %s as it is', (url) => {
+  ])('accepts %s unchanged', (url) => {
     expect(readConfig(definition, { ...good, DB_URL: url }).DB_URL).toBe(url);
   });
 
@@ -88,7 +88,7 @@ describe('a URL setting', () => {
     expect(found[0]).not.toContain('huntertwo');
   });
 
-  test('takes keys whose path has an @', () => {
+  test('accepts a key URL with an @ in its path', () => {
     expect(problems({ ...good, KEYS_URL: 'https://h/realms/a@b/certs?x=%' })).toEqual([]);
   });
 });
@@ -96,7 +96,7 @@ describe('a URL setting', () => {
 describe('a server given by parts', () => {
   const parts = { DB_HOST: 'db.example', DB_USER: 'u@s', DB_PASSWORD: SECRET };
 
-  test('takes every character of user and password as it is', () => {
+  test('accepts every character of user and password unchanged', () => {
     const { DB_URL, HZ_NATS_URL } = readConfig(definition, {
       ...parts,
       ...{ DB_PORT: '6432', DB_NAME: 'a b', DB_SSLMODE: 'verify-full' },
@@ -114,7 +114,7 @@ describe('a server given by parts', () => {
     expect([nats.hostname, nats.port, decodeURIComponent(nats.password)]).toEqual(['[::1]', '4222', SECRET]);
   });
 
-  test('has the usual port and database when they are not given, and needs no user', () => {
+  test('has default port and database when they are unset, and needs no user', () => {
     const { DB_URL, HZ_NATS_URL } = readConfig(definition, { DB_HOST: 'h', DB_USER: 'u', HZ_NATS_HOST: 'n' });
     expect([DB_URL, HZ_NATS_URL]).toEqual(['postgresql://u@h:5432/huizhi', 'nats://n:4222']);
   });
@@ -145,7 +145,7 @@ describe('a server given by parts', () => {
     expect(problems(env)).toEqual(expected);
   });
 
-  test('is described in the table of variables', () => {
+  test('is in the table of variables', () => {
     const table = configTable(definition);
     expect(table).toContain('| `DB_URL` | **required**, or its parts |');
     expect(table).toContain('| `DB_PASSWORD` | empty |');
@@ -190,7 +190,7 @@ describe('a secret in a file', () => {
   });
 });
 
-test('picked variables hold those that may stand in for a URL', () => {
+test('picked variables include the parts of a URL', () => {
   const picked = pickVariables(definition, ['DB_URL']);
   expect(readConfig(picked, { DB_HOST: 'h' })).toMatchObject({ DB_URL: 'postgresql://h:5432/huizhi' });
   expect(Object.keys(picked.variables)).not.toContain('HZ_NATS_URL');

@@ -4,13 +4,13 @@ import type { ConfigProblem, Variable } from './config.js';
 import { choiceSetting, integerSetting, parsed, textSetting, type Setting } from './settings.js';
 
 interface UrlOptions {
-  /** Several, separated by commas. */
+  /** Several URLs, separated by commas. */
   readonly many?: boolean;
-  /** It may hold user and password. */
+  /** The URL may contain user and password. */
   readonly credentials?: boolean;
 }
 
-/** A URL of one of the schemes, given without the colon. Its errors never show the value. */
+/** A URL with one of the schemes, which are given without the colon. Errors never show the value. */
 export function urlSetting(
   schemes: readonly string[],
   { many = false, credentials = false }: UrlOptions = {},
@@ -26,25 +26,27 @@ export function urlSetting(
   });
 }
 
-/** The variables of a server: `<prefix>_URL`, or instead of it the parts, which take any user and password as they are. */
+/** The variables of a server: `<prefix>_URL`, or its parts, in which user and password are not encoded. */
 export interface ServerOptions<Prefix extends string> {
   readonly prefix: Prefix;
   readonly schemes: readonly string[];
-  /** What the server is, for the documentation; a sentence without its end. */
+  /** What the server is, for the documentation: the begin of a sentence. */
   readonly doc: string;
-  /** Several URLs with commas. */
+  /** Several URLs, separated by commas. */
   readonly many?: boolean;
   readonly port: number;
-  /** PostgreSQL: there is a database, and TLS is asked for by a mode. */
+  /** For PostgreSQL: the server has a database name and an SSL mode. */
   readonly database?: boolean;
 }
 
 const SSL_MODES = ['', 'disable', 'require', 'verify-ca', 'verify-full', 'no-verify'] as const;
 
-/** The parts are variables, too; only their URL is a value that a service reads. */
+/** The parts are variables, too, but a service reads only the URL. */
 export type ServerVariables<Prefix extends string> = { readonly [Name in `${Prefix}_URL`]: Variable<string> };
 
-/** Spread it into the variables of a service; the service reads `<prefix>_URL`, whichever way it was given. */
+/**
+ * Spread it into the variables of a service. The service reads `<prefix>_URL`, whether it was given as URL or as parts.
+ */
 export function serverVariables<Prefix extends string>(options: ServerOptions<Prefix>): ServerVariables<Prefix> {
   const { prefix, schemes, doc, many = false, port, database = false } = options;
   const part = (name: string): string => `${prefix}_${name}`;
@@ -62,11 +64,11 @@ export function serverVariables<Prefix extends string>(options: ServerOptions<Pr
       doc: named('Its host name or address.'),
     },
     [part('PORT')]: { schema: integerSetting(1, 65_535), default: port, doc: named('Its port.') },
-    [part('USER')]: { schema: textSetting(1_000), default: '', doc: named('Who to log in as, as it is.') },
+    [part('USER')]: { schema: textSetting(1_000), default: '', doc: named('The user, not percent-encoded.') },
     [part('PASSWORD')]: {
       schema: textSetting(10_000),
       default: '',
-      doc: named('The password, as it is: nothing is to be encoded.'),
+      doc: named('The password, not percent-encoded.'),
       secret: true,
     },
     ...(database

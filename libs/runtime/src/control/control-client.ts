@@ -8,13 +8,13 @@ import { BusTimeoutError } from '../bus/errors.js';
 import { ControlError } from './control-error.js';
 
 export interface ControlRequestOptions {
-  /** For each attempt, milliseconds. Default 2,000. */
+  /** Timeout of each attempt in milliseconds. Default 2,000. */
   readonly timeoutMs?: number;
-  /** Default 2. Commands must therefore be idempotent, or ask for 1. */
+  /** Default 2, so a command must be idempotent unless its caller sets 1. */
   readonly attempts?: number;
 }
 
-/** What a request of {@link BusClientProxy} carries beside its data. */
+/** Data of a request of {@link BusClientProxy}, with its timeout. */
 class ControlRecord {
   constructor(
     readonly data: unknown,
@@ -22,13 +22,13 @@ class ControlRecord {
   ) {}
 }
 
-/** Nest's client of the control plane, on the bus connection of the process. */
+/** Nest's client of the control plane on the bus connection of the process. */
 class BusClientProxy extends ClientProxy {
   constructor(private readonly bus: Bus) {
     super();
   }
 
-  /** The bus connects by itself. */
+  /** Does nothing: the bus connects by itself. */
   async connect(): Promise<void> {}
 
   close(): void {}
@@ -62,7 +62,7 @@ function read(answer: Uint8Array): WritePacket {
   }
 }
 
-/** Asks other services over the control plane. */
+/** Client of the control plane for commands of other services. */
 export class ControlClient {
   private readonly proxy: BusClientProxy;
 
@@ -70,7 +70,7 @@ export class ControlClient {
     this.proxy = new BusClientProxy(bus);
   }
 
-  /** The typed form of {@link send}. @throws ControlError */
+  /** Typed form of {@link send}. @throws ControlError */
   request<Name extends CommandName>(
     command: Name,
     data: ControlCommands[Name]['request'],
@@ -80,7 +80,7 @@ export class ControlClient {
   }
 
   /**
-   * Tries again after a timeout and after `unavailable`; every other error is final.
+   * Repeats the request after a timeout and after `unavailable`; every other error is final.
    * @throws ControlError
    */
   async send<Reply>(subject: string, data: unknown, options: ControlRequestOptions = {}): Promise<Reply> {

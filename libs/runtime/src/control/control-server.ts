@@ -15,24 +15,24 @@ export interface ControlServerOptions {
   readonly bus: Bus;
   readonly health: Health;
   readonly log: Logger;
-  /** The queue group: the service's name. */
+  /** Queue group: the name of the service. */
   readonly queue: string;
-  /** The subjects of the commands that this service must answer. */
+  /** Subjects of the commands that this service must answer. */
   readonly commands: readonly string[];
-  /** Requests under way at a time. Default 256; one more is answered `unavailable`. */
+  /** Limit of requests in progress; the next one is answered `unavailable`. Default 256. */
   readonly maxUnderWay?: number;
-  /** After this a request is answered `unavailable`, milliseconds. Default 10,000. */
+  /** Time after which a request is answered `unavailable`, in milliseconds. Default 10,000. */
   readonly timeoutMs?: number;
 }
 
-/** At the end, for requests under way, milliseconds: half of what the whole process has by default. */
+/** Time for requests in progress during shutdown, in milliseconds: half of the default bound of the process. */
 const DRAIN_MS = 5_000;
 
 /**
- * Nest's server of the control plane, on the bus connection of the process.
+ * Nest's server of the control plane on the bus connection of the process.
  *
- * The subscriptions to the queue group exist only while the instance is ready, so that the bus gives requests to instances
- * that can carry them out. Every request is answered, whatever its handler does.
+ * It is in the queue group only while the instance is ready, so that requests go to instances that can carry them out.
+ * Every request is answered, also when its handler fails or does not end.
  */
 export class ControlServer extends Server implements CustomTransportStrategy {
   private readonly members: QueueMember[] = [];
@@ -48,7 +48,7 @@ export class ControlServer extends Server implements CustomTransportStrategy {
   }
 
   override addHandler(pattern: string, handler: MessageHandler, isEvent?: boolean, extras?: object): void {
-    // The map of the base class keeps one handler of a pattern and forgets the others.
+    // The map of the base class keeps only one handler per pattern.
     this.handled.push(pattern);
     super.addHandler(pattern, handler, isEvent, extras);
   }
@@ -68,7 +68,7 @@ export class ControlServer extends Server implements CustomTransportStrategy {
     listening();
   }
 
-  /** Takes no new request and resolves when those under way are answered, or after a time. */
+  /** Accepts no new request, and resolves when those in progress are answered or after DRAIN_MS. */
   async close(): Promise<void> {
     this.unwatch?.();
     this.take(false);
@@ -103,7 +103,7 @@ export class ControlServer extends Server implements CustomTransportStrategy {
     this.underWay.add(work);
   }
 
-  /** A request can arrive before the NATS server has processed the unsubscribe. */
+  /** Needed because a request can arrive before the NATS server has processed the unsubscribe. */
   private refusal(): { outcome: 'unready' | 'busy'; message: string } | undefined {
     const { health, maxUnderWay = 256 } = this.options;
     if (!health.isReady) return { outcome: 'unready', message: 'this instance is not ready' };
@@ -121,7 +121,7 @@ export class ControlServer extends Server implements CustomTransportStrategy {
     }
   }
 
-  /** Counts as under way until the handler ends, also when its caller was answered before. */
+  /** Counts a request as in progress until its handler ends, even if its caller was answered before. */
   private async run(command: string, data: unknown): Promise<unknown> {
     this.running += 1;
     try {
@@ -144,7 +144,7 @@ export class ControlServer extends Server implements CustomTransportStrategy {
     try {
       this.options.bus.respond(reply, JSON.stringify(answer));
     } catch (error) {
-      // It does not fit the bus or is no JSON.
+      // The answer is too large for the bus or cannot be serialized.
       this.log.error('control.unanswerable', { error });
       this.options.bus.respond(reply, JSON.stringify({ ...answer, response: undefined, err: failureOf(error) }));
     }

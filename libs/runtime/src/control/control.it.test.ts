@@ -17,7 +17,7 @@ import { handling } from './handles-command.js';
 
 const COMMANDS = ['double', 'refuse', 'break', 'heavy', 'wait'].map((name) => `test.${name}`);
 
-/** What the handlers of this test were called with. */
+/** The calls of the handlers in this test. */
 const calls: string[] = [];
 let released: Deferred<void>;
 
@@ -95,7 +95,7 @@ async function instance(
   return made;
 }
 
-/** Its answer, that nobody listens, comes after the server has taken every subscription made before. */
+/** The server's no-responders answer comes after it has processed all earlier subscriptions of this connection. */
 const synchronized = (bus: Bus): Promise<unknown> =>
   bus.request('test.nothing', '', { timeoutMs: 30_000 }).catch(() => undefined);
 
@@ -137,7 +137,7 @@ test('a protocol error of a handler keeps its name and is final', async () => {
   expect(calls).toEqual(['refuse']);
 });
 
-test('every other error of a handler is answered "unavailable", without its text, and logged once per interval', async () => {
+test('any other error of a handler is answered "unavailable" without its text, and logged once per interval', async () => {
   const { log } = await instance('one');
   for (let n = 0; n < 20; n++) {
     const outcome = client.send('test.break', {}, once);
@@ -149,7 +149,7 @@ test('every other error of a handler is answered "unavailable", without its text
   ]);
 });
 
-test('"unavailable" is tried again, as often as the caller allows', async () => {
+test('"unavailable" is repeated as often as the caller allows', async () => {
   await instance('one');
   await expect(client.send('test.break', {}, { attempts: 3 })).rejects.toMatchObject({ code: 'unavailable' });
   expect(calls).toEqual(['break', 'break', 'break']);
@@ -171,15 +171,15 @@ test('a request whose handler does not end is answered "unavailable" after the t
   await expect(client.send('test.wait', 'a', patience)).rejects.toMatchObject({ code: 'unavailable' });
 });
 
-test('a caller that gets no answer in time is told "timeout" after its last attempt', async () => {
+test('a caller without an answer gets "timeout" after its last attempt', async () => {
   released = deferred();
   await instance('one');
   await expect(client.send('test.wait', 'a', { timeoutMs: 100 })).rejects.toMatchObject({ code: 'timeout' });
-  // The second may be given up before it has arrived.
+  // The second attempt may time out before its request has arrived.
   await eventually('both calls', () => calls.length === 2);
 });
 
-test('requests beyond the limit are refused at once, also while abandoned ones are still under way', async () => {
+test('requests above the limit are refused at once, also while timed-out ones are still in progress', async () => {
   released = deferred();
   await instance('one', { maxUnderWay: 2, timeoutMs: 200 });
   const patience = { timeoutMs: 30_000, attempts: 1 };
@@ -193,12 +193,12 @@ test('requests beyond the limit are refused at once, also while abandoned ones a
   await eventually('room again', () => answers());
 });
 
-test('a command without an instance is "unavailable" at once', async () => {
+test('a command without a ready instance is "unavailable" at once', async () => {
   const patience = { timeoutMs: 3_600_000 };
   await expect(client.send('test.double', {}, patience)).rejects.toMatchObject({ code: 'unavailable' });
 });
 
-test('an instance that is not ready takes no request, and takes requests again when it is', async () => {
+test('an instance gets no request while it is not ready, and gets requests again afterwards', async () => {
   const first = await instance('first');
   await instance('second');
   let database = 'ok';
@@ -220,7 +220,7 @@ test('an instance that is not ready takes no request, and takes requests again w
   await eventually('the first to serve again', async () => (await answers()) && served > before);
 });
 
-test('an instance that stops answers what is under way and takes nothing new', async () => {
+test('an instance that stops answers the requests in progress and accepts no new ones', async () => {
   released = deferred();
   const first = await instance('first');
   const waiting = client.send('test.wait', 'a', { timeoutMs: 30_000, attempts: 1 });
@@ -232,7 +232,7 @@ test('an instance that stops answers what is under way and takes nothing new', a
   expect(await waiting).toBe('a');
 });
 
-test('a server refuses to start without exactly one handler for each declared command', async () => {
+test('a server refuses to start unless each declared command has exactly one handler', async () => {
   const { server } = await instance('one');
   expect(() => server.assertComplete()).not.toThrow();
   const lacking = await instance('two', { commands: [...COMMANDS, 'test.missing'] });
@@ -249,7 +249,7 @@ test('client and server answer again after kill -9 of the NATS server', async ()
   await eventually('an answer', () => answers());
 });
 
-test('requests on a link on which nothing moves fail in bounded time, and both sides come back on another link', async () => {
+test('requests on a stalled connection fail in bounded time, and both sides reconnect', async () => {
   released = deferred();
   const target = { host: nats.host, port: nats.port };
   const [proxy, clientProxy] = await Promise.all([TcpProxy.start({ target }), TcpProxy.start({ target })]);
@@ -261,7 +261,7 @@ test('requests on a link on which nothing moves fail in bounded time, and both s
   const heavy = (): Promise<string> => stalled.send('test.heavy', { ballast }, { timeoutMs: 1_000, attempts: 1 });
   const before = Array.from({ length: 20 }, () => heavy().catch(() => undefined));
   await eventually('the server to be at work', () => calls.length === 20);
-  // Now both have far more to write than any kernel takes, and their sockets never take it.
+  // Both now have more to write than the kernel buffers, and their sockets never accept it.
   proxy.stall();
   clientProxy.stall();
   released.resolve();

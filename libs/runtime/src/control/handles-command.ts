@@ -7,7 +7,10 @@ type Handler<Name extends CommandName> = (
   request: ControlCommands[Name]['request'],
 ) => Promise<ControlCommands[Name]['reply']>;
 
-/** Hands an error to the {@link ControlServer} as it is. Nest's own filter would log each with its stack and replace it. */
+/**
+ * Passes an error to the {@link ControlServer} unchanged. Nest's own filter would log each with its stack and replace
+ * it.
+ */
 @Catch()
 class PassOn implements RpcExceptionFilter {
   catch(error: unknown): Observable<never> {
@@ -15,13 +18,13 @@ class PassOn implements RpcExceptionFilter {
   }
 }
 
-/** The method answers this command. Its type is checked against the declaration in `libs/protocol`. */
+/** The method answers this command; its type is checked against the declaration in `libs/protocol`. */
 export const HandlesCommand =
   <Name extends CommandName>(name: Name) =>
   (target: object, key: string | symbol, descriptor: TypedPropertyDescriptor<Handler<Name>>): void => {
     handling(commands[name])(target, key, descriptor);
   };
 
-/** For tests, which have commands of their own. */
+/** For tests, which declare their own commands. */
 export const handling = (subject: string): MethodDecorator =>
   applyDecorators(MessagePattern<string>(subject), UseFilters(new PassOn()));

@@ -15,7 +15,7 @@ import { parseFailpoints } from './spec.js';
 declareFailpoints('test.one', 'test.two', 'bug.test');
 afterEach(() => resetFailpoints());
 
-/** Which of n hits threw, counted from 1. */
+/** The numbers (from 1) of those of n hits that threw. */
 function firing(n: number, name = 'test.one'): number[] {
   return Array.from({ length: n }, (_, i) => i + 1).filter(() => {
     try {
@@ -55,7 +55,7 @@ describe('a failpoint', () => {
     expect(failpointStatus().find((p) => p.name === 'test.one')).toMatchObject({ hits: 5, fired: 1 });
   });
 
-  test('leaves others alone, and goes away when disarmed', () => {
+  test('does not affect other failpoints, and has no effect when disarmed', () => {
     enableFailpoints();
     armFailpoints('test.one=error, test.two=error');
     disarmFailpoints('test.one');
@@ -63,7 +63,7 @@ describe('a failpoint', () => {
     expect(firing(1, 'test.two')).toEqual([1]);
   });
 
-  test('in asynchronous code waits or rejects', async () => {
+  test('waits or rejects in asynchronous code', async () => {
     enableFailpoints();
     armFailpoints('test.one=delay:30x1,test.two=error');
     const begun = performance.now();
@@ -73,21 +73,21 @@ describe('a failpoint', () => {
     await expect(failpointAsync('test.two')).rejects.toThrow('failpoint test.two');
   });
 
-  test('passed but undeclared is an error wherever failpoints are enabled', () => {
+  test('throws when it is passed undeclared while failpoints are enabled', () => {
     enableFailpoints();
     expect(() => failpoint('test.typo')).toThrow('not declared');
   });
 });
 
 describe('a seeded bug', () => {
-  test('is true where it is armed, for as often as it says', () => {
+  test('is true when armed, as often as its spec says', () => {
     enableFailpoints({ bugs: true });
     expect(seededBug('bug.test')).toBe(false);
     armFailpoints('bug.test=error@2');
     expect([1, 2, 3].map(() => seededBug('bug.test'))).toEqual([false, true, false]);
   });
 
-  test('cannot be armed but in a test, and does nothing where failpoints are off', () => {
+  test('can only be armed in a test, and does nothing while failpoints are disabled', () => {
     expect(seededBug('bug.test')).toBe(false);
     enableFailpoints();
     expect(() => armFailpoints('test.one=error,bug.test=error')).toThrow('only with NODE_ENV=test');
@@ -96,7 +96,7 @@ describe('a seeded bug', () => {
 });
 
 describe('arming', () => {
-  test('an unknown name is an error and arms nothing', () => {
+  test('fails for an unknown name and then arms nothing', () => {
     enableFailpoints();
     expect(() => armFailpoints('test.one=error,test.typo=error')).toThrow('unknown failpoint test.typo');
     expect(firing(1)).toEqual([]);
@@ -114,7 +114,7 @@ describe('arming', () => {
     expect(() => parseFailpoints(text)).toThrow('is no failpoint');
   });
 
-  test('nothing is fine', () => {
+  test('accepts an empty text', () => {
     expect(parseFailpoints('')).toEqual([]);
   });
 });

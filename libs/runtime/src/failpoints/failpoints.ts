@@ -1,10 +1,10 @@
 import { FailpointSpecError, parseFailpoints, type FailpointSpec } from './spec.js';
 
 /**
- * Failpoints: named places in the code at which a test or an operator makes the process crash, fail, wait or stop for good.
+ * Failpoints: named places in the code at which a test or an operator makes the process crash, fail, wait or hang.
  *
- * They exist so that "what if it dies right here" is a test and not an opinion. One set per process. In production they are never
- * enabled, and then a failpoint is one comparison.
+ * They make it possible to test a crash at an exact place. There is one set per process. They are never enabled in
+ * production; a disabled failpoint costs one comparison.
  */
 
 /** Thrown by a failpoint armed with `error`. */
@@ -24,7 +24,7 @@ export interface FailpointStatus {
   /** How often the place was passed since failpoints were enabled. */
   readonly hits: number;
   readonly fired: number;
-  /** As it was armed; empty if it is not. */
+  /** The spec with which it is armed; empty if it is not. */
   readonly armed: string;
 }
 
@@ -32,27 +32,27 @@ const points = new Map<string, Point>();
 let enabled = false;
 let bugsAllowed = false;
 
-/** Makes names known; at the top of the module that has them. Declaring twice is harmless. */
+/** Registers names; call it at the top of the module that uses them. Declaring a name twice is harmless. */
 export function declareFailpoints(...names: string[]): void {
   for (const name of names) if (!points.has(name)) points.set(name, { hits: 0, fired: 0, armed: undefined });
 }
 
-/** Switches counting and arming on; the service's start does it outside production, `bugs` in tests only. */
+/** Enables counting and arming. The start of a service calls it outside production, with `bugs` in tests only. */
 export function enableFailpoints({ bugs = false }: { readonly bugs?: boolean } = {}): void {
   enabled = true;
   bugsAllowed = bugs;
 }
 
-/** Disarms all, forgets the counts and switches off. */
+/** Disarms all failpoints, resets the counts and disables failpoints. */
 export function resetFailpoints(): void {
   enabled = bugsAllowed = false;
   for (const point of points.values()) Object.assign(point, { hits: 0, fired: 0, armed: undefined });
 }
 
 /**
- * Arms what `text` says (see `parseFailpoints`), all or nothing; others stay as they are.
- * @throws FailpointSpecError for a syntax error or an undeclared name: a typo would be a test that tests nothing. And for a
- * seeded bug where those are not allowed.
+ * Arms the failpoints in `text` (see `parseFailpoints`), all or none; others do not change.
+ * @throws FailpointSpecError for a syntax error, for an undeclared name, and for a seeded bug where those are not
+ * allowed
  */
 export function armFailpoints(text: string): void {
   if (!enabled) throw new FailpointSpecError('failpoints are not enabled in this process');
@@ -68,7 +68,7 @@ export function armFailpoints(text: string): void {
   for (const spec of specs) Object.assign(points.get(spec.name) as Point, { armed: { ...spec, seen: 0 } });
 }
 
-/** Without a name, all. */
+/** Without a name, disarms all. */
 export function disarmFailpoints(name?: string): void {
   for (const [known, point] of points) if (name === undefined || name === known) point.armed = undefined;
 }
@@ -83,8 +83,8 @@ export function failpointStatus(): FailpointStatus[] {
 }
 
 /**
- * Passes a failpoint in synchronous code. `delay` and `hang` block the whole process, as a stopped machine would.
- * @throws FailpointError when armed with `error`.
+ * Passes a failpoint in synchronous code. `delay` and `hang` block the whole process, like a stopped machine.
+ * @throws FailpointError when armed with `error`
  */
 export function failpoint(name: string): void {
   if (!enabled) return;
@@ -96,16 +96,17 @@ export function failpoint(name: string): void {
 }
 
 /**
- * Passes a failpoint in asynchronous code; undefined where failpoints are off. `delay` and `hang` hold up only the caller.
- * @throws FailpointError (as a rejection) when armed with `error`.
+ * Passes a failpoint in asynchronous code; undefined while failpoints are disabled. `delay` and `hang` block only the
+ * caller.
+ * @throws FailpointError (as a rejection) when armed with `error`
  */
 export function failpointAsync(name: string): Promise<void> | undefined {
   return enabled ? passAsync(name) : undefined;
 }
 
 /**
- * A seeded bug: true where the code shall do the wrong thing, so that the history checker can be seen to find it. Whatever the
- * action it is armed with. Never true outside tests.
+ * A seeded bug: true where the code must misbehave, so that the history checker can be shown to detect it. The action
+ * of its spec does not matter. Never true outside tests.
  */
 export function seededBug(name: `bug.${string}`): boolean {
   return enabled && pass(name) !== undefined;
@@ -119,7 +120,7 @@ async function passAsync(name: string): Promise<void> {
   else fail(name, action.kind);
 }
 
-/** Counts the hit; the action if it fires. */
+/** Counts the hit and returns the action if it fires. */
 function pass(name: string): FailpointSpec['action'] | undefined {
   const point = points.get(name);
   if (!point)
@@ -134,7 +135,7 @@ function pass(name: string): FailpointSpec['action'] | undefined {
 }
 
 function fail(name: string, kind: 'crash' | 'error' | 'hang'): never {
-  // SIGKILL, not exit: nothing may be flushed, released or said.
+  // SIGKILL instead of exit: nothing may be flushed, released or sent.
   if (kind === 'crash') {
     process.kill(process.pid, 'SIGKILL');
     block(Infinity);

@@ -7,7 +7,7 @@ export interface FailpointSpec {
   readonly action: FailpointAction;
   /** The first hit, counted from 1 since arming, at which it fires. */
   readonly fromHit: number;
-  /** How many hits in a row fire. */
+  /** How many consecutive hits fire. */
   readonly times: number;
 }
 
@@ -20,7 +20,7 @@ const GRAMMAR = /^([a-z0-9.-]+)=(crash|error|hang|delay:(\d{1,7}))(?:@(\d{1,9}))
 
 /**
  * `name=action[@N][xM]`, several separated by commas. `action` is `crash`, `error`, `hang` or `delay:<ms>`.
- * `@N` fires at the Nth hit only, `xM` at M hits in a row, `@NxM` at M hits from the Nth; neither: at every hit.
+ * `@N` fires at the Nth hit only, `xM` at M hits in a row, `@NxM` at M hits from the Nth; without both, at every hit.
  * @throws FailpointSpecError
  */
 export function parseFailpoints(text: string): FailpointSpec[] {

@@ -2,8 +2,8 @@ import { BadRequestException, Body, Controller, Delete, Get, HttpCode, Post } fr
 import { armFailpoints, disarmFailpoints, failpointStatus, type FailpointStatus } from '../failpoints/failpoints.js';
 
 /**
- * Failpoints of a running process: `GET` shows hits, `POST {"arm": "name=action@N"}` arms, `DELETE` disarms all.
- * Not mounted in production: there the route does not exist.
+ * Failpoints of a running process: `GET` shows hits, `POST {"arm": "name=action@N"}` arms, `DELETE` disarms all. In
+ * production the route does not exist.
  */
 @Controller('failpoints')
 export class FailpointsController {

@@ -2,7 +2,10 @@ import { Controller, Get, Header, HttpException, Inject } from '@nestjs/common';
 import { metricsRegistry } from '../metrics/metrics.js';
 import { Health, type Liveness, type Readiness } from './health.js';
 
-/** `/livez`: the event loop turns and nothing hangs; else start it anew. `/readyz`: send work, or not and why. `/metrics`: Prometheus text. */
+/**
+ * `/livez`: whether the event loop and the writers work, otherwise restart the process. `/readyz`: whether to send
+ * work, and why not. `/metrics`: Prometheus text.
+ */
 @Controller()
 export class HealthController {
   constructor(@Inject(Health) private readonly health: Health) {}

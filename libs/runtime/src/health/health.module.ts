@@ -3,7 +3,7 @@ import { FailpointsController } from './failpoints.controller.js';
 import { HealthController } from './health.controller.js';
 import { Health } from './health.js';
 
-/** The operator's side of a service: probes, metrics and, outside production, failpoints. */
+/** HTTP endpoints for operators: probes, metrics and, outside production, failpoints. */
 @Module({})
 export class HealthModule {
   static register(health: Health, options: { readonly failpoints: boolean }): DynamicModule {

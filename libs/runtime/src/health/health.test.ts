@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { Health } from './health.js';
 
-test('is ready when it was opened and every dependency is well', () => {
+test('Health is ready when it was opened and every dependency is ok', () => {
   const health = new Health();
   let bus = 'not connected';
   health.addReadinessCheck('bus', () => bus);
@@ -18,7 +18,7 @@ test('is ready when it was opened and every dependency is well', () => {
   expect(health.readiness().status).toBe('not-ready');
 });
 
-test('a check that throws is a reason, not a crash', () => {
+test('a check that throws gives a reason and does not crash', () => {
   const health = new Health();
   health.open();
   health.addReadinessCheck('odd', () => {
@@ -27,7 +27,7 @@ test('a check that throws is a reason, not a crash', () => {
   expect(health.readiness().dependencies['odd']).toEqual({ ok: false, reason: 'the check failed: boom' });
 });
 
-test('lives until something vital says otherwise, whether it is ready or not', () => {
+test('Health is alive until a liveness check fails, whether ready or not', () => {
   const health = new Health();
   let writer = 'ok';
   health.addReadinessCheck('bus', () => 'not connected');

@@ -1,4 +1,6 @@
-/** Cheap, synchronous, from what is known already: it is called at each probe. A text is the reason why not. */
+/**
+ * Must be fast and synchronous, from known state: it runs at each probe. Any text but `ok` is the reason of a failure.
+ */
 export type DependencyCheck = () => 'ok' | (string & {});
 
 export interface Readiness {
@@ -6,16 +8,16 @@ export interface Readiness {
   readonly dependencies: Readonly<Record<string, { readonly ok: boolean; readonly reason?: string }>>;
 }
 
-/** `stuck`: something that was begun will not end, with the reasons by name. */
+/** `stuck`: something that was started will not end; the reasons are by name. */
 export interface Liveness {
   readonly status: 'alive' | 'stuck';
   readonly reasons?: Readonly<Record<string, string>>;
 }
 
-/** How often the checks are looked at for {@link Health.onReadiness}, milliseconds. */
+/** Interval in milliseconds at which the checks run for {@link Health.onReadiness}. */
 const WATCH_MS = 100;
 
-/** What a service needs in order to do its work, and whether it wants any. One per process. */
+/** Readiness and liveness checks of a service. One per process. */
 export class Health {
   private readonly readinessChecks = new Map<string, DependencyCheck>();
   private readonly livenessChecks = new Map<string, DependencyCheck>();
@@ -24,23 +26,23 @@ export class Health {
   private watch: NodeJS.Timeout | undefined;
   private wasReady = false;
 
-  /** Names are unique; the later check replaces the earlier. */
+  /** Names are unique: a later check replaces an earlier one. */
   addReadinessCheck(name: string, check: DependencyCheck): void {
     this.readinessChecks.set(name, check);
   }
 
-  /** What only a new process mends, and nothing outside of this one causes: a server that is away is a dependency. */
+  /** For failures that only a new process fixes. A server that is away is a readiness check, not a liveness check. */
   addLivenessCheck(name: string, check: DependencyCheck): void {
     this.livenessChecks.set(name, check);
   }
 
-  /** The service has started. */
+  /** Call it when the service has started. */
   open(): void {
     this.unreadyReason = undefined;
     this.readiness();
   }
 
-  /** No more work, whatever the dependencies say: starting, stopping. */
+  /** Refuses work regardless of the dependencies: during start and stop. */
   markUnready(reason: string): void {
     this.unreadyReason = reason;
     this.readiness();
@@ -58,7 +60,9 @@ export class Health {
     return this.readiness().status === 'ready';
   }
 
-  /** Calls back with the readiness of now, and with each change. Returns what ends it. */
+  /**
+   * Calls the listener with the current readiness and after each change. @returns a function that removes the listener
+   */
   onReadiness(listener: (ready: boolean) => void): () => void {
     const ready = this.isReady;
     this.listeners.add(listener);

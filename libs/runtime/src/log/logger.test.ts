@@ -14,7 +14,7 @@ function capture(level: LogLevel = 'info'): { log: Logger; lines: () => Record<s
   return { log, lines, raw: () => raw };
 }
 
-test('writes one JSON object per line with service, instance and event', () => {
+test('a logger writes one JSON object per line with service, instance and event', () => {
   const { log, lines } = capture();
   log.info('lane.taken', { lane: 3 });
   log.debug('lane.detail');
@@ -25,7 +25,7 @@ test('writes one JSON object per line with service, instance and event', () => {
   ]);
 });
 
-test('lets nothing of a message or a credential through, at any depth', () => {
+test('a logger hides message content and credentials at any depth', () => {
   const { log, raw } = capture();
   const hidden = {
     content: { text: 'hunter2' },
@@ -45,7 +45,7 @@ test('lets nothing of a message or a credential through, at any depth', () => {
   expect(raw()).toContain('postgres://root:***@db');
 });
 
-test('of an error it keeps name, code, message, stack and cause, and nothing it carries', () => {
+test('a logger keeps name, code, message, stack and cause of an error, and no other field', () => {
   const { log, lines, raw } = capture();
   const cause = Object.assign(new Error('inner'), { code: '23505', detail: 'Key (x)=(hunter2)' });
   const error = Object.assign(new Error('outer', { cause }), { parameters: ['hunter2'], query: 'insert hunter2' });
@@ -58,7 +58,7 @@ test('of an error it keeps name, code, message, stack and cause, and nothing it 
   expect(raw()).not.toContain('hunter2');
 });
 
-test('of JSON that cannot be parsed it quotes nothing', () => {
+test('a logger quotes nothing of JSON that cannot be parsed', () => {
   const { log, raw } = capture();
   for (const json of ['hunter2', '{"a":"b"}hunter2', '{"a":hunter2}', '"hunter2', '{"hunter2":1,}', "'hunter2'"]) {
     try {
@@ -71,7 +71,7 @@ test('of JSON that cannot be parsed it quotes nothing', () => {
   expect(raw()).not.toContain('hunter');
 });
 
-test('survives cycles, cuts long values', () => {
+test('a logger handles cycles and cuts long values', () => {
   const { log, raw } = capture();
   const cycle: Record<string, unknown> = {};
   cycle['self'] = cycle;
@@ -79,7 +79,7 @@ test('survives cycles, cuts long values', () => {
   expect(raw().length).toBeLessThan(4_000);
 });
 
-test("Nest's own lines come in the same shape, its chatter at debug", () => {
+test('lines of Nest have the same format, its informational ones at level debug', () => {
   const { log, lines } = capture('info');
   const nest = new NestLogger(log);
   nest.log('Mapped {/livez, GET} route', 'RouterExplorer');

@@ -3,9 +3,8 @@ import type { LogLevel } from '../config/common.js';
 import { loggable } from './redact.js';
 
 /**
- * What domain code logs with: an event's name in dotted words (`lane.taken`) and its fields.
- * Fields are copied through {@link loggable}; a field named `error` takes any thrown value.
- * Not for the hot path: no log line per message.
+ * Logger of domain code: an event name in dotted words (`lane.taken`) and its fields. Fields are copied through {@link
+ * loggable}; a field `error` takes any thrown value. Not for the hot path: no log line per message.
  */
 export interface Logger {
   debug(event: string, fields?: Readonly<Record<string, unknown>>): void;
@@ -14,7 +13,7 @@ export interface Logger {
   error(event: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
-/** JSON lines on standard output, written at once: a crashing process loses no line. */
+/** JSON lines on standard output, written synchronously, so that a crash loses no line. */
 export function createLogger(
   service: string,
   instance: string,
@@ -34,7 +33,7 @@ export function createLogger(
   );
 }
 
-/** Says nothing; for tests and tools. */
+/** Logs nothing; for tests and tools. */
 export const silentLogger: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 
 class PinoLogger implements Logger {

@@ -5,8 +5,8 @@ import { RateLimitedLog } from './rate-limited.js';
 const INTERVAL_MS = 10_000;
 
 /**
- * Lines of Nest itself in our format. Its `log` lines (routes, modules) are start-up noise and go to debug. Warnings and errors, of
- * which Nest writes one per failed request, are limited per context.
+ * Writes lines of Nest itself in the format of this system. Its `log` lines (routes, modules) are start-up details and
+ * go to debug. Warnings and errors, one per failed request in Nest, are rate-limited per context.
  */
 export class NestLogger implements LoggerService {
   private readonly failures: Logger;
@@ -40,7 +40,7 @@ export class NestLogger implements LoggerService {
   }
 }
 
-/** Nest passes the context last, and a stack before it for errors. */
+/** Nest passes the context last, and for errors a stack before it. */
 function fields(message: unknown, rest: readonly unknown[]): Record<string, unknown> {
   const context = rest.at(-1);
   const stack = rest.length > 1 ? rest[0] : undefined;

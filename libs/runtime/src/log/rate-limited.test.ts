@@ -16,7 +16,7 @@ test('a rate-limited log writes the first event at once and the last of the foll
   ]);
 });
 
-test('a rate-limited log writes one line per interval when an event goes on, and at once again after a quiet interval', () => {
+test('a rate-limited log writes one line per interval, and at once again after an interval without events', () => {
   const recorded = new RecordingLog();
   const log = new RateLimitedLog(recorded, 10_000);
   for (let second = 0; second < 60; second++) {
@@ -30,7 +30,7 @@ test('a rate-limited log writes one line per interval when an event goes on, and
   expect(recorded.lines).toHaveLength(before + 1);
 });
 
-test('a rate-limited log tells events apart by name, and by its key when it has one', () => {
+test('a rate-limited log distinguishes events by name, and by its key when it has one', () => {
   const recorded = new RecordingLog();
   const log = new RateLimitedLog(recorded, 10_000, (event, fields) => `${event} ${String(fields?.['context'])}`);
   log.warn('nest', { context: 'A' });

@@ -9,9 +9,9 @@ interface Window {
 }
 
 /**
- * Bounds how often an event is logged, for events that an outage or a client can repeat without end. The first is logged at once; of
- * those that follow within `intervalMs` only the last is, at the end of the interval, with `suppressed`: how many before it were left
- * out. Events are told apart by level, name and, if given, `key`.
+ * Limits how often an event is logged, for events that an outage or a client can repeat without end. The first is
+ * logged at once. Of those that follow within `intervalMs`, only the last is logged at the end of the interval, with
+ * `suppressed`: the number left out before it. Events are distinguished by level, name and, if given, `key`.
  */
 export class RateLimitedLog implements Logger {
   private readonly windows = new Map<string, Window>();
@@ -62,5 +62,5 @@ export class RateLimitedLog implements Logger {
   }
 }
 
-/** The same logger with a bound of one line per event and 10 s. */
+/** The same logger, limited to one line per event and 10 s. */
 export const rateLimited = (log: Logger): Logger => new RateLimitedLog(log);

@@ -1,9 +1,9 @@
-/** Keys whose values are never logged: nothing of a message's body and no credential may reach a log, at any depth. */
+/** Keys whose values are never logged: message content and credentials must not reach a log, at any depth. */
 const SECRET_KEY =
   /^(.*token|.*password|.*secret|.*credential|authorization|cookie|content|text|body|frame|payload|parameters|api_?key|private_?key)s?$/i;
 const CREDENTIALS_IN_URL = /(\w+:\/\/[^\s:/@]*:)[^\s@/]+@/g;
 
-/** A parser says what it was given: `Unexpected token 'x', "…" is not valid JSON`. */
+/** JSON.parse quotes its input in the error: `Unexpected token 'x', "…" is not valid JSON`. */
 const QUOTED = /["'][^]*["']/;
 
 const MAX_DEPTH = 6;
@@ -11,9 +11,9 @@ const MAX_ITEMS = 50;
 const MAX_TEXT = 2_000;
 
 /**
- * A copy of `value` that may be logged: secrets replaced, bytes reduced to their length, long text cut,
- * at most {@link MAX_DEPTH} levels of {@link MAX_ITEMS} items each. Errors keep name, code, message, stack and cause only:
- * a database error carries the parameters of its statement, which are people's messages.
+ * A copy of `value` that may be logged: secrets replaced, bytes reduced to their length, long text cut, at most {@link
+ * MAX_DEPTH} levels of {@link MAX_ITEMS} items each. Errors keep only name, code, message, stack and cause: a database
+ * error carries the parameters of its statement, which may be message content.
  */
 export function loggable(value: unknown, depth = 0): unknown {
   if (typeof value === 'string') return text(value);

@@ -3,7 +3,10 @@ import type { Health } from '../health/health.js';
 import type { Logger } from '../log/logger.js';
 import type { Shutdown } from '../shutdown/shutdown.js';
 
-/** Crash-only: after an error that nobody caught the memory is not to be trusted; the database is, so start anew from it. */
+/**
+ * Crash-only: after an uncaught error the memory cannot be trusted, so the process exits and a new one reads the
+ * database.
+ */
 export function exitOnFatalErrors(log: Logger): void {
   const end = (event: string) => (error: unknown) => {
     log.error(event, { error });
@@ -21,7 +24,10 @@ interface Ending {
   readonly boundMs: number;
 }
 
-/** SIGTERM and SIGINT begin the orderly end; a second one cuts it short, which is a crash, and everything is made for crashes. */
+/**
+ * SIGTERM and SIGINT start the graceful shutdown; a second signal ends the process at once, which is as safe as a
+ * crash.
+ */
 export function stopOnSignals(ending: Ending): void {
   let begun = false;
   const begin = (signal: NodeJS.Signals): void => {
@@ -37,8 +43,8 @@ export function stopOnSignals(ending: Ending): void {
 }
 
 /**
- * Not ready, the phases, Nest's own end; then the process ends by itself because nothing holds it any more.
- * What still holds it when the bound is over is logged, and the process exits with 1.
+ * Marks the service unready, runs the shutdown phases, and closes Nest; then the process ends by itself. When the bound
+ * is over, logs what keeps the process alive and exits with 1.
  */
 async function stop({ app, health, shutdown, log, boundMs }: Ending, signal: NodeJS.Signals): Promise<void> {
   log.info('service.stopping', { signal });

@@ -17,7 +17,7 @@ const mode = process.argv[2];
 await runService({
   // The control plane declares a command for message; this program has no handler for it.
   name: mode === 'unhandled' ? 'message' : 'thing',
-  // Who is to be cut short is waited for; everybody else has time.
+  // A short bound for the modes in which the shutdown must exceed it.
   shutdownBoundMs: mode.startsWith('stuck') ? 1_000 : 30_000,
   config: defineConfig(commonVariables('thing')),
   module: ({ bus, shutdown, log }) => {
@@ -53,7 +53,7 @@ afterAll(async () => {
 });
 
 describe('a service', () => {
-  test('is alive and ready, shows metrics, and ends by itself with 0, phases in order', async () => {
+  test('is alive and ready, serves metrics, and ends with code 0 after its phases in order', async () => {
     const thing = await started();
     await eventually('ready', async () => (await thing.get('readyz')).status === 200);
     expect(await (await thing.get('livez')).json()).toEqual({ status: 'alive' });
@@ -74,7 +74,7 @@ describe('a service', () => {
     ]);
   });
 
-  test('waits for its bus, not ready, and becomes ready when it comes; it also ends without one', async () => {
+  test('is not ready while the bus is away, becomes ready when it is there, and can also end without it', async () => {
     await nats.kill9();
     const [waiting, ending] = await Promise.all([started(), started()]);
     const answer = await waiting.get('readyz');
@@ -86,13 +86,13 @@ describe('a service', () => {
     expect(await waiting.stop('SIGTERM')).toEqual({ code: 0, signal: null });
   });
 
-  test('a hook that hangs is named, and the process exits with 1 at the bound', async () => {
+  test('exits with code 1 at the bound and names a hook that hangs', async () => {
     const thing = await started({ mode: 'stuck-hook' });
     expect(await thing.stop('SIGTERM')).toEqual({ code: 1, signal: null });
     expect(thing.lines().at(-1)).toMatchObject({ event: 'service.stop-overdue', hanging: ['work:stuck'] });
   });
 
-  test('a second signal ends it at once', async () => {
+  test('ends at once after a second signal', async () => {
     const thing = await started({ mode: 'stuck-hook' });
     const over = thing.stop('SIGTERM');
     await eventually('stopping', () => thing.lines().some((line) => line['event'] === 'service.stopping'));
@@ -101,7 +101,7 @@ describe('a service', () => {
     expect(thing.lines().at(-1)).toMatchObject({ event: 'service.stop-cut-short', signal: 'SIGTERM' });
   });
 
-  test('a forgotten timer is named too', async () => {
+  test('exits with code 1 at the bound and names a forgotten timer', async () => {
     const thing = await started({ mode: 'stuck-timer' });
     expect(await thing.stop('SIGTERM')).toEqual({ code: 1, signal: null });
     expect(thing.lines().at(-1)).toMatchObject({
@@ -110,7 +110,7 @@ describe('a service', () => {
     });
   });
 
-  test('a rejection that nobody caught ends it with 1', async () => {
+  test('exits with code 1 after an unhandled rejection', async () => {
     const thing = await started({ mode: 'reject' });
     expect(await thing.exit()).toEqual({ code: 1, signal: null });
     expect(thing.lines().at(-1)).toMatchObject({
@@ -134,7 +134,7 @@ describe('a service', () => {
     ],
     ['a failing module', { mode: 'throw' }, 'wiring failed'],
     ['a declared command that nothing handles', { mode: 'unhandled' }, 'command "message.users.ensure" has no handler'],
-  ])('does not start with %s, and says why', async (_what, change, message) => {
+  ])('does not start with %s, and prints the reason', async (_what, change, message) => {
     const thing = new Thing(change);
     expect(await thing.exit()).toEqual({ code: 1, signal: null });
     expect(thing.errors).toContain(message);
@@ -142,7 +142,7 @@ describe('a service', () => {
 });
 
 describe('failpoints of a running service', () => {
-  test('count hits, and crash it where they say', async () => {
+  test('count hits, and crash the service at the hit that they name', async () => {
     const thing = await started();
     await eventually('ready', async () => (await thing.get('readyz')).status === 200);
     expect((await thing.arm('thing.before=crash@1')).status).toBe(200);
@@ -156,7 +156,7 @@ describe('failpoints of a running service', () => {
     expect(await thing.exit()).toEqual({ code: null, signal: 'SIGKILL' });
   });
 
-  test('refuse a typo', async () => {
+  test('refuse an unknown name', async () => {
     const thing = await started();
     const answer = await thing.arm('thing.typo=crash');
     expect(answer.status).toBe(400);
@@ -183,7 +183,7 @@ async function started(change: Record<string, string> = {}): Promise<Thing> {
   return thing;
 }
 
-/** One process of the program above. */
+/** One process that runs the program above. */
 class Thing {
   errors = '';
   private output = '';

@@ -24,21 +24,21 @@ import { RuntimeModule, type Runtime } from './runtime.module.js';
 type AppModule = Type | DynamicModule;
 
 export interface ServiceOptions<Config extends CommonConfig> {
-  /** The service's word: `gateway`, `message`, … */
+  /** Name of the service: `gateway`, `message`, … */
   readonly name: string;
-  /** Begins with `commonVariables(name)`. */
+  /** Starts with `commonVariables(name)`. */
   readonly config: ConfigDefinition<Config>;
-  /** The app's module, or a function of the runtime that gives it. */
+  /** The app's module, or a function of the runtime that returns it. */
   readonly module: AppModule | ((runtime: Runtime<Config>) => AppModule | Promise<AppModule>);
-  /** For the whole way from the signal to the end of the process, milliseconds. Default 10,000. */
+  /** Bound from the signal to the end of the process, in milliseconds. Default 10,000. */
   readonly shutdownBoundMs?: number | ((config: Readonly<Config>) => number);
 }
 
 /**
- * Starts a service and returns once it listens; from then on the process lives until SIGTERM or SIGINT.
+ * Starts a service and returns once it listens; then the process lives until SIGTERM or SIGINT.
  *
- * It becomes ready when its dependencies are: a missing bus or database keeps it alive and not ready, for ever if need be.
- * Anything wrong in the configuration or while wiring ends the process with code 1 and the reason on standard error.
+ * The service becomes ready when its dependencies are. While the bus or the database is away, it stays alive and not
+ * ready. An error in the configuration or the wiring ends the process with code 1 and the reason on standard error.
  */
 export async function runService<Config extends CommonConfig>(options: ServiceOptions<Config>): Promise<void> {
   try {
@@ -108,12 +108,12 @@ async function createApp<Config extends CommonConfig>(
   });
 }
 
-/** The root that holds the runtime and the app's own module. */
+/** The root module that contains the runtime and the app's module. */
 class ServiceRoot {}
 
 /**
  * Answers the commands that `libs/protocol` declares for this service.
- * @throws UnhandledSubjectsError when one of them has not exactly one handler
+ * @throws UnhandledSubjectsError unless each of them has exactly one handler
  */
 function connectControl(app: INestApplication, { name, bus, health, log, shutdown }: Runtime): void {
   const commands = commandsOf(name);

@@ -7,7 +7,7 @@ import type { Logger } from '../log/logger.js';
 import { Shutdown } from '../shutdown/shutdown.js';
 import { CONFIG_TOKEN, LOGGER_TOKEN } from './tokens.js';
 
-/** What every part of a service may have injected. */
+/** What Nest can inject in every part of a service. */
 export interface Runtime<Config extends CommonConfig = CommonConfig> {
   readonly name: string;
   readonly config: Readonly<Config>;

@@ -3,7 +3,7 @@ import { silentLogger } from '../log/logger.js';
 import { RecordingLog } from '@huizhi/testing';
 import { Shutdown } from './shutdown.js';
 
-test('runs the phases in their order, whatever the order of registration', async () => {
+test('Shutdown runs the phases in their order, in any order of registration', async () => {
   const shutdown = new Shutdown(silentLogger);
   const order: string[] = [];
   for (const phase of ['database', 'bus', 'edge', 'work'] as const) {
@@ -18,7 +18,7 @@ test('runs the phases in their order, whatever the order of registration', async
   expect(shutdown.signal.aborted).toBe(true);
 });
 
-test('a hook that fails is logged and does not keep the next phase from running', async () => {
+test('a hook that fails is logged and does not prevent the next phase', async () => {
   const log = new RecordingLog();
   const shutdown = new Shutdown(log);
   let closed = false;
@@ -31,14 +31,14 @@ test('a hook that fails is logged and does not keep the next phase from running'
   expect(log.lines).toContainEqual(expect.objectContaining({ event: 'shutdown.hook-failed' }));
 });
 
-test('names what hangs when the bound is over', async () => {
+test('Shutdown returns the hooks that hang when the bound is over', async () => {
   const shutdown = new Shutdown(silentLogger);
   shutdown.on('work', 'quick', () => undefined);
   shutdown.on('work', 'stuck', () => new Promise(() => undefined));
   expect(await shutdown.run(30)).toEqual(['work:stuck']);
 });
 
-test('runs once, however often it is asked', async () => {
+test('Shutdown runs once, however often it is called', async () => {
   const shutdown = new Shutdown(silentLogger);
   let runs = 0;
   shutdown.on('work', 'count', () => void (runs += 1));

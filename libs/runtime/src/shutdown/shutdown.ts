@@ -2,8 +2,8 @@ import { withTimeout } from '../deferred.js';
 import type { Logger } from '../log/logger.js';
 
 /**
- * The order of the end. `edge`: stop taking work from people. `work`: finish what was taken. `bus`: say goodbye to the others.
- * `database`: close what everything stood on.
+ * Order of the shutdown. `edge`: stop accepting work from clients. `work`: finish accepted work. `bus`: close the bus.
+ * `database`: close the database connections.
  */
 export const SHUTDOWN_PHASES = ['edge', 'work', 'bus', 'database'] as const;
 export type ShutdownPhase = (typeof SHUTDOWN_PHASES)[number];
@@ -14,7 +14,7 @@ interface Hook {
   readonly run: () => Promise<void> | void;
 }
 
-/** What a process has to close, and when. Hooks of one phase run together; the next phase begins when all have ended. */
+/** Shutdown hooks of a process. Hooks of one phase run together; the next phase starts when all of them have ended. */
 export class Shutdown {
   private readonly hooks: Hook[] = [];
   private readonly controller = new AbortController();
@@ -22,7 +22,7 @@ export class Shutdown {
 
   constructor(private readonly log: Logger) {}
 
-  /** Aborted when the end begins: loops and waits hang on it. */
+  /** Aborted when the shutdown begins; loops and waits end with it. */
   get signal(): AbortSignal {
     return this.controller.signal;
   }
@@ -33,8 +33,9 @@ export class Shutdown {
   }
 
   /**
-   * Runs all hooks, once however often it is called.
-   * @param boundMs for all phases together, milliseconds. @returns the names of the hooks that did not end in time; empty if all did.
+   * Runs all hooks once, however often it is called.
+   * @param boundMs for all phases together, in milliseconds
+   * @returns the names of the hooks that did not end in time; empty if all did
    */
   run(boundMs: number): Promise<string[]> {
     this.running ??= this.runPhases(performance.now() + boundMs);

@@ -14,18 +14,18 @@ const SWC = {
   },
 };
 
-/** Libraries of ours as plain JavaScript, so that a test can start real processes without a build before it. */
+/** Libraries of this repository compiled to JavaScript, so that a test can start processes without a build. */
 export class Compiled {
   private constructor(readonly folder: string) {}
 
   static async create(libraries: readonly string[]): Promise<Compiled> {
-    // Inside the project, so that its packages are found; ignored by git.
+    // Inside the project, so that its packages are resolved; ignored by git.
     const compiled = new Compiled(join(ROOT, '.data', `compiled-${process.pid}`));
     await Promise.all(libraries.map((library) => compiled.library(library)));
     return compiled;
   }
 
-  /** Writes a program beside the libraries; it may import `@huizhi/<library>`. Returns its path. */
+  /** Writes a program beside the libraries; it may import `@huizhi/<library>`. @returns its path */
   async program(name: string, source: string): Promise<string> {
     const path = join(this.folder, name);
     await writeFile(path, this.withPaths(source, path));
