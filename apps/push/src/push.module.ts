@@ -1,10 +1,10 @@
 import { Module } from '@nestjs/common';
 
 /**
- * The push service: notifications through APNs for what stayed undelivered.
+ * The push service: notifications through APNs for messages that were not delivered.
  *
- * Not built yet; it is an issue of its own. Today the service starts, is ready when the bus is there, answers health and metrics,
- * and does nothing else: no subject is subscribed and no command is answered, so nobody can take it for more than it is.
+ * Not built yet. The service starts, is ready when the bus is connected, and serves health and metrics. It subscribes to
+ * no subject and answers no command, so callers get no false success.
  */
 @Module({})
 export class PushModule {}

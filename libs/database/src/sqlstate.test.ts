@@ -11,14 +11,14 @@ function serverError(code: string, severity = 'ERROR'): pg.DatabaseError {
 describe('an error instead of the answer to a COMMIT', () => {
   test.each([
     ['a unique violation', '23505'],
-    ['a text that is none', '22021'],
+    ['an invalid text', '22021'],
     ['a program limit', '54000'],
     ['a serialization failure', '40001'],
     ['a deadlock', '40P01'],
-    ['a lock that was not to be had', '55P03'],
+    ['an unavailable lock', '55P03'],
     ['a failed transaction', '25P02'],
-    ['what a function raised', 'P0001'],
-    ['what an owner raises itself', 'HZ001'],
+    ['an error that a function raised', 'P0001'],
+    ['an error that an owner raised', 'HZ001'],
   ])('%s proves that it was rolled back', (_, code) => {
     expect(proofOf(serverError(code))).toBe('rolledBack');
   });
@@ -35,8 +35,8 @@ describe('an error instead of the answer to a COMMIT', () => {
     ['a cancelled statement', '57014'],
     ['a shutdown', '57P01'],
     ['a crash', '57P02'],
-    ['an idle transaction that was ended', '25P03'],
-    ['a transaction that took too long', '25P04'],
+    ['an idle transaction timeout', '25P03'],
+    ['a transaction timeout', '25P04'],
     ['a pooler that lost the server', '08P01'],
     ['an unknown completion', '40003'],
   ])('%s proves nothing', (_, code) => {

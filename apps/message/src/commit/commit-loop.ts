@@ -13,7 +13,7 @@ const MAX_SENDS_PER_COMMIT = 500;
 /** Limit of gateways with a wrong lane count that the log names. */
 const MAX_MISCONFIGURED_GATEWAYS = 100;
 
-const UNAVAILABLE: SendReceipt = { error: 'unavailable', reason: 'the message service cannot take this just now' };
+const UNAVAILABLE: SendReceipt = { error: 'unavailable', reason: 'the message service is temporarily unavailable' };
 
 /**
  * Moves sends from the lane subjects through SendQueue into one transaction, then publishes receipts and committed

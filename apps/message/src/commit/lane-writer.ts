@@ -29,8 +29,8 @@ class DuplicateMetError extends Error {
   override readonly name = 'DuplicateMetError';
 }
 
-const UNAVAILABLE = { error: 'unavailable', reason: 'the message store cannot be written just now' } as const;
-const POISON = { error: 'badField', reason: 'the message store does not take this content' } as const;
+const UNAVAILABLE = { error: 'unavailable', reason: 'the message store is temporarily not writable' } as const;
+const POISON = { error: 'badField', reason: 'the message store rejects this content' } as const;
 
 /** SQLSTATE classes that the content of a row causes: data exceptions and program limits. */
 const POISON_CLASSES = new Set(['22', '54']);

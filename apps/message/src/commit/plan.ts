@@ -40,7 +40,7 @@ export interface CommitPlan {
 const CONFLICT = { error: 'conflict', reason: 'this clientMsgID was used before with other content' } as const;
 const UNKNOWN_KIND = {
   error: 'unavailable',
-  reason: 'this server is older than the one that took the message',
+  reason: 'this version of the server does not know this kind of event',
 } as const;
 
 export const keyOf = ({ task: task, send }: QueuedSend): SendKey => ({

@@ -30,7 +30,7 @@ export class Revoker {
       if (reply && !reply.error) return reply;
       await pause(backoff.next());
     } while (performance.now() < until);
-    throw new ProtocolError('unavailable', 'the owner of the user does not answer: ask again');
+    throw new ProtocolError('unavailable', 'the owner of the user does not answer; repeat the command');
   }
 
   private async ask(subject: string, request: RevokeRequest): Promise<RevokeReply | undefined> {
