@@ -54,7 +54,7 @@ export interface LaneKeeperOptions {
   /** Limit of the duration of a {@link LaneKeeper.turn} in milliseconds. */
   turnLimitMs?: number;
   /**
-   * Loads the state of the lanes; they count as held once it resolves. A rejection leaves them to expire or be taken
+   * Loads the state of the lanes; they count as held once it resolves. After a rejection, a later tick takes them
    * again.
    */
   onTaken(lanes: HeldLane[]): Promise<void>;
