@@ -12,14 +12,14 @@ export const readCertificate = ({ HZ_TLS_CERT_FILE, HZ_TLS_KEY_FILE }: Certifica
   cert: readFileSync(HZ_TLS_CERT_FILE),
   key: readFileSync(HZ_TLS_KEY_FILE),
   minVersion: 'TLSv1.2',
-  // A client of 1.2 that asks to negotiate again costs a handshake each time, and is never one of ours.
+  // A TLS 1.2 renegotiation costs a handshake each time, and Huizhi clients never request it.
   secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
 });
 
 /**
- * A renewed certificate is used for new connections; the open ones do not notice.
- * @param everyMs how often the files are looked at
- * @returns what ends the watch
+ * Uses a renewed certificate for new connections; open connections keep theirs.
+ * @param everyMs interval between checks of the files
+ * @returns a function that ends the watch
  */
 export function watchCertificate(files: CertificateFiles, server: Server, everyMs: number, log: Logger): () => void {
   const reload = (): void => {
@@ -27,7 +27,7 @@ export function watchCertificate(files: CertificateFiles, server: Server, everyM
       server.setSecureContext(readCertificate(files));
       log.info('certificate.reloaded');
     } catch (error) {
-      // Half-written, or a key that does not fit yet: the old pair stays until both files are there.
+      // A half-written file or a non-matching key: the old pair stays in use until both files are valid.
       log.warn('certificate.not-reloaded', { error });
     }
   };

@@ -10,19 +10,19 @@ import {
   type Mode,
 } from '@huizhi/protocol';
 
-/** What is written to a socket. One connection writes only one kind. */
+/** Output for a socket. A connection writes only one of the two types. */
 export type Written = string | Uint8Array;
 
-/** How a connection speaks: bytes in, frames out; JSON text in, bytes out. */
+/** The wire format of a connection: decodes bytes into frames, encodes JSON text into bytes. */
 export interface Codec {
   readonly decoder: Decoder;
-  /** One frame. */
+  /** Encodes one frame. */
   encode(json: string): Written;
-  /** Asks the client's library for a sign of life; absent where a mode has no such thing. */
+  /** Encodes a ping that the client's library answers; absent in modes without one. */
   ping?(): Written;
-  /** The last words, of which `close` is the frame that says why: nothing is encoded after them. */
+  /** Encodes the last output of the connection. `close` is the close frame; no frame is encoded after it. */
   farewell(close: string, name: CloseName): Written;
-  /** The socket is gone. */
+  /** The socket has closed. */
   end(): void;
 }
 
@@ -37,18 +37,18 @@ class StreamCodec implements Codec {
   }
 
   end(): void {
-    // It is nothing but memory.
+    // There is nothing to release.
   }
 }
 
-/** Also what a connection is answered in that never said how it speaks. */
+/** Also used for answers before the connection's mode is known. */
 export const jsonLines = (limit: number): Codec => new StreamCodec(new JsonLinesDecoder(limit), encodeJsonLine);
 
 const base64Lines = (limit: number): Codec => new StreamCodec(new Base64LinesDecoder(limit), encodeBase64Line);
 
 const hzFrames = (limit: number): Codec => new StreamCodec(new HzDecoder(limit), encodeHzFrame);
 
-/** @param webSocket makes the one codec that needs more than bytes: it answers by itself, too */
+/** @param webSocket creates the WebSocket codec, which also writes bytes on its own */
 export function codecFor(mode: Mode, limit: number, webSocket: (limit: number) => Codec): Codec {
   switch (mode) {
     case 'jsonLines':

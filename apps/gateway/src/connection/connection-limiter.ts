@@ -4,22 +4,22 @@ import { KeyedRateLimiter } from '../timing/keyed-rate-limiter.js';
 import type { Timed, TimingWheel } from '../timing/timing-wheel.js';
 import { withoutMapping, type TrustedProxies } from './trusted-proxies.js';
 
-/** Those of so many seconds may come at once: where one address is an office, all of it comes back together. */
+/** Burst in seconds of the rate: all clients of an office behind one address may reconnect at once. */
 const BURST_S = 20;
 
 export type AddressLimit = 'address' | 'rate';
 
-/** A TCP connection since it was accepted, before TLS and the first frame. */
+/** A TCP connection from its accept on, before TLS and the first frame. */
 export class Arrival implements Timed {
   wheelAt = 0;
-  /** The network its limits count for: see {@link clientNetworkOf}. */
+  /** The client network that limits count for: see {@link clientNetworkOf}. */
   clientNetwork = '';
-  /** It comes from a trusted proxy, which may still tell the address of its client. */
+  /** The connection comes from a trusted proxy, which may still send the address of its client. */
   isFromProxy = false;
-  /** It is one of its network's connections. */
+  /** The connection is included in the count of its network. */
   isCounted = false;
 
-  /** @param at when it came, by the gateway's clock: the PROXY header, TLS and the login have one deadline together */
+  /** @param at when it was accepted, gateway clock in ms; the PROXY header, TLS and login share one deadline */
   constructor(
     readonly at: number,
     readonly socket: Socket,
@@ -27,14 +27,14 @@ export class Arrival implements Timed {
   ) {}
 
   /**
-   * The connection is this address's from now on.
-   * @returns the limit of that address which it exceeds; then it must be ended
+   * Attributes the connection to the network of this address.
+   * @returns the limit of that network that is exceeded; the caller must then end the connection
    */
   attribute(address: string): AddressLimit | undefined {
     return this.limiter.attribute(this, address);
   }
 
-  /** The deadline came before TLS was through: there is no way to tell the client. */
+  /** The deadline passed before the TLS handshake finished; the client cannot be sent a reason. */
   due(): undefined {
     refusedConnections.add('handshake');
     this.socket.destroy();
@@ -47,7 +47,9 @@ export class ConnectionLimiter {
   private readonly rate: KeyedRateLimiter;
   private readonly perNetwork = new Map<string, number>();
   private readonly unfinished = new Set<Arrival>();
-  /** By the ends of the connection: TLS hands on another socket than came in; the two share their ends. */
+  /**
+   * Keyed by the addresses of the connection: the TLS server emits a different socket object with the same addresses.
+   */
   private readonly pendingHandshakes = new Map<string, Arrival>();
   private count = 0;
 
@@ -62,14 +64,17 @@ export class ConnectionLimiter {
     this.rate = new KeyedRateLimiter(perSecond, BURST_S * perSecond, now);
   }
 
-  /** TCP connections there are. */
+  /** Number of open TCP connections. */
   get size(): number {
     return this.count;
   }
 
-  /** Counts it until it is gone. Undefined: too many from there, or too quickly; it was ended. */
+  /**
+   * Counts the connection until its socket closes.
+   * @returns undefined when a limit is exceeded; the connection was then reset
+   */
   accept(socket: Socket): Arrival | undefined {
-    // A balancer's health check ends with a reset, perhaps before anything else listens for errors.
+    // A load balancer's health check ends with a reset, possibly before another error listener is attached.
     socket.on('error', () => undefined);
     const arrival = new Arrival(this.now(), socket, this);
     const limit = this.attribute(arrival, socket.remoteAddress ?? '');
@@ -86,13 +91,16 @@ export class ConnectionLimiter {
     return arrival;
   }
 
-  /** Ends it without a word: before TLS there is none to be had. */
+  /** Resets the connection; before TLS the client cannot be sent a reason. */
   refuse({ socket }: Arrival, why: AddressLimit | 'proxyHeader'): void {
     refusedConnections.add(why);
     socket.resetAndDestroy();
   }
 
-  /** A trusted proxy is exempt: the clients behind it share its address, so one of them could use the limits up for all. */
+  /**
+   * Attributes the connection to a network. Trusted proxies are exempt: one client behind a proxy could otherwise use
+   * up the limit of all.
+   */
   attribute(arrival: Arrival, address: string): AddressLimit | undefined {
     const isFromProxy = this.proxies.has(address);
     const origin = clientNetworkOf(address);
@@ -107,7 +115,9 @@ export class ConnectionLimiter {
     return undefined;
   }
 
-  /** A PROXY header or TLS begins: the deadline ends the connection unless {@link finish} comes in time. */
+  /**
+   * A PROXY header or TLS handshake begins; the connection ends at the deadline unless {@link finish} is called before.
+   */
   begin(arrival: Arrival): void {
     this.unfinished.add(arrival);
     this.wheel.arm(arrival, arrival.at + this.deadlineMs);
@@ -118,7 +128,7 @@ export class ConnectionLimiter {
     this.unfinished.delete(arrival);
   }
 
-  /** TLS begins: see {@link begin}. */
+  /** The TLS handshake begins: see {@link begin}. */
   startHandshake(arrival: Arrival): void {
     const { socket } = arrival;
     const ends = endsOf(socket);
@@ -127,7 +137,10 @@ export class ConnectionLimiter {
     socket.once('close', () => this.pendingHandshakes.get(ends) === arrival && this.pendingHandshakes.delete(ends));
   }
 
-  /** TLS is through. Undefined: its other side has gone already. */
+  /**
+   * The TLS handshake is finished.
+   * @returns undefined when the client has already disconnected
+   */
   finishHandshake(socket: Socket): Arrival | undefined {
     const ends = endsOf(socket);
     const arrival = this.pendingHandshakes.get(ends);
@@ -137,7 +150,7 @@ export class ConnectionLimiter {
     return arrival;
   }
 
-  /** Ends those that have not finished HZ_TLS: the gateway does not wait for them when it stops. */
+  /** Ends connections that have not finished TLS, so that the gateway need not wait for them when it stops. */
   endHandshakes(): void {
     for (const arrival of [...this.unfinished]) arrival.due();
   }
@@ -151,13 +164,11 @@ export class ConnectionLimiter {
   }
 }
 
-/** Both ends: a client may connect from one port to two addresses of this machine. */
+/** Both addresses, because a client may connect from one port to two addresses of this machine. */
 const endsOf = ({ remoteAddress, remotePort, localAddress }: Socket): string =>
   `${remoteAddress} ${remotePort} ${localAddress}`;
 
-/**
- * The client network that limits count for: an IPv4 address; of IPv6 the /64 network, of which one subscriber has all addresses.
- */
+/** The network that limits count for: an IPv4 address, or an IPv6 /64 network, which one subscriber usually holds. */
 export function clientNetworkOf(address: string): string {
   const plain = withoutMapping(address);
   if (!plain.includes(':')) return plain;

@@ -20,44 +20,47 @@ import { FrameReader, type RawFrame } from './frame-reader.js';
 import { WebSocketCodec } from './web-socket.js';
 import { Writer } from './writer.js';
 
-/** Nothing said yet; login under way; logged in; on its way out. */
+/** No frame yet; login in progress; logged in; close frame written or client disconnected. */
 export type ConnectionState = 'fresh' | 'opening' | 'open' | 'closing';
 
-/** After the last frame the other side has this long to take it and hang up. */
+/** After the last frame the client has this many ms to read it and close the socket. */
 const LINGER_MS = 1_500;
-/** Heartbeats that may be missed. */
+/** Heartbeat intervals without a byte from the client after which the connection is closed. */
 const MISSED = 3;
 
-/** Short enough for the next step of the wheel. */
+/** Ms; makes the timing wheel call `due` at its next step. */
 const NEXT_STEP_MS = 1;
 
-/** A frame beyond the rate, and what is to be done once it is within. */
+/** A frame beyond the rate limit, and the action that processes it once the rate allows. */
 interface Held {
   readonly raw: RawFrame;
   readonly run: () => void;
 }
 
-/** Pings and pongs of WebSocket count as frames. */
+/** WebSocket pings and pongs count as frames. */
 const CONTROL: RawFrame = { messageType: 'control' };
 
-/** Errors that end the connection: what follows such bytes cannot be made out. */
+/** Errors that end the connection, because the decoder cannot find the start of the next frame. */
 const FATAL: Partial<Record<ErrorName, CloseName>> = {
   badFrame: 'badFrame',
   frameTooLarge: 'frameTooLarge',
 };
 
-/** One client connection: the state it is in and how long it may stay there. Bytes are the reader's and the writer's, meaning the commands'. */
+/**
+ * State machine of one client connection, with its deadlines. FrameReader decodes bytes, Writer buffers output, and the
+ * commands process frames.
+ */
 export class Connection implements Timed {
   wheelAt = 0;
   state: ConnectionState = 'fresh';
   session: Session | undefined;
   private readonly reader: FrameReader;
   private readonly writer: Writer;
-  /** Frames that came with the login, until it is decided. */
+  /** Frames received while the login is in progress; processed once it has succeeded. */
   private early: RawFrame[] = [];
-  /** Frames beyond the rate, in order: one, but for those of `early`. What follows them is not decoded yet. */
+  /** Frames beyond the rate limit, in order. At most one, plus those of `early`; later bytes are not decoded yet. */
   private held: Held[] = [];
-  /** Since when reading waits for the rate, without a step of the wheel at which nothing waited; 0 when it does not wait. */
+  /** When reading was slowed down, ms; 0 while it is not. It is reset only at a wheel step at which no frame waits. */
   private slowedAt = 0;
   private heardAt: number;
   private pingedAt = -Infinity;
@@ -77,7 +80,7 @@ export class Connection implements Timed {
     });
     socket.setNoDelay(true);
     socket.on('data', this.read);
-    // It is paused behind a PROXY header.
+    // The socket is paused after a PROXY header.
     socket.resume();
     socket.on('drain', () => this.writer.drained());
     socket.on('end', this.hungUp);
@@ -86,28 +89,28 @@ export class Connection implements Timed {
     wheel.arm(this, arrival.at + config.HZ_LOGIN_DEADLINE);
   }
 
-  /** The client network its limits count for. */
+  /** The client network that login limits count for. */
   get origin(): string {
     return this.arrival.clientNetwork;
   }
 
-  /** More waits to be written than a client that keeps up would leave: no new deliveries until it has drained. */
+  /** Whether more bytes are buffered than a client that keeps up would leave; deliveries then wait for the drain. */
   get isBackpressured(): boolean {
     return this.writer.isBackpressured;
   }
 
-  /** Bytes that this process holds for the connection. */
+  /** Bytes buffered in this process for the connection. */
   get backlog(): number {
     return this.writer.bufferedBytes;
   }
 
-  /** One frame, as JSON text. */
+  /** Writes one frame, given as JSON text. */
   write(json: string): void {
     if (this.state === 'closing') return;
     this.writer.write(this.reader.encode(json));
   }
 
-  /** Says why and ends. What was written before is still sent, as far as the other side takes it. */
+  /** Writes a close frame and ends the connection. Bytes written before are still sent if the client reads them. */
   close(name: CloseName, reason?: string): void {
     if (this.state === 'closing') return;
     connectionClosed(this.context.log, name, this.session);
@@ -123,7 +126,7 @@ export class Connection implements Timed {
     }
     if (this.state === 'opening') return now + config.HZ_LOGIN_DEADLINE;
     if (this.slowedAt !== 0) this.goOn(now);
-    // It may have been closed by what it has read.
+    // Processing held frames may have closed the connection.
     if (!this.isReading) return undefined;
     const [at, name] = this.nearestDeadline();
     if (now < at) return Math.min(this.slowedAt === 0 ? at : now + NEXT_STEP_MS, this.ping(now));
@@ -132,9 +135,9 @@ export class Connection implements Timed {
   }
 
   /**
-   * Pings a WebSocket that is silent. The timers of a hidden page may fire once a minute, too late for its heartbeats, but the browser
-   * answers pings by itself.
-   * @returns when to ask again
+   * Pings a silent WebSocket. A hidden page may fire timers only once a minute, too late for heartbeats, but the
+   * browser answers pings by itself.
+   * @returns when to check again, ms
    */
   private ping(now: number): number {
     if (!this.session || !this.reader.canPing || this.context.config.HZ_WEB_SOCKET_PING === 0) return Infinity;
@@ -142,12 +145,12 @@ export class Connection implements Timed {
     const at = Math.max(this.heardAt, this.pingedAt) + quiet;
     if (now < at) return at;
     this.pingedAt = now;
-    // Behind what the socket does not take, it would not be answered in time.
+    // A blocked socket would delay the ping, so the pong would come too late.
     if (this.writer.blockedAt === 0) this.writer.write(this.reader.ping());
     return now + quiet;
   }
 
-  /** Whatever still waits when the process ends. */
+  /** Destroys the socket when the process ends. */
   destroy(): void {
     this.socket.destroy();
   }
@@ -160,7 +163,7 @@ export class Connection implements Timed {
       [this.session.expiresAt, 'tokenExpired'],
     ];
     if (this.reader.partialAt !== 0) deadlines.push([this.reader.partialAt + config.HZ_FRAME_DEADLINE, 'frameTimeout']);
-    // A receipt proves that the connection takes bytes, although the socket has not drained yet.
+    // A receipt proves that the client reads, although the socket has not drained yet.
     const movedAt = Math.max(this.writer.blockedAt, this.session.inbox.bytes.movedAt);
     if (this.writer.blockedAt !== 0) deadlines.push([movedAt + config.HZ_WRITE_STALL, 'slowConsumer']);
     return deadlines.reduce((nearest, other) => (other[0] < nearest[0] ? other : nearest));
@@ -181,7 +184,8 @@ export class Connection implements Timed {
     const isWithinBytes = this.reader.countBytes(bytes.length, this.heardAt);
     try {
       this.reader.read(bytes, this.heardAt);
-      // Read on while the login is under way, to notice who hangs up; but not up to the limit, which is for who floods.
+      // Reading continues during the login to detect a disconnect, but stops at half the limit so that pipelined frames
+      // do not exceed it.
       if (this.state === 'opening' && this.reader.isHalfSpent) this.socket.pause();
     } catch (error) {
       return this.fail(error);
@@ -197,7 +201,10 @@ export class Connection implements Timed {
     return this.isReading;
   };
 
-  /** Its end is known, so it harms only itself. While the login is under way nobody can have a reason to send such. */
+  /**
+   * Refuses a frame whose content is not allowed but whose end is known. During the login such a frame ends the
+   * connection.
+   */
   private readonly takeRefused = (error: RefusedContentError): boolean => {
     const { frame } = error;
     if (this.state === 'opening') this.fail(error);
@@ -211,7 +218,7 @@ export class Connection implements Timed {
     else this.hold(CONTROL, answer);
   }
 
-  /** Nothing overtakes a frame that waits. */
+  /** A frame is not within the rate while an earlier frame is held, so that order is kept. */
   private isWithinRate(raw: RawFrame): boolean {
     return this.slowedAt === 0 && this.reader.isWithinRate(raw, this.heardAt);
   }
@@ -222,7 +229,7 @@ export class Connection implements Timed {
     this.slowDown(this.heardAt);
   }
 
-  /** Reads no more until the rate allows it. So a client that is too quick is slowed by TCP itself. */
+  /** Pauses reading until the rate allows it, so that TCP back-pressure slows the client down. */
   private slowDown(now: number): void {
     if (this.slowedAt !== 0 || !this.isReading) return;
     this.slowedAt = now;
@@ -231,10 +238,10 @@ export class Connection implements Timed {
     this.context.wheel.arm(this, now + NEXT_STEP_MS);
   }
 
-  /** Performs what has waited, as far as the rate allows it, and reads on if nothing waits any more. */
+  /** Processes held frames as far as the rate allows, and resumes reading when none is left. */
   private goOn(now: number): void {
     const since = this.slowedAt;
-    // The client is not silent: the gateway did not listen.
+    // The gateway paused reading, so this time does not count as silence of the client.
     this.heardAt = now;
     try {
       if (this.performHeld(now)) {
@@ -250,7 +257,7 @@ export class Connection implements Timed {
     if (now - since >= this.context.config.HZ_RATE_GRACE) this.close('rateLimited');
   }
 
-  /** @returns whether all that was held is done, and nothing is owed */
+  /** @returns whether all held frames are processed and no rate is in debt */
   private performHeld(now: number): boolean {
     let done = 0;
     for (const { raw, run } of this.held) {
@@ -263,7 +270,7 @@ export class Connection implements Timed {
     return this.held.length === 0 && !this.reader.isInDebt(now);
   }
 
-  /** Asked after anything that may have closed it. */
+  /** A getter, so that it is re-evaluated after any call that may have closed the connection. */
   private get isReading(): boolean {
     return this.state !== 'closing';
   }
@@ -285,7 +292,7 @@ export class Connection implements Timed {
     if (this.state === 'fresh') this.state = 'opening';
     result
       .then((outcome) => outcome && this.apply(outcome))
-      // Also what goes wrong while the outcome is carried out: nobody else would hear of it.
+      // This also catches errors thrown while the outcome is applied; no other handler would.
       .catch((error: unknown) => this.fail(error));
   }
 
@@ -298,7 +305,7 @@ export class Connection implements Timed {
 
   private answer(text: string): void {
     this.write(text);
-    // A page of history may be long, and entries come behind it.
+    // A history page may be large and delay the entries written after it.
     this.session?.inbox.bytes.wroteOther(text.length, this.context.now());
   }
 
@@ -316,7 +323,10 @@ export class Connection implements Timed {
     if (this.slowedAt === 0) this.socket.resume();
   }
 
-  /** A frame that is whole but wrong. A message that can be named is refused for good, so that nobody sends it again; the connection goes on. */
+  /**
+   * Refuses a complete but invalid frame; the connection stays open. A send with an id gets `invalidReceipt`, so that
+   * the client does not repeat it.
+   */
   private refuse(raw: RawFrame, error: unknown): void {
     framesIn.add('refused');
     if (!(error instanceof ProtocolError) || FATAL[error.error]) return this.fail(error);
@@ -332,7 +342,7 @@ export class Connection implements Timed {
     this.write(message === '' ? errorFrame(name, reason, echoOf(raw)) : invalidReceipt(name, reason, message));
   }
 
-  /** Bytes that cannot be made out, or a mistake of ours: the end of this connection and of no other. */
+  /** Closes this connection after undecodable bytes or an internal error. */
   private fail(error: unknown): void {
     if (!(error instanceof ProtocolError)) {
       connectionFailed(this.context.failures, error);
@@ -357,7 +367,7 @@ export class Connection implements Timed {
       },
     });
 
-  /** The session ends now, the socket when the other side has hung up or the time to linger is over. */
+  /** Ends the session now; the socket ends when the client closes it or after LINGER_MS. */
   private leave(): void {
     const { wheel, now } = this.context;
     this.state = 'closing';
@@ -366,7 +376,7 @@ export class Connection implements Timed {
     this.slowedAt = 0;
     wheel.disarm(this);
     wheel.arm(this, now() + LINGER_MS);
-    // What still comes is read and thrown away: unread bytes would turn the end into a reset that eats our last frame.
+    // Incoming bytes are read and discarded: unread bytes would cause a TCP reset that loses the last frame.
     this.socket.resume();
     if (this.session) this.context.left(this.session);
   }

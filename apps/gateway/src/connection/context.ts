@@ -8,26 +8,28 @@ import type { TimingWheel } from '../timing/timing-wheel.js';
 import type { Connection } from './connection.js';
 import type { Upgrades } from './upgrades.js';
 
-/** What a connection needs of the house it stands in. */
+/** Dependencies of a Connection, provided by the Gateway. */
 export interface ConnectionContext {
   readonly config: GatewayConfig;
   readonly log: Logger;
-  /** For what clients or an outage can repeat without end: limited in rate. */
+  /** Rate-limited logger for failures that clients or an outage can repeat without limit. */
   readonly failures: Logger;
   readonly wheel: TimingWheel;
   readonly flushScheduler: FlushScheduler;
-  /** Where connections that begin as HTTP become WebSockets. */
+  /** Upgrades connections that begin as HTTP to WebSockets. */
   readonly upgrades: Upgrades;
   readonly now: () => number;
-  /** To be asked before any bytes are looked at: it closes sessions that this process was away from for too long. */
+  /**
+   * Must be called before bytes are processed; closes sessions after this process was paused or cut off for too long.
+   */
   readonly checkWatchdog: () => void;
   readonly perform: (connection: Connection, up: Up) => Result;
-  /** The connection has a session from now on. */
+  /** The connection's session is open. */
   readonly opened: (session: Session) => void;
-  /** Its socket has room again. */
+  /** The socket has room again. */
   readonly drained: (session: Session) => void;
-  /** Its session is over. */
+  /** The session has ended. */
   readonly left: (session: Session) => void;
-  /** Its socket is gone. */
+  /** The socket has closed. */
   readonly gone: (connection: Connection) => void;
 }

@@ -11,7 +11,7 @@ import type { GatewayConfig } from '../config.js';
 import { TokenBucket } from '../timing/token-bucket.js';
 import { codecFor, jsonLines, type Codec, type Written } from './codec.js';
 
-/** A frame as it was decoded, before anyone has looked at its fields. */
+/** A decoded frame whose fields are not validated yet. */
 export type RawFrame = Frame;
 
 const NOTHING = new Uint8Array();
@@ -21,13 +21,16 @@ export type ReaderSettings = Pick<
   'HZ_LOGIN_BYTES' | 'HZ_FRAME_BYTES' | 'HZ_BYTES_PER_SECOND' | 'HZ_FRAMES_PER_SECOND' | 'HZ_QUIET_FRAMES_PER_SECOND'
 >;
 
-/** What one connection sends, made into frames, within what it may send: little before the login, then so much a frame and a second. */
+/**
+ * Decodes the bytes of one connection into frames and counts them against the limits. Before the login the total bytes
+ * are limited; after it, the bytes per frame and the rates per second.
+ */
 export class FrameReader {
   private codec: Codec | undefined;
-  /** What came and does not say yet how the connection speaks. */
+  /** Bytes received before the connection's mode is known. */
   private beginning = NOTHING;
   private partialSince = 0;
-  /** Since when nothing is decoded; 0 when it is. */
+  /** When decoding was paused, ms; 0 while it is not. */
   private pausedAt = 0;
   private bytesBeforeLogin = 0;
   private rate: TokenBucket | undefined;
@@ -35,9 +38,9 @@ export class FrameReader {
   private byteRate: TokenBucket | undefined;
 
   /**
-   * The first two return false when nothing more is to be read.
-   * @param takeRefused is told of frames that are whole and must not be stored or relayed
-   * @param webSocket makes the codec of a connection that begins as HTTP
+   * `take` and `takeRefused` return false when no more bytes may be decoded.
+   * @param takeRefused receives complete frames that must not be stored or relayed
+   * @param webSocket creates the codec of a connection that begins as HTTP
    */
   constructor(
     private readonly settings: ReaderSettings,
@@ -46,12 +49,12 @@ export class FrameReader {
     private readonly webSocket: (limit: number) => Codec,
   ) {}
 
-  /** Since when there is the beginning of a frame whose rest may come; 0 when there is none. */
+  /** When the first byte of an incomplete frame arrived, ms; 0 when there is none. */
   get partialAt(): number {
     return this.codec && this.pausedAt === 0 && this.codec.decoder.heldBytes > 0 ? this.partialSince : 0;
   }
 
-  /** @throws ProtocolError when what follows cannot be made out, or is too much */
+  /** @throws ProtocolError when the bytes cannot be decoded or exceed the limit */
   read(bytes: Uint8Array, now: number): void {
     if (!this.rate) this.bytesBeforeLogin += bytes.length;
     if (this.codec) this.decode(this.codec, bytes, now);
@@ -61,17 +64,17 @@ export class FrameReader {
     throw new ProtocolError('frameTooLarge', `more than ${HZ_LOGIN_BYTES} bytes before the login has succeeded`);
   }
 
-  /** An upgrade has bounds of its own: the login begins after it, of which so many bytes have come. */
+  /** The WebSocket upgrade is done. Its bytes do not count for the login limit; `early` bytes came after it. */
   upgraded(early: number): void {
     this.bytesBeforeLogin = early;
   }
 
-  /** Half of what may be read before the login has come. */
+  /** Half of the byte limit before the login is used. */
   get isHalfSpent(): boolean {
     return this.bytesBeforeLogin > this.settings.HZ_LOGIN_BYTES / 2;
   }
 
-  /** From now on the limits told at login hold. */
+  /** Applies the limits that the login receipt announces. */
   loggedIn(now: number): void {
     this.rate = new TokenBucket(this.settings.HZ_FRAMES_PER_SECOND, now);
     this.byteRate = new TokenBucket(this.settings.HZ_BYTES_PER_SECOND, now);
@@ -79,7 +82,7 @@ export class FrameReader {
     if (this.codec) this.codec.decoder.limit = this.settings.HZ_FRAME_BYTES;
   }
 
-  /** To be asked behind a frame: nothing more is decoded until {@link resume}. */
+  /** Stops decoding after the current frame until {@link resume}. */
   pause(now: number): void {
     this.pausedAt = now;
     this.codec?.decoder.pause();
@@ -87,7 +90,7 @@ export class FrameReader {
 
   /** @throws ProtocolError like {@link read} */
   resume(now: number): void {
-    // The time in which nothing was decoded is not the client's.
+    // Time in which the gateway did not decode does not count for the frame deadline.
     this.partialSince += now - this.pausedAt;
     this.pausedAt = 0;
     if (!this.codec) return;
@@ -97,65 +100,69 @@ export class FrameReader {
     this.noteBeginning(decoder, begun, kept - decoder.keptBytes, now);
   }
 
-  /** Counts bytes that were read, whatever is in them: reading costs. False: beyond their rate; no more may be read for now. */
+  /**
+   * Counts bytes read, of any content.
+   * @returns false when the byte rate is exceeded and reading must pause
+   */
   countBytes(bytes: number, now: number): boolean {
     return this.byteRate?.spend(now, bytes) ?? true;
   }
 
   /**
-   * Counts a frame. Receipts and heartbeats have a rate of their own, since a client owes them; a ping or pong of WebSocket counts
-   * like other frames.
-   * @returns false: it is beyond the rate and must wait
+   * Counts a frame. Receipts and heartbeats have a separate rate, because the protocol requires a client to send them.
+   * WebSocket pings and pongs count as normal frames.
+   * @returns false when the frame exceeds its rate and must wait
    */
   isWithinRate(raw: RawFrame, now: number): boolean {
     return (isQuiet(raw) ? this.quietRate : this.rate)?.take(now) ?? true;
   }
 
   /**
-   * Counts a frame that is refused. Receipts and heartbeats that are wrong count as other frames, too: refusing costs more than
-   * processing. False: beyond the rate; no more may be read for now.
+   * Counts a refused frame. Invalid receipts and heartbeats also count against the normal rate, because refusing costs
+   * more than processing.
+   * @returns false when the rate is exceeded and reading must pause
    */
   countWrong(raw: RawFrame, now: number): boolean {
     return !isQuiet(raw) || (this.rate?.spend(now) ?? true);
   }
 
-  /** More was counted than the rates allow. */
+  /** A rate is in debt: more was counted than it allows. */
   isInDebt(now: number): boolean {
     return (this.byteRate?.hasDebt(now) ?? false) || (this.rate?.hasDebt(now) ?? false);
   }
 
-  /** How many frames are within the rates, whatever they are; at least one, which may have to wait. */
+  /** How many frames of any kind are within the rates; at least one, which may have to wait. */
   allowance(now: number): number {
     if (!this.rate || !this.quietRate) return Infinity;
     return Math.max(1, Math.min(this.rate.whole(now), this.quietRate.whole(now)));
   }
 
-  /** A frame as this connection's mode wants it; as a line for who never said how it speaks. */
+  /** Encodes a frame in the connection's mode, or as a JSON line while the mode is unknown. */
   encode(json: string): Written {
     return (this.codec ??= jsonLines(this.settings.HZ_LOGIN_BYTES)).encode(json);
   }
 
-  /** Whether this connection's mode has {@link ping}. */
+  /** Whether the connection's mode has {@link ping}. */
   get canPing(): boolean {
     return this.codec?.ping !== undefined;
   }
 
-  /** Asks the client's library for a sign of life. */
+  /** Encodes a ping, which the client's WebSocket library answers. */
   ping(): Written {
     return this.codec?.ping?.() ?? '';
   }
 
-  /** The last frame, likewise. */
+  /** Encodes the last frame like {@link encode}. */
   farewell(close: string, name: CloseName): Written {
     return (this.codec ??= jsonLines(this.settings.HZ_LOGIN_BYTES)).farewell(close, name);
   }
 
-  /** The socket is gone. */
+  /** Releases the codec after the socket has closed. */
   end(): void {
     this.codec?.end();
   }
 
-  /** The first bytes decide, however slowly they come. */
+  /** Detects the mode from the first bytes; these may arrive in several chunks. */
   private begin(bytes: Uint8Array, now: number): void {
     const beginning = this.beginning.length === 0 ? bytes : Buffer.concat([this.beginning, bytes]);
     const mode = modeOf(beginning);
@@ -172,7 +179,10 @@ export class FrameReader {
     this.noteBeginning(decoder, begun, bytes.length - decoder.keptBytes, now);
   }
 
-  /** A frame's time counts from its first byte: unless one was completed now, the beginning is that of the one that had begun. */
+  /**
+   * The frame deadline counts from the first byte of a frame. The start time is kept only while the same frame is still
+   * incomplete.
+   */
   private noteBeginning({ heldBytes }: Decoder, begun: number, bytes: number, now: number): void {
     if (heldBytes > 0) this.partialSince = begun !== 0 && heldBytes > bytes ? begun : now;
   }

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 
-/** Why a request over HTTP does not become a WebSocket, and its status. */
+/** HTTP status for each reason why a request does not become a WebSocket. */
 export const httpRefusals = {
   malformed: 400,
   host: 400,
@@ -39,16 +39,16 @@ export interface HttpAnswer {
   /** One sentence or word. */
   readonly text: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** The request was `HEAD`: the headers are those of the body, which is left out. */
+  /** The request was `HEAD`: the headers describe the body, but the body is omitted. */
   readonly isHead?: boolean;
 }
 
-/** A whole answer that ends the connection. */
+/** Encodes a complete answer that ends the connection. */
 export function encodeAnswer({ status, text, headers = {}, isHead = false }: HttpAnswer): string {
   const body = text === '' ? '' : `${text}\n`;
   const lines = Object.entries({
     ...headers,
-    // RFC 9110, section 7.8: a sender of `Upgrade` must name it here.
+    // RFC 9110, section 7.8: a sender of `Upgrade` must name it in `Connection`.
     Connection: headers.Upgrade ? 'close, Upgrade' : 'close',
     'Content-Type': 'text/plain; charset=utf-8',
     'Content-Length': String(Buffer.byteLength(body)),

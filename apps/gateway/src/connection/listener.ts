@@ -9,7 +9,7 @@ import { readCertificate, watchCertificate, type CertificateFiles } from './cert
 import { ProxyHeaderError, readProxyHeader } from './proxy-header.js';
 import type { TrustedProxies } from './trusted-proxies.js';
 
-/** Between two log lines about proxies that are refused for one reason. */
+/** Least time between two log lines for the same refusal reason. */
 const REFUSAL_LOG_INTERVAL_MS = 10_000;
 
 export interface ServerSettings extends CertificateFiles {
@@ -33,7 +33,9 @@ export interface ServerParts {
   readonly accept: (socket: Socket, arrival: Arrival) => void;
 }
 
-/** The server for clients: TCP, from trusted proxies a PROXY header, then TLS. Hands on the socket that is left. */
+/**
+ * The server for clients: TCP, a PROXY header from trusted proxies, then TLS. Passes the resulting socket to `accept`.
+ */
 export class ClientServer {
   private readonly server: Server;
   private readonly limiter: ConnectionLimiter;
@@ -71,7 +73,7 @@ export class ClientServer {
     return (this.server.address() as AddressInfo | null)?.port ?? 0;
   }
 
-  /** TCP connections there are, with those that have not finished TLS. */
+  /** Number of open TCP connections, including unfinished TLS handshakes. */
   get accepted(): number {
     return this.limiter.size;
   }
@@ -87,14 +89,14 @@ export class ClientServer {
     log.info('server.listening', { host, port: this.port, tls: settings.HZ_TLS });
   }
 
-  /** Accepts nobody any more; the connections there go on. */
+  /** Stops accepting connections; established connections continue. */
   stop(): void {
     this.unwatch();
     this.server.close();
     this.limiter.endHandshakes();
   }
 
-  /** The TLS server listens nowhere: it is given what was admitted. */
+  /** The TLS server does not listen; it is given accepted TCP sockets. */
   private throughTls(): (socket: Socket, arrival: Arrival) => void {
     const { settings, log } = this.parts;
     const tls = createTlsServer(readCertificate(settings));
@@ -107,7 +109,7 @@ export class ClientServer {
     };
   }
 
-  /** The address in the header takes the place of the socket's, for all limits. */
+  /** The address in the header replaces the socket's address for all limits. */
   private afterProxyHeader(arrival: Arrival, next: (socket: Socket, arrival: Arrival) => void): void {
     const { socket } = arrival;
     this.limiter.begin(arrival);

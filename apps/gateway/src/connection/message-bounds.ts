@@ -2,27 +2,29 @@ const FIN = 0x80;
 const CONTROL = 0x08;
 const MASKED = 0x80;
 const MASK_BYTES = 4;
-/** A length of this value and more is in two or eight bytes of its own. */
+/** Length values from this one on are followed by an extended length of two or eight bytes. */
 const TWO_BYTES = 126;
 
 /**
- * Follows the frames of a WebSocket by their headers: to know whether a message has begun and not ended, which the library that reads
- * them does not tell; to cut bytes behind a frame; and to find lengths that are not written in the fewest bytes (RFC 6455, section
- * 5.2), which the library accepts. Everything else that is wrong is left to the library.
+ * Tracks WebSocket frames by their headers, for three facts that the `ws` library does not give: whether a message is
+ * unfinished, where a frame ends, and whether a length is minimal (RFC 6455, section 5.2). The library detects all
+ * other errors.
  */
 export class MessageBounds {
-  /** Bytes since all was whole: of an unfinished message with the control frames between its pieces, or of one control frame. */
+  /**
+   * Bytes of an unfinished message, including control frames between its fragments, or of an unfinished control frame.
+   */
   heldBytes = 0;
-  /** A length was not minimal. Nothing behind that header is followed. */
+  /** A length was not minimal; the bytes after that header are not tracked. */
   isBroken = false;
   private header: number[] = [];
-  /** Of the frame's mask and payload, still to come; undefined until its header is whole. */
+  /** Bytes of mask and payload still to come; undefined until the header is complete. */
   private left: number | undefined;
   private inPieces = false;
 
   /**
-   * Follows `bytes` from `start` until so many frames have ended, or to their end.
-   * @returns the index behind what it has followed
+   * Tracks `bytes` from `start` until `frames` frames have ended, or to the end of the bytes.
+   * @returns the index after the last tracked byte
    */
   follow(bytes: Uint8Array, start = 0, frames = Infinity): number {
     let at = start;
@@ -52,7 +54,7 @@ export class MessageBounds {
     this.left = undefined;
   }
 
-  /** How many bytes follow this header in its frame; undefined when it is not whole. */
+  /** How many bytes follow this header in its frame; undefined when the header is incomplete. */
   private bytesBehind([, second, ...extended]: readonly number[]): number | undefined {
     if (second === undefined) return undefined;
     const mask = (second & MASKED) === 0 ? 0 : MASK_BYTES;

@@ -1,10 +1,10 @@
 /**
- * Whether a page of this origin may open a WebSocket. Programs that are no browser send no `Origin` and are let in; they need a token like
- * everybody.
- * @param origin the header, if there is one
- * @param host the `Host` header: as the client calls this gateway
- * @param allowed origins that are let in, in lower case; `http://localhost:*` means every port of that host by that scheme. Empty:
- * only pages that were loaded from `host` itself
+ * Whether a page of this origin may open a WebSocket. Clients other than browsers send no `Origin` and are allowed;
+ * they need a valid token like every client.
+ * @param origin the `Origin` header, if there is one
+ * @param host the `Host` header, as the client addresses this gateway
+ * @param allowed allowed origins in lower case; `http://localhost:*` allows every port of that host and scheme. Empty:
+ * only pages loaded from `host` itself
  */
 export function isAllowedOrigin(
   origin: string | undefined,
@@ -13,7 +13,7 @@ export function isAllowedOrigin(
 ): boolean {
   if (origin === undefined) return true;
   if (allowed.size > 0) return allowed.has(origin.toLowerCase()) || allowed.has(anyPortOf(origin));
-  // The port goes by the scheme: `https://a` and the host `a:443` are the same place.
+  // The default port depends on the scheme: `https://a` and the host `a:443` are equal.
   return URL.canParse(origin) && host !== undefined && new URL(origin).host === hostOf(origin, host);
 }
 

@@ -1,32 +1,34 @@
 import { isIPv4, isIPv6, type Socket } from 'node:net';
 
 /**
- * The header by which a TCP proxy tells the address of its client, versions 1 and 2 of
+ * The header in which a TCP proxy sends the address of its client, versions 1 and 2 of
  * https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt
  */
 export interface ProxyHeader {
-  /** Bytes of the header; what follows belongs to the client. */
+  /** Bytes of the header; the bytes after it belong to the client. */
   readonly length: number;
-  /** The client's address; undefined when the proxy speaks for itself (`LOCAL`) or does not know one (`UNKNOWN`). */
+  /**
+   * The client's address; undefined for a connection of the proxy itself (`LOCAL`) or an unknown address (`UNKNOWN`).
+   */
   readonly address: string | undefined;
 }
 
-/** The bytes are no header of the PROXY protocol. */
+/** The bytes are not a PROXY protocol header. */
 export class ProxyHeaderError extends Error {
   override readonly name = 'ProxyHeaderError';
 }
 
 const V1_START = Buffer.from('PROXY ');
-/** With its CRLF. */
+/** Includes the CRLF. */
 const V1_MAX_BYTES = 107;
 const V2_START = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
 const V2_FIXED_BYTES = 16;
-/** Of the addresses and the TLVs. The protocol allows 65,535; proxies send a few hundred at most. */
+/** Limit for the addresses and TLVs. The protocol allows 65,535; proxies send a few hundred at most. */
 const V2_MAX_REST = 4_096;
 const V2_VERSION = 2;
 const V2_LOCAL = 0;
 const V2_PROXY = 1;
-/** Address family and the bytes of its two addresses and two ports. */
+/** Address family, and bytes of its two addresses and two ports. */
 const V2_INET = { family: 1, bytes: 12 };
 const V2_INET6 = { family: 2, bytes: 36 };
 const V2_UNIX_FAMILY = 3;
@@ -34,7 +36,7 @@ const CR = 0x0d;
 const LF = 0x0a;
 
 /**
- * Reads the header at the beginning of `bytes`.
+ * Parses the header at the beginning of `bytes`.
  * @returns undefined when more bytes are needed, at most 4,112 in all
  * @throws ProxyHeaderError as soon as the bytes cannot become a header
  */
@@ -46,8 +48,8 @@ export function parseProxyHeader(bytes: Buffer): ProxyHeader | undefined {
 }
 
 /**
- * Takes the header off the socket and gives it, or why there is none, to `done`; never when the socket ends before.
- * The socket is paused then, with what follows the header to be read from it.
+ * Reads the header from the socket and passes it, or an error, to `done`; `done` is not called if the socket ends
+ * first. The socket is then paused, and the bytes after the header remain readable.
  */
 export function readProxyHeader(socket: Socket, done: (result: ProxyHeader | ProxyHeaderError) => void): void {
   let bytes: Buffer = Buffer.alloc(0);
@@ -73,7 +75,7 @@ function resultOf(bytes: Buffer): ProxyHeader | ProxyHeaderError | undefined {
   }
 }
 
-/** Whether `bytes` are the start, or its beginning, or begin with it. */
+/** Whether one of `bytes` and `start` is a prefix of the other. */
 function beginsLike(bytes: Buffer, start: Buffer): boolean {
   const length = Math.min(bytes.length, start.length);
   return bytes.compare(start, 0, length, 0, length) === 0;
@@ -88,7 +90,7 @@ function parseV1(bytes: Buffer): ProxyHeader | undefined {
   if (bytes[end + 1] !== LF) throw new ProxyHeaderError('a PROXY line of version 1 does not end with CRLF');
   const [, family, source = '', destination = '', ...ports] = bytes.toString('latin1', 0, end).split(' ');
   const length = end + 2;
-  // What follows UNKNOWN is to be ignored.
+  // The specification says to ignore the rest of the line after UNKNOWN.
   if (family === 'UNKNOWN') return { length, address: undefined };
   const isAddress = family === 'TCP4' ? isIPv4 : family === 'TCP6' ? isIPv6 : undefined;
   if (!isAddress?.(source) || !isAddress(destination) || ports.length !== 2 || !ports.every(isPort)) {
@@ -99,7 +101,7 @@ function parseV1(bytes: Buffer): ProxyHeader | undefined {
 
 const isPort = (text: string): boolean => /^(0|[1-9]\d{0,4})$/.test(text) && Number(text) <= 65_535;
 
-/** What is there of the fixed part is looked at when it comes, so that a wrong one need not be waited for. */
+/** Checks an incomplete fixed part, so that invalid headers are refused before all 16 bytes arrive. */
 function checkedV2(bytes: Buffer): undefined {
   const [versionAndCommand] = bytes.subarray(V2_START.length);
   if (versionAndCommand === undefined) return undefined;

@@ -4,14 +4,14 @@ import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
 export const FORWARDING_HEADERS = ['x-forwarded-for', 'forwarded'] as const;
 export type ForwardingHeader = (typeof FORWARDING_HEADERS)[number];
 
-/** Addresses of proxies that are believed what they say of their clients. */
+/** Addresses of proxies whose statements about client addresses are trusted. */
 export class TrustedProxies {
   private readonly networks = new BlockList();
   private readonly isEmpty: boolean;
 
   /**
-   * @param cidrs good ones, see {@link isCidr}
-   * @param header the one header the proxies set: another one of the same meaning may be a client's
+   * @param cidrs valid ones, see {@link isCidr}
+   * @param header the one header that the proxies set; a client may have set the other one
    */
   constructor(
     cidrs: readonly string[],
@@ -29,15 +29,16 @@ export class TrustedProxies {
     if (this.isEmpty) return false;
     const plain = withoutMapping(address);
     if (isIPv4(plain)) return this.networks.check(plain, 'ipv4');
-    // A zone names an interface of this machine, not another address.
+    // A zone names an interface of this machine and is not part of the address.
     const [bare = ''] = plain.split('%');
     return isIPv6(bare) && this.networks.check(bare, 'ipv6');
   }
 
   /**
-   * The address a trusted proxy forwards for: the last one in the header that is not a trusted proxy's, or the first of all when each is.
-   * Each proxy adds its client at the end, so everything before an untrusted address is that client's own claim.
-   * @returns undefined when the header is missing or does not say
+   * The address that a trusted proxy forwards for: the last one in the header that is not a trusted proxy's, or the
+   * first if all are trusted. Each proxy appends its client, so an untrusted client controls everything before its own
+   * address.
+   * @returns undefined when the header is missing or has no valid address at its end
    */
   clientOf(headers: IncomingHttpHeaders): string | undefined {
     const value = headers[this.header];
@@ -55,7 +56,7 @@ export class TrustedProxies {
   }
 }
 
-/** An address, or a network as `10.0.0.0/8`. */
+/** Whether the text is an address, or a network such as `10.0.0.0/8`. */
 export function isCidr(text: string): boolean {
   const [address = '', bits, ...more] = text.split('/');
   const family = isIP(address);
@@ -63,17 +64,17 @@ export function isCidr(text: string): boolean {
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
 }
 
-/** IPv4 as IPv6 writes it (`::ffff:192.0.2.7`) is IPv4. */
+/** Converts an IPv4-mapped IPv6 address (`::ffff:192.0.2.7`) to IPv4. */
 export const withoutMapping = (address: string): string =>
   /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
 
-/** `192.0.2.7`, `192.0.2.7:80`, `2001:db8::7`, `[2001:db8::7]`, `[2001:db8::7]:80`. */
+/** Accepts `192.0.2.7`, `192.0.2.7:80`, `2001:db8::7`, `[2001:db8::7]` and `[2001:db8::7]:80`. */
 function addressOf(node: string): string | undefined {
   const bare = /^\[([^\]]+)\](:\d+)?$/.exec(node)?.[1] ?? /^([\d.]+):\d+$/.exec(node)?.[1] ?? node;
   return isIP(bare) === 0 ? undefined : withoutMapping(bare);
 }
 
-/** The `for` of each element of a `Forwarded` header (RFC 7239), empty for one without. */
+/** The `for` value of each element of a `Forwarded` header (RFC 7239); empty for an element without one. */
 function forwardedFor(header: string): string[] {
   const elements = header.match(/(?:[^,"]|"(?:[^"\\]|\\.)*"?)+/g) ?? [];
   return elements.map((element) => {

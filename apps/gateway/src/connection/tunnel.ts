@@ -3,29 +3,29 @@ import type { AddressLimit } from './connection-limiter.js';
 import type { HandshakenSocket } from './upgrades.js';
 
 export interface TunnelEnds {
-  /** What was written into it. */
+  /** A library wrote these bytes into the tunnel. */
   wrote(bytes: Uint8Array): void;
-  /** The request comes for this address, by the word of a proxy. @returns the limit of it that is exceeded */
+  /** A trusted proxy forwards the request for this address. @returns the limit that is exceeded */
   forwarded(address: string): AddressLimit | undefined;
-  /** The WebSocket on it is open; `early` came with the request. */
+  /** The WebSocket on the tunnel is open; `early` bytes came with the request. */
   opened(socket: HandshakenSocket, early: Uint8Array): void;
-  /** Nothing more will be written into it. */
+  /** The libraries will write no more bytes into the tunnel. */
   ended(): void;
 }
 
 /**
- * A socket that is none: what HTTP and WebSocket libraries take for the client's connection. Bytes read from the real one are pushed in, what
- * they write comes out at once. So reading, writing, limits and back-pressure stay where they are for every other mode.
+ * A virtual socket that HTTP and WebSocket libraries use as the client's connection. Bytes read from the real socket
+ * are pushed in; output is passed on at once. So reading, limits and back-pressure work as in all other modes.
  */
 export class Tunnel extends Duplex {
   constructor(readonly ends: TunnelEnds) {
     super({ allowHalfOpen: true });
-    // Bytes that cannot be made out are told of by other ways; a stream without a listener would throw.
+    // The libraries report invalid bytes by other events; without a listener the stream would throw.
     this.on('error', () => undefined);
   }
 
   override _read(): void {
-    // It is pushed into when bytes come.
+    // Bytes are pushed when they arrive.
   }
 
   override _write(bytes: Uint8Array, _: BufferEncoding, done: () => void): void {

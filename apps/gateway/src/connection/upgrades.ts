@@ -13,7 +13,7 @@ import type { Tunnel } from './tunnel.js';
 export interface UpgradeSettings {
   readonly HZ_LOGIN_BYTES: number;
   readonly HZ_FRAME_BYTES: number;
-  /** Separated by commas. */
+  /** Comma-separated. */
   readonly HZ_ALLOWED_ORIGINS: string;
 }
 
@@ -22,32 +22,32 @@ export interface UpgradeParts {
   readonly proxies: Pick<TrustedProxies, 'clientOf'>;
   readonly log: Logger;
   readonly now: () => number;
-  /** False once the gateway is to stop: balancers are to send it no more clients. */
+  /** False once the gateway stops, so that load balancers send no new clients. */
   readonly isAccepting: () => boolean;
 }
 
-/** Offered by a client that wants to be sure whom it talks to; optional. */
+/** Optional subprotocol, accepted when the client offers it. */
 const SUBPROTOCOL = 'huizhi';
 const PATHS = new Set(['/', '/ws']);
 const HEALTH_PATH = '/healthz';
 const WEB_SOCKET_VERSION = '13';
-/** The base64 of 16 bytes. */
+/** Base64 of 16 bytes. */
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
-/** Between two log lines about requests that are refused for one reason. */
+/** Least time between two log lines for the same refusal reason. */
 const REFUSAL_LOG_INTERVAL_MS = 10_000;
 const MAX_QUOTED = 200;
-/** A frame is small: who cuts it into more pieces means to cost. */
+/** Messages are small, so more fragments indicate abuse. */
 const MAX_FRAGMENTS = 64;
-/** Codes by which the library ends a connection whose bytes it cannot accept: not this protocol, not UTF-8, too many pieces, too large. */
+/** Close codes of the `ws` library for invalid input: protocol error, not UTF-8, too many fragments, too large. */
 const VIOLATIONS = new Set([1002, 1007, 1008, 1009]);
-/** A connection that ends before its upgrade is done. */
+/** HTTP answers for connections that are closed before their upgrade is done. */
 const CLOSES: Partial<Record<CloseName, [refusal: HttpRefusal, text: string]>> = {
   loginTimeout: ['slow', 'The request did not come in time.'],
   frameTooLarge: ['tooLarge', 'The request is too large.'],
   drain: ['draining', 'This gateway is going away: connect to another one.'],
 };
 
-/** A WebSocket that does not close by itself for what it was sent: that is ours to say, by name. */
+/** A WebSocket that reports violations to the gateway instead of closing itself, so that the close frame has a name. */
 export class HandshakenSocket extends WebSocket {
   violated: (code: number) => void = (code) => super.close(code);
 
@@ -58,8 +58,8 @@ export class HandshakenSocket extends WebSocket {
 }
 
 /**
- * The HTTP of the clients' port: it turns requests into WebSockets, answers health checks, and tells all others what is wrong. Listens
- * nowhere: it is given tunnels.
+ * The HTTP server of the client port: upgrades WebSockets, answers health checks and refuses other requests. It does
+ * not listen; it is given tunnels.
  */
 export class Upgrades {
   private readonly http: Server;
@@ -81,15 +81,15 @@ export class Upgrades {
       perMessageDeflate: false,
       maxPayload: HZ_FRAME_BYTES,
       maxFragments: MAX_FRAGMENTS,
-      // The frame's own decoder looks at its text, once.
+      // The codec's own decoder validates UTF-8, once.
       skipUTF8Validation: true,
-      // The library would end a connection without a word after 60 pings in one piece; here they have a rate like other frames.
+      // The library would end a connection after 60 pings in one chunk; here pings count against the frame rate.
       autoPong: false,
       handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
       WebSocket: HandshakenSocket,
     });
     this.webSockets.on('wsClientError', (error, socket) => this.refuse(socket, 'handshake', `${error.message}.`));
-    // Node's own answer to a missing Host has no body.
+    // Node's own answer to a missing Host header has no body.
     this.http = createServer({ maxHeaderSize: HZ_LOGIN_BYTES, requireHostHeader: false });
     for (const event of ['request', 'checkContinue']) {
       this.http.on(event, (request: IncomingMessage) => this.answer(request, request.socket));
@@ -106,14 +106,14 @@ export class Upgrades {
     this.http.emit('connection', tunnel);
   }
 
-  /** The last words to a client whose upgrade is not done. */
+  /** The HTTP answer to a client whose upgrade is not done. */
   farewell(name: CloseName): string {
     const [refusal, text] = CLOSES[name] ?? ['malformed', 'The request cannot be read.'];
     this.count(refusal, text);
     return refusalAnswer(refusal, text);
   }
 
-  /** @param head the first bytes behind a request that asks for an upgrade */
+  /** @param head the first bytes after a request that asks for an upgrade */
   private answer(request: IncomingMessage, socket: Duplex, head?: Buffer): void {
     const { method, headers, httpVersion } = request;
     const path = pathOf(request);
@@ -127,7 +127,7 @@ export class Upgrades {
     if (method === 'OPTIONS') return void socket.end(optionsAnswer());
     if (method !== 'GET' && !isHead) return this.refuse(socket, 'method', 'Only GET, HEAD and OPTIONS are known here.');
     if (path === HEALTH_PATH) return this.health(socket, isHead);
-    // An offer of another protocol may be passed over.
+    // An upgrade to another protocol is refused like a request without an upgrade.
     if (!head || isHead || headers.upgrade?.toLowerCase() !== 'websocket') {
       return this.refuse(socket, 'noUpgrade', 'This is for WebSockets: the request must ask for an upgrade.', isHead);
     }
@@ -187,9 +187,9 @@ export class Upgrades {
   }
 }
 
-/** The path alone; a proxy may send the whole URL. */
+/** The path without query; a proxy may send the whole URL. */
 const pathOf = ({ url = '' }: IncomingMessage): string =>
   url.replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)[0] || (url === '' ? '' : '/');
 
-/** Of what a client sent, for a body of plain text and the log. */
+/** Quotes text from a client for a plain-text body and the log. */
 const quoted = (text: string): string => JSON.stringify(text.slice(0, MAX_QUOTED).replace(/[^\x20-\x7e]/g, '?'));

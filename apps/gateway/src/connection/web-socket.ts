@@ -14,28 +14,28 @@ import { MessageBounds } from './message-bounds.js';
 import { Tunnel } from './tunnel.js';
 import type { HandshakenSocket, Upgrades } from './upgrades.js';
 
-/** What a WebSocket does by itself, told to its connection. */
+/** Actions of a WebSocket outside of frames, reported to its connection. */
 export interface WebSocketEvents {
-  /** It has something to write that is no frame: an answer of HTTP, to a ping, to a close. */
+  /** Bytes to write that are not a frame: an HTTP answer, a pong or a close. */
   answers(bytes: Uint8Array): void;
-  /** A ping came, or a pong that was not asked for; `answer` is to be called when it is within the rate. */
+  /** A ping or an unsolicited pong came; the connection calls `answer` when it is within the rate. */
   controlled(answer: () => void): void;
-  /** How many frames may be read now, at least one. */
+  /** How many frames may be read now; at least one. */
   allowance(): number;
-  /** A forwarding header of the upgrade names this client address. @returns the limit of it that is exceeded */
+  /** A forwarding header of the upgrade names this client address. @returns the limit that is exceeded */
   forwarded(address: string): AddressLimit | undefined;
-  /** The upgrade is done, and so many bytes came behind it: the login begins. */
+  /** The upgrade is done and the login phase begins; `early` bytes came after the request. */
   upgraded(early: number): void;
   failed(error: unknown): void;
-  /** The other side has said goodbye, or the upgrade was refused. */
+  /** The client sent a close frame, or the upgrade was refused. */
   left(): void;
 }
 
 const CLOSE_TOO_LARGE = 1009;
 
 /**
- * A frame is a text message. Bytes go through a tunnel into the libraries that know HTTP and WebSocket; what these write comes out of it
- * while a frame is encoded, or by itself.
+ * One text message is one frame. Input goes through a tunnel into the HTTP and WebSocket libraries. Their output comes
+ * back synchronously while a frame is encoded, otherwise as an event.
  */
 export class WebSocketCodec extends FrameDecoder<Frame> implements Codec {
   readonly decoder = this;
@@ -47,7 +47,7 @@ export class WebSocketCodec extends FrameDecoder<Frame> implements Codec {
   private readonly bounds = new MessageBounds();
   private bytesBefore = 0;
   private over = false;
-  /** A ping of ours has not been answered. */
+  /** A ping sent by the gateway is unanswered. */
   private isPinging = false;
 
   constructor(
@@ -65,7 +65,7 @@ export class WebSocketCodec extends FrameDecoder<Frame> implements Codec {
     upgrades.accept(this.tunnel);
   }
 
-  /** Bytes of a message that has begun and not ended, pings between its pieces included; before the upgrade all there were. */
+  /** Bytes of an unfinished message, including control frames between its fragments; before the upgrade, all bytes. */
   override get heldBytes(): number {
     return this.socket ? this.bounds.heldBytes : this.bytesBefore;
   }
@@ -101,7 +101,7 @@ export class WebSocketCodec extends FrameDecoder<Frame> implements Codec {
     this.tunnel.push(bytes);
   }
 
-  /** At most as many frames at a time as are within the rate: behind the one that is not the rest is kept. */
+  /** Pushes at most as many frames as the rate allows; the bytes after a paused frame are kept. */
   private read(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length && !this.over;) {
       if (this.isPaused) return this.keep(bytes.subarray(at));
@@ -121,7 +121,7 @@ export class WebSocketCodec extends FrameDecoder<Frame> implements Codec {
     return collected.length === 1 ? (collected[0] as Uint8Array) : Buffer.concat(collected);
   }
 
-  /** The library reads what came with the upgrade soon after. */
+  /** The library reads the `early` bytes itself after this callback. */
   private opened(socket: HandshakenSocket, early: Uint8Array): void {
     this.socket = socket;
     this.bounds.follow(early);
@@ -133,7 +133,7 @@ export class WebSocketCodec extends FrameDecoder<Frame> implements Codec {
     socket.on('message', (data, isBinary) => this.message(data as Buffer, isBinary));
     socket.on('ping', (data) => this.control(() => this.pong(data)));
     socket.on('pong', this.ponged);
-    // Said by `violated` already.
+    // `violated` reports the error.
     socket.on('error', () => undefined);
     if (this.bounds.isBroken) this.fail(new ProtocolError('badFrame', 'a length is not minimal'));
   }
@@ -146,7 +146,7 @@ export class WebSocketCodec extends FrameDecoder<Frame> implements Codec {
     if (!this.over && this.socket?.readyState === WebSocket.OPEN) this.socket.pong(data);
   }
 
-  /** The answer to a ping of ours counts as no frame. */
+  /** A pong that answers the gateway's own ping does not count as a frame. */
   private readonly ponged = (): void => {
     if (!this.isPinging) return this.control(() => undefined);
     this.isPinging = false;
@@ -159,7 +159,7 @@ export class WebSocketCodec extends FrameDecoder<Frame> implements Codec {
       this.check(data.length, this.limit);
       this.over = !this.deliver(data, this.onFrame, this.onRefused);
     } catch (error) {
-      // Not to be thrown through the library, and it need not be in the middle of a push.
+      // The error must not be thrown through the library, and no `push` may be on the call stack.
       this.fail(error);
     }
   }

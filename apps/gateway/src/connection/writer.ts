@@ -3,24 +3,26 @@ import { writes } from '../metrics.js';
 import type { FlushScheduler, Flushable } from '../timing/flush-scheduler.js';
 import type { Written } from './codec.js';
 
-/** Handed to the socket at a time, bytes. It says only that it has taken all of that, so this is how finely progress is seen. */
+/**
+ * Bytes written to the socket at a time. The socket reports only complete writes, so this is the granularity of
+ * progress.
+ */
 const PIECE_BYTES = 64 * 1024;
 
 export type Sink = Pick<Socket, 'write' | 'end' | 'writableLength'>;
 
 /**
- * What is to be written to one socket: gathered over a turn of the event loop, written at once at its end, held back while the socket is
- * full. Never more than `limit` bytes, the socket's own buffer included: beyond that everything is dropped and
- * `overflow` is told.
+ * Buffers the output of one socket and writes it once per event-loop turn; holds it back while the socket is blocked.
+ * The limit in bytes includes the socket's own buffer. Beyond it the buffer is dropped and `overflow` is called.
  */
 export class Writer implements Flushable {
   private parts: Written[] = [];
-  /** Of what was gathered and is too much for one piece. */
+  /** Collected bytes beyond the first piece. */
   private rest: Buffer | undefined;
   private bytes = 0;
   private queued = false;
   private ended = false;
-  /** Since when the socket has taken nothing; 0 while it takes what it is given. */
+  /** When the socket last refused a write, ms; 0 while it is not blocked. */
   blockedAt = 0;
 
   constructor(
@@ -28,16 +30,16 @@ export class Writer implements Flushable {
     private readonly limit: number,
     private readonly flushScheduler: FlushScheduler,
     private readonly now: () => number,
-    /** `roomy`: what made it crowded has left. */
+    /** `onDrained`: the buffer is below the back-pressure threshold again. */
     private readonly tell: { overflow(): void; blocked(): void; onDrained(): void },
   ) {}
 
-  /** Bytes that have not left yet. */
+  /** Bytes that were not handed to the operating system yet. */
   get bufferedBytes(): number {
     return this.bytes + this.socket.writableLength;
   }
 
-  /** More waits than somebody who keeps up would leave. */
+  /** Whether more bytes are buffered than a client that keeps up would leave. */
   get isBackpressured(): boolean {
     return this.bufferedBytes > this.limit / 4;
   }
@@ -64,18 +66,18 @@ export class Writer implements Flushable {
       this.blockedAt = this.now();
       return this.tell.blocked();
     }
-    // The system took all at once: no `drain` will follow.
+    // The socket accepted all bytes at once, so no `drain` event follows.
     if (wasBackpressured) this.tell.onDrained();
   }
 
-  /** The socket has room again. */
+  /** The socket emitted `drain`. */
   drained(): void {
     this.blockedAt = 0;
     this.flush();
     if (!this.isBackpressured) this.tell.onDrained();
   }
 
-  /** Everything that waits and then `last`; nothing is written after it. */
+  /** Writes the buffered output and then `last`; later writes are ignored. */
   end(last: Written): void {
     if (this.ended) return;
     if (last.length > 0) this.parts.push(last);
@@ -110,7 +112,7 @@ export class Writer implements Flushable {
     return parts.length === 0 || typeof parts[0] === 'string' ? parts.join('') : Buffer.concat(parts as Uint8Array[]);
   }
 
-  /** What has begun is still written to its end: half a frame would make the last words unreadable. */
+  /** A piece that has begun is still written completely: a partial frame would make the close frame unreadable. */
   private drop(): void {
     this.parts = [];
     this.bytes = this.rest?.length ?? 0;
