@@ -1,10 +1,10 @@
 import { idBytes, MAX_BUS_BYTES } from '@huizhi/protocol';
 
-/** Names of fields, numbers and punctuation of one session in a bus message. */
+/** Bytes of field names, numbers and punctuation per session in a bus message. */
 const FIXED_BYTES = 160;
 const MAX_SESSIONS = 1_000;
 
-/** Splits items about many sessions into bus messages: ids can be a kilobyte each. */
+/** Splits items about many sessions into bus messages of at most MAX_BUS_BYTES; an id can have about 1,000 bytes. */
 export function* busSlices<T extends { readonly user: string; readonly device: string }>(
   all: readonly T[],
 ): Iterable<T[]> {

@@ -16,7 +16,7 @@ import { FORWARDING_HEADERS, isCidr } from './connection/trusted-proxies.js';
 
 const KIB = 1024;
 
-/** A duration, at most a day. */
+/** A duration of at most one day. */
 const time = (byDefault: string, doc: string, atLeastMs = 1): Variable<number> => {
   const schema = durationSetting(atLeastMs, 86_400_000);
   return { schema, default: schema.parse(byDefault), defaultDoc: `\`${byDefault}\``, doc };
@@ -40,12 +40,16 @@ const text = (doc: string): Variable<string> => ({ schema: textSetting(1_000), d
 const variables = {
   ...commonVariables('gateway'),
 
-  HZ_GATEWAY_HOST: { schema: textSetting(255), default: '127.0.0.1', doc: 'The address clients connect to.' },
-  HZ_GATEWAY_PORT: count(4433, 0, 65_535, 'The port clients connect to; 0 takes a free one.'),
-  HZ_TLS: choice(['on', 'off'], 'on', '`off` only behind something that ends TLS.'),
-  HZ_TLS_CERT_FILE: text('PEM file of the certificate chain; read again when it changes.'),
-  HZ_TLS_KEY_FILE: text('PEM file of the private key.'),
-  HZ_TLS_RELOAD: time('10s', 'How often these two are looked at.'),
+  HZ_GATEWAY_HOST: {
+    schema: textSetting(255),
+    default: '127.0.0.1',
+    doc: 'The address on which the gateway listens for clients.',
+  },
+  HZ_GATEWAY_PORT: count(4433, 0, 65_535, 'The port on which the gateway listens for clients; 0 chooses a free one.'),
+  HZ_TLS: choice(['on', 'off'], 'on', '`off` only behind a proxy that terminates TLS.'),
+  HZ_TLS_CERT_FILE: text('PEM file of the certificate chain; reloaded when it changes.'),
+  HZ_TLS_KEY_FILE: text('PEM file of the private key; reloaded when it changes.'),
+  HZ_TLS_RELOAD: time('10s', 'Interval between checks of these two files.'),
   HZ_PROXY_PROTOCOL: choice(
     ['off', 'on'],
     'off',
@@ -54,36 +58,36 @@ const variables = {
   HZ_TRUSTED_PROXIES: {
     schema: textSetting(10_000),
     default: '',
-    doc: 'Networks of proxies that tell the addresses of their clients, separated by commas. See proxies.md.',
+    doc: 'Networks of trusted proxies, comma-separated; these send the addresses of their clients. See proxies.md.',
   },
   HZ_FORWARDING_HEADER: choice(
     FORWARDING_HEADERS,
     'x-forwarded-for',
-    'The header of a WebSocket upgrade in which they do so. They must set or replace it themselves.',
+    'The header of a WebSocket upgrade in which trusted proxies send the client address. They must set or replace it.',
   ),
   HZ_AUTH: choice(
     ['jwt', 'open'],
     'jwt',
-    '`jwt` asks for a token of the user; `open` believes everybody and is refused in production.',
+    '`jwt` requires a token of the user; `open` accepts any user id without a token and is refused in production.',
   ),
   HZ_JWT_SECRET: {
     schema: textSetting(1_000, /^(|.{32,})$/, 'at least 32 characters'),
     default: '',
-    doc: 'The key of HS256 tokens, at least 32 characters. This or `HZ_JWKS_URL`.',
+    doc: 'The key of HS256 tokens, at least 32 characters. Set this or `HZ_JWKS_URL`.',
     secret: true,
   },
   HZ_JWKS_URL: {
     schema: urlSetting(['https', 'http']),
     default: '',
-    doc: 'Where the public keys of tokens are, read every ten minutes; if that fails, known ones last a day. This or `HZ_JWT_SECRET`.',
+    doc: 'URL of the public keys of tokens, read every ten minutes; if that fails, known keys last a day. Set this or `HZ_JWT_SECRET`.',
   },
   HZ_JWT_USER_CLAIM: {
     schema: textSetting(200, /^.+$/, 'the name of a claim'),
     default: 'sub',
-    doc: 'The claim of a token that holds the id of its user.',
+    doc: 'The claim of a token that holds the user id.',
   },
-  HZ_JWT_ISSUER: text('Whose tokens are good: what their `iss` must be; empty: it is not looked at.'),
-  HZ_JWT_AUDIENCE: text('Whom they must be for: what their `aud` must be or hold; empty: it is not looked at.'),
+  HZ_JWT_ISSUER: text('The value that `iss` of a token must have; empty: not checked.'),
+  HZ_JWT_AUDIENCE: text('The value that `aud` of a token must equal or contain; empty: not checked.'),
   HZ_TOKEN_LEEWAY: tokenLeeway,
   HZ_ALLOWED_ORIGINS: {
     schema: textSetting(
@@ -92,52 +96,62 @@ const variables = {
       'origins like https://chat.example or http://localhost:*, separated by commas',
     ),
     default: '',
-    doc: 'Whose pages may open a WebSocket, separated by commas; `http://localhost:*` allows every port of that host. Empty: only pages of the same host. A request without `Origin` comes from no browser and is allowed.',
+    doc: 'Origins whose pages may open a WebSocket, comma-separated; `http://localhost:*` allows every port of that host. Empty: only pages of the same host. A request without `Origin` does not come from a browser and is allowed.',
   },
-  HZ_UPGRADE_URL: text('Where clients that are too old are sent.'),
-  HZ_MESSAGE_LANES: count(32, 1, MAX_LANES, 'Lanes of the message service; must be what its database says.'),
-  HZ_OFFLINE_LANES: count(16, 1, MAX_LANES, 'Inbox lanes of the offline service; must be what its database says.'),
+  HZ_UPGRADE_URL: text('The URL sent to clients whose version is no longer supported.'),
+  HZ_MESSAGE_LANES: count(
+    32,
+    1,
+    MAX_LANES,
+    'Lanes of the message service; must equal the number stored in its database.',
+  ),
+  HZ_OFFLINE_LANES: count(
+    16,
+    1,
+    MAX_LANES,
+    'Inbox lanes of the offline service; must equal the number stored in its database.',
+  ),
 
-  HZ_MAX_CONNECTIONS: count(50_000, 1, 1_000_000, 'Connections at a time; more are refused.'),
+  HZ_MAX_CONNECTIONS: count(50_000, 1, 1_000_000, 'Maximum number of concurrent connections; more are refused.'),
   HZ_CONNECTIONS_PER_ADDRESS: count(
     10_000,
     1,
     1_000_000,
-    'The same from one IPv4 address or IPv6 /64 network. Addresses of `HZ_TRUSTED_PROXIES` are exempt.',
+    'Maximum from one IPv4 address or IPv6 /64 network. Addresses of `HZ_TRUSTED_PROXIES` are exempt.',
   ),
   HZ_CONNECTS_PER_SECOND: count(
     200,
     1,
     1_000_000,
-    'New connections from one IPv4 address or IPv6 /64 network per second; in bursts twenty times as many. The same exemption.',
+    'New connections per second from one IPv4 address or IPv6 /64 network, in bursts twenty times as many. Addresses of `HZ_TRUSTED_PROXIES` are exempt.',
   ),
   HZ_LOGIN_BYTES: count(
     16 * KIB,
     256,
     64 * KIB,
-    'The most bytes of a connection before its login has succeeded, and so of a token; apart from it, of the headers of a WebSocket upgrade.',
+    'Maximum bytes of a connection before its login has succeeded, including the token. The headers of a WebSocket upgrade have the same limit of their own.',
   ),
-  HZ_LOGIN_DEADLINE: time('10s', 'The time for TLS and the login frame.'),
-  HZ_LOGIN_BUDGET: time('8s', 'How long the services behind may take to open a session.'),
+  HZ_LOGIN_DEADLINE: time('10s', 'Maximum time for the PROXY header, TLS and the login frame.'),
+  HZ_LOGIN_BUDGET: time('8s', 'Maximum time for the message and offline services to open a session.'),
   HZ_LOGIN_ATTEMPTS: count(
     20,
     1,
     10_000,
-    'Logins of a user with a good token from one address in a row; then one a second.',
+    'Burst of logins with a valid token, per user and client address; then one per second.',
   ),
   HZ_FAILED_LOGINS_PER_ADDRESS: count(
     1_000,
     1,
     1_000_000,
-    'Different bad tokens from one IPv4 address or IPv6 /64 network in a row; then ten a second. Good tokens are never refused for it.',
+    'Burst of different bad tokens from one IPv4 address or IPv6 /64 network; then ten per second. Valid tokens are never refused for it.',
   ),
-  HZ_FRAME_BYTES: count(64 * KIB, KIB, 128 * KIB, 'The most bytes of a frame after the login.'),
-  HZ_FRAME_DEADLINE: time('10s', 'The time to finish a frame that has begun.'),
+  HZ_FRAME_BYTES: count(64 * KIB, KIB, 128 * KIB, 'Maximum bytes of a frame after the login.'),
+  HZ_FRAME_DEADLINE: time('10s', 'Maximum time to complete a frame that has begun.'),
   HZ_FRAMES_PER_SECOND: count(
     100,
     1,
     100_000,
-    'Frames of a session per second, in bursts twice as many; receipts and heartbeats apart, unless they are wrong.',
+    'Frames of a session per second, in bursts twice as many. Valid receipts and heartbeats are not counted.',
   ),
   HZ_QUIET_FRAMES_PER_SECOND: count(
     10_000,
@@ -149,73 +163,78 @@ const variables = {
     8 * KIB * KIB,
     64 * KIB,
     1024 * KIB * KIB,
-    'Bytes read of a session per second, in bursts twice as many; frames of all kinds.',
+    'Bytes read from a session per second, in bursts twice as many; frames of all kinds count.',
   ),
   HZ_RATE_GRACE: time(
     '10s',
-    'Beyond these rates a session is read more slowly; it is closed when frames have waited for so long without a gap.',
+    'Beyond these rates the gateway reads a session more slowly. It closes the session when frames have waited this long without a break.',
   ),
   HZ_GROUP_MEMBERS_PER_SECOND: count(
     100,
     25,
     100_000,
-    'Members of the groups that a user makes, per second; in bursts twenty times as many.',
+    'Members of the groups that a user creates, per second; in bursts twenty times as many.',
   ),
-  HZ_UNANSWERED_SENDS: count(200, 1, 100_000, 'Sends of a session that wait for their receipt.'),
-  HZ_UNANSWERED_BYTES: count(2 * KIB * KIB, 128 * KIB, 64 * KIB * KIB, 'The same in bytes.'),
+  HZ_UNANSWERED_SENDS: count(200, 1, 100_000, 'Maximum number of sends of a session without a receipt.'),
+  HZ_UNANSWERED_BYTES: count(
+    2 * KIB * KIB,
+    128 * KIB,
+    64 * KIB * KIB,
+    'Maximum bytes of sends of a session without a receipt.',
+  ),
   HZ_TOTAL_UNANSWERED_BYTES: count(
     256 * KIB * KIB,
     KIB * KIB,
     16 * 1024 * KIB * KIB,
-    'The same of all sessions together; beyond that sends are refused as `unavailable`.',
+    'Maximum bytes of sends without a receipt, all sessions together; more are refused as `unavailable`.',
   ),
   HZ_WRITE_BUFFER_BYTES: count(
     KIB * KIB,
     128 * KIB,
     64 * KIB * KIB,
-    'What may wait to be written to a connection; beyond that it is closed.',
+    'Maximum bytes buffered for a connection; beyond that it is closed.',
   ),
-  HZ_WRITE_STALL: time('30s', 'How long a connection may take nothing of what waits for it.'),
-  HZ_HEARTBEAT: time('20s', 'Between heartbeats; after three silent ones a connection is closed.'),
-  HZ_HEARTBEAT_V1: time('1s', 'The same for clients of version 1.'),
-  HZ_WEB_SOCKET_PING: time('25s', 'A WebSocket that has been silent for so long is pinged; `0s`: never.', 0),
-  HZ_HEARTBEAT_MIN: time('5s', 'No connection is closed for a shorter silence.'),
-  HZ_STALE_AFTER: time('60s', 'A gateway away longer than this from its event loop or the bus closes its sessions.'),
-  HZ_WINDOW: count(500, 1, 10_000, 'Entries delivered to a session and not receipted.'),
-  HZ_BATCH_ENTRIES: count(200, 1, 5_000, 'The most entries of an offline batch.'),
-  HZ_BATCH_BYTES: count(256 * KIB, KIB, 512 * KIB, 'The most bytes of an offline batch; less on slow links.'),
-  HZ_FETCH_TIMEOUT: time('2s', 'How long an offline batch may take to come.'),
-  HZ_REDELIVER_AFTER: time('10s', 'What is not receipted for so long after it can have arrived is delivered again.'),
-  HZ_REDELIVER_MAX: time('60s', 'Each time in a row after twice as long, at most this.'),
+  HZ_WRITE_STALL: time('30s', 'A connection is closed when it accepts none of its buffered bytes for this long.'),
+  HZ_HEARTBEAT: time('20s', 'Interval between heartbeats; a connection that is silent for three intervals is closed.'),
+  HZ_HEARTBEAT_V1: time('1s', 'The same for clients of protocol version 1.'),
+  HZ_WEB_SOCKET_PING: time('25s', 'A WebSocket that has been silent for this long is pinged; `0s`: never.', 0),
+  HZ_HEARTBEAT_MIN: time('5s', 'Minimum silence before a connection is closed.'),
+  HZ_STALE_AFTER: time(
+    '60s',
+    'A gateway closes its sessions after a pause of its event loop or a loss of the bus that lasts longer.',
+  ),
+  HZ_WINDOW: count(500, 1, 10_000, 'Maximum number of entries delivered to a session and not receipted.'),
+  HZ_BATCH_ENTRIES: count(200, 1, 5_000, 'Maximum number of entries of an offline batch.'),
+  HZ_BATCH_BYTES: count(256 * KIB, KIB, 512 * KIB, 'Maximum bytes of an offline batch; less on slow links.'),
+  HZ_FETCH_TIMEOUT: time('2s', 'Timeout of a request for an offline batch.'),
+  HZ_REDELIVER_AFTER: time('10s', 'An entry without a receipt is delivered again this long after it can have arrived.'),
+  HZ_REDELIVER_MAX: time('60s', 'Maximum of that time, which doubles with each redelivery in a row.'),
   HZ_RECEIPT_OVERDUE: time(
     '30s',
-    'A session whose window is full, or that is owed more than may be in transit, and that receipts nothing for so long is closed.',
+    'A session is closed when it receipts nothing for this long while its window or its limit of bytes in transit is full.',
   ),
   HZ_SEND_TIMEOUT: time(
     '30s',
-    'How long a send may be unanswered, from when it came, before its sender is told `unknown`.',
+    'Maximum time from the arrival of a send to its answer; then its sender gets `unknown`.',
   ),
-  HZ_SEND_LINGER: time('3ms', 'Least time between two flushes of sends to the bus under load; after idle none.'),
-  HZ_RESEND_AFTER: time('1s', 'What the message service does not answer is sent to it again.'),
-  HZ_RESEND_MAX: time('3s', 'Each time after half as long again, at most this.'),
-  HZ_REORDER_HOLD: time(
-    '10s',
-    'How long a conversation waits for an unsettled message to be sent again before it takes others.',
-  ),
-  HZ_CURSOR_FLUSH: time('20ms', 'How long receipts are gathered.'),
-  HZ_CURSOR_REPEAT: time('1s', 'A cursor that is not confirmed is said again.'),
-  HZ_CONFIRM_INTERVAL: time('100ms', 'Between two `receiptConfirm` to a session.'),
-  HZ_RECONCILE: time('30s', 'Between two comparisons of all sessions with their owners.'),
-  HZ_HISTORY_TIMEOUT: time('5s', 'How long a page of history may take.'),
+  HZ_SEND_LINGER: time('3ms', 'Minimum time between two flushes of sends to the bus under load; none after idle time.'),
+  HZ_RESEND_AFTER: time('1s', 'A batch that the message service does not answer is repeated after this time.'),
+  HZ_RESEND_MAX: time('3s', 'Maximum of that time, which grows by half with each repetition.'),
+  HZ_REORDER_HOLD: time('10s', 'How long a conversation accepts only its unsettled message, to keep the order.'),
+  HZ_CURSOR_FLUSH: time('20ms', 'How long cursors are coalesced before they are sent.'),
+  HZ_CURSOR_REPEAT: time('1s', 'A cursor that is not confirmed is sent again after this time.'),
+  HZ_CONFIRM_INTERVAL: time('100ms', 'Minimum time between two `receiptConfirm` of a session.'),
+  HZ_RECONCILE: time('30s', 'Interval between two comparisons of all sessions with their owners.'),
+  HZ_HISTORY_TIMEOUT: time('5s', 'Timeout of a history query.'),
   HZ_DRAIN_DELAY: time(
     '0s',
-    'At the end: how long to go on as before, but not ready, so that those who send clients here hear of it.',
+    'At shutdown: how long the gateway still serves but is not ready, so that load balancers notice.',
     0,
   ),
-  HZ_DRAIN_SPREAD: time('5s', 'At the end: each connection is told to go at a random moment within this time.', 0),
+  HZ_DRAIN_SPREAD: time('5s', 'At shutdown: each connection is closed at a random moment within this time.', 0),
   HZ_DRAIN_TIMEOUT: time(
     '5s',
-    'At the end: how long after its moment a connection may wait for its sends to be answered.',
+    'At shutdown: how long after that moment a connection may wait for the answers to its sends.',
     0,
   ),
 } satisfies Record<string, Variable<unknown>>;
@@ -240,12 +259,12 @@ function* check(config: GatewayConfig): Iterable<ConfigProblem> {
   }
   const isBad = trustedProxiesOf(config).some((cidr) => !isCidr(cidr));
   if (isBad)
-    yield { variable: 'HZ_TRUSTED_PROXIES', problem: 'must be addresses or networks like 10.0.0.0/8, with commas' };
+    yield { variable: 'HZ_TRUSTED_PROXIES', problem: 'must be comma-separated addresses or networks like 10.0.0.0/8' };
   if (config.HZ_PROXY_PROTOCOL === 'on' && trustedProxiesOf(config).length === 0) {
     yield { variable: 'HZ_TRUSTED_PROXIES', problem: 'is required with HZ_PROXY_PROTOCOL=on' };
   }
   if (HZ_AUTH === 'open' && config.NODE_ENV === 'production') {
-    yield { variable: 'HZ_AUTH', problem: 'must be jwt in production: "open" lets everybody be anybody' };
+    yield { variable: 'HZ_AUTH', problem: 'must be jwt in production: "open" accepts any user id without a token' };
   }
   if (HZ_AUTH === 'jwt' && (config.HZ_JWT_SECRET === '') === (config.HZ_JWKS_URL === '')) {
     yield { variable: 'HZ_JWT_SECRET', problem: 'give exactly one of HZ_JWT_SECRET and HZ_JWKS_URL' };

@@ -4,7 +4,7 @@ import type { HttpRefusal } from './connection/http-answers.js';
 import { closes, httpRefusals } from './metrics.js';
 import type { Session } from './sessions/session.js';
 
-/** Business events: each is counted and logged here and nowhere else. None per message, none with anything of a body or token. */
+/** Business events are counted and logged only here. No event per message, and no part of a body or token. */
 
 export function sessionOpened(log: Logger, { identity, number, epoch, inbox }: Session): void {
   const { user, device, version } = identity;
@@ -17,25 +17,26 @@ export function connectionClosed(log: Logger, name: CloseName, session: Session 
   else log.debug('connection.closed', { reason: name });
 }
 
-/** The other side has hung up, or the network has. */
+/** The client disconnected, or the network failed. */
 export function clientLeft(log: Logger, session: Session | undefined): void {
   closes.add('client');
   if (session) log.info('session.left', { session: session.number, user: session.user });
 }
 
-/** From now on everybody is sent elsewhere. */
+/** The drain begins: from now on each connection is closed with `drain`. */
 export function drainBegun(log: Logger, connections: number): void {
   log.info('gateway.draining', { connections });
 }
 
-/** A mistake of ours: it costs this connection and no other. */
+/** An internal error; it closes only this connection. */
 export function connectionFailed(log: Logger, error: unknown): void {
   log.error('connection.failed', { error });
 }
 
 /**
- * A request over HTTP that is no WebSocket and no health check.
- * @param heldBack how many others were not logged since the last one that was; undefined: this one is not, either
+ * An HTTP request that is neither a WebSocket upgrade nor a health check.
+ * @param heldBack events of this reason not logged since the last logged one; undefined when this one must not be
+ * logged
  */
 export function httpRefused(log: Logger, reason: HttpRefusal, text: string, heldBack: number | undefined): void {
   httpRefusals.add(reason);

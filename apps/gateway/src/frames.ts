@@ -7,16 +7,19 @@ import {
   type LoginReceipt,
 } from '@huizhi/protocol';
 
-/** The only place that turns errors, closes and receipts into frames. */
+/** Errors, closes and receipts become frames only in this file. */
 
-/** What a frame is about, as the tail of a JSON object: `,"clientMsgID":"…","sendTime":"…"`, or nothing. */
+/**
+ * The fields that tell a client which of its frames this one answers, as the tail of a JSON object:
+ * `,"clientMsgID":"…","sendTime":"…"`, or empty.
+ */
 export type Echo = string;
 
 export const echoOf = (fields: { clientMsgID?: unknown; sendTime?: unknown; requestID?: unknown }): Echo =>
   tail('clientMsgID', fields.clientMsgID) + tail('sendTime', fields.sendTime) + tail('requestID', fields.requestID);
 
 function tail(name: string, value: unknown): string {
-  // Also one that is refused, a fraction: its sender has nothing else to know the message by.
+  // An invalid number, for example a fraction, is echoed too: the client may have no other way to match the frame.
   if (typeof value === 'number' && Math.abs(value) <= Number.MAX_SAFE_INTEGER) return `,"${name}":"${value}"`;
   return typeof value === 'string' && value.length <= 128 ? `,"${name}":${JSON.stringify(value)}` : '';
 }
@@ -31,13 +34,13 @@ export function invalidReceipt(error: ErrorName, reason: string, about: Echo): s
   return `{"messageType":"invalidReceipt","code":${code},"name":"${error}","reason":${JSON.stringify(reason)}${about}}`;
 }
 
-/** A send that was not stored: for good, or as far as is known now. */
+/** The answer to a send that was not stored: `error` if the refusal is temporary, else `invalidReceipt`. */
 export const refusal = (error: ErrorName, reason: string, about: Echo): string =>
   errorTable[error].temporary ? errorFrame(error, reason, about) : invalidReceipt(error, reason, about);
 
 /**
- * When who is closed had better come back, milliseconds: chosen at random from here to there. Who drains has chosen the moment of each
- * already; who is too quick must be slower than the second in which there is room again.
+ * Reconnect delay range in ms per close reason; a random value in it spreads reconnects. A drain already spreads its
+ * closes; after `rateLimited` the delay exceeds the second in which the rate recovers.
  */
 const RETRY_AFTER: Partial<Record<CloseName, readonly [from: number, to: number]>> = {
   drain: [0, 500],

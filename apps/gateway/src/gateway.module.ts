@@ -7,11 +7,11 @@ import { Gateway } from './gateway.js';
  * The gateway service:
  *
  *   clients ── TLS ── connection ── router ── commands ──┬─ sends ────── hz.send.<lane>, hz.receipts.<gateway>
- *                      (reads, times, writer)             ├─ delivery ─── hz.gateway.<gateway>, hz.fetch, hz.cursor
- *                                                         ├─ session ──── hz.session.open, attach, close
- *                                                         └─ history ──── hz.history
+ *                      (frames, limits, writer)           ├─ delivery ─── hz.gateway.<gateway>, hz.fetch, hz.cursor
+ *                                                         ├─ sessions ─── hz.session.open, attach, close
+ *                                                         └─ queries ──── hz.history
  *
- * The hot path has no Nest in it; `Gateway` puts it together.
+ * The hot path does not use Nest; `Gateway` wires it.
  */
 @Module({})
 export class GatewayModule {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-// Not the global: that is looked up by a getter each time, and time is asked for twenty times a message.
+// Imported because the global `performance` is a getter, and the clock is read about twenty times per message.
 import { performance } from 'node:perf_hooks';
 import type { Socket } from 'node:net';
 import { decodeLines, subjects, type LaneAnnouncement } from '@huizhi/protocol';
@@ -35,9 +35,9 @@ import { EventLoopWatchdog } from './timing/event-loop-watchdog.js';
 import { TimingWheel } from './timing/timing-wheel.js';
 
 const STEP_MS = 100;
-/** A tick this late means that the process was away. */
+/** Ms; a tick later than this means that the process was paused. */
 const LATE_MS = 1_000;
-/** Groups made at once may have the members of so many seconds: also at the least rate there is room for a group of the largest. */
+/** Burst in seconds of the rate of group members. At the lowest rate, the burst still holds the largest group. */
 const GROUP_BURST_S = 20;
 
 export interface GatewayParts {
@@ -45,13 +45,16 @@ export interface GatewayParts {
   readonly bus: Bus;
   readonly control: Pick<ControlClient, 'request'>;
   readonly log: Logger;
-  /** Milliseconds of a clock that never goes back. */
+  /** Milliseconds of a monotonic clock. */
   readonly now?: () => number;
 }
 
-/** All of a gateway, put together: connections on one side, the bus on the other. */
+/** Wires all parts of a gateway: client connections on one side, the bus on the other. */
 export class Gateway {
-  /** Its name on the bus, another one at each start: answers to an earlier process must not find this one. */
+  /**
+   * The gateway's name on the bus. It differs at each start, so that answers to an earlier process do not reach this
+   * one.
+   */
   readonly id: string;
   private readonly config: GatewayConfig;
   private readonly bus: Bus;
@@ -72,7 +75,7 @@ export class Gateway {
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly stops: (() => void)[] = [];
   private tickedAt: number;
-  /** Set before `draining`: clients are still served, but `/healthz` answers 503 to balancers. */
+  /** Set before `draining`: clients are still served, but `/healthz` answers 503 to load balancers. */
   private isStopping = false;
   private draining = false;
 
@@ -155,7 +158,7 @@ export class Gateway {
     return this.server.port;
   }
 
-  /** TCP connections there are, with those that have not finished TLS. */
+  /** Number of open TCP connections, including unfinished TLS handshakes. */
   get accepted(): number {
     return this.server.accepted;
   }
@@ -175,8 +178,8 @@ export class Gateway {
   }
 
   /**
-   * Goes on for a while, so that those who send clients here hear that it is not ready; then nobody new, and everybody is told to go
-   * at a moment of their own, once what they sent is answered.
+   * Stays unready for HZ_DRAIN_DELAY, so that load balancers notice. Then refuses new connections and drains the
+   * others.
    */
   async stop(): Promise<void> {
     this.isStopping = true;
@@ -213,7 +216,7 @@ export class Gateway {
   private accept(socket: Socket, arrival: Arrival): void {
     const connection = new Connection(socket, this.context, arrival);
     this.connections.add(connection);
-    // It was in the middle of its TLS handshake when the door closed.
+    // The TLS handshake was in progress when the drain began.
     if (this.draining) connection.close('drain');
   }
 
@@ -237,7 +240,10 @@ export class Gateway {
     for (const lane of this.cursors.laneAnnounced(news)) this.registration.attachLane(lane);
   }
 
-  /** What was on its way when the bus went is gone: everything unsettled is said again, and heads are asked for. */
+  /**
+   * Messages in flight when the bus connection was lost are gone, so unsettled batches and cursors are sent again.
+   * Attaching all sessions asks for their inbox heads.
+   */
   private busChanged(connected: boolean): void {
     this.watchdog.bus(connected, this.now());
     if (!connected) return;
@@ -253,7 +259,10 @@ export class Gateway {
     this.registration.attachAll(2_000);
   }
 
-  /** After a pause of this process timers come before sockets: then everything that has waited is read before deadlines count. */
+  /**
+   * After a pause of this process timers fire before sockets are read. A late tick therefore reads waiting bytes before
+   * it checks deadlines.
+   */
   private tick(): void {
     const now = this.now();
     const isLate = now - this.tickedAt > LATE_MS;
@@ -263,7 +272,7 @@ export class Gateway {
     else this.wheel.advance(now);
   }
 
-  /** Runs before any bytes are looked at, and at each tick: whichever comes first after a pause. */
+  /** Runs before bytes are processed and at each tick, so it runs first after a pause. */
   private checkWatchdog(): void {
     const now = this.now();
     const stale = this.watchdog.isStale(now);
@@ -273,15 +282,18 @@ export class Gateway {
   }
 
   private measure(): void {
-    gauge({ name: 'hz_gateway_connections', help: 'Open connections' }, () => this.connections.size);
-    gauge({ name: 'hz_gateway_accepted', help: 'Open TCP connections, TLS finished or not' }, () => this.accepted);
-    gauge({ name: 'hz_gateway_sessions', help: 'Open sessions' }, () => this.sessions.size);
+    gauge({ name: 'hz_gateway_connections', help: 'Number of open connections' }, () => this.connections.size);
     gauge(
-      { name: 'hz_gateway_unanswered_batches', help: 'Batches without an answer' },
+      { name: 'hz_gateway_accepted', help: 'Number of open TCP connections, including unfinished TLS handshakes' },
+      () => this.accepted,
+    );
+    gauge({ name: 'hz_gateway_sessions', help: 'Number of open sessions' }, () => this.sessions.size);
+    gauge(
+      { name: 'hz_gateway_unanswered_batches', help: 'Number of batches of sends without an answer' },
       () => this.sendPublisher.waiting,
     );
     const { sendBudget } = this.sessions;
     gauge({ name: 'hz_gateway_unanswered_bytes', help: 'Bytes of sends without an answer' }, () => sendBudget.used);
-    gauge({ name: 'hz_gateway_waiting_cursors', help: 'Cursors not sent yet' }, () => this.cursors.waiting);
+    gauge({ name: 'hz_gateway_waiting_cursors', help: 'Number of cursors not sent yet' }, () => this.cursors.waiting);
   }
 }

@@ -1,15 +1,15 @@
 import type { LaneAnnouncement } from '@huizhi/protocol';
 
 /**
- * Which instance was last heard to own which lanes, so that what is for several of them is one bus message. Only a short cut: what is
- * not answered is said again on the lane's own subject, which its owner listens to whoever it is.
+ * The last announced owner of each lane, so that data for several lanes of one owner becomes one bus message. It is
+ * only an optimisation: unanswered data is sent again on the subject of the lane, to which its owner subscribes.
  */
 export class LaneOwners {
   private readonly lanes = new Map<number, { owner: string | undefined; epoch: number }>();
 
   /**
-   * An owner speaks of its lanes. Returns those that have just got it: what its predecessor was told, it may not know. Epochs say so and
-   * owners repeat them, so one announcement lost hides nobody for longer than a second.
+   * Applies an owner's announcement. Owners repeat their epochs, so a lost announcement has no lasting effect.
+   * @returns lanes with a new epoch; their new owner may not have what was sent to its predecessor
    */
   hear({ owner, lanes, released = [] }: LaneAnnouncement): number[] {
     const fresh: number[] = [];

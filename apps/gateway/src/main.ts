@@ -3,10 +3,11 @@ import { runService } from '@huizhi/runtime';
 import { gatewayConfig } from './config.js';
 import { GatewayModule } from './gateway.module.js';
 
-/** Beyond what a drain may take: the last words on the bus. */
+/** Ms after the drain for the last messages on the bus. */
 const GOODBYE_MS = 5_000;
 
-// A full collection once the heap has grown by half: connections that end leave garbage in the old space. See docs/decisions/memory.md.
+// Run a full collection when the heap has grown by half: closed connections leave garbage in the old space. See
+// docs/decisions/memory.md.
 setFlagsFromString('--heap-growing-percent=50');
 
 await runService({

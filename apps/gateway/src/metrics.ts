@@ -3,7 +3,7 @@ import { metricsRegistry } from '@huizhi/runtime';
 import { Counter } from 'prom-client';
 import { httpRefusals as httpRefusalTable } from './connection/http-answers.js';
 
-/** A counter by one label that costs an addition: the hot path counts here, the scrape copies. */
+/** A counter with one label. Counting is one addition on the hot path; the scrape copies the values. */
 export class Tally<Value extends string> {
   readonly counts: Record<Value, number>;
 
@@ -35,7 +35,7 @@ export const framesIn = new Tally('hz_gateway_frames_in_total', 'Frames read fro
 ]);
 export const receipts = new Tally<'stored' | ErrorName>(
   'hz_gateway_receipts_total',
-  'Sends settled, by what their sender was told',
+  'Sends settled, by the result sent to their sender',
   'result',
   ['stored', ...keys(errorTable)],
 );
@@ -46,19 +46,19 @@ export const deliveries = new Tally('hz_gateway_deliveries_total', 'Inbox entrie
 ]);
 export const closes = new Tally<CloseName | 'client'>(
   'hz_gateway_closes_total',
-  'Connections ended, by reason',
+  'Connections ended, by close name',
   'name',
   [...keys(closeTable), 'client'],
 );
 export const refusedConnections = new Tally(
   'hz_gateway_refused_connections_total',
-  'Connections ended before TLS was through, by the limit; proxyHeader: a trusted proxy sent none or a wrong one',
+  'Connections ended before the end of TLS, by limit; proxyHeader: a trusted proxy sent no valid PROXY header',
   'limit',
   ['connections', 'address', 'rate', 'handshake', 'proxyHeader'],
 );
 export const httpRefusals = new Tally(
   'hz_gateway_http_refusals_total',
-  'Requests over HTTP on the port for clients that became no WebSocket, by reason',
+  'HTTP requests on the client port that did not become a WebSocket, by reason',
   'reason',
   keys(httpRefusalTable),
 );
@@ -66,11 +66,12 @@ export const logins = new Tally<'ok' | ErrorName>('hz_gateway_logins_total', 'Lo
   'ok',
   ...keys(errorTable),
 ]);
-export const resyncs = new Tally('hz_gateway_resyncs_total', 'Times all sessions were attached again', 'reason', [
-  'hole',
-  'bus',
-  'reconcile',
-]);
+export const resyncs = new Tally(
+  'hz_gateway_resyncs_total',
+  'Number of times all sessions were attached again',
+  'reason',
+  ['hole', 'bus', 'reconcile'],
+);
 export const writes = new Tally('hz_gateway_writes_total', 'Writes to sockets and the frames in them', 'what', [
   'writes',
   'frames',
