@@ -22,11 +22,11 @@ export interface PumpSettings {
 }
 
 /**
- * Catch-up: fetch, write, again, until the session is at its inbox's head, its window is shut or its socket is full. One run per session
- * at a time, and while it runs live entries only move the head; so the one `await` below is the only place where order could be lost,
- * and after it everything is looked at anew.
+ * Catch-up: fetches and writes batches until the session is at its inbox head, its window is full or its socket is
+ * blocked. At most one run per session; while it runs, live entries only raise the head. State may change only during
+ * the fetch, so it is checked again after each fetch.
  *
- * Whatever opens the way starts it again: an entry beyond the next one, receipts, a socket that has drained, a timer for redelivery.
+ * A run starts after an entry beyond the next one, receipts, a drained socket or a redelivery timer.
  */
 export class CatchUpPump implements SessionTask {
   constructor(
@@ -37,7 +37,7 @@ export class CatchUpPump implements SessionTask {
     private readonly now: () => number,
   ) {}
 
-  /** If there is something to write and it runs not yet. */
+  /** Starts a run unless one is active or no entry may be written. */
   start(session: Session): void {
     const { inbox } = session;
     if (inbox.catchingUp) return;
@@ -46,13 +46,13 @@ export class CatchUpPump implements SessionTask {
     void this.run(session);
   }
 
-  /** The socket has taken what waited for it: only from now on can it arrive. */
+  /** The socket has drained; the bytes that waited for it can arrive only from now on. */
   drained(session: Session): void {
     session.inbox.bytes.movedAt = this.now();
     this.start(session);
   }
 
-  /** Entries were written or receipted: sees to it that the others are receipted in time. */
+  /** Entries were written or receipted: arms the timer for their receipts. */
   watch(session: Session): void {
     const at = session.inbox.nextDue(this.now());
     if (at !== Infinity) this.wheel.arm(session, at);
@@ -65,7 +65,7 @@ export class CatchUpPump implements SessionTask {
       return Infinity;
     }
     if (inbox.isRedeliveryDue(now)) {
-      // What this process still holds has not even been sent.
+      // Bytes still buffered in this process are not in transit yet, so their receipts cannot be late.
       if (inbox.catchingUp || connection.backlog > 0) return now + 1_000;
       inbox.rewind(now);
     }
@@ -96,7 +96,10 @@ export class CatchUpPump implements SessionTask {
     this.watch(session);
   }
 
-  /** False: it brought nothing. What fails is tried again for as long as the session lives. */
+  /**
+   * Fetches and writes one batch. Failures are retried as long as the session is open.
+   * @returns false when no entry was processed
+   */
   private async step(session: Session): Promise<boolean> {
     const from = session.inbox.next;
     try {
@@ -107,7 +110,7 @@ export class CatchUpPump implements SessionTask {
       const { error } = reply.head;
       if (!errorTable[error].temporary) session.connection.close(error === 'tokenRevoked' ? 'revoked' : 'kicked');
     } catch {
-      // No answer in time, nobody there, no bus: all the same from here.
+      // A timeout, no responder or no bus: each is retried.
     }
     return false;
   }
@@ -126,7 +129,7 @@ export class CatchUpPump implements SessionTask {
     );
   }
 
-  /** Writes what the reply covers, as far as it fits. */
+  /** Processes the entries that the reply covers, as far as the window allows. */
   private write(session: Session, { head: reply, bodies }: Lines<FetchReply>): boolean {
     failpoint('gateway.before-delivery-write');
     const { inbox } = session;
@@ -145,7 +148,7 @@ export class CatchUpPump implements SessionTask {
     return inbox.next > from;
   }
 
-  /** Entries that the reply covers and does not name do not concern the device. */
+  /** Entries that the reply covers but does not contain are void for this device. */
   private takeVoid({ inbox }: Session, upTo: number): void {
     while (inbox.next <= upTo && inbox.room > 0) inbox.take(undefined, this.now());
   }

@@ -15,12 +15,12 @@ export interface CursorSettings {
   readonly HZ_CONFIRM_INTERVAL: number;
 }
 
-/** A device that was told nothing for so many intervals is told at once. */
+/** After this many confirm intervals without a `receiptConfirm`, the next one is sent at once. */
 const QUIET_INTERVALS = 10;
 
 /**
- * Brings the sessions' cursors to their owners, many in one message, and says each again until it is stored; tells the devices what is.
- * Waiting is free here: nobody waits for a cursor, and every further receipt rides along.
+ * Sends the sessions' cursors to the owners of their inbox lanes and repeats each until it is stored; then sends
+ * `receiptConfirm` to the device. Cursors are coalesced, because no client waits for them.
  */
 export class Cursors implements SessionTask {
   private readonly ready = new Set<Session>();
@@ -37,31 +37,34 @@ export class Cursors implements SessionTask {
     private readonly log: Logger,
   ) {}
 
-  /** Sessions whose cursor waits to be sent. */
+  /** Number of sessions whose cursor waits to be sent. */
   get waiting(): number {
     return this.ready.size;
   }
 
-  /** Returns the inbox lanes that have just got this owner; what their sessions have not confirmed goes out again. */
+  /**
+   * Applies an owner's announcement and resends the unconfirmed cursors of lanes that have a new owner.
+   * @returns these inbox lanes
+   */
   laneAnnounced(news: LaneAnnouncement): number[] {
     const lanes = this.owners.hear(news);
     for (const lane of lanes) this.resend(this.sessions.ofLane(lane));
     return lanes;
   }
 
-  /** The cursor may have moved: by a receipt, or over an entry that does not concern the device. */
+  /** The cursor may have advanced, by a receipt or over a void entry. */
   moved(session: Session): void {
     if (session.inbox.cursor > session.cursorSent) this.send(session);
   }
 
-  /** A receipt has come. If there is nothing to store the device is told so again: the last confirm may be lost. */
+  /** A receipt has arrived. If it changes nothing, the confirm is sent again, since the last one may be lost. */
   receipted(session: Session): void {
     session.owesConfirm = true;
     this.moved(session);
     if (session.inbox.stored >= session.inbox.cursor) this.scheduleConfirm(session);
   }
 
-  /** Something is written to the device anyway: a confirm that is due goes with it and costs no write of its own. */
+  /** A frame is being written anyway, so a confirm that is due is written with it. */
   piggyback(session: Session): void {
     if (!session.owesConfirm || session.inbox.stored <= session.confirmed) return;
     if (this.now() >= session.confirmedAt + this.settings.HZ_CONFIRM_INTERVAL) this.sendConfirm(session);
@@ -73,7 +76,7 @@ export class Cursors implements SessionTask {
     if (session.owesConfirm) this.scheduleConfirm(session);
   }
 
-  /** All that is not confirmed goes out again: what was sent may be lost. */
+  /** Sends all unconfirmed cursors again, because they may be lost. */
   resend(sessions: Iterable<Session>): void {
     for (const session of sessions) {
       if (session.state === 'open' && session.inbox.stored < session.inbox.cursor) this.send(session);
@@ -129,7 +132,9 @@ export class Cursors implements SessionTask {
     else parcels.set(subject, [cursor]);
   }
 
-  /** The owner as it was last heard of; the lane itself when that is not known, or has not confirmed what it was sent. */
+  /**
+   * The owner's subject; the lane's subject when the owner is unknown or this cursor was sent before without a confirm.
+   */
   private subjectFor({ inbox, inboxLane, cursorSent }: Session): string {
     const owner = cursorSent === inbox.cursor ? undefined : this.owners.of(inboxLane);
     return owner === undefined ? subjects.cursor(inboxLane) : subjects.cursorTo(owner);
@@ -140,7 +145,7 @@ export class Cursors implements SessionTask {
     this.timer ??= setTimeout(this.flushLater, this.settings.HZ_CURSOR_FLUSH);
   }
 
-  /** At once when the device has been quiet; else it waits a while for something to ride with. The last is always said. */
+  /** Sends the confirm at once when the device got none recently; otherwise delays it to send it with a delivery. */
   private scheduleConfirm(session: Session): void {
     const now = this.now();
     const isQuiet = now - session.confirmedAt >= QUIET_INTERVALS * this.settings.HZ_CONFIRM_INTERVAL;

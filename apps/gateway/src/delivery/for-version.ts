@@ -1,6 +1,6 @@
 import { KINDS_OF_VERSION_1 } from '@huizhi/protocol';
 
-/** Version 1 reads no JSON array. */
+/** Version 1 clients cannot read JSON arrays. */
 export const FIRST_WITH_BATCHES = 2;
 /** The first version whose clients handle an unknown `contenType` themselves. */
 const FIRST_WITH_OPEN_KINDS = 2;
@@ -9,8 +9,8 @@ const FIRST_WITH_OPEN_KINDS = 2;
 const TOO_OLD = { text: 'This message cannot be shown by this version: please upgrade.' };
 
 /**
- * A delivery as a client of this version can show it. For version 1 a message of an unknown kind becomes a `tip` with the same `messageID`
- * and place, so that the client receipts it like any other. Only version 1 pays for parsing the text; for later versions it is returned as it is.
+ * A delivery in a form that a client of this version can show. For version 1, a message of an unknown kind becomes a
+ * `tip` with the same `messageID`, so that the client receipts it. For later versions the text is returned unparsed.
  */
 export function forVersion(version: number, delivery: string): string {
   if (version >= FIRST_WITH_OPEN_KINDS) return delivery;

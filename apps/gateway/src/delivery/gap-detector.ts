@@ -1,11 +1,11 @@
-/** How many offline instances are remembered; they come and go. */
+/** Maximum number of offline instances remembered; instances come and go. */
 const MAX_INSTANCES = 256;
 
-/** Follows the numbers of those who speak to this gateway, to notice what the bus has lost. */
+/** Tracks the message numbers of each offline instance to detect bus messages that were lost. */
 export class GapDetector {
   private readonly last = new Map<string, number>();
 
-  /** What was said last, and said now. True: something between was not heard. A tick repeats the last number. */
+  /** Whether messages between the last received number and `n` are missing. A tick repeats the last number. */
   hasGap(from: string, n: number, tick: boolean): boolean {
     const last = this.last.get(from) ?? 0;
     return tick ? n !== last : n !== last + 1;

@@ -10,10 +10,10 @@ import type { CatchUpPump } from './catch-up-pump.js';
 import { GapDetector } from './gap-detector.js';
 
 declareFailpoints('gateway.before-news', 'gateway.before-delivery-write');
-// What the history checker must find; see docs/decisions/crashes.md.
+// A seeded bug that the history checker must find; see docs/decisions/crashes.md.
 declareFailpoints('bug.delivered-at-push');
 
-/** What the owners of inbox lanes say to this gateway: live entries, stored cursors, heads, sessions that are over. */
+/** Processes messages from the owners of inbox lanes: live entries, stored cursors, heads and ended sessions. */
 export class GatewayEvents {
   private readonly gaps = new GapDetector();
 
@@ -37,7 +37,7 @@ export class GatewayEvents {
     for (const [number, cursor, head] of news.attached ?? []) this.attached(number, cursor, head);
     for (const [number, cursor] of news.confirm ?? []) this.confirm(number, cursor);
     for (const [number, inboxSeq, line] of news.deliver ?? []) this.deliver(number, inboxSeq, bodies[line]);
-    // Last: what throws on the way leaves a hole, and the hole is mended.
+    // Last, so that a message whose processing throws counts as a gap and all sessions are attached again.
     this.gaps.received(news.from, news.n);
   }
 
@@ -62,7 +62,7 @@ export class GatewayEvents {
     if (session?.state === 'open') this.cursors.confirmed(session, cursor);
   }
 
-  /** @param delivery absent where the entry is void for this device */
+  /** @param delivery undefined when the entry is void for this device */
   private deliver(number: number, inboxSeq: number, delivery: string | undefined): void {
     const session = this.sessions.get(number);
     if (!session) return;

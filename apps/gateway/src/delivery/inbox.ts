@@ -8,62 +8,65 @@ export interface InboxSettings {
 }
 
 interface Entry extends Sent {
-  /** Absent where the entry is void for this device. */
+  /** Undefined when the entry is void for this device. */
   readonly messageID: string | undefined;
   receipted: boolean;
-  /** When it was last written; once a later entry was receipted, when that was. */
+  /** When its receipt time began, ms: its last write, or the later receipt that proved its arrival. */
   at: number;
 }
 
-/** What becomes of a live entry: written now, left to the pump, or known already. */
+/** How a live entry is handled: written now, left to the pump, or ignored as known. */
 export type LiveEntry = 'now' | 'later' | 'old';
 
 /**
- * One session's place in its user's inbox. Entries are written strictly in `inboxSeq` order, and an entry may be written while it is at
- * most a window ahead of the cursor; everything between the cursor and there is remembered until it is receipted.
+ * One session's position in its user's inbox. Entries are written strictly in `inboxSeq` order, at most a window ahead
+ * of the cursor. Entries after the cursor are remembered until they are receipted.
  *
- *   receipted │ delivered in this session │ to deliver            │ not known yet
- *   … cursor  │ cursor+1 … delivered      │ delivered+1 … head    │ head+1 …
+ * receipted │ delivered in this session │ to deliver │ not known yet
+ * … cursor │ cursor+1 … delivered │ delivered+1 … head │ head+1 …
  *
- * `next` is normally delivered + 1. When receipts stay out it goes back to cursor + 1, and entries that should have been receipted by
- * then are written again, a few at a time. There are two ways to write, a live entry and the pump, and never both: while the
- * pump runs, live entries only move `head`.
+ * `next` is normally delivered + 1. When receipts are late, it goes back to cursor + 1, and late entries are written
+ * again, a few at a time. Either a live entry or the pump writes, never both: while the pump runs, live entries only
+ * raise `head`.
  *
- * When a receipt should have come: an entry cannot arrive before what was written ahead of it, so its time begins anew with each receipt of
- * an earlier entry, and what is in transit is given the time that a slow link takes for it (see {@link ByteWindow}). Bytes are not
- * lost on a living connection: writing an entry again helps only a device that lost it after reading it.
+ * An entry cannot arrive before the bytes written ahead of it. So its receipt time restarts at each receipt of an
+ * earlier entry, and it includes the transit time of a slow link (see {@link ByteWindow}). An open connection does not
+ * lose bytes: redelivery helps only a device that lost an entry after reading it.
  */
 export class Inbox {
   /** The next entry to write. */
   next: number;
   head: number;
-  /** The newest entry that the device got or may have to get: what is not known is taken for such, what does not concern it is not. */
+  /**
+   * The newest entry that the device has received or may have to receive. Entries of unknown content count; void ones
+   * do not.
+   */
   last: number;
-  /** The pump is at work. */
+  /** The pump is running. */
   catchingUp = false;
   /** Limits the bytes in transit. */
   readonly bytes = new ByteWindow();
-  /** The entry written before `next` that concerned this device. */
+  /** The last entry before `next` that was not void for this device. */
   private shown: number;
-  /** The highest entry written in this session that concerned this device. */
+  /** The highest entry written in this session that was not void. */
   private highestShown: number;
-  /** The same for cursor + 1. */
+  /** The value of `shown` for next = cursor + 1. */
   private shownAtCursor: number;
-  /** Entries cursor + 1 … delivered. The first is never receipted. */
+  /** Entries cursor + 1 … delivered. The first one is never receipted. */
   private readonly entries: Entry[] = [];
   private readonly places = new Map<string, number[]>();
   private interval: number;
   private shutAt: number | undefined;
-  /** Since when bytes in transit have held entries back and nothing was receipted. */
+  /** Since when bytes in transit have delayed entries without any receipt, ms. */
   private heldAt: number | undefined;
-  /** The highest entry that was receipted: everything before it has arrived. */
+  /** The highest receipted entry; all entries before it have arrived. */
   private passed: number;
-  /** The last entry to write again; 0 when none is written again. */
+  /** The last entry to redeliver; 0 while no redelivery is in progress. */
   private repeatTo = 0;
 
   /**
-   * @param cursor everything up to it is receipted
-   * @param last the newest entry that the device has to get
+   * @param cursor all entries up to it are receipted
+   * @param last the newest entry that the device has to receive
    * @param stored the cursor that the owner has confirmed
    */
   constructor(
@@ -92,34 +95,34 @@ export class Inbox {
     return this.cursor + this.settings.HZ_WINDOW + 1 - this.next;
   }
 
-  /** There is something to write and room for it. */
+  /** An entry is waiting and the window has room for it. */
   get isBehind(): boolean {
     return this.next <= this.head && this.room > 0;
   }
 
-  /** Entries are being written again. */
+  /** A redelivery is in progress. */
   get isRepeating(): boolean {
     return this.repeatTo !== 0;
   }
 
-  /** How many entries the next batch may hold. */
+  /** Maximum number of entries of the next batch. */
   get batchRoom(): number {
     return this.isRepeating ? this.repeatTo + 1 - this.next : this.room;
   }
 
-  /** What an entry says it came after. */
+  /** The `previous` field of the next entry: the last non-void entry before it. */
   get previous(): number {
     return this.shown;
   }
 
-  /** @param isVoid it is known not to concern the device */
+  /** @param isVoid whether the entry is known to be void for the device */
   noteHead(head: number, isVoid = false): void {
     if (head <= this.head) return;
     this.head = head;
     if (!isVoid) this.last = head;
   }
 
-  /** A live entry has come; `head` knows of it from now on. */
+  /** Handles a live entry and raises `head` to it. */
   live(inboxSeq: number, isVoid: boolean): LiveEntry {
     if (inboxSeq < this.next) return 'old';
     this.noteHead(inboxSeq, isVoid);
@@ -127,10 +130,12 @@ export class Inbox {
   }
 
   /**
-   * Takes the entry `next`, for which there must be room, and goes on to the following one. True: write it (read {@link previous}
-   * first). A void entry is not written and counts as receipted in its turn; neither is what was receipted already.
-   * @param messageID undefined where the entry is void
-   * @param bytes how long the entry is
+   * Takes the entry `next`, for which there must be room, and advances `next`. A void entry is not written and counts
+   * as receipted; a receipted entry is not written again. Read {@link previous} before the call.
+   * @param messageID undefined when the entry is void
+   * @param bytes length of the entry
+   * @returns whether the caller must write the entry
+   * @throws RangeError when the window is full
    */
   take(messageID: string | undefined, now: number, bytes = 0): boolean {
     if (this.room <= 0) throw new RangeError('the window is shut');
@@ -164,28 +169,31 @@ export class Inbox {
     return write;
   }
 
-  /** Every entry with this id that was delivered in this session; an unknown id means nothing. */
+  /** Receipts every entry with this id that was delivered in this session; ignores an unknown id. */
   receiptMessage(messageID: string, now: number): void {
     for (const inboxSeq of [...(this.places.get(messageID) ?? [])]) this.receipt(inboxSeq, now);
     this.progress(now);
   }
 
-  /** Every entry delivered in this session up to `inboxSeq`. */
+  /** Receipts every entry up to `inboxSeq` that was delivered in this session. */
   receiptUpTo(inboxSeq: number, now: number): void {
     const last = Math.min(inboxSeq, this.delivered);
-    // The last first: it shows at once how far bytes have arrived.
+    // The last entry first: its receipt proves the arrival of all others.
     for (let at = last; at > this.cursor; at--) this.receipt(at, now);
     this.progress(now);
   }
 
-  /** The owner has stored this cursor. It may be ahead of ours: what it covers is never delivered again. */
+  /**
+   * The owner has stored this cursor. It may be ahead of this session's cursor; entries up to it are not delivered
+   * again.
+   */
   confirm(cursor: number, now: number): void {
     if (cursor > this.stored) this.stored = cursor;
     if (cursor <= this.cursor) return;
     this.receiptUpTo(cursor, now);
     if (cursor <= this.cursor) return;
     this.noteHead(cursor, true);
-    // Up to there the device has got what it was to get, by an earlier session.
+    // An earlier session has delivered the entries up to this cursor.
     if (this.last <= cursor) this.last = this.highestShown;
     this.cursor = this.shownAtCursor = cursor;
     this.highestShown = Math.max(this.highestShown, cursor);
@@ -198,8 +206,8 @@ export class Inbox {
   }
 
   /**
-   * Back to the first unreceipted entry, to write again what should have been receipted by now, as far as it is not too much. Each time in a
-   * row after twice as long.
+   * Starts a redelivery at the first unreceipted entry, of the entries whose receipts are late. The interval doubles
+   * with each redelivery in a row.
    */
   rewind(now: number): void {
     this.next = this.cursor + 1;
@@ -208,25 +216,25 @@ export class Inbox {
     this.interval = Math.min(this.interval * 2, this.settings.HZ_REDELIVER_MAX);
   }
 
-  /** On to what was not delivered yet. */
+  /** Continues with the first entry that was not delivered yet. */
   resume(): void {
     this.repeatTo = 0;
     this.next = this.delivered + 1;
     this.shown = this.highestShown;
   }
 
-  /** There is something to write, and the bytes in transit leave no room for it. */
+  /** Entries are waiting, and the bytes in transit leave no room for them. */
   heldBack(now: number): void {
     this.bytes.limits();
     this.heldAt ??= now;
   }
 
-  /** A window was shut for too long and nothing was receipted. */
+  /** The window or the byte window was full for too long without any receipt. */
   isOverdue(now: number): boolean {
     return now >= this.overdueAt(now);
   }
 
-  /** When {@link isRedeliveryDue} or {@link isOverdue} may become true, or bytes in transit hold entries back no longer. */
+  /** When {@link isRedeliveryDue} or {@link isOverdue} may become true, or the byte window has room again, ms. */
   nextDue(now: number): number {
     const isHeld = this.heldAt !== undefined && this.isBehind && !this.catchingUp;
     const roomAt = isHeld ? this.bytes.batchAt : Infinity;
@@ -248,12 +256,12 @@ export class Inbox {
     return Math.min(shutAt, heldAt) + bytes.transitMs(now, settings.HZ_REDELIVER_MAX) + settings.HZ_RECEIPT_OVERDUE;
   }
 
-  /** When the time for the receipt of an entry began. */
+  /** When the receipt time of an entry began, ms. */
   private clockOf({ at }: Entry, inboxSeq: number): number {
     return inboxSeq <= this.passed ? at : Math.max(at, this.bytes.movedAt);
   }
 
-  /** The last entry to write again: it has waited for its receipt for at least half of the time, and there are not too many bytes. */
+  /** The last entry to redeliver: its receipt is late by half of the time, and the bytes stay within REPEAT_BYTES. */
   private lastLate(now: number): number {
     const [oldest] = this.entries;
     const first = this.cursor + 1;
@@ -286,7 +294,7 @@ export class Inbox {
     this.mark(inboxSeq);
   }
 
-  /** Everything up to this entry has arrived: what of it is not receipted should be so soon, and what follows has its time from now. */
+  /** All entries up to this one have arrived. The receipt time of the entries before it restarts now. */
   private pass(inboxSeq: number, entry: Entry, now: number): void {
     for (let place = Math.max(this.passed, this.cursor) + 1; place < inboxSeq; place++) {
       const before = this.entries[place - this.cursor - 1];
@@ -294,7 +302,7 @@ export class Inbox {
     }
     this.passed = inboxSeq;
     this.bytes.receipted(entry, now);
-    // The first copies arrive after all.
+    // The first copies arrived late, so redelivery is not needed.
     if (this.isRepeating) this.resume();
   }
 
@@ -313,7 +321,7 @@ export class Inbox {
     if (this.delivered >= this.cursor + this.settings.HZ_WINDOW) this.shutAt ??= now;
   }
 
-  /** The cursor goes as far as everything is receipted. */
+  /** Advances the cursor over all receipted entries. */
   private advance(): void {
     let done = 0;
     for (const { receipted, messageID } of this.entries) {
@@ -328,7 +336,7 @@ export class Inbox {
     this.catchUpWithCursor();
   }
 
-  /** What was receipted meanwhile need not be written again. */
+  /** Skips entries that were receipted in the meantime. */
   private catchUpWithCursor(): void {
     if (this.next > this.cursor) return;
     this.next = this.cursor + 1;

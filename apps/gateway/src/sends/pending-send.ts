@@ -1,20 +1,20 @@
 import { idBytes, type Send } from '@huizhi/protocol';
 import type { Echo } from '../frames.js';
 
-/** A client's send on its way: what goes on the bus and what its receipt will say. */
+/** A client's send until its receipt: the bus payload and the fields to echo in the receipt. */
 export interface PendingSend {
   readonly lane: number;
   readonly send: Send;
-  /** The sender's part of the delivery, JSON text. */
+  /** The sender's part of the delivery as JSON text. */
   readonly body: string;
   readonly echo: Echo;
-  /** The most bytes it takes on the bus. */
+  /** Maximum bytes of the send on the bus. */
   readonly bytes: number;
-  /** When it was queued, which is when the gateway took it from its client. */
+  /** When the gateway queued the send, ms. */
   offeredAt: number;
 }
 
-/** Client id, hash, field names and punctuation of one send in the head of a bus message. */
+/** Bytes of client id, hash, field names and punctuation of one send in the head of a bus message. */
 const HEAD_BYTES = 256;
 /** Quotes and a comma. */
 const MEMBER_BYTES = 3;

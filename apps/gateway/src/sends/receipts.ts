@@ -6,7 +6,7 @@ import type { Sessions } from '../sessions/sessions.js';
 import type { SendPublisher } from './send-publisher.js';
 import type { Settled } from './session-sends.js';
 
-/** The message service has decided on batches of ours. */
+/** Processes the message service's answers to batches of this gateway. */
 export function onReceipts(payload: Uint8Array, sessions: Sessions, sendPublisher: SendPublisher, now: number): void {
   for (const { session: number, lane, batch, receipts: answers } of decodeLines<ReceiptBatch>(payload).head.answers) {
     const session = sessions.get(number);
@@ -17,7 +17,7 @@ export function onReceipts(payload: Uint8Array, sessions: Sessions, sendPublishe
   }
 }
 
-/** Tells the sender. */
+/** Writes the receipts to the sender. */
 export function settle(session: Session, settled: readonly Settled[]): void {
   for (const one of settled) session.connection.write(receiptText(one));
   if (session.whenSettled && session.sends.count === 0) session.whenSettled();

@@ -17,13 +17,13 @@ import { dueAt, type Batch, type Settled } from './session-sends.js';
 const MAX_SENDS = 500;
 
 /**
- * Takes the sessions' batches to the lanes' owners: what was read since the last flush is one bus message per owner. Under load
- * a flush waits its pace: each is a wake-up of the bus and of the owners, and fewer of them make everything behind quicker.
+ * Publishes the sessions' batches to the lane owners: one bus message per owner and flush. Under load flushes are
+ * spaced by `paceMs`, because fewer bus messages raise the throughput of all services.
  */
 export class SendPublisher implements Flushable, SessionTask {
-  /** Sessions with something to send on a lane at the end of this turn. */
+  /** Sessions that have a batch to send at the next flush, by lane. */
   private readonly ready = new Map<number, Set<Session>>();
-  /** Sessions with an unanswered batch on a lane. */
+  /** Sessions that have an unanswered batch, by lane. */
   private readonly unanswered = new Map<number, Set<Session>>();
   private readonly owners = new LaneOwners();
   private flushing = false;
@@ -35,19 +35,19 @@ export class SendPublisher implements Flushable, SessionTask {
     private readonly flushScheduler: FlushScheduler,
     private readonly wheel: TimingWheel,
     private readonly now: () => number,
-    /** Between two flushes under load, milliseconds; after idle none. */
+    /** Minimum ms between two flushes under load; a flush after idle time is immediate. */
     private readonly paceMs: number,
     private readonly settle: (session: Session, settled: Settled[]) => void,
   ) {}
 
-  /** Sessions that wait for an answer, counted once per lane. */
+  /** Number of unanswered batches, over all sessions and lanes. */
   get waiting(): number {
     let sum = 0;
     for (const sessions of this.unanswered.values()) sum += sessions.size;
     return sum;
   }
 
-  /** The session has something new on this lane. */
+  /** The session has a new send on this lane. */
   submit(session: Session, lane: number): void {
     setOf(this.ready, lane).add(session);
     if (this.flushing) return;
@@ -57,7 +57,7 @@ export class SendPublisher implements Flushable, SessionTask {
     else this.flushScheduler.add(this);
   }
 
-  /** The batch of this lane was answered; whatever waited behind it goes out next. */
+  /** The batch of this lane was answered; the sends queued behind it form the next batch. */
   answered(session: Session, lane: number): void {
     this.unanswered.get(lane)?.delete(session);
     if (session.sends.waits(lane)) this.submit(session, lane);
@@ -69,14 +69,16 @@ export class SendPublisher implements Flushable, SessionTask {
     for (const sessions of this.ready.values()) sessions.delete(session);
   }
 
-  /** Whatever is unanswered on this lane goes out again: it has a new owner. */
+  /** Repeats the unanswered batches of this lane, because it has a new owner. */
   resend(lane: number): void {
     for (const session of this.unanswered.get(lane) ?? []) {
       if (session.sends.again(lane)) this.submit(session, lane);
     }
   }
 
-  /** Who has just taken a lane may not have what its last owner left unanswered. */
+  /**
+   * Applies an owner's announcement. The new owner of a lane may not have the batches unanswered by the previous one.
+   */
   laneAnnounced(news: LaneAnnouncement): void {
     for (const lane of this.owners.hear(news)) this.resend(lane);
   }
@@ -112,7 +114,7 @@ export class SendPublisher implements Flushable, SessionTask {
     for (const [subject, parcel] of parcels) this.publish(subject, parcel);
   }
 
-  /** The owner as it was last heard of; the lane itself when that is not known, or did not answer. */
+  /** The owner's subject; the lane's subject when the owner is unknown or has not answered in time. */
   private subjectOf(lane: number, batch: Batch): string {
     const owner = batch.isLate ? undefined : this.owners.of(lane);
     return owner === undefined ? subjects.send(lane) : subjects.sendTo(owner);
@@ -133,13 +135,13 @@ export class SendPublisher implements Flushable, SessionTask {
   }
 }
 
-/** Names of fields and numbers of one session's batch, apart from its sends. */
+/** Bytes of field names and numbers of one session's batch, without its sends. */
 const HZ_BATCH_BYTES = 128;
 
 const bytesOf = ({ identity }: Session, batch: Batch): number =>
   batch.bytes + HZ_BATCH_BYTES + idBytes(identity.user) + idBytes(identity.device);
 
-/** What goes out in one bus message. */
+/** The content of one bus message. */
 class Parcel {
   readonly batches: SessionBatch[] = [];
   readonly bodies: string[] = [];

@@ -8,22 +8,22 @@ export interface SendTimings {
   readonly HZ_REORDER_HOLD: number;
 }
 
-/** The one unanswered batch of a lane. It is sent again as it is, so it is never changed. */
+/** The unanswered batch of a lane. It is immutable, because repetitions must be identical. */
 export interface Batch {
   readonly number: number;
   readonly sends: readonly PendingSend[];
   readonly bytes: number;
-  /** When nobody is to wait for its answer any more. */
+  /** When the batch expires without an answer, ms. */
   readonly expiresAt: number;
   sentAt: number;
-  /** It was not answered in time at least once. */
+  /** The batch was not answered in time at least once. */
   isLate: boolean;
   wait: number;
-  /** To be sent (again) at the end of this turn. */
+  /** The batch waits for the next flush. */
   ready: boolean;
 }
 
-/** When it is to be sent again or given up. */
+/** When the batch is due to be repeated or expires, ms. */
 export const dueAt = ({ sentAt, wait, expiresAt }: Batch): number => Math.min(sentAt + wait, expiresAt);
 
 interface LaneQueue {
@@ -32,13 +32,13 @@ interface LaneQueue {
   waiting: PendingSend[];
 }
 
-/** A send and what became of it. */
+/** A send and its result. */
 export interface Settled {
   readonly pending: PendingSend;
   readonly receipt: SendReceipt;
 }
 
-/** What all sessions together may have unanswered, bytes: while the message service is away, what comes in stays here. */
+/** Limits the bytes of unanswered sends of all sessions, which pile up while the message service is unavailable. */
 export class SendBudget {
   used = 0;
 
@@ -54,7 +54,7 @@ interface ReorderGuard {
   readonly until: number;
 }
 
-/** One session's share of a batch: far below what the bus carries, so that several fit into one message. */
+/** Maximum bytes of one session's batch; far below the bus limit, so that several fit into one bus message. */
 export const MAX_BATCH_BYTES = 256 * 1024;
 const MAX_REORDER_GUARDS = 200;
 const TIMED_OUT: RefusedReceipt = { error: 'unknown', reason: 'no answer in time' };
@@ -63,16 +63,16 @@ const OVERTAKEN: RefusedReceipt = { error: 'unknown', reason: 'an earlier messag
 /**
  * One session's sends, from the frame to the receipt.
  *
- * At most one batch per lane is unanswered; what comes meanwhile waits behind it. The batch is repeated word for word until it is
- * answered: storing is idempotent, so loss and hand-over need no numbering and cannot swap two messages.
+ * At most one batch per lane is unanswered; later sends wait behind it. The batch is repeated unchanged until it is
+ * answered. Storing is idempotent, so loss and hand-over cannot reorder messages.
  *
- * When a send is answered temporarily, the client has to send it again; whatever came after it in the same conversation would overtake
- * it. So that is answered in the same way, and for a while the conversation takes nothing but the first message refused: the fence.
+ * After a temporary refusal the client has to repeat the send, and later sends of the same conversation would overtake
+ * it. So these are refused as well, and a ReorderGuard accepts only the first refused send for HZ_REORDER_HOLD.
  */
 export class SessionSends {
   private readonly lanes = new Map<number, LaneQueue>();
   private readonly reorderGuards = new Map<string, ReorderGuard>();
-  /** Sends without an answer, and their bytes: both bounded by the session's limits. */
+  /** Number and bytes of sends without an answer; both are limited per session. */
   count = 0;
   bytes = 0;
 
@@ -81,7 +81,7 @@ export class SessionSends {
     private readonly budget: SendBudget,
   ) {}
 
-  /** Queues it, or says why not. */
+  /** Queues the send, or returns the error that refuses it. */
   offer(pending: PendingSend, now: number): ErrorName | undefined {
     const { conversation, clientID } = pending.send;
     const fence = this.reorderGuards.get(conversation);
@@ -101,14 +101,14 @@ export class SessionSends {
     return undefined;
   }
 
-  /** The session is over: nobody waits for the answers. */
+  /** The session has ended; answers are no longer needed. */
   abandon(): void {
     this.lanes.clear();
     this.budget.used -= this.bytes;
     this.count = this.bytes = 0;
   }
 
-  /** The batch of this lane that is to be sent now, if there is one: a new one, or one that is due again. */
+  /** The batch of this lane to send now, if any: a new one or a repeated one. */
   take(lane: number, now: number): Batch | undefined {
     const queue = this.queue(lane);
     if (!queue.unanswered && queue.waiting.length > 0) queue.unanswered = this.collectBatch(queue, now);
@@ -119,19 +119,22 @@ export class SessionSends {
     return batch;
   }
 
-  /** Something waits behind the batch of this lane. */
+  /** Whether sends wait behind the batch of this lane. */
   waits(lane: number): boolean {
     return (this.lanes.get(lane)?.waiting.length ?? 0) > 0;
   }
 
-  /** Marks the unanswered batch of a lane to be sent again. False: there is none. */
+  /**
+   * Marks the unanswered batch of a lane to be repeated.
+   * @returns whether there is one
+   */
   again(lane: number): boolean {
     const batch = this.lanes.get(lane)?.unanswered;
     if (batch) batch.ready = true;
     return batch !== undefined;
   }
 
-  /** What an answer settles: nothing if it is not the one waited for. */
+  /** The sends that an answer settles; none when it does not match the unanswered batch. */
   answer(lane: number, number: number, receipts: readonly SendReceipt[], now: number): Settled[] {
     const queue = this.lanes.get(lane);
     const batch = queue?.unanswered;
@@ -145,7 +148,7 @@ export class SessionSends {
     return this.leave(settled);
   }
 
-  /** What has waited too long for an answer, with everything behind it. */
+  /** Settles expired batches, and all sends queued behind them, as `unknown`. */
   expire(now: number): Settled[] {
     const settled: Settled[] = [];
     for (const queue of this.lanes.values()) {
@@ -162,7 +165,10 @@ export class SessionSends {
     return this.leave(settled);
   }
 
-  /** Marks the batches that are due again, waits longer for each next time, and names their lanes. */
+  /**
+   * Marks the batches that are due to be repeated and extends their wait.
+   * @returns their lanes
+   */
   repeat(now: number): number[] {
     const lanes: number[] = [];
     for (const [lane, { unanswered: batch }] of this.lanes) {
@@ -175,7 +181,7 @@ export class SessionSends {
     return lanes;
   }
 
-  /** When {@link repeat} or {@link expire} has something to do. */
+  /** When {@link repeat} or {@link expire} has work to do, ms. */
   nextDue(): number {
     let next = Infinity;
     for (const { unanswered: batch } of this.lanes.values()) {
@@ -205,7 +211,7 @@ export class SessionSends {
       number: queue.batches,
       sends,
       bytes,
-      // Its first has waited longest of all there are, behind the batch before, too: so nobody waits longer than the time allowed.
+      // The first send has waited longest, including its time behind the previous batch.
       expiresAt: (sends[0]?.offeredAt ?? now) + this.timings.HZ_SEND_TIMEOUT,
       sentAt: now,
       isLate: false,
