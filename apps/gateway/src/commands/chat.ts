@@ -14,7 +14,7 @@ import { pendingSend, type PendingSend } from '../sends/pending-send.js';
 import type { Place, Session } from '../sessions/session.js';
 import type { Services } from './services.js';
 
-/** Pairs remembered for a session. */
+/** Maximum number of cached pairs per session. */
 const MAX_PAIRS = 50;
 
 /** `messageType: normal`: a message to a user or a group. */
@@ -23,7 +23,7 @@ export const composeChat = ({ config }: Services, session: Session, frame: Chat)
 
 type ChatSession = Pick<Session, 'identity' | 'pairs'>;
 
-/** The sender is the session's; whatever the frame says about it is not even read. */
+/** The sender comes from the session; sender fields of the frame are ignored. */
 export function chatSend(session: ChatSession, frame: Chat, lanes: number): PendingSend {
   const { user, device, deviceType } = session.identity;
   const { chatType, contenType, clientMsgID, sendTime, atToUserIDs } = frame;
@@ -53,15 +53,17 @@ export function chatSend(session: ChatSession, frame: Chat, lanes: number): Pend
 }
 
 /**
- * What makes it the same message when a client id is used again: the content's value, not the order of its keys, not the clock, not the
- * kind of device. `text` is the content as it came, which is canonical when there is nothing to be put in order.
+ * The content as hashed for duplicate detection. It is independent of key order, time and device type. `text` is the
+ * JSON text of the content, which is already canonical for a single scalar field.
  */
 function canonicalText(content: Chat['content'], text: string): string {
   const [first, ...others] = Object.values(content);
   return others.length === 0 && typeof first !== 'object' ? text : canonicalJson(content);
 }
 
-/** A pair's id is a hash, the dearest of what a message needs, and people write to few others at a time. */
+/**
+ * Hashing a pair id is the most expensive step of a send; a session writes to few peers, so recent places are cached.
+ */
 function pairPlace({ identity, pairs }: ChatSession, other: string, lanes: number): Place {
   const known = pairs.get(other);
   if (known) return known;
@@ -77,7 +79,10 @@ function groupPlace(group: string, lanes: number): Place {
   return { conversation, lane: laneOf(conversation, lanes) };
 }
 
-/** Clients that give no id are known by what they say and when. Who gives no time either cannot be known again: each is new. */
+/**
+ * The client id of a message without one: derived from its content and `sendTime`. Without `sendTime` it is random, so
+ * a repeated message is stored again.
+ */
 function derivedClientID(device: string, conversation: string, sendTime: string | undefined, hash: string): string {
   if (sendTime === undefined) return `~${randomBytes(16).toString('base64url')}`;
   return `~${contentHash(JSON.stringify([device, conversation, sendTime, hash]))}`;

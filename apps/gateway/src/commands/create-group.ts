@@ -6,7 +6,9 @@ import type { Session } from '../sessions/session.js';
 import { frame as framed, type Outcome } from './outcome.js';
 import type { Services } from './services.js';
 
-/** A group of the sender and some users. It begins with a tip, which is its first message, and costs an entry in each member's inbox. */
+/**
+ * Creates a group of the sender and the given users. Its first message is a tip, which adds one inbox entry per member.
+ */
 export function composeGroup(services: Services, session: Session, frame: CreateGroup): PendingSend | Outcome {
   if (!services.groupMembers.take(session.user, frame.memberUserIDs.length)) {
     receipts.add('unavailable');

@@ -10,7 +10,7 @@ import type { Query } from './query.js';
 
 const DEFAULT_LIMIT = 50;
 
-/** A page of a conversation. The message service reads it from the log and decides whether the user may see it. */
+/** A page of a conversation. The message service reads it from the log and checks whether the user may read it. */
 export const history: Query<History, HistoryRequest, HistoryReply> = {
   refusal: 'the conversation does not exist or is not yours to read',
   timeoutMs: ({ HZ_HISTORY_TIMEOUT }) => HZ_HISTORY_TIMEOUT,

@@ -10,7 +10,7 @@ import type { Services } from './services.js';
 
 const DEFAULT_DEVICE = 'default';
 
-/** The first frame: proves the user, then opens a session with the owner of the user's inbox. */
+/** The first frame: verifies the user, then opens a session with the owner of the user's inbox lane. */
 export function login(services: Services, connection: Connection, frame: Login): Result {
   const { config } = services;
   if (frame.versionCode < OLDEST_VERSION) {
@@ -22,7 +22,7 @@ export function login(services: Services, connection: Connection, frame: Login):
   return open(services, connection, frame);
 }
 
-/** The token comes first: a login that is proved is limited by nothing that others did. */
+/** The token is verified first, so that failed logins of others cannot block a login with a valid token. */
 async function open(services: Services, connection: Connection, frame: Login): Promise<Outcome> {
   const { opener, config, attempts, authenticator, isDraining } = services;
   const began = services.now();
@@ -36,7 +36,7 @@ async function open(services: Services, connection: Connection, frame: Login): P
     return { session, frames: [welcome(session.identity, { session, reply }, config)] };
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
-    // An expired token is a proof too, if an old one: its client must hear of it, whatever others have guessed.
+    // An expired token does not count as a guess: its client must always get `tokenExpired`.
     const isGuess = error.error === 'badToken';
     if (isGuess && !attempts.failed(connection.origin, frame.fromUserID, frame.token ?? '')) return tooMany();
     logins.add(error.error);
@@ -73,7 +73,7 @@ function welcome({ user, device, version }: Identity, { session, reply }: Opened
     },
     inboxSeq: reply.cursor,
     head: session.inbox.last,
-    // News may have been quicker than the answer to the login.
+    // A live entry may have arrived before the answer to the login.
     waiting: reply.waiting + Math.max(0, session.inbox.last - Math.max(reply.head, reply.last)),
     generation: reply.generation,
     ...(reply.resync && { resync: true }),
@@ -82,7 +82,7 @@ function welcome({ user, device, version }: Identity, { session, reply }: Opened
   return JSON.stringify(receipt);
 }
 
-/** Version 1 beats each second and cannot be told otherwise. */
+/** Version 1 clients send a heartbeat every second and ignore the interval in the login receipt. */
 export const heartbeatOf = (
   version: number,
   config: Pick<GatewayConfig, 'HZ_HEARTBEAT' | 'HZ_HEARTBEAT_V1'>,

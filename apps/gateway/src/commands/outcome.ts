@@ -1,17 +1,17 @@
 import type { CloseName } from '@huizhi/protocol';
 import type { Session } from '../sessions/session.js';
 
-/** What a command leads to. The connection carries it out; no command touches a socket. */
+/** The result of a command, applied by the connection; commands do not write to sockets. */
 export interface Outcome {
   /** Frames as JSON text, in order. */
   readonly frames?: readonly string[];
-  /** After the frames the connection is closed. */
+  /** Close the connection with this name after the frames. */
   readonly close?: CloseName;
-  /** The login has succeeded: the session this connection has from now on. */
+  /** Set by a successful login: the new session of the connection. */
   readonly session?: Session;
 }
 
-/** Nothing for most: their answer comes later, from the bus. */
+/** Undefined for most commands, because their answer comes later from the bus. */
 export type Result = Outcome | undefined | Promise<Outcome | undefined>;
 
 export const frame = (text: string): Outcome => ({ frames: [text] });

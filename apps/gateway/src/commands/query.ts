@@ -6,27 +6,27 @@ import type { Session } from '../sessions/session.js';
 import { frame, type Outcome, type Result } from './outcome.js';
 import type { Services } from './services.js';
 
-/** Queries of one session at a time; an answer can be half a megabyte. */
+/** Maximum number of concurrent queries per session; an answer can have half a megabyte. */
 const MAX_AT_ONCE = 4;
 const ATTEMPTS = 3;
 
-/** The head of every reply to a query. */
+/** The head of each reply to a query. */
 export interface QueryReply {
   readonly error?: ErrorName;
 }
 
-/** A command of the class `query`: what it asks the service that its definition names, and what becomes of the reply. */
+/** A command of the class `query`: builds the request to the service and the answer from its reply. */
 export interface Query<Frame, Request extends object = object, Reply extends QueryReply = QueryReply> {
   /** Milliseconds for all attempts together. */
   timeoutMs(config: GatewayConfig): number;
   request(session: Session, frame: Frame): Request;
   /** The answering frame as JSON text. @param reply a reply without an error */
   answer(frame: Frame, request: Request, reply: Lines<Reply>): string;
-  /** The reason in a refusal by the service. */
+  /** The reason sent when the service refuses the query. */
   readonly refusal: string;
 }
 
-/** The handler of a command of the class `query`. */
+/** Creates the handler of a command of the class `query`. */
 export function queryHandler<Frame extends { readonly requestID: string }>(
   { type, asks }: Command,
   query: Query<Frame>,
@@ -50,8 +50,8 @@ export function queryHandler<Frame extends { readonly requestID: string }>(
 }
 
 /**
- * The bus chooses one instance of the service. An instance that is frozen or cut off does not answer, so another attempt
- * follows; any instance may answer it.
+ * Sends the request to one instance of the service, chosen by the bus. A frozen or disconnected instance does not
+ * answer, so the request is repeated; any instance may answer it.
  */
 async function ask(
   bus: Bus,
@@ -66,7 +66,7 @@ async function ask(
       const reply = decodeLines<QueryReply>(await bus.request(subject, payload, { timeoutMs: timeoutMs / ATTEMPTS }));
       if (reply.head.error !== 'unavailable') return reply;
     } catch {
-      // A timeout, no responder or no bus: each is followed by the next attempt.
+      // A timeout, no responder or no bus: each is retried.
     }
     if (attempt < ATTEMPTS) await pause(backoff.next());
   }

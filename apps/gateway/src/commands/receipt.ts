@@ -3,7 +3,7 @@ import type { Session } from '../sessions/session.js';
 import type { Result } from './outcome.js';
 import type { Services } from './services.js';
 
-/** What a device has taken over. Ids it was not sent mean nothing and are answered like all others. */
+/** Receipts from the device. Unknown ids are ignored and answered like known ones. */
 export function receipt({ cursors, pump, now }: Services, session: Session, frame: Receipt): Result {
   const { inbox } = session;
   const at = now();

@@ -26,7 +26,7 @@ const sessionHandlers: { readonly [Type in TypeOf<'session'>]: SessionHandler<Ty
   receipt,
   beat: heartbeat,
 };
-/** Commands that become events of a conversation: what each makes of its frame. */
+/** Commands that become events of a conversation, with the function that composes the send. */
 const sends: { readonly [Type in TypeOf<'send'>]: Compose<FrameOf<Type>> } = {
   normal: composeChat,
   createGroup: composeGroup,
@@ -56,7 +56,7 @@ assertAllHandled(
   'command',
 );
 
-/** Every client command with its handler. */
+/** The handler of each client command. */
 const routes = Object.fromEntries(
   clientCommands.map(({ type, opensSession }) => [type, { opensSession: opensSession === true, run: runs.get(type) }]),
 ) as Record<Up['type'], Route>;
@@ -65,7 +65,7 @@ export function dispatch(services: Services, connection: Connection, up: Up): Re
   const { opensSession, run } = routes[up.type];
   if ((connection.state === 'fresh') !== opensSession) return misplaced(connection.state);
   const actor = opensSession ? connection : connection.session;
-  // The tables above have checked each handler against its command.
+  // The types of the tables above match each handler with its command.
   return run(services, actor as never, up.frame as never);
 }
 

@@ -8,13 +8,15 @@ import type { Services } from './services.js';
 
 const REASONS: Partial<Record<ErrorName, string>> = {
   resendInOrder: 'an earlier message to this conversation is unsettled: send that one again first',
-  unavailable: 'too much waits for its receipt here',
+  unavailable: 'this gateway has too many unanswered sends',
 };
 
-/** What a command of the class `send` makes of its frame: a send for a lane, or a refusal. */
+/** Composes a frame of a `send` command into a send for a lane, or refuses it. */
 export type Compose<Frame> = (services: Services, session: Session, frame: Frame) => PendingSend | Outcome;
 
-/** The handler of a command of the class `send`. A receipt answers it once the lane owner has committed or refused it. */
+/**
+ * Creates the handler of a `send` command. Its answer is a receipt after the lane owner has committed or refused it.
+ */
 export const submit =
   <Frame>(compose: Compose<Frame>) =>
   (services: Services, session: Session, frame: Frame): Result => {

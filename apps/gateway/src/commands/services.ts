@@ -8,7 +8,7 @@ import type { SessionOpener } from '../login/session-opener.js';
 import type { SendPublisher } from '../sends/send-publisher.js';
 import type { KeyedRateLimiter } from '../timing/keyed-rate-limiter.js';
 
-/** What commands work with. */
+/** Dependencies of the command handlers. */
 export interface Services {
   readonly config: GatewayConfig;
   readonly bus: Bus;
@@ -18,9 +18,9 @@ export interface Services {
   readonly sendPublisher: SendPublisher;
   readonly pump: CatchUpPump;
   readonly cursors: Cursors;
-  /** Of groups that are made, by who makes them. */
+  /** Rate of members of created groups, per creator. */
   readonly groupMembers: KeyedRateLimiter;
   readonly now: () => number;
-  /** The gateway is going away: nobody logs in any more. */
+  /** The gateway is draining and accepts no logins. */
   readonly isDraining: () => boolean;
 }

@@ -5,31 +5,31 @@ import { isCompactJws } from './compact-jws.js';
 import { KEY_TIMES, keysAt } from './jwks.js';
 import { isExpired, timesProblem } from './token-times.js';
 
-/** What a proof of identity is good for. */
+/** The result of a verified token. */
 export interface Credentials {
-  /** Seconds since 1970; 0 when the token does not say. Absent where no token is asked for. */
+  /** Seconds since 1970; 0 when the token has no `iat`. Undefined when no token is required. */
   readonly issuedAt?: number;
-  /** Milliseconds since 1970; Infinity where no token is asked for. */
+  /** Milliseconds since 1970; Infinity when no token is required. */
   readonly expiresAt: number;
 }
 
-/** Says whether a token is this user's, and until when. @throws ProtocolError `badToken`, `tokenExpired`, `unavailable` */
+/** Verifies that a token belongs to the user. @throws ProtocolError `badToken`, `tokenExpired`, `unavailable` */
 export type Authenticator = (user: string, token: string | undefined) => Promise<Credentials>;
 
 export interface AuthSettings {
   readonly HZ_AUTH: 'jwt' | 'open';
   readonly HZ_JWT_SECRET: string;
   readonly HZ_JWKS_URL: string;
-  /** The claim that holds the user's id. */
+  /** The claim that holds the user id. */
   readonly HZ_JWT_USER_CLAIM: string;
-  /** What `iss` must be and `aud` must hold; empty: not checked. */
+  /** Required value of `iss`, and a required value of `aud`; empty: not checked. */
   readonly HZ_JWT_ISSUER: string;
   readonly HZ_JWT_AUDIENCE: string;
   /** How far the issuer's clock may be ahead of the gateway's, milliseconds. */
   readonly HZ_TOKEN_LEEWAY: number;
 }
 
-/** With public keys only algorithms with public keys: else a public key could be used as a shared secret. */
+/** Public keys allow only asymmetric algorithms; otherwise a public key could be used as an HMAC secret. */
 const ASYMMETRIC = [
   ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
   ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
@@ -49,16 +49,19 @@ export function authenticatorFor(settings: AuthSettings, keyTimes = KEY_TIMES): 
     const keys = keysAt(HZ_JWKS_URL, HZ_TOKEN_LEEWAY, keyTimes);
     return checking(settings, (token) => verifyByAnyOf(keys, token, { ...claims, algorithms: ASYMMETRIC }));
   }
-  // Once, not with each token.
+  // The key is imported once, not per token.
   const algorithm = { name: 'HMAC', hash: 'SHA-256' };
   const secret = webcrypto.subtle.importKey('raw', Buffer.from(HZ_JWT_SECRET), algorithm, false, ['verify']);
   return checking(settings, async (token) => jwtVerify(token, await secret, { ...claims, algorithms: ['HS256'] }));
 }
 
-/** Keys that a token is tried with when it does not say which one it is signed with. */
+/** Maximum number of keys tried for a token that does not identify its key. */
 const MAX_TRIED = 16;
 
-/** A token that names no key, or one of several of that name, is good if any of them proves it. No key is asked for. */
+/**
+ * Verifies a token whose `kid` is missing or matches several keys: it is valid if one of the keys verifies it. Does not
+ * fetch keys.
+ */
 async function verifyByAnyOf(
   keys: JWTVerifyGetKey,
   token: string,
@@ -91,7 +94,7 @@ function checking({ HZ_JWT_USER_CLAIM, HZ_TOKEN_LEEWAY }: AuthSettings, verify: 
     const now = Date.now();
     const problem = timesProblem(claims, now, HZ_TOKEN_LEEWAY);
     if (problem) throw new ProtocolError('badToken', `token: ${problem}`);
-    // The leeway is for the beginning of a token. A client with an expired one can get another; its session outlasts
+    // The leeway applies to `iat` and `nbf`, not to `exp`: the client can get a new token. An open session outlasts
     // `exp` by the leeway.
     if (isExpired(claims, now)) throw new ProtocolError('tokenExpired', 'token: has expired');
     if (userIn(claims, HZ_JWT_USER_CLAIM) !== user) throw new ProtocolError('badToken', 'token: is not for this user');
@@ -100,13 +103,13 @@ function checking({ HZ_JWT_USER_CLAIM, HZ_TOKEN_LEEWAY }: AuthSettings, verify: 
   };
 }
 
-/** As in frames, an integer is as good as its digits: some issuers number their users. */
+/** Converts an integer claim to its digits, because some issuers number their users. */
 function userIn(claims: JWTPayload, claim: string): unknown {
   const value = claims[claim];
   return Number.isSafeInteger(value) ? String(value) : value;
 }
 
-/** The claims of a token whose signature is good, expired or not. @throws ProtocolError `badToken`, `unavailable` */
+/** The claims of a token with a valid signature, expired or not. @throws ProtocolError `badToken`, `unavailable` */
 async function claimsOf(token: string, verify: Verify): Promise<JWTPayload> {
   try {
     return (await verify(token)).payload;
@@ -117,8 +120,8 @@ async function claimsOf(token: string, verify: Verify): Promise<JWTPayload> {
 }
 
 /**
- * The library's messages may quote the token; of it only the names of claims leave the server, and only once it is
- * proved.
+ * Converts an error of the library. Its messages may quote the token; clients get only the names of claims, and only of
+ * a verified token.
  */
 function refusal(error: unknown): ProtocolError {
   if (error instanceof errors.JWTClaimValidationFailed) {

@@ -1,29 +1,28 @@
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
 import { isExpired, timesProblem, type TokenTimes } from './token-times.js';
 
-/** Milliseconds. */
+/** All in milliseconds. */
 export interface KeyTimes {
-  /** Keys that were read so long ago are asked for again, so that one that was withdrawn is good no longer. */
+  /** Keys older than this are fetched again, so that a withdrawn key becomes invalid. */
   readonly refresh: number;
-  /** While that fails, those that are known are good for so long. */
+  /** Known keys stay valid for this long while the key server is unavailable. */
   readonly lastGood: number;
-  /** Between two requests while there are keys. */
+  /** Minimum time between two requests while keys are known. */
   readonly cooldown: number;
-  /** Between two requests while there are none: every login would make one. */
+  /** Minimum time between two requests while no key is known; otherwise each login would send one. */
   readonly rest: number;
 }
 
 export const KEY_TIMES: KeyTimes = { refresh: 600_000, lastGood: 86_400_000, cooldown: 30_000, rest: 1_000 };
 
 const TIMEOUT_MS = 3_000;
-/** The issuer may sign with a key this long before the key can be read here: clocks differ, caches lie between. */
+/** The issuer may use a key this long before it can be fetched, because of clock differences and caches. */
 const EARLIER_MS = 60_000;
 
 /**
- * The public keys published at `url`, kept in memory. They are read again when they are old, and when a token names a
- * key that is not among them. While their server fails, tokens of known keys stay good. Ages are measured by a clock
- * that nobody sets.
- * @param leewayMs how far the issuer's clock may be ahead of this one
+ * The public keys published at `url`, cached in memory. They are fetched again when they are old, or when a token names
+ * an unknown key. While the key server fails, tokens of known keys stay valid. Ages use a monotonic clock.
+ * @param leewayMs how far the issuer's clock may be ahead of the gateway's
  */
 export function keysAt(
   url: string,
@@ -73,8 +72,8 @@ async function published(url: string): Promise<JSONWebKeySet> {
 }
 
 /**
- * Whether an unproved token could be a good one of a key that is not known yet. False for one that would be refused
- * whatever its key: the answer "try again later" is only for tokens that a newer key may prove.
+ * Whether an unverified token may be valid with a key that is not known yet. False for a token that every key would
+ * refuse, so that `unavailable` is returned only for tokens that a newer key may verify.
  */
 function mayBeIssuedAfter(earliestMs: number, payload: string, leewayMs: number): boolean {
   try {

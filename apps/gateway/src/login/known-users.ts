@@ -1,4 +1,4 @@
-/** Users that are known to exist, the latest ones. */
+/** A cache of users that are known to exist; the least recently used are dropped. */
 export class KnownUsers {
   private readonly users = new Set<string>();
 

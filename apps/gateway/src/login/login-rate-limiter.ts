@@ -1,23 +1,23 @@
 import { createHash } from 'node:crypto';
 import { KeyedRateLimiter } from '../timing/keyed-rate-limiter.js';
 
-/** Failed logins that an address gets back each second. */
+/** Rate at which an address regains failed logins. */
 const FORGIVEN_PER_SECOND = 10;
-/** A login that fails again within this time is the same failure. */
+/** The same failed login within this time is counted once. */
 const SAME_FAILURE_MS = 600_000;
 const MAX_FAILURES = 20_000;
 
 /**
- * Limits on logins, none of which one client can use up for another: successful ones count for their user at their address, failed ones
- * for their address, where they hold up nothing but other failed ones.
+ * Limits logins so that one client cannot use up the limit of another. Successful logins count per user and client
+ * network; failed ones count per network and delay only other failed logins.
  */
 export class LoginRateLimiter {
   private readonly perUser: KeyedRateLimiter;
   private readonly failures: KeyedRateLimiter;
-  /** When each recent failure was counted. */
+  /** When each recent failure was counted, ms. */
   private readonly counted = new Map<string, number>();
 
-  /** @param burst logins of a user from an address in a row; then one a second */
+  /** @param burst logins in a row per user and client network; then one per second */
   constructor(
     burst: number,
     failuresPerAddress: number,
@@ -27,19 +27,23 @@ export class LoginRateLimiter {
     this.failures = new KeyedRateLimiter(FORGIVEN_PER_SECOND, failuresPerAddress, now);
   }
 
-  /** Keys remembered. */
+  /** Number of keys remembered. */
   get size(): number {
     return this.perUser.size + this.failures.size + this.counted.size;
   }
 
-  /** For a login whose token is good, so that only its user can use this up. False: too many. */
+  /**
+   * Counts a login with a valid token, so only its user can use up this limit.
+   * @returns false when the limit is exceeded
+   */
   take(origin: string, user: string): boolean {
     return this.perUser.take(`${origin} ${user}`);
   }
 
   /**
-   * For a login whose token is bad. The same token again is not counted: a client that retries with it is no attack.
-   * @returns false: too many different ones from there
+   * Counts a login with a bad token. The same token is counted once, because a client that retries with it is no
+   * attack.
+   * @returns false when this network sent too many different bad tokens
    */
   failed(origin: string, user: string, token: string): boolean {
     const failure = createHash('sha256').update(`${origin}\n${user}\n${token}`).digest('base64');

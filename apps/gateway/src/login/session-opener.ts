@@ -24,10 +24,12 @@ export interface Opened {
   readonly reply: OpenReply;
 }
 
-/** For one request, milliseconds. */
+/** Timeout of one request, milliseconds. */
 const ATTEMPT_MS = 1_000;
 
-/** A newer login of the device was quicker: this one may try anew, but not go on. */
+/**
+ * A newer login of the same device was processed first. This login must not be retried; the client may log in again.
+ */
 class OvertakenError extends ProtocolError {}
 
 /** Opens a session with the owner of the user's inbox lane. */
@@ -47,8 +49,9 @@ export class SessionOpener {
   ) {}
 
   /**
-   * Tries until the services behind answer or the time for a login is over. `began`: when the login came, by the gateway's clock.
-   * @throws ProtocolError `unavailable`, or what the owner says
+   * Retries until the message and offline services answer or HZ_LOGIN_BUDGET is over.
+   * @param began when the login frame arrived, gateway clock in ms
+   * @throws ProtocolError `unavailable`, or the owner's error
    */
   async open(identity: Identity, credentials: Credentials, connection: Connection, began: number): Promise<Opened> {
     const until = this.now() + this.settings.HZ_LOGIN_BUDGET;
@@ -63,7 +66,10 @@ export class SessionOpener {
     this.known.add(user);
   }
 
-  /** With a number of its own: should an attempt have succeeded unheard, the next one kicks it and not itself. */
+  /**
+   * Each attempt has a new session number: if an unanswered attempt succeeded, the next one kicks that session, not
+   * itself.
+   */
   private async attempt(
     identity: Identity,
     credentials: Credentials,
@@ -106,7 +112,7 @@ export class SessionOpener {
   private async retry<T>(until: number, connection: Connection, attempt: () => Promise<T>): Promise<T> {
     const backoff = new Backoff(100, 1_000);
     for (;;) {
-      // Who has hung up meanwhile may be logging in elsewhere by now: an attempt would kick that one.
+      // A client that has disconnected may have logged in elsewhere; another attempt would kick that session.
       if (connection.state === 'closing') throw unavailable();
       try {
         return await attempt();

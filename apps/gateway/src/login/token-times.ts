@@ -1,24 +1,25 @@
-/** The time claims of a token, as they came: seconds since 1970, if they are what they should be. */
+/** The time claims of a token, unvalidated; valid ones are seconds since 1970. */
 export interface TokenTimes {
   readonly iat?: unknown;
   readonly nbf?: unknown;
   readonly exp?: unknown;
 }
 
-/** No token is meant to be valid for longer. A claim in milliseconds lies tens of thousands of years ahead. */
+/** Maximum validity of a token. A claim in milliseconds is tens of thousands of years ahead and fails this check. */
 const MAX_AHEAD_S = 100 * 31_557_600;
 
 const isPlausible = (value: unknown, now: number): boolean =>
   value === undefined || (typeof value === 'number' && value >= 0 && value <= now + MAX_AHEAD_S);
 
-/** Claims that are there and plausible are numbers. */
+/** A claim that is present and plausible is a number. */
 const timeOf = (value: unknown, absent: number): number => (typeof value === 'number' ? value : absent);
 
 /**
- * What is wrong with the time claims of a token, in words that begin with the name of the claim; expiry apart.
- * A token from the future would survive each revocation until its time has come, so `iat` has an upper bound.
+ * Checks the time claims of a token except for expiry. A token from the future would survive each revocation until its
+ * `iat`, so `iat` has an upper bound.
  * @param nowMs the gateway's wall clock
- * @param leewayMs how far the clock of the issuer may be ahead of it
+ * @param leewayMs how far the issuer's clock may be ahead of it
+ * @returns the problem, which begins with the name of the claim
  */
 export function timesProblem({ iat, nbf, exp }: TokenTimes, nowMs: number, leewayMs: number): string | undefined {
   const now = nowMs / 1_000;

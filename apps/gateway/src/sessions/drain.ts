@@ -7,11 +7,11 @@ export interface DrainSettings {
   readonly HZ_DRAIN_TIMEOUT: number;
 }
 
-/** Between two looks at a login that is under way, and longer than a connection lingers after its last frame; milliseconds. */
+/** Ms between two checks of a login in progress, and the maximum ms that a connection lingers after its last frame. */
 const LOOK_MS = 100;
 const LINGER_MS = 2_000;
 
-/** Sends everybody elsewhere, each at a random moment, so that they do not arrive there together; waits until they are gone. */
+/** Closes each connection at a random moment, so that reconnects are spread, and waits until all have ended. */
 export class Drain {
   private readonly empty = deferred();
 
@@ -22,7 +22,7 @@ export class Drain {
     private readonly now: () => number,
   ) {}
 
-  /** Resolves when nobody is left, or when the time for that is over. Nobody new may come meanwhile. */
+  /** Resolves when no connection is left or the time is over. The caller must not accept connections meanwhile. */
   async run(): Promise<void> {
     if (this.connections.size === 0) return;
     const { HZ_DRAIN_SPREAD, HZ_DRAIN_TIMEOUT } = this.settings;
@@ -35,13 +35,13 @@ export class Drain {
     );
   }
 
-  /** A connection is gone. */
+  /** A connection has ended. */
   left(): void {
     if (this.connections.size === 0) this.empty.resolve();
   }
 }
 
-/** One connection's: when its moment has come it takes no more sends, and ends once those it has are answered. */
+/** The drain of one connection. From its moment on the session accepts no sends; it is closed when all are answered. */
 class DrainDeadline implements Timed {
   wheelAt = 0;
 

@@ -6,14 +6,14 @@ import type { TimingWheel } from '../timing/timing-wheel.js';
 import type { SessionTask, Session, SessionName } from './session.js';
 import type { Sessions } from './sessions.js';
 
-/** Several reasons to attach everything within this time are one. */
+/** Requests to attach all sessions within this time are coalesced. */
 const GATHER_MS = 50;
-/** An attachment is answered by its owner, or said again. */
+/** An attachment that its owner does not answer is repeated after this time. */
 const ATTACH_REPEAT_MS = 2_000;
 
 /**
- * Tells the owners of inbox lanes which sessions are here: those that end at once, all of them whenever something may have been missed.
- * The answers raise heads and name sessions that are over; so whatever the bus loses is mended by the next attachment.
+ * Registers the gateway's sessions with the owners of inbox lanes: reports ended sessions soon, and attaches all
+ * sessions when bus messages may be lost. The owners answer with heads and ended sessions, which repairs any loss.
  */
 export class LaneRegistration implements Flushable, SessionTask {
   private readonly ended = new Map<number, SessionName[]>();
@@ -32,7 +32,7 @@ export class LaneRegistration implements Flushable, SessionTask {
     private readonly now: () => number,
   ) {}
 
-  /** A session is over; its owner need not send to it any more. */
+  /** The session has ended; its owner need not send to it. */
   closed(session: Session): void {
     const lane = this.ended.get(session.inboxLane);
     if (lane) lane.push(session.name);
@@ -52,7 +52,10 @@ export class LaneRegistration implements Flushable, SessionTask {
     this.ended.clear();
   }
 
-  /** All sessions, soon; not at once, because other gateways have the same reason at the same time. The most urgent reason decides when. */
+  /**
+   * Attaches all sessions within `withinMs`, at a random moment because other gateways have the same reason. If several
+   * calls are pending, the earliest moment applies.
+   */
   attachAll(withinMs = 200): void {
     const wait = GATHER_MS + Math.random() * withinMs;
     const at = this.now() + wait;
@@ -71,12 +74,14 @@ export class LaneRegistration implements Flushable, SessionTask {
     this.attach(inboxLane, this.sessions.ofLane(inboxLane));
   }
 
-  /** Its owner knows it. */
+  /** The owner has answered the attachment. */
   attached(session: Session): void {
     session.attachAskedAt = 0;
   }
 
-  /** What an owner has not answered is said again: until then a login of the same device elsewhere could not end this session. */
+  /**
+   * Repeats an unanswered attachment. Until it is answered, a login of the device elsewhere cannot end this session.
+   */
   due(session: Session, now: number): number {
     if (session.attachAskedAt === 0) return Infinity;
     if (now - session.attachAskedAt >= ATTACH_REPEAT_MS) {

@@ -4,7 +4,7 @@ import { Inbox, type InboxSettings } from '../delivery/inbox.js';
 import { SessionSends, type SendBudget, type SendTimings } from '../sends/session-sends.js';
 import type { Timed } from '../timing/timing-wheel.js';
 
-/** Who is at the other end. From the login, never from a later frame. */
+/** The client of a session, from its login frame. */
 export interface Identity {
   readonly user: string;
   readonly device: string;
@@ -18,42 +18,45 @@ export interface Place {
   readonly lane: number;
 }
 
-/** A session as the bus names it. */
+/** A session as identified on the bus. */
 export type SessionName = AttachBatch['sessions'][number];
 
-/** A part of the gateway that has something to do for a session at a time. */
+/** A part of the gateway with timed work per session. */
 export interface SessionTask {
-  /** Does what is due; when to ask again, Infinity for never. */
+  /** Does the work that is due. @returns when to call again, ms; Infinity for never */
   due(session: Session, now: number): number;
 }
 
 export type SessionSettings = InboxSettings & SendTimings;
 
-/** One login of one device. It is there before it is open: news of it may come sooner than the answer to its login. */
+/**
+ * One login of one device. It exists before it is open, because bus messages for it may precede the answer to the
+ * login.
+ */
 export class Session implements Timed {
   wheelAt = 0;
   state: 'opening' | 'open' | 'over' = 'opening';
   epoch = 0;
-  /** Another login of the device took its place or its token was revoked, perhaps before this one knew that it had succeeded. */
+  /** Another login of the device replaced it, or its token was revoked, possibly before the login was answered. */
   endedBy: 'kicked' | 'revoked' | undefined;
-  /** When its token has expired, by the gateway's clock that never goes back. */
+  /** When the token expires, monotonic clock of the gateway in ms. */
   expiresAt = Infinity;
-  /** It is to end: nothing new is sent, and this is called once all that was is answered. */
+  /** Set during a drain: the session accepts no sends, and this is called when all sends are answered. */
   whenSettled: (() => void) | undefined;
   inbox: Inbox;
   readonly sends: SessionSends;
-  /** A receipt came that no `receiptConfirm` has answered. */
+  /** A receipt has arrived that no `receiptConfirm` has answered. */
   owesConfirm = false;
   confirmedAt = -Infinity;
-  /** What the last `receiptConfirm` said. */
+  /** The cursor in the last `receiptConfirm`. */
   confirmed = 0;
-  /** Since when its owner was asked to know it and has not answered; 0 when it has. */
+  /** When the owner was asked to attach the session, ms; 0 when it has answered. */
   attachAskedAt = 0;
   cursorSent = 0;
   cursorSentAt = 0;
-  /** Where messages to other users went lately, by user. */
+  /** Recent places of messages to other users, by user id. */
   readonly pairs = new Map<string, Place>();
-  /** History requests under way. */
+  /** Number of queries in progress. */
   queries = 0;
 
   constructor(
@@ -77,7 +80,7 @@ export class Session implements Timed {
     return { session: this.number, user: this.identity.user, device: this.identity.device, epoch: this.epoch };
   }
 
-  /** News may have been quicker than the answer to the login. */
+  /** The login was answered. Bus messages may have raised the heads before that. */
   opened({ epoch, cursor, head, last }: Pick<OpenReply, 'epoch' | 'cursor' | 'head' | 'last'>): void {
     const early = this.inbox;
     this.epoch = epoch;

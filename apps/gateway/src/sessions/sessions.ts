@@ -9,7 +9,7 @@ export class Sessions {
 
   constructor(
     private readonly wheel: TimingWheel,
-    /** Told of each session that was open and is over. */
+    /** Called for each open session that ends. */
     private readonly over: (session: Session) => void,
     readonly sendBudget: SendBudget,
   ) {}

@@ -1,12 +1,12 @@
 /**
- * Knows when this process was last where it should be: in its event loop, and on the bus. A process that was stopped and goes on finds
- * bytes in its sockets before any timer fires, and its sessions may be someone else's by then; so the read path asks here first.
+ * Detects that this process was paused or cut off from the bus. A resumed process reads its sockets before timers fire,
+ * and its sessions may have been replaced by then. So the read path checks here first.
  */
 export class EventLoopWatchdog {
   private turnedAt: number;
   private busLostAt: number | undefined;
 
-  /** @param limitMs away longer than this, sessions are not to be trusted */
+  /** @param limitMs after a longer absence the sessions must be closed */
   constructor(
     now: number,
     private readonly limitMs: number,
@@ -14,7 +14,7 @@ export class EventLoopWatchdog {
     this.turnedAt = now;
   }
 
-  /** To be called often and in any case: the event loop turns. */
+  /** Must be called regularly: the event loop turns. */
   turn(now: number): void {
     this.turnedAt = now;
   }

@@ -1,11 +1,11 @@
-/** Collects during a turn of the event loop and acts once at its end. */
+/** Collects output during an event-loop turn and flushes it once at its end. */
 export interface Flushable {
   flush(): void;
 }
 
 /**
- * Runs each once after everything this turn of the event loop has read: so what many sockets and bus messages brought together leaves
- * in one write per socket and one bus message per lane.
+ * Flushes each item once per event-loop turn, after its input was read. So the output of a turn leaves in one write per
+ * socket and one bus message per lane owner.
  */
 export class FlushScheduler {
   private waiting: Flushable[] = [];
@@ -13,7 +13,7 @@ export class FlushScheduler {
 
   constructor(private readonly failed: (error: unknown) => void = () => undefined) {}
 
-  /** The caller takes care not to add itself twice. */
+  /** The caller must not add an item twice before its flush. */
   add(item: Flushable): void {
     this.waiting.push(item);
     if (this.armed) return;

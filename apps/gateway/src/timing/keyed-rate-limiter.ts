@@ -2,7 +2,7 @@ import { TokenBucket } from './token-bucket.js';
 
 const MAX_KEYS = 20_000;
 
-/** A rate for each of many keys. Remembers the latest keys only. */
+/** A token bucket per key, for the most recently used keys. */
 export class KeyedRateLimiter {
   private readonly buckets = new Map<string, TokenBucket>();
 
@@ -16,7 +16,7 @@ export class KeyedRateLimiter {
     return this.buckets.size;
   }
 
-  /** False: too many. */
+  /** Takes `cost` tokens. @returns false when the bucket has too few */
   take(key: string, cost = 1): boolean {
     const now = this.now();
     const bucket = this.buckets.get(key) ?? new TokenBucket(this.perSecond, now, this.burst);
@@ -29,7 +29,7 @@ export class KeyedRateLimiter {
     return bucket.take(now, cost);
   }
 
-  /** Whether {@link take} would say no. */
+  /** Whether {@link take} would return false for a cost of 1. */
   isEmpty(key: string): boolean {
     return this.buckets.get(key)?.isEmpty(this.now()) ?? false;
   }

@@ -1,16 +1,16 @@
-/** Lets the first of many equal events through in each interval and counts the others, so that no client can fill the log. */
+/** Passes the first of equal events per interval and counts the others, so that no client can fill the log. */
 export class OncePerInterval<Key> {
   private readonly last = new Map<Key, { at: number; heldBack: number }>();
 
-  /** @param now milliseconds of a clock that never goes back */
+  /** @param now monotonic clock, milliseconds */
   constructor(
     private readonly intervalMs: number,
     private readonly now: () => number,
   ) {}
 
   /**
-   * @param key one of a few: each is remembered
-   * @returns how many were held back since the last one that was let through; undefined: this one is held back
+   * @param key must have few values, because each is remembered
+   * @returns the number of events held back since the last one that passed; undefined when this one is held back
    */
   pass(key: Key): number | undefined {
     const at = this.now();

@@ -1,14 +1,14 @@
-/** Something that waits for a time. Kept in at most one slot of one wheel. */
+/** An item that waits for a time. It is in at most one slot of one wheel. */
 export interface Timed {
-  /** The wheel's: the slot it waits in, 0 when in none. */
+  /** Owned by the wheel: the slot of the item, 0 when it is in none. */
   wheelAt: number;
-  /** Does what is due and says when to ask again, in the wheel's milliseconds; nothing: no more. */
+  /** Does the work that is due. @returns when to call again, wheel clock in ms; undefined for never */
   due(now: number): number | undefined;
 }
 
 /**
- * One coarse timer for everything that waits. A session arms it for its nearest deadline only and finds out when asked whether
- * that still stands: what was answered in the meantime costs nothing to cancel, and no message ever makes a timer.
+ * One coarse timer for all deadlines. An item is armed for its nearest deadline only and checks it when called. So
+ * cancelling costs nothing, and no message needs a timer of its own.
  */
 export class TimingWheel {
   private readonly slots: Set<Timed>[];
@@ -24,7 +24,7 @@ export class TimingWheel {
     this.turn = Math.floor(now / stepMs);
   }
 
-  /** Asks `item` not before `at`, unless it is to be asked sooner anyway. Beyond the wheel's reach it is asked early. */
+  /** Calls `item` at `at` or, if it is armed for earlier, then. A time beyond the wheel's reach is called early. */
   arm(item: Timed, at: number): void {
     const slot = Math.min(Math.max(Math.ceil(at / this.stepMs), this.turn + 1), this.turn + this.size - 1);
     if (item.wheelAt !== 0 && item.wheelAt <= slot) return;
@@ -39,7 +39,7 @@ export class TimingWheel {
     item.wheelAt = 0;
   }
 
-  /** Asks all whose time has come; after a pause of any length each at most once. */
+  /** Calls all items that are due; after a pause of any length each is called at most once. */
   advance(now: number): void {
     const target = Math.floor(now / this.stepMs);
     this.turn = Math.max(this.turn, target - this.size);

@@ -1,4 +1,4 @@
-/** A rate with a burst of twice as much. */
+/** A rate limit with a burst, by default of twice the rate. */
 export class TokenBucket {
   private tokens: number;
 
@@ -10,7 +10,7 @@ export class TokenBucket {
     this.tokens = burst;
   }
 
-  /** False: too many. */
+  /** Takes `cost` tokens. @returns false, and takes none, when there are too few */
   take(now: number, cost = 1): boolean {
     this.tokens = this.left(now);
     this.filledAt = now;
@@ -19,7 +19,7 @@ export class TokenBucket {
     return true;
   }
 
-  /** Takes it in any case, on credit if need be. False: there is a debt now. */
+  /** Takes `cost` tokens even if there are too few. @returns false when the bucket is in debt */
   spend(now: number, cost = 1): boolean {
     this.tokens = this.left(now) - cost;
     this.filledAt = now;
@@ -30,12 +30,12 @@ export class TokenBucket {
     return this.left(now) < 0;
   }
 
-  /** How many whole ones may be taken. */
+  /** Number of whole tokens available. */
   whole(now: number): number {
     return Math.max(0, Math.floor(this.left(now)));
   }
 
-  /** Whether there is nothing to take. */
+  /** Whether less than one token is available. */
   isEmpty(now: number): boolean {
     return this.left(now) < 1;
   }
