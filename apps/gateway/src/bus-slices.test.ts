@@ -8,8 +8,8 @@ const sessions = (count: number, id: string): { user: string; device: string; se
 test.each([
   ['short ids', 'alice', 3],
   ['the longest ids', '😀'.repeat(255), 16],
-  ['ids that are escaped', '"'.repeat(255), 9],
-])('cuts sessions with %s into pieces that fit a bus message, in order and without loss', (_, id, most) => {
+  ['ids that JSON escapes', '"'.repeat(255), 9],
+])('slices of sessions with %s fit a bus message, in order and without loss', (_, id, most) => {
   const all = sessions(2_500, id);
   const pieces = [...busSlices(all)];
   expect(pieces.flat()).toEqual(all);
@@ -18,4 +18,4 @@ test.each([
   expect(pieces.length).toBeLessThanOrEqual(most);
 });
 
-test('cuts nothing into no piece', () => expect([...busSlices([])]).toEqual([]));
+test('no session gives no slice', () => expect([...busSlices([])]).toEqual([]));

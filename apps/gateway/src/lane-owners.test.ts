@@ -3,16 +3,16 @@ import { LaneOwners } from './lane-owners.js';
 
 const lanes = (epoch: number, ...numbers: number[]) => numbers.map((lane) => ({ lane, epoch, head: 0 }));
 
-test('tells of a lane that has a new owner once, whichever announcement is the first to come', () => {
+test('the first announcement of a new owner reports its lanes, and later ones do not', () => {
   const owners = new LaneOwners();
   expect(owners.hear({ owner: 'a', taken: true, lanes: lanes(1, 3, 4) })).toEqual([3, 4]);
   expect(owners.hear({ owner: 'a', taken: false, lanes: lanes(1, 3, 4) })).toEqual([]);
-  // The word of the taking was lost; this one comes a second later.
+  // The announcement of the take-over was lost; the next one repeats the epoch.
   expect(owners.hear({ owner: 'b', taken: false, lanes: lanes(2, 4) })).toEqual([4]);
   expect([owners.of(3), owners.of(4), owners.of(5)]).toEqual(['a', 'b', undefined]);
 });
 
-test('an owner of before changes nothing, and one that has taken its lane anew counts as new', () => {
+test('an announcement with an older epoch changes nothing, and one with a newer epoch counts as new', () => {
   const owners = new LaneOwners();
   owners.hear({ owner: 'b', taken: true, lanes: lanes(2, 4) });
   expect(owners.hear({ owner: 'a', taken: true, lanes: lanes(1, 4) })).toEqual([]);
@@ -20,10 +20,10 @@ test('an owner of before changes nothing, and one that has taken its lane anew c
   expect(owners.hear({ owner: 'b', taken: true, lanes: lanes(3, 4) })).toEqual([4]);
 });
 
-test('a lane given back has no owner until the next one speaks', () => {
+test('a released lane has no owner until the next announcement', () => {
   const owners = new LaneOwners();
   owners.hear({ owner: 'a', taken: true, lanes: lanes(1, 4) });
-  owners.hear({ owner: 'stranger', taken: false, lanes: [], released: [4] });
+  owners.hear({ owner: 'another', taken: false, lanes: [], released: [4] });
   expect(owners.of(4)).toBe('a');
   owners.hear({ owner: 'a', taken: false, lanes: [], released: [4] });
   expect(owners.of(4)).toBeUndefined();

@@ -14,14 +14,14 @@ const chat = (content: Chat['content'], more: Partial<Chat> = {}): Chat => ({
 const send = (content: Chat['content'], more?: Partial<Chat>) =>
   chatSend(session('alice'), chat(content, more), 32).send;
 
-test('a content is the same whatever the order of its keys, at any level: with a client id and without', () => {
+test('a message has the same hash when the keys of its content are ordered differently, with and without a client id', () => {
   const one = { fileName: 'a', fileSize: 1, more: { a: [1, { x: 1, y: 2 }], b: null } };
   const other = { more: { b: null, a: [1, { y: 2, x: 1 }] }, fileSize: 1, fileName: 'a' };
   expect(send(one, { clientMsgID: 'm1' }).hash).toBe(send(other, { clientMsgID: 'm1' }).hash);
   expect(send(one)).toEqual(send(other));
 });
 
-test('minus zero is zero: one hash, one id where the client gives none, one text that is stored', () => {
+test('minus zero equals zero in the hash, in the derived client id and in the stored text', () => {
   const contents = (zero: string): string[] => [`{"n":${zero}}`, `{"more":{"list":[${zero},1]},"n":${zero}}`];
   const sends = (zero: string) =>
     contents(zero).map((json) => chatSend(session('alice'), chat(JSON.parse(json) as Chat['content']), 32));
@@ -29,7 +29,7 @@ test('minus zero is zero: one hash, one id where the client gives none, one text
   expect(sends('-0').map(({ body }) => body)).toEqual(contents('0').map((json) => expect.stringContaining(json)));
 });
 
-test('another content, kind, target or list of who is meant is another message', () => {
+test('a message has another hash when its content, kind, target or mentions differ', () => {
   const hashes = [
     send({ text: 'a' }),
     send({ text: 'b' }),
@@ -42,7 +42,7 @@ test('another content, kind, target or list of who is meant is another message',
   expect(new Set(hashes).size).toBe(hashes.length);
 });
 
-test('a session that writes to very many remembers some, and the right ones', () => {
+test('a session caches a bounded number of pairs, with the right conversations', () => {
   const alice = session('alice');
   for (let n = 0; n < 1_000; n++) {
     for (const toUserID of [`user${n}`, 'bob']) {

@@ -10,6 +10,6 @@ test.each([
   ['fe80::1%eth0', 'fe80:0:0:0::/64'],
   ['::1', '0:0:0:0::/64'],
   ['', ''],
-])('limits count %s as %s', (address, origin) => {
+])('the limits count address %s as %s', (address, origin) => {
   expect(clientNetworkOf(address)).toBe(origin);
 });

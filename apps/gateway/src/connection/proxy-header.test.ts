@@ -37,12 +37,12 @@ const good: [string, Buffer, string | undefined][] = [
   ['version 2 with 4,096 bytes', v2('21', '11', IPV4 + '00'.repeat(4_084)), '192.0.2.7'],
 ];
 
-test.each(good)('a header is read however slowly it comes: %s', (_, bytes, address) => {
+test.each(good)('the parser reads a header that arrives byte by byte: %s', (_, bytes, address) => {
   for (let length = 0; length < bytes.length; length++) {
     expect(parseProxyHeader(bytes.subarray(0, length))).toBeUndefined();
   }
   expect(parseProxyHeader(bytes)).toEqual({ length: bytes.length, address });
-  // What follows is the client's, whatever it is.
+  // The bytes after the header belong to the client.
   expect(parseProxyHeader(Buffer.concat([bytes, Buffer.from('\r\n{"a":1}')]))).toEqual({
     length: bytes.length,
     address,
@@ -50,15 +50,15 @@ test.each(good)('a header is read however slowly it comes: %s', (_, bytes, addre
 });
 
 const bad: [string, Buffer][] = [
-  ['HZ_TLS', Buffer.from([0x16, 0x03, 0x01])],
+  ['TLS', Buffer.from([0x16, 0x03, 0x01])],
   ['a JSON line', Buffer.from('{"messageType":"login"}\n')],
   ['a word in lower case', Buffer.from('proxy TCP4 192.0.2.7 127.0.0.1 1 2\r\n')],
   ['version 1 with another family', Buffer.from('PROXY UDP4 192.0.2.7 127.0.0.1 1 2\r\n')],
   ['version 1 with an address of the other family', Buffer.from('PROXY TCP4 ::1 ::1 1 2\r\n')],
   ['version 1 with a name for an address', Buffer.from('PROXY TCP4 localhost 127.0.0.1 1 2\r\n')],
   ['version 1 without ports', Buffer.from('PROXY TCP4 192.0.2.7 127.0.0.1\r\n')],
-  ['version 1 with a port that is none', Buffer.from('PROXY TCP4 192.0.2.7 127.0.0.1 1 65536\r\n')],
-  ['version 1 with a word too many', Buffer.from('PROXY TCP4 192.0.2.7 127.0.0.1 1 2 3\r\n')],
+  ['version 1 with an invalid port', Buffer.from('PROXY TCP4 192.0.2.7 127.0.0.1 1 65536\r\n')],
+  ['version 1 with an extra word', Buffer.from('PROXY TCP4 192.0.2.7 127.0.0.1 1 2 3\r\n')],
   ['version 1 ended by CR alone', Buffer.from('PROXY UNKNOWN\r{}')],
   ['version 1 without an end', Buffer.from(`PROXY UNKNOWN ${'x'.repeat(93)}`)],
   ['version 1 ended by LF alone', Buffer.from(`PROXY TCP4 192.0.2.7 127.0.0.1 1 2\n${'{}\n'.repeat(30)}`)],
@@ -71,7 +71,7 @@ const bad: [string, Buffer][] = [
   ['version 2 with more than 4,096 bytes', v2('21', '11', '', 4_097)],
 ];
 
-test.each(bad)('what is no header is refused, and never taken for one: %s', (_, bytes) => {
+test.each(bad)('the parser refuses bytes that are not a header: %s', (_, bytes) => {
   let refusedAt = -1;
   for (let length = 0; length <= bytes.length && refusedAt === -1; length++) {
     try {
@@ -85,7 +85,7 @@ test.each(bad)('what is no header is refused, and never taken for one: %s', (_, 
   expect(() => parseProxyHeader(bytes)).toThrow(ProxyHeaderError);
 });
 
-test('no more than 4,112 bytes are ever waited for', () => {
+test('the parser never waits for more than 4,112 bytes', () => {
   const longest = v2('21', '11', IPV4 + '00'.repeat(4_084));
   expect(longest).toHaveLength(4_112);
   for (const start of [Buffer.from('PROXY '), longest.subarray(0, 16)]) {

@@ -17,11 +17,11 @@ test.each([
   ['2001:db8:fe::1', false],
   ['', false],
   ['unknown', false],
-])('%s is trusted: %s', (address, trusted) => {
+])('address %s is trusted: %s', (address, trusted) => {
   expect(byList.has(address)).toBe(trusted);
 });
 
-test('nothing is trusted when no network is listed', () => {
+test('no address is trusted when no network is configured', () => {
   expect(new TrustedProxies([], 'x-forwarded-for').has('10.0.0.1')).toBe(false);
 });
 
@@ -39,7 +39,7 @@ test.each([
   ['203.0.113.9, unknown, 10.0.0.2', '10.0.0.2'],
   ['nonsense', undefined],
   ['', undefined],
-])('X-Forwarded-For "%s" is the client %s', (value, client) => {
+])('X-Forwarded-For "%s" gives the client address %s', (value, client) => {
   expect(byList.clientOf({ 'x-forwarded-for': value })).toBe(client);
 });
 
@@ -53,15 +53,15 @@ test.each([
   ['for=_hidden', undefined],
   ['proto=https', undefined],
   ['for=1.1.1.1, proto=https', undefined],
-  // A comma or a parameter within quotes is no new element.
+  // A comma or a parameter within quotes does not begin a new element.
   ['host="a, for=1.1.1.1";for=203.0.113.9', '203.0.113.9'],
   ['host=";for=1.1.1.1;";for=203.0.113.9', '203.0.113.9'],
   ['for="1.1.1.1', undefined],
-])('Forwarded "%s" is the client %s', (value, client) => {
+])('Forwarded "%s" gives the client address %s', (value, client) => {
   expect(byForwarded.clientOf({ forwarded: value })).toBe(client);
 });
 
-test('only the header that the proxies set counts: the other one may be a client\u2019s', () => {
+test('only the configured header counts, because a client may have set the other one', () => {
   const headers = { 'x-forwarded-for': '203.0.113.9', forwarded: 'for=1.1.1.1' };
   expect([byList.clientOf(headers), byForwarded.clientOf(headers)]).toEqual(['203.0.113.9', '1.1.1.1']);
   expect(byList.clientOf({ forwarded: 'for=1.1.1.1' })).toBeUndefined();
@@ -78,6 +78,6 @@ test.each([
   ['10.0.0.0/', false],
   ['fe80::1%eth0', false],
   ['proxy.example', false],
-])('%s as a network is good: %s', (text, good) => {
+])('%s is a valid network: %s', (text, good) => {
   expect(isCidr(text)).toBe(good);
 });

@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from '@jest/globals';
 import { FlushScheduler } from '../timing/flush-scheduler.js';
 import { Writer } from './writer.js';
 
-/** A socket that takes what fits and no more. */
+/** A socket whose back-pressure the test controls. */
 class Sink {
   readonly written: string[] = [];
   writableLength = 0;
@@ -41,7 +41,7 @@ beforeEach(() => {
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 
-test('writes once what a turn of the event loop brought', async () => {
+test('the writer writes once per event-loop turn', async () => {
   writer.write('a');
   writer.write('b');
   expect(sink.written).toEqual([]);
@@ -51,7 +51,7 @@ test('writes once what a turn of the event loop brought', async () => {
   expect(sink.written).toEqual(['ab', 'c']);
 });
 
-test('holds back while the socket is full and goes on when it has drained', async () => {
+test('the writer holds output back while the socket is blocked and continues when it has drained', async () => {
   sink.accepts = false;
   writer.write('a');
   await turn();
@@ -64,7 +64,7 @@ test('holds back while the socket is full and goes on when it has drained', asyn
   expect([sink.written, writer.blockedAt]).toEqual([['a', 'b'], 0]);
 });
 
-test('says when there is room again, also when the socket takes much at once and will never drain', async () => {
+test('the writer reports onDrained also when the socket accepts all bytes at once', async () => {
   writer.write('x'.repeat(25));
   await turn();
   expect(events).toEqual([]);
@@ -80,7 +80,7 @@ test('says when there is room again, also when the socket takes much at once and
   expect(events).toEqual(['roomy', 'blocked', 'roomy']);
 });
 
-test('gathers bytes as it gathers text', async () => {
+test('the writer joins bytes like text', async () => {
   writer.write(Buffer.from('a'));
   writer.write(Buffer.from('é'));
   writer.write('');
@@ -89,7 +89,7 @@ test('gathers bytes as it gathers text', async () => {
   expect([String(sink.written[0]), sink.ended]).toEqual(['aé', true]);
 });
 
-test('keeps no more than its limit, the socket’s own buffer included', async () => {
+test('the writer buffers at most its limit, including the socket’s own buffer', async () => {
   sink.accepts = false;
   writer.write('x'.repeat(60));
   await turn();
@@ -99,7 +99,7 @@ test('keeps no more than its limit, the socket’s own buffer included', async (
   expect([writer.bufferedBytes, events]).toEqual([60, ['blocked', 'overflow']]);
 });
 
-test('hands on 64 KiB at a time, so that who takes it slowly is seen to take it', async () => {
+test('the writer writes 64 KiB at a time, so that a slow client shows progress', async () => {
   writer = writerWithin(1024 * 1024);
   sink.accepts = false;
   const frame = `${'é'.repeat(50_000)}\n`;
@@ -116,7 +116,7 @@ test('hands on 64 KiB at a time, so that who takes it slowly is seen to take it'
   expect([writer.bufferedBytes, writer.blockedAt]).toEqual([0, 0]);
 });
 
-test('what has begun is written to its end before the last words, also when too much came behind it', async () => {
+test('the writer completes a partial frame before the last frame when the buffer has overflowed', async () => {
   writer = writerWithin(200_000);
   sink.accepts = false;
   const frame = `${'x'.repeat(100_000)}\n`;
@@ -128,7 +128,7 @@ test('what has begun is written to its end before the last words, also when too 
   expect(sink.written.join('')).toBe(`${frame}bye`);
 });
 
-test('writes the last words after all others, and nothing after them', async () => {
+test('the writer writes the last frame after all others, and nothing after it', async () => {
   writer.write('a');
   writer.end('bye');
   writer.write('late');

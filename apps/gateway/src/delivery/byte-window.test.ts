@@ -8,14 +8,14 @@ const HZ_BATCH_BYTES = 256 * 1024;
 const STEP_MS = 10;
 
 interface Link {
-  /** Bytes per second at a time, ms. */
+  /** Bytes per second at a point in time, ms. */
   readonly rate: (now: number) => number;
-  /** How long a device keeps a receipt back, ms. */
+  /** Ms by which the device delays a receipt. */
   readonly delayMs?: number;
   readonly roundTripMs?: number;
   readonly entries: number;
   readonly bytes: number;
-  /** Version 1 gets each entry as a frame of its own and receipts each. */
+  /** Version 1: each entry is a separate frame with a receipt of its own. */
   readonly singly?: boolean;
 }
 
@@ -24,7 +24,10 @@ interface Frame {
   readonly upTo: number;
 }
 
-/** Delivers a backlog over a link whose buffers take everything at once, with the rules of the pump, in virtual time. */
+/**
+ * Simulates the delivery of a backlog over a link with unlimited buffers, with the rules of the pump and in virtual
+ * time.
+ */
 function simulate({ rate, delayMs = 0, roundTripMs = 50, entries, bytes, singly = false }: Link) {
   const inbox = new Inbox(0, entries, SETTINGS);
   const result = { sent: 0, repeats: 0, batches: 0, mostSeconds: 0, tookMs: 0, overdue: false };
@@ -78,21 +81,24 @@ const KB = 1_000;
 const backlogs = { '20 × 50 KB': [20, 50_000], '10 × 64 KB': [10, 65_000], '4,000 × 250 bytes': [4_000, 250] } as const;
 
 describe.each(Object.entries(backlogs))('a backlog of %s', (_, [entries, bytes]) => {
-  test.each([8, 12, 16, 48, 200, 1_000])('is sent once over a link of %s KB/s, and is never overdue', (rate) => {
-    for (const delayMs of [0, 5_000]) {
-      for (const singly of [false, true]) {
-        const link = { rate: () => rate * KB, delayMs, singly, entries, bytes };
-        const { repeats, overdue, mostSeconds, tookMs } = simulate(link);
-        expect({ ...link, repeats, overdue }).toMatchObject({ repeats: 0, overdue: false });
-        // Once receipts have shown what the link is like; and one entry must have room.
-        expect(mostSeconds).toBeLessThanOrEqual(Math.max(13, (4 * bytes) / (rate * KB)) + delayMs / 1_000);
-        // It uses the link: at most twice as long as the bytes take, and a few rounds to find out how quick it is.
-        expect(tookMs).toBeLessThan(2 * ((entries * bytes) / rate) + 10 * delayMs + 1_000);
+  test.each([8, 12, 16, 48, 200, 1_000])(
+    'is delivered once and never overdue when the link carries %s KB/s',
+    (rate) => {
+      for (const delayMs of [0, 5_000]) {
+        for (const singly of [false, true]) {
+          const link = { rate: () => rate * KB, delayMs, singly, entries, bytes };
+          const { repeats, overdue, mostSeconds, tookMs } = simulate(link);
+          expect({ ...link, repeats, overdue }).toMatchObject({ repeats: 0, overdue: false });
+          // After receipts have shown the speed of the link; one entry must always fit.
+          expect(mostSeconds).toBeLessThanOrEqual(Math.max(13, (4 * bytes) / (rate * KB)) + delayMs / 1_000);
+          // At most twice the time that the bytes take, and a few round trips to measure the link.
+          expect(tookMs).toBeLessThan(2 * ((entries * bytes) / rate) + 10 * delayMs + 1_000);
+        }
       }
-    }
-  });
+    },
+  );
 
-  test('is sent with few repeats when the link becomes slow, and quickly when it becomes fast', () => {
+  test('is delivered with few repeats when the link slows down, and fast when the link speeds up', () => {
     const slower = simulate({ rate: (now) => (now < 500 ? 1_000 : 16) * KB, entries: 3 * entries, bytes });
     expect(slower.sent).toBeLessThan(1.1 * 3 * entries * bytes);
     expect(slower.overdue).toBe(false);
@@ -102,13 +108,13 @@ describe.each(Object.entries(backlogs))('a backlog of %s', (_, [entries, bytes])
   });
 });
 
-test('costs a fast client no more round trips', () => {
+test('the byte window adds no round trips when the link is fast', () => {
   const fast = { rate: () => 100_000 * KB, roundTripMs: STEP_MS, entries: 20_000, bytes: 300 };
   const { batches, repeats, tookMs } = simulate(fast);
-  // Without the window, a batch of 200, of 200 and of 100 entries in each round trip.
+  // As without the byte window: batches of 200, 200 and 100 entries in each round trip.
   const roundTrips = 20_000 / SETTINGS.HZ_WINDOW;
   const long = simulate({ ...fast, entries: 2_000, bytes: 32_000 });
-  // The largest batches are reached soon: seven of these entries.
+  // The maximum batch, seven of these entries, is reached soon.
   expect(long.batches).toBeLessThan(2_000 / 7 + 10);
   expect({ batches, repeats, tookMs }).toMatchObject({ repeats: 0 });
   expect(batches).toBe(3 * roundTrips);
@@ -120,7 +126,7 @@ const sent = (window: ByteWindow, bytes: number, at: number): Sent => {
   return { at, end, transit: window.transit };
 };
 
-test('grows only while it holds deliveries back', () => {
+test('the byte window grows only while it limits deliveries', () => {
   const window = new ByteWindow();
   const room = window.room(0);
   for (let n = 1; n <= 10; n++) window.receipted(sent(window, 10_000, n), n);
@@ -132,7 +138,7 @@ test('grows only while it holds deliveries back', () => {
   expect(window.room(20)).toBe(room + 60_000);
 });
 
-test('becomes as narrow as what a slow link carries in two seconds, beside the time of its quickest receipt', () => {
+test('the byte window shrinks to the bytes of two seconds plus the fastest receipt time when the link is slow', () => {
   const window = new ByteWindow();
   const entries = [16_000, 100_000, 100_000].map((bytes) => sent(window, bytes, 0));
   window.receipted(entries[0] as Sent, 1_000);
@@ -141,7 +147,7 @@ test('becomes as narrow as what a slow link carries in two seconds, beside the t
   expect(window.room(13_500)).toBe(3 * 16_000);
 });
 
-test('has room again without a receipt when the slowest link would have carried what is in transit', () => {
+test('the byte window has room without a receipt when the slowest link would have carried the bytes in transit', () => {
   const window = new ByteWindow();
   const room = window.room(0);
   window.wrote(room, 0);
@@ -150,7 +156,7 @@ test('has room again without a receipt when the slowest link would have carried 
   expect(window.room(16_384 / 4)).toBe(16_384 - 1_000);
 });
 
-test('counts other frames as in transit until they may have arrived', () => {
+test('the byte window counts other frames as in transit until they may have arrived', () => {
   const window = new ByteWindow();
   window.wroteOther(40_000, 1_000);
   expect(window.transitMs(1_000, 60_000)).toBe(10_000);

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { GapDetector } from './gap-detector.js';
 
-test('notices what was not heard, from the first word on', () => {
+test('the gap detector reports missing numbers from the first message on', () => {
   const gaps = new GapDetector();
   expect([gaps.hasGap('a', 1, false), gaps.hasGap('a', 2, false), gaps.hasGap('a', 1, true)]).toEqual([
     false,
@@ -17,7 +17,7 @@ test('notices what was not heard, from the first word on', () => {
   expect(gaps.hasGap('b', 1, false)).toBe(false);
 });
 
-test('takes a number that goes back for someone who has started anew', () => {
+test('the gap detector accepts a number that goes back as a restarted instance', () => {
   const gaps = new GapDetector();
   gaps.received('a', 9);
   expect(gaps.hasGap('a', 1, false)).toBe(true);
@@ -25,7 +25,7 @@ test('takes a number that goes back for someone who has started anew', () => {
   expect(gaps.hasGap('a', 2, false)).toBe(false);
 });
 
-test('remembers a bounded number of speakers', () => {
+test('the gap detector remembers a bounded number of instances', () => {
   const gaps = new GapDetector();
   for (let i = 0; i < 1_000; i++) gaps.received(`i${i}`, 5);
   expect(gaps.hasGap('i999', 6, false)).toBe(false);

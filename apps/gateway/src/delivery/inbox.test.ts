@@ -6,7 +6,7 @@ const SETTINGS = { HZ_WINDOW: 5, HZ_REDELIVER_AFTER: 10_000, HZ_REDELIVER_MAX: 6
 
 const inboxAt = (cursor: number, head: number): Inbox => new Inbox(cursor, head, SETTINGS);
 const id = (inboxSeq: number): string => `id${inboxSeq}`;
-/** Writes all that may be written, as the pump would. */
+/** Writes all entries that may be written, as the pump does. */
 const pump = (inbox: Inbox, now = 0): number[] => {
   const written: number[] = [];
   while (inbox.isBehind) {
@@ -16,7 +16,7 @@ const pump = (inbox: Inbox, now = 0): number[] => {
   return written;
 };
 
-test('begins after the cursor and stops when the window is full', () => {
+test('the inbox begins after the cursor and stops when the window is full', () => {
   const inbox = inboxAt(10, 30);
   expect(pump(inbox)).toEqual([11, 12, 13, 14, 15]);
   expect([inbox.room, inbox.isBehind]).toEqual([0, false]);
@@ -24,7 +24,7 @@ test('begins after the cursor and stops when the window is full', () => {
   expect(pump(inbox)).toEqual([16, 17]);
 });
 
-test('takes a live entry only when it is the next and nothing is catching up', () => {
+test('the inbox writes a live entry only when it is the next one and no catch-up runs', () => {
   const inbox = inboxAt(0, 0);
   expect(inbox.live(1, false)).toBe('now');
   inbox.take(id(1), 0);
@@ -34,7 +34,7 @@ test('takes a live entry only when it is the next and nothing is catching up', (
   expect(inbox.live(2, false)).toBe('later');
 });
 
-test('takes no live entry when the window is full, and remembers that it is there', () => {
+test('the inbox leaves a live entry to the pump when the window is full', () => {
   const inbox = inboxAt(0, 5);
   pump(inbox);
   expect(inbox.live(6, false)).toBe('later');
@@ -42,7 +42,7 @@ test('takes no live entry when the window is full, and remembers that it is ther
   expect(pump(inbox)).toEqual([6]);
 });
 
-test('moves the cursor as far as everything is receipted, whatever the order', () => {
+test('the inbox moves the cursor to the last contiguous receipt, for receipts in any order', () => {
   const inbox = inboxAt(0, 4);
   pump(inbox);
   inbox.receiptMessage(id(3), 0);
@@ -55,7 +55,7 @@ test('moves the cursor as far as everything is receipted, whatever the order', (
   expect(inbox.cursor).toBe(3);
 });
 
-test('caps a cumulative receipt to what was delivered in this session', () => {
+test('the inbox limits a cumulative receipt to the entries delivered in this session', () => {
   const inbox = inboxAt(0, 9);
   inbox.take(id(1), 0);
   inbox.take(id(2), 0);
@@ -63,7 +63,7 @@ test('caps a cumulative receipt to what was delivered in this session', () => {
   expect([inbox.cursor, inbox.next]).toEqual([2, 3]);
 });
 
-test('counts void entries as receipted in their turn', () => {
+test('the inbox counts void entries as receipted when the cursor reaches them', () => {
   const inbox = inboxAt(0, 4);
   inbox.take(undefined, 0);
   expect(inbox.cursor).toBe(1);
@@ -74,7 +74,7 @@ test('counts void entries as receipted in their turn', () => {
   expect(inbox.cursor).toBe(3);
 });
 
-test('says which entry came before, over voids and over repeats', () => {
+test('the inbox reports the previous entry, across void entries and redelivery', () => {
   const inbox = inboxAt(7, 12);
   expect(inbox.previous).toBe(7);
   inbox.take(undefined, 0);
@@ -90,7 +90,7 @@ test('says which entry came before, over voids and over repeats', () => {
   expect([inbox.next, inbox.previous]).toEqual([12, 11]);
 });
 
-test('knows the last entry that concerns the device, and takes an unknown one for such until it is looked at', () => {
+test('the inbox tracks the last entry for the device, and counts an unknown entry until it proves void', () => {
   const inbox = inboxAt(0, 0);
   inbox.take(id(1), 0);
   inbox.live(2, true);
@@ -109,11 +109,11 @@ test('knows the last entry that concerns the device, and takes an unknown one fo
   expect(inbox.last).toBe(1);
 });
 
-test('delivers again after a while, only what is not receipted, and waits longer each time', () => {
+test('the inbox redelivers only unreceipted entries, at growing intervals', () => {
   const inbox = inboxAt(0, 3);
   pump(inbox, 0);
   inbox.receiptMessage(id(2), 1_000);
-  // Entry 2 shows that 1 has arrived by now, and that 3 comes only now.
+  // The receipt of entry 2 proves that 1 has arrived, and that 3 arrives only now.
   expect(inbox.isRedeliveryDue(10_999)).toBe(false);
   expect(inbox.isRedeliveryDue(11_000)).toBe(true);
   inbox.rewind(11_000);
@@ -125,11 +125,11 @@ test('delivers again after a while, only what is not receipted, and waits longer
   pump(inbox, 31_000);
   expect(inbox.nextDue(31_000)).toBe(71_000);
   inbox.receiptMessage(id(3), 32_000);
-  // That 1 has arrived was known before.
+  // It was known before that entry 1 has arrived.
   expect(inbox.nextDue(32_000)).toBe(41_000);
 });
 
-test('delivers an entry again that the device lost, however many later ones it receipts', () => {
+test('the inbox redelivers a lost entry when the device receipts many later ones', () => {
   const inbox = new Inbox(0, 0, { ...SETTINGS, HZ_WINDOW: 50 });
   for (let at = 1; at <= 20; at++) {
     inbox.take(id(at), at * 1_000);
@@ -138,7 +138,7 @@ test('delivers an entry again that the device lost, however many later ones it r
   }
 });
 
-test('writes again no entry that was written shortly before', () => {
+test('the inbox does not redeliver an entry that was written shortly before', () => {
   const inbox = inboxAt(0, 3);
   inbox.take(id(1), 0);
   inbox.take(id(2), 4_000);
@@ -148,7 +148,7 @@ test('writes again no entry that was written shortly before', () => {
   expect([inbox.next, inbox.previous]).toEqual([4, 3]);
 });
 
-test('writes little again at a time', () => {
+test('the inbox redelivers few bytes at a time', () => {
   const inbox = inboxAt(0, 4);
   for (let at = 1; at <= 4; at++) inbox.take(id(at), 0, 15_000);
   inbox.rewind(100_000);
@@ -156,7 +156,7 @@ test('writes little again at a time', () => {
   expect(inbox.next).toBe(5);
 });
 
-test('gives entries in transit the time that a slow link takes', () => {
+test('the inbox adds the transit time of a slow link to the receipt time', () => {
   const inbox = inboxAt(0, 2);
   inbox.take(id(1), 0, 40_000);
   inbox.take(id(2), 0, 40_000);
@@ -165,7 +165,7 @@ test('gives entries in transit the time that a slow link takes', () => {
   expect(inbox.nextDue(5_000)).toBe(5_000 + 10_000 + 40_000 / 4);
 });
 
-test('waits longer for a device whose receipts take long', () => {
+test('the inbox waits longer when the receipts of the device take long', () => {
   const inbox = inboxAt(0, 2);
   inbox.take(id(1), 0, 400);
   inbox.take(id(2), 0, 400);
@@ -173,7 +173,7 @@ test('waits longer for a device whose receipts take long', () => {
   expect(inbox.nextDue(9_000)).toBe(9_000 + 400 / 4 + 2 * 9_000);
 });
 
-test('goes on with what follows when a receipt shows that the first copies arrive after all', () => {
+test('the inbox ends the redelivery when a receipt proves that the first copies have arrived', () => {
   const inbox = inboxAt(0, 3);
   pump(inbox);
   inbox.rewind(10_000);
@@ -184,7 +184,7 @@ test('goes on with what follows when a receipt shows that the first copies arriv
   expect(inbox.isRedeliveryDue(20_000)).toBe(true);
 });
 
-test('takes receipts for what it is about to write again, and then does not', () => {
+test('the inbox skips entries that are receipted during the redelivery', () => {
   const inbox = inboxAt(0, 4);
   pump(inbox);
   inbox.receiptMessage(id(4), 0);
@@ -194,7 +194,7 @@ test('takes receipts for what it is about to write again, and then does not', ()
   expect(pump(inbox)).toEqual([3]);
 });
 
-test('takes an entry that has become void meanwhile for receipted', () => {
+test('the inbox counts an entry as receipted when it has become void', () => {
   const inbox = inboxAt(0, 2);
   pump(inbox);
   inbox.rewind(10_000);
@@ -202,7 +202,7 @@ test('takes an entry that has become void meanwhile for receipted', () => {
   expect([inbox.cursor, inbox.next]).toEqual([1, 2]);
 });
 
-test('is overdue when bytes in transit leave no room and nothing is receipted, once they had the time of a slow link', () => {
+test('the inbox is overdue when bytes in transit leave no room and no receipt comes within the time of a slow link', () => {
   const inbox = inboxAt(0, 9);
   for (let at = 1; at <= 4; at++) inbox.take(id(at), 0, 64_000);
   expect(inbox.bytes.batchAt).toBeGreaterThan(1_000);
@@ -212,7 +212,7 @@ test('is overdue when bytes in transit leave no room and nothing is receipted, o
   expect(inbox.isOverdue(100_000)).toBe(false);
 });
 
-test('is overdue when the window was full for too long without any receipt', () => {
+test('the inbox is overdue when the window was full for too long without any receipt', () => {
   const inbox = inboxAt(0, 9);
   pump(inbox, 0);
   expect(inbox.isOverdue(29_999)).toBe(false);
@@ -223,7 +223,7 @@ test('is overdue when the window was full for too long without any receipt', () 
   expect(inbox.isOverdue(99_000)).toBe(false);
 });
 
-test('follows a stored cursor that is ahead of it', () => {
+test('the inbox adopts a stored cursor that is ahead of its own', () => {
   const inbox = inboxAt(0, 9);
   pump(inbox);
   inbox.confirm(2, 0);
@@ -251,7 +251,7 @@ const script = fc.array(
   { maxLength: 120 },
 );
 
-test('in any interleaving of live entries, pages and receipts the order is strict, nothing is skipped, the window holds', () => {
+test('the inbox keeps the order, skips nothing and respects the window in any order of entries and receipts', () => {
   fc.assert(
     fc.property(script, (steps: Step[]) => {
       const inbox = inboxAt(0, 0);
@@ -269,7 +269,7 @@ test('in any interleaving of live entries, pages and receipts the order is stric
         const shown = inbox.take(isVoid ? undefined : id(at), 0);
         expect(shown).toBe(!isVoid && !receipted.has(at));
         if (!shown) return;
-        // Strictly ascending since the last rewind; the first time nothing between was left out.
+        // Strictly ascending since the last rewind; at its first write no entry before it was skipped.
         expect(at).toBeGreaterThan(last);
         last = at;
         const between = log.slice(previous, at - 1);
@@ -307,7 +307,7 @@ test('in any interleaving of live entries, pages and receipts the order is stric
         expect(inbox.next).toBeGreaterThan(inbox.cursor);
         for (let at = 1; at <= inbox.cursor; at++) expect(receipted.has(at) || log[at - 1]?.isVoid).toBe(true);
       }
-      // Nothing is lost: with receipts, catching up ends at the head.
+      // No loss: with receipts, catch-up ends at the head.
       inbox.catchingUp = false;
       inbox.noteHead(log.length);
       while (inbox.cursor < log.length) {

@@ -37,27 +37,27 @@ const token = (key: CryptoKey | Uint8Array, alg: string) =>
     .setProtectedHeader({ alg, kid: 'k1' })
     .sign(key);
 
-test('takes a token signed with a published key, and says from when until when it is good', async () => {
+test('the authenticator accepts a token signed with a published key and returns its times', async () => {
   const times = { issuedAt: 1_700_000_000, expiresAt: 4_000_000_000_000 };
   await expect(byKeys()('alice', await token(privateKey, 'ES256'))).resolves.toEqual(times);
 });
 
-test('does not take the public key for a shared secret', async () => {
+test('the authenticator does not accept the public key as a shared secret', async () => {
   const secret = new TextEncoder().encode(JSON.stringify(publicKey));
   await expect(byKeys()('alice', await token(secret, 'HS256'))).rejects.toMatchObject({ error: 'badToken' });
 });
 
-test('refuses a key that is not published', async () => {
+test('the authenticator refuses a token when its key is not published', async () => {
   const { privateKey: other } = await generateKeyPair('ES256');
   await expect(byKeys()('alice', await token(other, 'ES256'))).rejects.toMatchObject({ error: 'badToken' });
 });
 
-test('is unavailable, not wrong, when the keys cannot be read', async () => {
+test('the authenticator throws unavailable when the keys cannot be read', async () => {
   const authenticate = byKeys('http://127.0.0.1:9/keys');
   await expect(authenticate('alice', await token(privateKey, 'ES256'))).rejects.toMatchObject({ error: 'unavailable' });
 });
 
-test('a token that does not say when it was issued counts as the oldest there is', async () => {
+test('the authenticator returns 0 as the time of issue when the token has none', async () => {
   const secret = 'x'.repeat(32);
   const ageless = await new SignJWT({ sub: 'alice', exp: 4_000_000_000 })
     .setProtectedHeader({ alg: 'HS256' })
@@ -66,7 +66,7 @@ test('a token that does not say when it was issued counts as the oldest there is
   await expect(authenticate('alice', ageless)).resolves.toMatchObject({ issuedAt: 0 });
 });
 
-test('never tells what is in a token', async () => {
+test('the authenticator never repeats the content of a token', async () => {
   const authenticate = authenticatorFor({ ...settings, HZ_JWT_SECRET: 'x'.repeat(32) });
   const error: unknown = await authenticate('alice', 'SECRET.SECRET.SECRET').catch((thrown: unknown) => thrown);
   expect(String(error)).not.toContain('SECRET');

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { LoginRateLimiter } from './login-rate-limiter.js';
 
-test('gives a user a burst of logins from an address, then one a second', () => {
+test('the limiter allows a user a burst of logins per address, then one per second', () => {
   let now = 0;
   const attempts = new LoginRateLimiter(3, 100, () => now);
   const take = () => attempts.take('10.0.0.1', 'alice');
@@ -12,7 +12,7 @@ test('gives a user a burst of logins from an address, then one a second', () => 
   expect([take(), take()]).toEqual([true, false]);
 });
 
-test('limits different failures from an address, forgives ten a second, and holds up no good login', () => {
+test('the limiter limits different failures per address, restores ten per second, and delays no valid login', () => {
   let now = 0;
   const attempts = new LoginRateLimiter(1_000, 4, () => now);
   for (let n = 0; n < 4; n++) expect(attempts.failed('10.0.0.1', 'alice', `guess${n}`)).toBe(true);
@@ -26,7 +26,7 @@ test('limits different failures from an address, forgives ten a second, and hold
   ]);
 });
 
-test('counts the same bad token of a user once in a while, also when the limit is reached', () => {
+test('the limiter counts the same bad token once per interval, also when the limit is reached', () => {
   let now = 0;
   const attempts = new LoginRateLimiter(1_000, 2, () => now);
   const again = () => attempts.failed('10.0.0.1', 'alice', 'expired');
@@ -39,7 +39,7 @@ test('counts the same bad token of a user once in a while, also when the limit i
   expect([more, again()]).toEqual([[true, true, false], false]);
 });
 
-test('remembers a bounded number of addresses, users and failures, however many come', () => {
+test('the limiter remembers a bounded number of addresses, users and failures', () => {
   const attempts = new LoginRateLimiter(3, 3, () => 0);
   for (let n = 0; n < 50_000; n++) {
     const address = `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`;

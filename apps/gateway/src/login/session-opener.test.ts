@@ -7,7 +7,7 @@ import { TimingWheel } from '../timing/timing-wheel.js';
 import { KnownUsers } from './known-users.js';
 import { SessionOpener, type OpenerSettings } from './session-opener.js';
 
-/** An attempt for who has hung up would kick their login elsewhere. Here `ask` is the service behind, and counts as asked whoever asks. */
+/** Expects the login to fail as `unavailable`. `ask` stands for both services; `asked` counts all requests. */
 async function open(connection: Connection, ask: () => Promise<object>): Promise<{ asked: number }> {
   let asked = 0;
   const request = (): Promise<never> => {
@@ -29,22 +29,22 @@ async function open(connection: Connection, ask: () => Promise<object>): Promise
 const inState = (state: Connection['state']): Connection => ({ state }) as Connection;
 const hangUp = (connection: Connection): unknown => Object.assign(connection, { state: 'closing' });
 
-test('does not try again for who hung up during the pause', async () => {
+test('the opener does not retry when the client disconnects during the pause', async () => {
   const connection = inState('opening');
   const { asked } = await open(connection, () => {
-    // After this attempt has failed and the connection was looked at, while the next one waits.
+    // After the failed attempt, while the opener waits for the next one.
     setTimeout(() => hangUp(connection), 0);
-    return Promise.reject(new Error('nobody answers'));
+    return Promise.reject(new Error('no answer'));
   });
   expect(asked).toBe(1);
 });
 
-test('asks for nothing for who hung up while the token was looked at', async () => {
+test('the opener sends no request when the client disconnected during the token check', async () => {
   const { asked } = await open(inState('closing'), () => Promise.resolve({}));
   expect(asked).toBe(0);
 });
 
-test('opens no session for who hung up while the user was made sure of', async () => {
+test('the opener opens no session when the client disconnects during ensureUser', async () => {
   const connection = inState('opening');
   const { asked } = await open(connection, async () => {
     hangUp(connection);
@@ -53,8 +53,8 @@ test('opens no session for who hung up while the user was made sure of', async (
   expect(asked).toBe(1);
 });
 
-test('asks no more when the device has logged in elsewhere since', async () => {
+test('the opener does not retry when a newer login of the device was processed', async () => {
   const answer = Buffer.from(JSON.stringify({ error: 'unavailable', overtaken: true }));
-  // Once for the user, once for the session.
+  // One request for the user, one for the session.
   expect((await open(inState('opening'), () => Promise.resolve(answer))).asked).toBe(2);
 });

@@ -21,7 +21,7 @@ const idsOf = (batch: { sends: readonly PendingSend[] } | undefined) => batch?.s
 const outcome = (settled: Settled[]) =>
   settled.map(({ pending, receipt }) => [pending.send.clientID, 'error' in receipt ? receipt.error : 'stored']);
 
-test('has one unanswered batch per lane, and lanes do not wait for each other', () => {
+test('a session has one unanswered batch per lane, and lanes do not wait for each other', () => {
   offer('m1', 'm2');
   sends.offer(message('n1', 'p_2', 2), 0);
   expect(idsOf(sends.take(1, 0))).toEqual(['m1', 'm2']);
@@ -33,7 +33,7 @@ test('has one unanswered batch per lane, and lanes do not wait for each other', 
   expect(sends.count).toBe(2);
 });
 
-test('passes over answers to another batch than the one waited for', () => {
+test('a session ignores an answer to another batch than the unanswered one', () => {
   offer('m1');
   const batch = sends.take(1, 0);
   expect(sends.answer(1, 2, [stored], 0)).toEqual([]);
@@ -43,7 +43,7 @@ test('passes over answers to another batch than the one waited for', () => {
   expect([sends.count, sends.bytes]).toEqual([0, 0]);
 });
 
-test('repeats the same batch at growing intervals until it is answered', () => {
+test('a session repeats the same batch at growing intervals until it is answered', () => {
   offer('m1');
   const first = sends.take(1, 0);
   offer('m2');
@@ -59,7 +59,7 @@ test('repeats the same batch at growing intervals until it is answered', () => {
   expect(idsOf(first)).toEqual(['m1']);
 });
 
-test('gives up after the time allowed, with everything behind it, and only on that lane', () => {
+test('a session settles a batch and all sends behind it on that lane as unknown when the time is over', () => {
   offer('m1');
   sends.take(1, 0);
   offer('m2');
@@ -74,7 +74,7 @@ test('gives up after the time allowed, with everything behind it, and only on th
   expect(sends.count).toBe(1);
 });
 
-test('lets nobody wait longer than that, however long the batches before took', () => {
+test('a send expires in time when earlier batches of its lane took long', () => {
   offer('m1');
   sends.take(1, 0);
   sends.offer(message('m2'), 5_000);
@@ -96,7 +96,7 @@ test('lets nobody wait longer than that, however long the batches before took', 
   expect(outcome(sends.expire(65_002))).toEqual([['m2', 'unknown']]);
 });
 
-test('lets nothing overtake what was refused for now: neither what waits behind nor what comes', () => {
+test('a session refuses later sends of the conversation when a send was refused temporarily', () => {
   offer('m1');
   sends.take(1, 0);
   offer('m2');
@@ -112,7 +112,7 @@ test('lets nothing overtake what was refused for now: neither what waits behind 
   expect(sends.offer(message('m2'), 3)).toBeUndefined();
 });
 
-test('takes others again when the client has given the first one up', () => {
+test('a session accepts other sends again when the client does not repeat the refused one in time', () => {
   offer('m1');
   sends.take(1, 0);
   sends.answer(1, 1, [unavailable], 0);
@@ -120,7 +120,7 @@ test('takes others again when the client has given the first one up', () => {
   expect(sends.offer(message('m2'), 10_000)).toBeUndefined();
 });
 
-test('fences nothing for what is refused for good', () => {
+test('a session accepts later sends when a refusal is permanent', () => {
   offer('m1', 'm2');
   sends.take(1, 0);
   expect(outcome(sends.answer(1, 1, [refused, stored], 0))).toEqual([
@@ -130,7 +130,7 @@ test('fences nothing for what is refused for good', () => {
   expect(sends.offer(message('m3'), 1)).toBeUndefined();
 });
 
-test('says unknown for what an answer leaves out', () => {
+test('a session settles a send as unknown when the answer has no receipt for it', () => {
   offer('m1', 'm2');
   sends.take(1, 0);
   expect(outcome(sends.answer(1, 1, [stored], 0))).toEqual([
@@ -139,7 +139,7 @@ test('says unknown for what an answer leaves out', () => {
   ]);
 });
 
-test('splits what waits so that each batch fits, and sends even what is larger alone', () => {
+test('a session splits waiting sends into batches of limited size, with at least one send each', () => {
   const large = 'x'.repeat(100_000);
   for (const id of ['m1', 'm2', 'm3']) sends.offer(message(id, 'p_1', 1, large), 0);
   expect(idsOf(sends.take(1, 0))).toEqual(['m1', 'm2']);
@@ -161,7 +161,7 @@ const steps = fc.array(
   { maxLength: 60 },
 );
 
-test('what all sessions have unanswered is bounded, and who is refused for it overtakes nothing', () => {
+test('the send budget limits the bytes of all sessions, and a refused send is not overtaken', () => {
   const budget = new SendBudget(2.5 * message('m1').bytes);
   const [one, other] = [new SessionSends(TIMINGS, budget), new SessionSends(TIMINGS, budget)];
   expect([one.offer(message('m1'), 0), other.offer(message('m1'), 0)]).toEqual([undefined, undefined]);
@@ -174,7 +174,7 @@ test('what all sessions have unanswered is bounded, and who is refused for it ov
   expect([budget.used, one.count, other.count]).toEqual([0, 0, 0]);
 });
 
-test('whatever happens, each conversation is stored in the order its messages were first sent, and everything is settled once and in time', () => {
+test('a session stores each conversation in order and settles each send once and in time for any sequence of events', () => {
   fc.assert(
     fc.property(steps, (script: Step[]) => {
       const budget = new SendBudget(5_000);
@@ -183,9 +183,9 @@ test('whatever happens, each conversation is stored in the order its messages we
       const storedIDs = new Map<string, string[]>();
       let now = 0;
       let made = 0;
-      /** What has no answer, and since when. */
+      /** Unanswered sends, and when they were offered. */
       const open = new Map<string, number>();
-      /** A client that sends what is unsettled again, in order, before anything new. */
+      /** A client that repeats its unsettled sends in order before it sends new ones. */
       const push = (conversation: string): void => {
         const ids = toSend.get(conversation) ?? [];
         const refused = ids.findIndex((id) => subject.offer(message(id, conversation), now) !== undefined);
@@ -222,7 +222,7 @@ test('whatever happens, each conversation is stored in the order its messages we
         const number = batchNumber(subject);
         const batch = unansweredOf(subject);
         if (!batch) continue;
-        // As the message service: once one of a conversation fails for now, those behind it in the batch fail too.
+        // As the message service: after a temporary refusal, later sends of the conversation in the batch fail too.
         const failed = new Set<string>();
         const receipts = batch.map(({ send }, i): SendReceipt => {
           const fails = failed.has(send.conversation) || step.how[i % step.how.length] === 'unavailable';

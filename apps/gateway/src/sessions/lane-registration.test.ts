@@ -10,7 +10,7 @@ import { Sessions } from './sessions.js';
 
 const HOUR_MS = 3_600_000;
 
-test('attaches all when the most urgent of several reasons says, and once for all of them', async () => {
+test('the registration attaches all sessions once, at the earliest of several requested moments', async () => {
   const now = (): number => performance.now();
   const wheel = new TimingWheel(now());
   const budget = new SendBudget(Infinity);

@@ -21,13 +21,13 @@ interface Waiting {
   readonly resolve: (frame: Frame) => void;
 }
 
-/** Remembers everything it was sent. Waits are for conditions, with a bound. */
+/** Records all received frames. Tests wait for conditions, with a timeout. */
 abstract class Hearer {
   /** Every frame in order; an offline batch counts as its entries. */
   readonly frames: Frame[] = [];
-  /** Frames as they came: an array is one. */
+  /** Frames as received: an offline batch is one item. */
   readonly lines: unknown[] = [];
-  /** Called with each frame as it came. */
+  /** Called with each frame as received. */
   onLine: (line: unknown) => void = () => undefined;
   protected abstract readonly closing: Promise<void>;
   private readonly waiting = new Set<Waiting>();
@@ -35,7 +35,7 @@ abstract class Hearer {
   abstract send(...frames: Frame[]): void;
   abstract destroy(): void;
 
-  /** The first frame, of those that came and those that will, that is like `part`. */
+  /** Resolves to the first frame, received already or later, that matches `part`. */
   frame(part: Frame | ((frame: Frame) => boolean), timeoutMs = 20_000): Promise<Frame> {
     const matches = typeof part === 'function' ? part : (frame: Frame): boolean => isLike(frame, part);
     const there = this.frames.find(matches);
@@ -59,14 +59,14 @@ abstract class Hearer {
     return this.frames.filter((frame) => isLike(frame, part));
   }
 
-  /** Entries of the inbox in the order they came, repeats included. */
+  /** `inboxSeq` of the received entries in order, repeats included. */
   get delivered(): number[] {
     return this.frames
       .filter((frame) => frame.inboxSeq !== undefined && frame.content)
       .map((f) => f.inboxSeq as number);
   }
 
-  /** Resolves when the connection is gone. */
+  /** Resolves when the connection has closed. */
   async closed(timeoutMs = 20_000): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
@@ -91,7 +91,7 @@ abstract class Hearer {
   }
 }
 
-/** How a client speaks, where bytes are all there is. */
+/** Encoding and decoding of a mode that uses a plain byte stream. */
 interface WireCodec {
   readonly decoder: () => Decoder<ServerFrame>;
   readonly encode: (json: string) => string | Uint8Array;
@@ -106,7 +106,7 @@ export const wireCodecs = {
   'HZ frames': { decoder: () => new HzDecoder(MAX_SERVER_FRAME_BYTES, fromServer), encode: encodeHzFrame },
 } satisfies Record<string, WireCodec>;
 
-/** A client on a socket that says what it is told to. */
+/** A client on a plain TCP or TLS socket. */
 export class TestClient extends Hearer {
   protected readonly closing: Promise<void>;
 
@@ -122,8 +122,8 @@ export class TestClient extends Hearer {
   }
 
   /**
-   * @param ca speaks TLS and trusts this certificate
-   * @param localAddress another address of this machine to come from
+   * @param ca connects with TLS and trusts this certificate
+   * @param localAddress another local address to connect from
    */
   static async connect(
     port: number,
@@ -141,7 +141,7 @@ export class TestClient extends Hearer {
   }
 
   send(...frames: Frame[]): void {
-    // In one piece, so that the gateway reads them in one turn.
+    // One write, so that the gateway reads all frames in one event-loop turn.
     this.raw(Buffer.concat(frames.map((frame) => Buffer.from(this.speech.encode(JSON.stringify(frame))))));
   }
 
@@ -154,9 +154,9 @@ export class TestClient extends Hearer {
   }
 }
 
-/** The same on a WebSocket, with a library that is not the gateway's own words. */
+/** The same on a WebSocket. */
 export class WebSocketTestClient extends Hearer {
-  /** How it ended: a row of the close table, if the gateway said so. */
+  /** Code of the received close frame, if any: a code of the close table. */
   code: number | undefined;
   reason: string | undefined;
   protected readonly closing: Promise<void>;
@@ -174,7 +174,7 @@ export class WebSocketTestClient extends Hearer {
     );
   }
 
-  /** @throws Error with the status of HTTP, when the upgrade is refused */
+  /** @throws Error with the HTTP status when the upgrade is refused */
   static async connect(
     port: number,
     {
@@ -190,7 +190,7 @@ export class WebSocketTestClient extends Hearer {
       path?: string;
       origin?: string;
       protocols?: string[];
-      /** Another address of this machine to come from. */
+      /** Another local address to connect from. */
       from?: string;
       headers?: Record<string, string>;
       autoPong?: boolean;
@@ -210,7 +210,7 @@ export class WebSocketTestClient extends Hearer {
   }
 
   send(...frames: Frame[]): void {
-    // In one piece, too, for which the library has no word.
+    // One write as well; the library has no API for it.
     const { _socket: socket } = this.webSocket as unknown as { _socket: Socket };
     socket.cork();
     for (const frame of frames) this.webSocket.send(JSON.stringify(frame));

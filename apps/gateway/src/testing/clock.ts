@@ -1,6 +1,6 @@
 /**
- * A gateway's clock that a test turns: what is to be late is late at once, and what is to be in time is, however slow the machine.
- * Between the turns it goes as time does, or `slower` times slower.
+ * A gateway clock that a test advances, so that timeouts do not depend on the speed of the machine. Between these steps
+ * it runs in real time, or `slower` times slower.
  */
 export class Clock {
   private ahead = 0;

@@ -17,15 +17,15 @@ export interface SeenSend {
   readonly session: number;
 }
 
-/** What the message service is on the bus, played by the test: it stores in a Map and answers as it is told. */
+/** A fake message service on the bus: stores in memory and answers as the test configures. */
 export class FakeMessage {
-  /** Everything that came, repeats included. */
+  /** All sends received, repeats included. */
   readonly seen: SeenSend[] = [];
-  /** The payloads as they came. */
+  /** The payloads as received. */
   readonly payloads: string[] = [];
   readonly subjects: string[] = [];
   readonly ensured: string[] = [];
-  /** What to answer; undefined: nothing, as if the answer were lost. */
+  /** The receipt for a send; undefined simulates a lost answer. */
   answer: (seen: SeenSend) => SendReceipt | undefined = (seen) => this.store(seen.send);
   private readonly stored = new Map<string, SendReceipt>();
   private readonly seqs = new Map<string, number>();
@@ -39,7 +39,7 @@ export class FakeMessage {
     bus.subscribe(commands.ensureUser, (payload, _, reply) => this.ensure(payload, reply));
   }
 
-  /** As the real one: the same client id again is the same message. */
+  /** Idempotent like the real service: the same client id gets the same receipt. */
   store({ conversation, clientID }: Send): SendReceipt {
     const key = `${conversation} ${clientID}`;
     const known = this.stored.get(key);
@@ -78,7 +78,7 @@ export class FakeMessage {
     if (batch.answers.length > 0) this.bus.publish(subjects.receipts(head.gateway), JSON.stringify(batch));
   }
 
-  /** Nest's control plane, as it looks on the wire. */
+  /** Answers a request of Nest's control plane in its wire format. */
   private ensure(payload: Uint8Array, reply: string | undefined): void {
     const { id, data } = JSON.parse(Buffer.from(payload).toString()) as { id: string; data: { user: string } };
     this.ensured.push(data.user);

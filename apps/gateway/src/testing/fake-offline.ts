@@ -28,26 +28,26 @@ interface Device {
   cursor: number;
 }
 
-/** What the offline service is on the bus, played by the test: inboxes in memory, every part of it can be silenced. */
+/** A fake offline service on the bus: inboxes in memory; each kind of answer can be switched off. */
 export class FakeOffline {
   readonly opens: OpenRequest[] = [];
   readonly fetches: FetchRequest[] = [];
   readonly attaches: AttachBatch[] = [];
-  /** Called when the session is open and its gateway does not know it yet. */
+  /** Called when the session is open and its gateway has no answer yet. */
   beforeAnswer: (request: OpenRequest) => void = () => undefined;
-  /** So many of the next attachments are as if the bus had lost them. */
+  /** Number of the next attachments to ignore, as if the bus had lost them. */
   losesAttaches = 0;
   readonly closes: CloseBatch['sessions'] = [];
   readonly cursors: CursorBatch['cursors'] = [];
-  /** False: as if the owner were away. */
+  /** False simulates an absent owner. */
   answersOpen = true;
   answersFetch = true;
-  /** What a login is refused with. */
+  /** The error that refuses logins. */
   refusal: ErrorName | undefined;
-  /** Called before a login is answered. */
+  /** Called before a login is processed. */
   beforeOpened: (request: OpenRequest) => void = () => undefined;
   confirms = true;
-  /** What a message's `serverTime` is. */
+  /** Clock for the `serverTime` of messages. */
   now: () => number = Date.now;
   readonly name = 'offline-test';
   private readonly inboxes = new Map<string, (string | undefined)[]>();
@@ -66,7 +66,7 @@ export class FakeOffline {
     bus.subscribe('hz.cursor.>', (payload) => this.store(decodeLines<CursorBatch>(payload).head));
   }
 
-  /** Puts a message into a user's inbox without a word. Returns its inboxSeq. */
+  /** Adds a message to a user's inbox without announcing it. @returns its inboxSeq */
   put(user: string, text: string, more: Record<string, unknown> = {}): number {
     const body = JSON.stringify({
       messageType: 'normal',
@@ -89,12 +89,12 @@ export class FakeOffline {
     return (JSON.parse(this.inbox(user)[inboxSeq - 1] ?? '{}') as { messageID: string }).messageID;
   }
 
-  /** The bytes of an entry as it is delivered. */
+  /** Bytes of an entry as delivered. */
   bytesOf(user: string, inboxSeq: number): number {
     return Buffer.byteLength(this.inbox(user)[inboxSeq - 1] ?? '');
   }
 
-  /** Puts it and tells the user's sessions. */
+  /** Adds a message and announces it to the user's sessions. */
   deliver(user: string, text: string, more?: Record<string, unknown>): number {
     const inboxSeq = this.put(user, text, more);
     this.announce(user, inboxSeq);
@@ -133,7 +133,7 @@ export class FakeOffline {
     if (live) this.say(live.gateway, { revoked: [live.session] });
   }
 
-  /** News that the bus has lost: counted and never sent. */
+  /** Simulates a lost bus message: its number is used, but it is not sent. */
   lose(user: string): void {
     for (const { gateway, user: whose } of this.live.values()) if (whose === user) this.next(gateway);
   }

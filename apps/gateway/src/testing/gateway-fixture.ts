@@ -11,7 +11,7 @@ import { wireCodecs, TestClient, WebSocketTestClient, type Frame } from './clien
 import { FakeMessage } from './fake-message.js';
 import { FakeOffline } from './fake-offline.js';
 
-// A service has it write to its own log; here there is none, and every test that ends would be a line.
+// A service redirects Nest's log to its own. The fixture has none, so Nest would print a line per test.
 NestLogger.overrideLogger(false);
 
 export const SECRET = 'a-secret-for-tests-of-32-characters-or-more';
@@ -19,7 +19,7 @@ export const SECRET = 'a-secret-for-tests-of-32-characters-or-more';
 export type ModeClient = TestClient | WebSocketTestClient;
 export type Mode = keyof typeof wireCodecs | 'WebSocket';
 
-/** What a gateway logged. */
+/** Records what a gateway logs. */
 export class RecordedLog implements Logger {
   readonly lines: { event: string; fields: unknown }[] = [];
   readonly debug = (event: string, fields?: unknown): void => void this.lines.push({ event, fields });
@@ -31,7 +31,7 @@ export class RecordedLog implements Logger {
     return this.lines.filter((line) => line.event === event).length;
   }
 
-  /** Why the gateway closed this user's sessions, in order. */
+  /** Close reasons of this user's sessions, in order. */
   closesOf(user: string): string[] {
     const closes = this.lines.filter(({ event }) => event === 'session.closed');
     const told = closes.map(({ fields }) => fields as { user: string; reason: string });
@@ -39,17 +39,17 @@ export class RecordedLog implements Logger {
   }
 }
 
-/** How a rig's gateway is started. */
+/** Options for starting the gateway of a fixture. */
 export interface RigOptions {
-  /** The certificate authority clients trust; without it they speak no TLS. */
+  /** The certificate authority that clients trust; without it clients do not use TLS. */
   readonly ca?: string;
-  /** The gateway's clock, where a test turns it. */
+  /** The gateway's clock, for tests that advance it. */
   readonly now?: () => number;
 }
 
 /**
- * A gateway on a real bus; the services behind it are played by the test, so that it can lose, hold and repeat. A test file has one,
- * with a nats-server of its own; each test of it a gateway of its own, or all the same one.
+ * A gateway on a real bus. The message and offline services are fakes, so that tests can lose, delay and repeat
+ * messages. A test file has one nats-server, and one gateway per test or for all tests.
  */
 export class GatewayFixture {
   nats!: Nats;
@@ -64,7 +64,7 @@ export class GatewayFixture {
 
   private constructor(private readonly env: Record<string, string>) {}
 
-  /** @param env what all its tests have in common */
+  /** @param env variables for all tests of the fixture */
   static forEachTest(env: Record<string, string> = {}): GatewayFixture {
     const fixture = GatewayFixture.withNats(env);
     beforeEach(() => fixture.start());
@@ -93,7 +93,7 @@ export class GatewayFixture {
     return fixture;
   }
 
-  /** Another gateway with these settings. Clients are gone with the one before. */
+  /** Replaces the gateway by one with these variables. Connected clients are closed. */
   async restart(env: Record<string, string> = {}, options: RigOptions = {}): Promise<void> {
     await this.stop();
     await this.start(env, options);
@@ -138,7 +138,7 @@ export class GatewayFixture {
     await close();
   }
 
-  /** Destroys it when the gateway is to stop, which would wait for who stays. */
+  /** Destroys the client before the gateway stops; the gateway would otherwise wait for it. */
   owns<Client extends { destroy(): void }>(client: Client): Client {
     this.clients.push(client);
     return client;
@@ -148,7 +148,7 @@ export class GatewayFixture {
     return this.owns(await TestClient.connect(this.gateway.port, this.ca, from));
   }
 
-  /** In one of the modes of the wire. */
+  /** Connects in one of the modes. */
   async connectAs(mode: Mode): Promise<ModeClient> {
     const { port } = this.gateway;
     return this.owns(
@@ -158,7 +158,7 @@ export class GatewayFixture {
     );
   }
 
-  /** Connected and logged in. */
+  /** Connects and logs in. */
   async login(user: string, more: Frame = {}): Promise<TestClient> {
     return this.loginOn(await this.connect(), user, more);
   }

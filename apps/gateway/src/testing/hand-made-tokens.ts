@@ -5,13 +5,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect } from '@jest/global
 import { authenticatorFor, type Authenticator, type AuthSettings } from '../login/authenticator.js';
 import { KEY_TIMES, type KeyTimes } from '../login/jwks.js';
 
-/** Tokens made by hand, against a real server of keys over HTTP: what a library would not let a test make. */
+/** Builds tokens that a library would refuse to create, and serves public keys over HTTP. */
 
 export const secret = 'a-secret-for-tests-of-32-characters-or-more';
 export const ours = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 export const theirs = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 export const ourKey = { ...ours.publicKey.export({ format: 'jwk' }), kid: 'k1', alg: 'ES256', use: 'sig' };
-/** The header of a token that is signed with {@link ours}. */
+/** Header of a token that is signed with {@link ours}. */
 export const ES256 = { alg: 'ES256', kid: 'k1' };
 
 export const LEEWAY_S = 30;
@@ -50,9 +50,9 @@ export const token = (header: unknown, payload: unknown, signer: Signer): string
 export const refuses = (authenticate: Authenticator, made: string, error = 'badToken', user = 'alice'): Promise<void> =>
   expect(authenticate(user, made)).rejects.toMatchObject({ name: 'ProtocolError', error });
 
-/** A server of keys, which publishes {@link ourKey} unless a test says otherwise. One for a test file. */
+/** An HTTP server of public keys. It publishes {@link ourKey} unless a test changes that. One per test file. */
 export class KeyPublisher {
-  /** Paths that were asked for in this test. */
+  /** Paths requested in the current test. */
   readonly visits: string[] = [];
   answer = { status: 200, body: '' };
   private server!: Server;

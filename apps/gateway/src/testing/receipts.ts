@@ -1,7 +1,7 @@
 import type { Frame } from './client.js';
 import type { ModeClient } from './gateway-fixture.js';
 
-/** From now on receipts what comes, an entry or a batch, each so long after it came. */
+/** Receipts each entry and each batch that the client receives, `delayMs` after its arrival. */
 export function receiptWhatComes(client: ModeClient, delayMs = 0): void {
   let last = 0;
   client.onLine = (line): void => {
@@ -15,7 +15,7 @@ export function receiptWhatComes(client: ModeClient, delayMs = 0): void {
   };
 }
 
-/** Says that it has got everything, again and again, whatever it has read. Returns what ends it. */
+/** Sends cumulative receipts repeatedly, even for entries that were not received. @returns a function that stops it */
 export function receiptBlindly(client: ModeClient, upTo = 10_000): () => void {
   const timer = setInterval(() => client.send({ messageType: 'receipt', upTo }), 20);
   return () => clearInterval(timer);

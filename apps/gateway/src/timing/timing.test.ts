@@ -13,7 +13,7 @@ class Item implements Timed {
   }
 }
 
-test('asks not before the time, once, and again when it is told to', () => {
+test('the wheel calls an item at its time, once, and again when the item requests it', () => {
   const wheel = new TimingWheel(0, 100, 8);
   const once = new Item();
   const often = new Item(200);
@@ -24,7 +24,7 @@ test('asks not before the time, once, and again when it is told to', () => {
   expect(often.asked).toEqual([200, 400, 600]);
 });
 
-test('keeps the nearest of several times, and none after disarm', () => {
+test('the wheel keeps the earliest of several times, and none after disarm', () => {
   const wheel = new TimingWheel(0, 100, 8);
   const item = new Item();
   wheel.arm(item, 500);
@@ -38,7 +38,7 @@ test('keeps the nearest of several times, and none after disarm', () => {
   expect(item.asked).toHaveLength(1);
 });
 
-test('asks early what lies beyond its reach, and everything after a long pause', () => {
+test('the wheel calls an item early when its time is beyond reach, and all items after a long pause', () => {
   const wheel = new TimingWheel(0, 100, 8);
   const far = new Item();
   wheel.arm(far, 100_000);
@@ -50,7 +50,7 @@ test('asks early what lies beyond its reach, and everything after a long pause',
   expect(items.map(({ asked }) => asked.length)).toEqual([1, 1, 1, 1, 1, 1, 1]);
 });
 
-test('goes on when one it asks fails', () => {
+test('the wheel continues when an item throws', () => {
   const errors: unknown[] = [];
   const wheel = new TimingWheel(0, 100, 8, (error) => errors.push(error));
   const bad: Timed = {
@@ -66,7 +66,7 @@ test('goes on when one it asks fails', () => {
   expect([errors.length, good.asked]).toEqual([1, [100]]);
 });
 
-test('is stale after a pause of the event loop, or of the bus, and not before', () => {
+test('the watchdog is stale after a pause of the event loop or the bus, and not before', () => {
   const watchdog = new EventLoopWatchdog(0, 60_000);
   expect([watchdog.isStale(60_000), watchdog.isStale(60_001)]).toEqual([false, true]);
   watchdog.turn(60_001);
@@ -78,7 +78,7 @@ test('is stale after a pause of the event loop, or of the bus, and not before', 
   expect(watchdog.isStale(130_001)).toBe(false);
 });
 
-test('allows a burst of twice the rate, then the rate', () => {
+test('the bucket allows a burst of twice the rate, then the rate', () => {
   const bucket = new TokenBucket(10, 0);
   const taken = (now: number): number => {
     let count = 0;
