@@ -10,7 +10,7 @@ const fixture = GatewayFixture.forEachTest();
 
 const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
-test('gives what waited as batches in order, then what comes live, each once', async () => {
+test('a session receives waiting entries as batches in order, then live ones, each once', async () => {
   for (let i = 1; i <= 450; i++) fixture.offline.put('bob', `old ${i}`);
   const bob = await fixture.connect();
   receiptWhatComes(bob);
@@ -23,7 +23,7 @@ test('gives what waited as batches in order, then what comes live, each once', a
   expect(bob.lines.filter(Array.isArray).map((batch) => batch.length)).toEqual([200, 200, 50]);
 });
 
-test('writes an array while catching up even for one entry, a single frame when live', async () => {
+test('the gateway writes an array during catch-up, even for one entry, and a single frame when live', async () => {
   fixture.offline.put('bob', 'old');
   const bob = await fixture.login('bob');
   await bob.frame({ inboxSeq: 1 });
@@ -32,7 +32,7 @@ test('writes an array while catching up even for one entry, a single frame when 
   expect(bob.lines.map((line) => Array.isArray(line))).toEqual([false, true, false]);
 });
 
-test('writes no array for version 1, which may log in without messageType and beats each second', async () => {
+test('version 1 gets no arrays, may log in without messageType, and sends a heartbeat per second', async () => {
   await fixture.restart({ HZ_AUTH: 'open', HZ_JWT_SECRET: '' });
   for (let i = 1; i <= 5; i++) fixture.offline.put('bob', `old ${i}`);
   const bob = await fixture.connect();
@@ -48,7 +48,7 @@ test('writes no array for version 1, which may log in without messageType and be
   expect(await bob.frame({ beatID: '77' })).toMatchObject({ inboxSeq: 5, serverTime: expect.stringMatching(/^\d+$/) });
 });
 
-test('stores receipts as a contiguous cursor and confirms it once stored', async () => {
+test('the gateway stores receipts as a contiguous cursor and confirms it once stored', async () => {
   const bob = await fixture.login('bob');
   for (let i = 1; i <= 5; i++) fixture.offline.deliver('bob', `m${i}`);
   await bob.frame({ inboxSeq: 5 });
@@ -62,7 +62,7 @@ test('stores receipts as a contiguous cursor and confirms it once stored', async
   expect(fixture.offline.cursorOf('bob', 'phone')).toBe(5);
 });
 
-test('answers a receipt for what is confirmed, unknown or another’s alike and changes nothing', async () => {
+test('a receipt for a confirmed, unknown or foreign message is answered alike and changes nothing', async () => {
   const bob = await fixture.login('bob');
   fixture.offline.deliver('bob', 'm1');
   fixture.offline.put('carol', 'hers');
@@ -82,7 +82,7 @@ test('answers a receipt for what is confirmed, unknown or another’s alike and 
   expect(fixture.offline.cursors).toHaveLength(1);
 });
 
-test('says the cursor again until it is confirmed', async () => {
+test('the gateway repeats the cursor until it is confirmed', async () => {
   await fixture.restart({ HZ_CURSOR_REPEAT: '200ms' });
   const bob = await fixture.login('bob');
   fixture.offline.confirms = false;
@@ -95,16 +95,16 @@ test('says the cursor again until it is confirmed', async () => {
   await bob.frame({ messageType: 'receiptConfirm', inboxSeq: 1 });
 });
 
-test('fetches what a live entry shows to be missing, in order', async () => {
+test('the gateway fetches missing entries in order when a live entry shows a gap', async () => {
   const bob = await fixture.login('bob');
   fixture.offline.deliver('bob', 'm1');
-  fixture.offline.put('bob', 'lost news');
+  fixture.offline.put('bob', 'lost event');
   fixture.offline.deliver('bob', 'm3');
   await bob.frame({ inboxSeq: 3 });
   expect(bob.delivered).toEqual([1, 2, 3]);
 });
 
-test('learns of a lost last message from the tick', async () => {
+test('the gateway detects the loss of the last message when the tick arrives', async () => {
   const bob = await fixture.login('bob');
   fixture.offline.deliver('bob', 'm1');
   await bob.frame({ inboxSeq: 1 });
@@ -114,14 +114,14 @@ test('learns of a lost last message from the tick', async () => {
   await bob.frame({ inboxSeq: 2 });
 });
 
-test('asks a new owner of the inbox lane what there is', async () => {
+test('the gateway asks a new owner of the inbox lane for the head', async () => {
   const bob = await fixture.login('bob');
   fixture.offline.put('bob', 'm1');
   fixture.offline.takeOver(inboxLaneOf('bob', 16));
   await bob.frame({ inboxSeq: 1 });
 });
 
-test('counts as waiting what came while the login was being answered', async () => {
+test('the login receipt counts entries as waiting that came while the login was answered', async () => {
   fixture.offline.put('bob', 'old');
   fixture.offline.beforeAnswer = ({ user }) => void fixture.offline.deliver(user, 'early');
   const bob = await fixture.login('bob');
@@ -129,7 +129,7 @@ test('counts as waiting what came while the login was being answered', async () 
   await bob.frame({ inboxSeq: 2 });
 });
 
-test('says again to a new owner which sessions are here until it has answered', async () => {
+test('the gateway repeats the attachment to a new owner until it is answered', async () => {
   const bob = await fixture.login('bob');
   fixture.offline.put('bob', 'm1');
   fixture.offline.losesAttaches = 1;
@@ -138,7 +138,7 @@ test('says again to a new owner which sessions are here until it has answered', 
   expect(fixture.offline.attaches).toHaveLength(2);
 });
 
-test('catches up after the bus was lost', async () => {
+test('a session catches up when the bus is back', async () => {
   const bob = await fixture.login('bob');
   await fixture.nats.kill9();
   fixture.offline.put('bob', 'm1');
@@ -148,7 +148,7 @@ test('catches up after the bus was lost', async () => {
   expect(bob.delivered).toEqual([1, 2]);
 });
 
-test('passes over void entries, says what came before, and counts them as receipted in their turn', async () => {
+test('the gateway skips void entries, sets prevInboxSeq, and counts void entries as receipted in order', async () => {
   const bob = await fixture.login('bob');
   fixture.offline.deliver('bob', 'm1');
   fixture.offline.deliverVoid('bob');
@@ -158,7 +158,7 @@ test('passes over void entries, says what came before, and counts them as receip
   await bob.frame({ messageType: 'receiptConfirm', inboxSeq: 2 });
 });
 
-test('answers a heartbeat with the last entry that the device has to get, also after the inbox lane has a new owner', async () => {
+test('a heartbeat answer names the last entry for the device, also when the inbox lane has a new owner', async () => {
   const bob = await fixture.login('bob');
   const beat = async (): Promise<unknown> => {
     const beatID = String(Math.random());
@@ -172,7 +172,7 @@ test('answers a heartbeat with the last entry that the device has to get, also a
   bob.send({ messageType: 'receipt', upTo: 1 });
   await bob.frame({ messageType: 'receiptConfirm', inboxSeq: 3 });
   expect(await beat()).toBe(1);
-  // The news of these is lost; the new owner tells how far the inbox goes.
+  // The announcements of these entries are lost; the new owner sends the head.
   for (let n = 0; n < 2; n++) fixture.offline.putVoid('bob');
   fixture.offline.takeOver(inboxLaneOf('bob', 16));
   await eventually('the cursor', () => fixture.offline.cursorOf('bob', 'phone') === 5);
@@ -184,7 +184,7 @@ test('answers a heartbeat with the last entry that the device has to get, also a
   await eventually('a head that is ahead', async () => (await beat()) === 6);
 });
 
-test('tells at login what the device has to get: its own sends neither wait nor are the head', async () => {
+test('the login receipt counts neither head nor waiting entries for the sends of the device itself', async () => {
   for (const user of ['bob', 'carol']) for (let n = 0; n < 2; n++) fixture.offline.putVoid(user);
   const carol = await fixture.login('carol');
   expect(carol.frames[0]).toMatchObject({ inboxSeq: 0, head: 0, waiting: 0 });
@@ -201,14 +201,14 @@ test('tells at login what the device has to get: its own sends neither wait nor 
   expect(await again.frame({ beatID: 'b' })).toMatchObject({ inboxSeq: 4 });
 });
 
-test('takes an own send that comes while the login is answered for nothing that waits', async () => {
+test('the login receipt does not count a void entry as waiting when it comes during the login', async () => {
   fixture.offline.put('bob', 'old');
   fixture.offline.beforeAnswer = ({ user }) => void fixture.offline.deliverVoid(user);
   const bob = await fixture.login('bob');
   expect(bob.frames[0]).toMatchObject({ inboxSeq: 0, head: 1, waiting: 1 });
 });
 
-test('delivers again, in order, what is not receipted, and nothing of what is', async () => {
+test('the gateway redelivers unreceipted entries in order, and no receipted ones', async () => {
   const clock = new Clock();
   await fixture.restart({ HZ_REDELIVER_AFTER: '10s' }, clock);
   const bob = await fixture.login('bob');
@@ -232,7 +232,7 @@ test('delivers again, in order, what is not receipted, and nothing of what is', 
   expect(bob.delivered.slice(length)).toEqual([5, 5]);
 });
 
-test('delivers no more than the window, and more as receipts come', async () => {
+test('the gateway delivers at most the window, and more when receipts come', async () => {
   await fixture.restart({ HZ_WINDOW: '10', HZ_BATCH_ENTRIES: '4' });
   for (let i = 1; i <= 25; i++) fixture.offline.put('bob', `m${i}`);
   const bob = await fixture.login('bob');
@@ -242,7 +242,7 @@ test('delivers no more than the window, and more as receipts come', async () => 
   expect(bob.delivered).toEqual(range(1, 13));
 });
 
-test('closes a session that receipts nothing while its window is full', async () => {
+test('the gateway closes a session that receipts nothing while its window is full', async () => {
   await fixture.restart({
     HZ_WINDOW: '10',
     HZ_BATCH_ENTRIES: '4',
@@ -255,12 +255,12 @@ test('closes a session that receipts nothing while its window is full', async ()
   expect(await bob.frame({ messageType: 'close' })).toMatchObject({ name: 'receiptOverdue', reconnect: true });
   await bob.closed();
   expect(Math.max(...bob.delivered)).toBe(10);
-  await eventually('the goodbye', () => fixture.offline.closes.some(({ user }) => user === 'bob'));
+  await eventually('the end of the session', () => fixture.offline.closes.some(({ user }) => user === 'bob'));
   fixture.offline.deliver('carol', 'still here');
   await carol.frame({ inboxSeq: 1 });
 });
 
-test('delivers little to a device that receipts nothing, and closes it while more waits', async () => {
+test('the gateway delivers little to a device that receipts nothing, and closes it while entries wait', async () => {
   const clock = new Clock();
   await fixture.restart({ HZ_STALE_AFTER: '24h', HZ_HEARTBEAT_MIN: '24h' }, clock);
   for (let i = 1; i <= 100; i++) fixture.offline.put('bob', 'x'.repeat(30_000));
@@ -268,14 +268,14 @@ test('delivers little to a device that receipts nothing, and closes it while mor
   await bob.frame({ inboxSeq: 9 });
   clock.turn(20_000);
   await bob.frame({ inboxSeq: 10 });
-  // Later than the time that a slow link may need for what is in transit.
+  // Later than the time that a slow link may need for the bytes in transit.
   clock.turn(120_000);
   expect(await bob.frame({ messageType: 'close' })).toMatchObject({ name: 'receiptOverdue', reconnect: true });
   await bob.closed();
   expect(Math.max(...bob.delivered)).toBeLessThan(20);
 });
 
-test('kicks the older session of a device and leaves the other device alone', async () => {
+test('a login kicks the older session of the device and leaves other devices connected', async () => {
   const phone = await fixture.login('bob');
   const pad = await fixture.login('bob', { deviceID: 'pad' });
   const again = await fixture.login('bob');
@@ -286,7 +286,7 @@ test('kicks the older session of a device and leaves the other device alone', as
   expect(pad.all({ messageType: 'close' })).toEqual([]);
 });
 
-test('closes a session whose epoch is over when it asks for more', async () => {
+test('the gateway closes a session when a request shows that its epoch is outdated', async () => {
   const bob = await fixture.login('bob');
   fixture.offline.put('bob', 'm1');
   const other = fixture.offline;
@@ -299,7 +299,7 @@ test('closes a session whose epoch is over when it asks for more', async () => {
   expect(await bob.frame({ messageType: 'close' })).toMatchObject({ name: 'kicked' });
 });
 
-test('goes on fetching when the owner was away for a while', async () => {
+test('the gateway continues fetching when the owner was away for a while', async () => {
   await fixture.restart({ HZ_FETCH_TIMEOUT: '200ms' });
   fixture.offline.answersFetch = false;
   fixture.offline.put('bob', 'm1');
@@ -311,21 +311,24 @@ test('goes on fetching when the owner was away for a while', async () => {
   expect(bob.delivered).toEqual([1, 2]);
 });
 
-test.each(['gateway.before-delivery-write', 'gateway.before-cursor'])('mends what fails at %s', async (name) => {
-  await fixture.restart({ HZ_CURSOR_REPEAT: '100ms' });
-  enableFailpoints();
-  try {
-    const bob = await fixture.login('bob');
-    armFailpoints(`${name}=error@1`);
-    fixture.offline.deliver('bob', 'm1');
-    await eventually('the failure, or what comes before it', () => bob.delivered.length > 0 || fired(name) > 0);
-    fixture.offline.deliver('bob', 'm2');
-    await bob.frame({ inboxSeq: 2 });
-    bob.send({ messageType: 'receipt', upTo: 2 });
-    await bob.frame({ messageType: 'receiptConfirm', inboxSeq: 2 });
-    expect([bob.delivered, fired(name)]).toEqual([[1, 2], 1]);
-  } finally {
-    resetFailpoints();
-  }
-});
+test.each(['gateway.before-delivery-write', 'gateway.before-cursor'])(
+  'delivery recovers when %s fails once',
+  async (name) => {
+    await fixture.restart({ HZ_CURSOR_REPEAT: '100ms' });
+    enableFailpoints();
+    try {
+      const bob = await fixture.login('bob');
+      armFailpoints(`${name}=error@1`);
+      fixture.offline.deliver('bob', 'm1');
+      await eventually('the failure or the delivery before it', () => bob.delivered.length > 0 || fired(name) > 0);
+      fixture.offline.deliver('bob', 'm2');
+      await bob.frame({ inboxSeq: 2 });
+      bob.send({ messageType: 'receipt', upTo: 2 });
+      await bob.frame({ messageType: 'receiptConfirm', inboxSeq: 2 });
+      expect([bob.delivered, fired(name)]).toEqual([[1, 2], 1]);
+    } finally {
+      resetFailpoints();
+    }
+  },
+);
 const fired = (name: string): number => failpointStatus().find((point) => point.name === name)?.fired ?? 0;

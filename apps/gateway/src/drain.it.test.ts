@@ -11,7 +11,7 @@ const text = (clientMsgID: string) => ({
 });
 const drain = { messageType: 'close', name: 'drain', reconnect: true, retryAfter: expect.any(Number) };
 
-test('tells everybody to go, who waits for an answer once it has come, and takes no more sends of theirs meanwhile', async () => {
+test('a drain closes each session when its sends are answered, and refuses new sends meanwhile', async () => {
   const alice = await fixture.login('alice');
   const bob = await fixture.login('bob');
   fixture.message.answer = () => undefined;
@@ -29,7 +29,7 @@ test('tells everybody to go, who waits for an answer once it has come, and takes
   await stopped;
 });
 
-test('spreads the goodbyes, and serves everybody until theirs', async () => {
+test('a drain spreads the closes and serves each client until its close', async () => {
   await fixture.restart({ HZ_DRAIN_SPREAD: '3s' });
   const clients = await Promise.all(Array.from({ length: 40 }, (_, i) => fixture.login(`user${i}`)));
   const slots = new Set<number>();
@@ -49,7 +49,7 @@ test('spreads the goodbyes, and serves everybody until theirs', async () => {
   await stopped;
 });
 
-test('waits for an answer no longer than it may', async () => {
+test('a drain waits for answers at most HZ_DRAIN_TIMEOUT', async () => {
   await fixture.restart({ HZ_DRAIN_SPREAD: '0s', HZ_DRAIN_TIMEOUT: '300ms' });
   const alice = await fixture.login('alice');
   fixture.message.answer = () => undefined;
@@ -59,7 +59,7 @@ test('waits for an answer no longer than it may', async () => {
   expect(alice.frames.map(({ messageType }) => messageType)).toEqual(['loginReceipt', 'close']);
 });
 
-test('goes on as before during the delay, then lets nobody in', async () => {
+test('a drain serves clients during the delay, then accepts no connection', async () => {
   await fixture.restart({ HZ_DRAIN_SPREAD: '0s', HZ_DRAIN_DELAY: '3s' });
   const alice = await fixture.login('alice');
   const stopped = fixture.gateway.stop();
@@ -73,7 +73,7 @@ test('goes on as before during the delay, then lets nobody in', async () => {
   await stopped;
 });
 
-test('lets a login that is under way come to its end, and sends it away like the others', async () => {
+test('a drain lets a login in progress finish and then closes its session', async () => {
   fixture.offline.answersOpen = false;
   const alice = fixture.login('alice');
   await eventually('an attempt', () => fixture.offline.opens.length > 0);
@@ -83,7 +83,7 @@ test('lets a login that is under way come to its end, and sends it away like the
   await stopped;
 });
 
-test('is over at once where nobody is', async () => {
+test('a drain ends at once when no client is connected', async () => {
   await fixture.restart({ HZ_DRAIN_SPREAD: '1h', HZ_DRAIN_TIMEOUT: '1h' });
   await fixture.gateway.stop();
 });

@@ -3,7 +3,7 @@ import { encodeLines, pairConversation, subjects, type HistoryReply, type Histor
 import { GatewayFixture } from './testing/gateway-fixture.js';
 
 const TIMEOUT_MS = 600;
-/** Without the variable. */
+/** The default of the variable. */
 const DEFAULT_TIMEOUT_MS = 5_000;
 const fixture = GatewayFixture.forEachTest({ HZ_HISTORY_TIMEOUT: `${TIMEOUT_MS}ms` });
 let asked: HistoryRequest[];
@@ -12,7 +12,7 @@ beforeEach(() => {
   asked = [];
 });
 
-/** The message service's instances: each request gets the next of these answers, undefined being none. */
+/** The instances of the message service: each request gets the next of these answers; undefined means no answer. */
 function instances(...answers: ([head: HistoryReply, ...deliveries: string[]] | undefined)[]): void {
   fixture.bus.subscribe(subjects.history, (payload, _, reply) => {
     asked.push(JSON.parse(Buffer.from(payload).toString()) as HistoryRequest);
@@ -23,7 +23,7 @@ function instances(...answers: ([head: HistoryReply, ...deliveries: string[]] | 
 
 const ask = { messageType: 'history', requestID: 'r1', chatType: 'userChat', toUserID: 'bob', limit: 10 };
 
-test('gives the page as the log has it, asked for in the name of the session', async () => {
+test('the gateway returns a page from the log, requested for the user of the session', async () => {
   instances([{ hasMore: true }, '{"messageID":"1024","seq":1}', '{"messageID":"2048","seq":2}']);
   const alice = await fixture.login('alice');
   alice.send({ ...ask, fromUserID: 'mallory', beforeSeq: '3' });
@@ -42,7 +42,7 @@ test('gives the page as the log has it, asked for in the name of the session', a
   ]);
 });
 
-test('asks another instance where one is silent or cut off from its database', async () => {
+test('the gateway asks another instance when one is silent or cut off from its database', async () => {
   instances(undefined, [{ hasMore: false, error: 'unavailable' }], [{ hasMore: false }]);
   const alice = await fixture.login('alice');
   alice.send(ask);
@@ -50,7 +50,7 @@ test('asks another instance where one is silent or cut off from its database', a
   expect(asked).toHaveLength(3);
 });
 
-test('pages that nobody answers end at their time-out, as unavailable for now, and make room for others', async () => {
+test('unanswered queries end as unavailable after their timeout, and new ones are accepted', async () => {
   const silence = Array.from({ length: 12 }, () => undefined);
   instances(...silence, [{ hasMore: false }]);
   const alice = await fixture.login('alice');
@@ -61,16 +61,16 @@ test('pages that nobody answers end at their time-out, as unavailable for now, a
   const tookMs = performance.now() - begun;
   const reason = 'this cannot be read just now';
   for (const page of pages) expect(page).toMatchObject({ name: 'unavailable', temporary: true, reason });
-  // A timer may fire a moment early; between two attempts there is a pause.
+  // A timer may fire slightly early, and the gateway pauses between attempts.
   expect(tookMs).toBeGreaterThan(TIMEOUT_MS * 0.9);
   expect(tookMs).toBeLessThan(DEFAULT_TIMEOUT_MS);
-  // Each was tried at three instances.
+  // Each query was sent to three instances.
   expect(asked).toHaveLength(silence.length);
   alice.send({ ...ask, requestID: 'r5' });
   expect(await alice.frame({ requestID: 'r5' })).toMatchObject({ messageType: 'historyReceipt' });
 });
 
-test('says the same of a conversation that is not the user’s and of one that does not exist', async () => {
+test('the gateway gives the same answer for a foreign conversation and one that does not exist', async () => {
   instances([{ hasMore: false, error: 'notAllowed' }]);
   const alice = await fixture.login('alice');
   alice.send({ ...ask, chatType: 'groupChat', groupID: 'g1', toUserID: undefined });

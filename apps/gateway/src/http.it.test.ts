@@ -7,7 +7,7 @@ import { Clock } from './testing/clock.js';
 import { works } from './testing/expect.js';
 import { GatewayFixture, SECRET } from './testing/gateway-fixture.js';
 
-/** HTTP on the port for clients: health checks, and requests that become no WebSocket. */
+/** HTTP on the port for clients: health checks, and requests that do not become a WebSocket. */
 
 const fixture = GatewayFixture.forEachTest();
 
@@ -17,7 +17,7 @@ interface Answer {
   readonly body: string;
 }
 
-/** Sends the bytes and reads to the end; the answer must be a whole one of HTTP. */
+/** Sends the request and reads until the end; expects one complete HTTP answer. */
 async function ask(request: string, { bytewise = false, from = '127.0.0.1' } = {}): Promise<Answer> {
   const socket = fixture.owns(connect({ port: fixture.gateway.port, host: '127.0.0.1', localAddress: from }));
   let text = '';
@@ -67,7 +67,7 @@ const REQUESTS: [name: string, request: string, status: number, reason: string |
   ['OPTIONS of all', 'OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n', 200, undefined],
   ['POST', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}', 405, 'method'],
   [
-    'POST that waits to be told to go on',
+    'POST with Expect: 100-continue',
     'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n',
     405,
     'method',
@@ -80,9 +80,9 @@ const REQUESTS: [name: string, request: string, status: number, reason: string |
   ['the beginning of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505, 'http2'],
   ['another expectation', 'GET / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n', 417, 'expectation'],
   ['no Host', 'GET / HTTP/1.1\r\n\r\n', 400, 'host'],
-  ['a header that is none', 'GET / HTTP/1.1\r\nHost: a\r\nnonsense\r\n\r\n', 400, 'malformed'],
-  ['HTTP of 1991', 'GET /\r\n\r\n', 400, 'host'],
-  ['two requests in one piece', 'GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n', 404, 'path'],
+  ['an invalid header', 'GET / HTTP/1.1\r\nHost: a\r\nnonsense\r\n\r\n', 400, 'malformed'],
+  ['HTTP/0.9', 'GET /\r\n\r\n', 400, 'host'],
+  ['two requests in one chunk', 'GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n', 404, 'path'],
   ['headers that are too large', upgrade(['Host: a', `Cookie: ${'x'.repeat(70_000)}`]), 431, 'tooLarge'],
   ['an upgrade on another path', upgrade(undefined, 'GET /chat HTTP/1.1'), 404, 'path'],
   ['an upgrade without Host', upgrade([]), 400, 'host'],
@@ -94,10 +94,10 @@ const REQUESTS: [name: string, request: string, status: number, reason: string |
   ['an upgrade with a short key', upgrade().replace('jZQ==', '=='), 400, 'handshake'],
   ['an upgrade with a bad subprotocol', upgrade(['Host: a', 'Sec-WebSocket-Protocol: ,']), 400, 'handshake'],
   ['an upgrade to something else', upgrade().replace('websocket', 'h2c'), 426, 'noUpgrade'],
-  ['a page of another site', upgrade(['Host: a', 'Origin: https://evil.example']), 403, 'origin'],
+  ['a page of another origin', upgrade(['Host: a', 'Origin: https://evil.example']), 403, 'origin'],
 ];
 
-test.each(REQUESTS)('answers by HTTP, counts and says why: %s', async (_, request, status, reason) => {
+test.each(REQUESTS)('the gateway answers, counts and explains by HTTP: %s', async (_, request, status, reason) => {
   const before = { ...httpRefusals.counts };
   const { body, headers, ...answer } = await ask(request);
   expect(answer.status).toBe(status);
@@ -113,13 +113,13 @@ test.each(REQUESTS)('answers by HTTP, counts and says why: %s', async (_, reques
   ]);
 });
 
-test('answers by HTTP however slowly the request comes', async () => {
+test('the gateway answers an HTTP request that arrives byte by byte', async () => {
   for (const request of ['HEAD /healthz HTTP/1.0\r\n\r\n', 'OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n']) {
     expect(await ask(request, { bytewise: true })).toMatchObject({ status: 200 });
   }
 });
 
-test('logs refusals for one reason once in a while, with how many there were', async () => {
+test('the gateway logs refusals for one reason once per interval, with their number', async () => {
   const clock = new Clock(1_000);
   await fixture.restart({}, clock);
   const get = 'GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n';
@@ -130,7 +130,7 @@ test('logs refusals for one reason once in a while, with how many there were', a
   expect(lines.map(({ fields }) => fields)).toMatchObject([{ heldBack: 0 }, { heldBack: 4 }]);
 });
 
-test('the answer to a page of another host says what a proxy must pass on', async () => {
+test('the answer to a page of another host names the header that a proxy must pass on', async () => {
   const { body } = await ask(upgrade(['Host: 127.0.0.1:7000', 'Origin: https://chat.example']));
   expect(body).toContain('"https://chat.example"');
   expect(body).toContain('"127.0.0.1:7000"');
@@ -140,13 +140,13 @@ test('the answer to a page of another host says what a proxy must pass on', asyn
   expect((await ask(upgrade(['Host: a', 'Origin: https://evil.example']))).body).toContain('not in HZ_ALLOWED_ORIGINS');
 });
 
-test('an answer quotes little of what a client sent, and in plain text', async () => {
+test('an answer quotes at most 200 characters of the client, in plain text', async () => {
   const { body } = await ask(upgrade(['Host: a', `Origin: https://"<script>\u00e9${'x'.repeat(1_000)}`]));
   expect(body.length).toBeLessThan(700);
   expect(body).toMatch(/^[\x20-\x7e]+\n$/);
 });
 
-test('the health check fails while the gateway is to stop, and clients are served until it does', async () => {
+test('the health check fails during the drain delay while clients are still served', async () => {
   await fixture.restart({ HZ_DRAIN_DELAY: '3s', HZ_DRAIN_SPREAD: '0s' });
   const health = async (): Promise<number> => (await ask('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n')).status;
   expect(await health()).toBe(200);
@@ -171,21 +171,21 @@ describe('behind a proxy that forwards WebSockets', () => {
   test.each([
     ['x-forwarded-for', (address: string) => `1.1.1.1, ${address}`],
     ['forwarded', (address: string) => `for=1.1.1.1, for="${address}:4711";proto=https`],
-  ])('limits count for the address in %s', async (header, value) => {
+  ])('limits count per address in %s', async (header, value) => {
     const env = { HZ_TRUSTED_PROXIES: PROXY, HZ_FORWARDING_HEADER: header, HZ_FAILED_LOGINS_PER_ADDRESS: '2' };
     await fixture.restart({ ...env, HZ_CONNECTIONS_PER_ADDRESS: '4', HZ_LOGIN_DEADLINE: '1m' }, new Clock(100));
     const from = (address: string): Record<string, string> => ({ [header]: value(address) });
     for (const guess of ['a', 'b']) expect(await through(from('203.0.113.7'), 'alice', guess)).toBe('badToken');
     expect(await through(from('203.0.113.7'), 'alice', 'c')).toBe('unavailable');
     expect(await through(from('203.0.113.8'), 'alice', 'c')).toBe('badToken');
-    await eventually('the refused to be gone', () => fixture.gateway.accepted === 0);
+    await eventually('the end of the refused connections', () => fixture.gateway.accepted === 0);
     for (let n = 0; n < 4; n++) expect(await through(from('203.0.113.7'), `user${n}`)).toBe('ok');
     await expect(through(from('203.0.113.7'), 'one more')).rejects.toThrow('429');
-    // The proxy's own address is exempt, and its other clients are not concerned.
+    // The proxy's own address is exempt, and its other clients are not affected.
     for (let n = 0; n < 6; n++) expect(await through(from(`203.0.113.${n + 20}`), `other${n}`)).toBe('ok');
   });
 
-  test('the header of a client that is no trusted proxy counts for nothing', async () => {
+  test('the forwarding header is ignored when the client is not a trusted proxy', async () => {
     await fixture.restart({ HZ_TRUSTED_PROXIES: '127.0.0.8', HZ_FAILED_LOGINS_PER_ADDRESS: '1' }, new Clock(100));
     expect(await through({ 'x-forwarded-for': '203.0.113.7' }, 'alice', 'a')).toBe('badToken');
     expect(await through({ 'x-forwarded-for': '203.0.113.8' }, 'alice', 'b')).toBe('unavailable');

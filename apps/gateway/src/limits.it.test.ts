@@ -17,12 +17,12 @@ const loginLine = async (): Promise<string> =>
     token: await signToken(SECRET, 'alice'),
   });
 
-test('closes who says nothing', async () => {
+test('the gateway closes a connection that sends nothing', async () => {
   await fixture.restart({ HZ_LOGIN_DEADLINE: '300ms' });
   await closed(await fixture.connect(), 'loginTimeout');
 });
 
-test('closes who keeps busy without logging in', async () => {
+test('the gateway closes a connection that sends bytes but does not log in', async () => {
   await fixture.restart({ HZ_LOGIN_DEADLINE: '500ms' });
   const client = await fixture.connect();
   client.raw('{');
@@ -30,7 +30,7 @@ test('closes who keeps busy without logging in', async () => {
   await closed(client, 'loginTimeout').finally(() => clearInterval(loris));
 });
 
-test('reads at most HZ_LOGIN_BYTES before the login, 16 KiB unless set otherwise', async () => {
+test('the gateway reads at most HZ_LOGIN_BYTES before the login, 16 KiB by default', async () => {
   const bystander = await fixture.login('bob');
   const client = await fixture.connect();
   client.raw(`{"messageType":"login","token":"${'x'.repeat(17_000)}"}\n`);
@@ -42,7 +42,7 @@ test('reads at most HZ_LOGIN_BYTES before the login, 16 KiB unless set otherwise
   await works(bystander);
 });
 
-/** A good token of about so many bytes, as of an identity provider that lists roles. */
+/** A valid token of about this many bytes, as of an identity provider that lists roles. */
 function largeToken(user: string, bytes: number): Promise<string> {
   const roles = Array.from(
     { length: Math.floor(bytes / 40) },
@@ -56,7 +56,7 @@ function largeToken(user: string, bytes: number): Promise<string> {
     .sign(new TextEncoder().encode(SECRET));
 }
 
-test('one setting bounds the token of a login: it is accepted as large as HZ_LOGIN_BYTES lets it be', async () => {
+test('one setting limits the token of a login: a token is accepted up to HZ_LOGIN_BYTES', async () => {
   const login = async (bytes: number): Promise<TestClient> => {
     const client = await fixture.connect();
     const token = await largeToken('alice', bytes);
@@ -72,14 +72,14 @@ test('one setting bounds the token of a login: it is accepted as large as HZ_LOG
   await closed(await login(6_000), 'frameTooLarge');
 });
 
-test('answers bytes that are no frame and closes', async () => {
+test('the gateway answers bytes that are not a frame with an error and closes', async () => {
   const client = await fixture.connect();
   client.raw('hello\n');
   expect(await client.frame({ messageType: 'error' })).toMatchObject({ name: 'badFrame' });
   await closed(client, 'badFrame');
 });
 
-test('takes a login split at any byte, with CRLF', async () => {
+test('the gateway reads a login that is split at any byte and ends with CRLF', async () => {
   await fixture.restart({ HZ_LOGIN_ATTEMPTS: '1000' });
   const line = Buffer.from(`${await loginLine()}\r\n`);
   for (let at = 1; at < line.length; at++) {
@@ -92,7 +92,7 @@ test('takes a login split at any byte, with CRLF', async () => {
   }
 });
 
-test('reads frames however the bytes come: one at a time, many at once', async () => {
+test('the gateway reads frames that arrive byte by byte or many at once', async () => {
   const alice = await fixture.login('alice');
   for (const byte of Buffer.from('{"beatID":"回"}\r\n')) {
     alice.raw(Buffer.from([byte]));
@@ -105,7 +105,7 @@ test('reads frames however the bytes come: one at a time, many at once', async (
   expect(alice.frames.slice(1).map(({ beatID }) => beatID)).toEqual(['回', '2', '3', '4']);
 });
 
-test('closes a frame that is begun and not finished', async () => {
+test('the gateway closes a session when a frame is not completed in time', async () => {
   await fixture.restart({ HZ_FRAME_DEADLINE: '400ms' });
   const alice = await fixture.login('alice');
   const loris = setInterval(() => alice.raw(' '), 50);
@@ -116,7 +116,7 @@ test('closes a frame that is begun and not finished', async () => {
 test.each([
   ['larger than 64 KiB', `{"beatID":"${'x'.repeat(70_000)}"}\n`, 'frameTooLarge', 'frameTooLarge'],
   ['not JSON', '{"a":\n', 'badFrame', 'badFrame'],
-])('closes a connection that sends a frame %s, and no other', async (_, bytes, error, close) => {
+])('the gateway closes a connection that sends a frame %s, and no other one', async (_, bytes, error, close) => {
   const bystander = await fixture.login('bob');
   const alice = await fixture.login('alice');
   alice.raw(bytes);
@@ -126,12 +126,12 @@ test.each([
 });
 
 test.each([
-  ['nested too deep', `{"text":"x","deep":${'['.repeat(20)}${']'.repeat(20)}}`, 'tooDeep'],
-  ['holding NUL', '{"text":"\\u0000"}', 'badText'],
-  ['holding half a surrogate pair', '{"text":"\\ud800"}', 'badText'],
+  ['nested too deeply', `{"text":"x","deep":${'['.repeat(20)}${']'.repeat(20)}}`, 'tooDeep'],
+  ['with NUL', '{"text":"\\u0000"}', 'badText'],
+  ['with half a surrogate pair', '{"text":"\\ud800"}', 'badText'],
   ['with a number beyond 2^53', '{"text":"x","n":9007199254740993}', 'badField'],
   ['with a field named __proto__', '{"text":"x","__proto__":{}}', 'badField'],
-])('refuses a message %s for good, and the connection goes on', async (_, content, error) => {
+])('the gateway refuses a message %s permanently and keeps the connection open', async (_, content, error) => {
   const alice = await fixture.login('alice');
   const head = '"messageType":"normal","chatType":"userChat","contenType":"text","toUserID":"bob","clientMsgID":"p1"';
   alice.raw(`{${head},"content":${content}}\n`);
@@ -139,7 +139,7 @@ test.each([
   await works(alice);
 });
 
-test('closes who sends more frames a second than told for too long, receipts not counted', async () => {
+test('the gateway closes a session that exceeds the frame rate for too long, without counting receipts', async () => {
   await fixture.restart({ HZ_FRAMES_PER_SECOND: '10', HZ_RATE_GRACE: '300ms' });
   const alice = await fixture.login('alice');
   for (let i = 0; i < 100; i++) alice.send({ messageType: 'receipt', upTo: 1 });
@@ -148,7 +148,7 @@ test('closes who sends more frames a second than told for too long, receipts not
   await closed(alice, 'rateLimited');
 });
 
-test('closes who sends more than the unanswered limit', async () => {
+test('the gateway closes a session that exceeds the limit of unanswered sends', async () => {
   await fixture.restart({ HZ_UNANSWERED_SENDS: '5' });
   const alice = await fixture.login('alice');
   fixture.message.answer = () => undefined;
@@ -161,7 +161,7 @@ test('closes who sends more than the unanswered limit', async () => {
   await closed(alice, 'tooManyUnanswered');
 });
 
-test('closes who is silent for three heartbeats', async () => {
+test('the gateway closes a session that is silent for three heartbeats', async () => {
   const clock = new Clock();
   await fixture.restart({ HZ_HEARTBEAT: '20s' }, clock);
   const silent = await fixture.login('alice');
@@ -173,7 +173,7 @@ test('closes who is silent for three heartbeats', async () => {
   await works(beating);
 });
 
-test('gives version 1, which beats each second, five seconds of silence, and version 2 more', async () => {
+test('the gateway allows version 1, which sends a heartbeat per second, five seconds of silence, and version 2 more', async () => {
   const clock = new Clock(100);
   await fixture.restart({ HZ_LOGIN_DEADLINE: '1s' }, clock);
   const [silent, beating] = [
@@ -190,7 +190,7 @@ test('gives version 1, which beats each second, five seconds of silence, and ver
   await works(newer);
 });
 
-test('closes a reader that has stopped, with a bounded buffer, and goes on for others', async () => {
+test('the gateway closes a session that stops reading, with a bounded buffer, and serves others', async () => {
   await fixture.restart({ HZ_WRITE_STALL: '1s', HZ_REDELIVER_AFTER: '1h', HZ_WINDOW: '10000' });
   const text = 'x'.repeat(30_000);
   for (let i = 0; i < 600; i++) fixture.offline.put('alice', text);
@@ -198,17 +198,19 @@ test('closes a reader that has stopped, with a bounded buffer, and goes on for o
   slow.socket.pause();
   slow.raw(`${await loginLine()}\n`);
   const bystander = await fixture.login('bob');
-  // Otherwise it would be given little more than one batch.
+  // Without receipts the client would be sent little more than one batch.
   const ended = receiptBlindly(slow);
-  await eventually('the goodbye', () => fixture.offline.closes.some(({ user }) => user === 'alice')).finally(ended);
+  await eventually('the end of the session', () => fixture.offline.closes.some(({ user }) => user === 'alice')).finally(
+    ended,
+  );
   expect(fixture.log.closesOf('alice')).toEqual(['slowConsumer']);
-  // Only what the kernel takes and one buffer was ever fetched.
+  // Only as many entries as fit the kernel's buffers and one write buffer were fetched.
   const { from } = fixture.offline.fetches.filter(({ user }) => user === 'alice').at(-1) ?? { from: Infinity };
   expect(from).toBeLessThan(500);
   await works(bystander);
 });
 
-test('closes who asks and asks and never reads', async () => {
+test('the gateway closes a session that sends requests and never reads', async () => {
   await fixture.restart({
     HZ_WRITE_BUFFER_BYTES: '524288',
     HZ_WRITE_STALL: '1h',
@@ -217,29 +219,31 @@ test('closes who asks and asks and never reads', async () => {
   const slow = await fixture.login('alice');
   slow.socket.pause();
   const beat = `{"beatID":"${'x'.repeat(60)}"}\n`.repeat(500);
-  // Half of what it may ask, so that no rate ends it.
+  // Half of the allowed rate, so that no rate limit closes the session.
   const flood = setInterval(() => slow.raw(beat), 10);
-  await eventually('the goodbye', () => fixture.offline.closes.length > 0).finally(() => clearInterval(flood));
+  await eventually('the end of the session', () => fixture.offline.closes.length > 0).finally(() =>
+    clearInterval(flood),
+  );
   expect(fixture.log.closesOf('alice')).toEqual(['slowConsumer']);
 });
 
-test('closes its sessions before it reads another frame when it was away too long', async () => {
+test('the gateway closes its sessions before it reads another frame when it was paused too long', async () => {
   const clock = new Clock();
   await fixture.restart({ HZ_STALE_AFTER: '60s' }, clock);
   const alice = await fixture.login('alice');
   alice.send({ beatID: 'before' });
   await alice.frame({ beatID: 'before' });
   alice.send({ beatID: 'waiting' });
-  // This process is the gateway's too, so it has not read that yet. When it comes to it, a minute is over, as if it had been stopped.
+  // The test shares the process of the gateway, so the gateway has not read that frame yet when the clock is advanced.
   clock.turn(61_000);
   await closed(alice, 'staleSession');
   expect(alice.all({ beatID: 'waiting' })).toEqual([]);
 });
 
-/** This process is the gateway's too: it is away from its event loop, as if it had been stopped. */
+/** Blocks the event loop of this process, which is also the gateway's, as if it had been stopped. */
 const beAway = (ms: number): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 
-test('reads what has waited while it was away for a little before it closes anybody for being silent or slow', async () => {
+test('after a short pause the gateway reads waiting frames before it closes silent or slow sessions', async () => {
   await fixture.restart({ HZ_HEARTBEAT: '500ms', HZ_HEARTBEAT_MIN: '2s', HZ_FRAME_DEADLINE: '2s' });
   const [silent, beating, slow] = [
     await fixture.login('alice'),

@@ -11,7 +11,7 @@ const fixture = GatewayFixture.forEachTest();
 
 const hello = (token: unknown, fromUserID = 'alice') => ({ messageType: 'login', fromUserID, versionCode: 2, token });
 
-test('opens a session for who proves who it is, and tells the limits', async () => {
+test('the gateway opens a session when the token is valid, and sends the limits', async () => {
   const alice = await fixture.login('alice', { deviceType: 'iOS' });
   expect(alice.frames).toEqual([
     {
@@ -45,10 +45,14 @@ const forged: [string, () => Promise<string> | string | undefined, string][] = [
     () => new SignJWT({ sub: 'alice' }).setProtectedHeader({ alg: 'HS512' }).setExpirationTime('1h').sign(key),
     'badToken',
   ],
-  ['a token for ever', () => new SignJWT({ sub: 'alice' }).setProtectedHeader({ alg: 'HS256' }).sign(key), 'badToken'],
+  [
+    'a token without expiry',
+    () => new SignJWT({ sub: 'alice' }).setProtectedHeader({ alg: 'HS256' }).sign(key),
+    'badToken',
+  ],
 ];
 
-test.each(forged)('refuses %s, says so and closes', async (_, make, name) => {
+test.each(forged)('the gateway refuses %s with a reason and closes', async (_, make, name) => {
   const client = await fixture.connect();
   client.send(hello(await make()));
   expect(await client.frame({ messageType: 'loginReceipt' })).toMatchObject({ name, code: expect.any(Number) });
@@ -63,14 +67,14 @@ test.each([
     'a message',
     { messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: 'b', content: { text: 'x' } },
   ],
-])('takes nothing before the login: not %s', async (_, frame) => {
+])('the gateway accepts no frame before the login: %s', async (_, frame) => {
   const client = await fixture.connect();
   client.send(frame);
   expect(await client.frame({ messageType: 'loginReceipt' })).toMatchObject({ name: 'loginRequired' });
   await client.closed();
 });
 
-test('asks a version that is too old to upgrade', async () => {
+test('the gateway asks a client to upgrade when its version is too old', async () => {
   await fixture.restart({ HZ_UPGRADE_URL: 'https://example.org/get' });
   const client = await fixture.connect();
   client.send({ ...hello('x'), versionCode: 0 });
@@ -81,14 +85,14 @@ test('asks a version that is too old to upgrade', async () => {
   expect(await client.frame({ messageType: 'close' })).toMatchObject({ name: 'upgradeRequired', reconnect: false });
 });
 
-test('keeps what comes while the login is pending for after it', async () => {
+test('the gateway processes frames after the login when they arrive while it is pending', async () => {
   const client = await fixture.connect();
   client.send(hello(await signToken(SECRET, 'alice')), { beatID: 'early' });
   await client.frame({ beatID: 'early' });
   expect(client.frames.map(({ messageType, beatID }) => messageType ?? beatID)).toEqual(['loginReceipt', 'early']);
 });
 
-test('tries the owner again, and gives up with an invitation to come back', async () => {
+test('the gateway retries the owner, and finally asks the client to reconnect', async () => {
   await fixture.restart({ HZ_LOGIN_BUDGET: '3s' });
   fixture.offline.answersOpen = false;
   const late = fixture.login('alice');
@@ -105,8 +109,8 @@ test('tries the owner again, and gives up with an invitation to come back', asyn
   expect(await client.frame({ messageType: 'close' })).toMatchObject({ name: 'unavailable', reconnect: true });
 });
 
-test('slows down who logs in too often, and nobody else', async () => {
-  // One more is allowed each second: none while this lasts.
+test('the gateway limits the logins of one user and of no other', async () => {
+  // One more login per second is allowed; the clock is too slow for that.
   await fixture.restart({ HZ_LOGIN_ATTEMPTS: '2' }, new Clock(100));
   await fixture.login('alice');
   await fixture.login('alice');
@@ -120,18 +124,18 @@ test('slows down who logs in too often, and nobody else', async () => {
   await fixture.login('bob');
 });
 
-test('refuses a second login on a connection and keeps the first', async () => {
+test('the gateway refuses a second login on a connection and keeps the session', async () => {
   const alice = await fixture.login('alice');
   alice.send(hello('x', 'bob'), { beatID: 'still here' });
   expect(await alice.frame({ messageType: 'error' })).toMatchObject({ name: 'unsupported' });
   await alice.frame({ beatID: 'still here' });
 });
 
-test('a mistake of ours while a login is carried out costs that connection and nothing else', async () => {
+test('an internal error during a login closes that connection and no other', async () => {
   const bob = await fixture.login('bob');
   const { info } = fixture.log;
   const fails = (event: string): void => {
-    if (event === 'session.opened') throw new Error('a mistake');
+    if (event === 'session.opened') throw new Error('an internal error');
   };
   Object.assign(fixture.log, { info: fails });
   const alice = await fixture.login('alice');
@@ -144,7 +148,7 @@ test('a mistake of ours while a login is carried out costs that connection and n
   await fixture.login('alice');
 });
 
-test('speaks TLS', async () => {
+test('the gateway accepts TLS', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'hz-gateway-cert-'));
   const { certFile, keyFile, ca } = await certificateFor(folder);
   await fixture.restart({ HZ_TLS: 'on', HZ_TLS_CERT_FILE: certFile, HZ_TLS_KEY_FILE: keyFile }, { ca });

@@ -9,7 +9,7 @@ import { works } from './testing/expect.js';
 import { receiptBlindly } from './testing/receipts.js';
 import { GatewayFixture, SECRET, type Mode, type ModeClient } from './testing/gateway-fixture.js';
 
-/** What is the same in every mode of the wire, and what only one of them has. WebSockets have a file of their own for the rest. */
+/** Behaviour that all modes share, and details of each. Other details of WebSockets are in web-socket.it.test.ts. */
 
 const MODES: Mode[] = ['JSON lines', 'base64 lines', 'HZ frames', 'WebSocket'];
 
@@ -30,7 +30,7 @@ const loginText = async (user = 'alice'): Promise<string> =>
   JSON.stringify({ messageType: 'login', fromUserID: user, versionCode: 2, token: await signToken(SECRET, user) });
 
 describe.each(MODES)('%s', (mode) => {
-  test('logs in, sends, catches up in batches, gets what is live, receipts, beats, is told why it ends', async () => {
+  test('a client logs in, sends, catches up, receives live entries, receipts, sends heartbeats and gets a close frame', async () => {
     for (const text of ['回执 😀', 'two']) fixture.offline.put('alice', text);
     const alice = await login(mode, 'alice');
     await alice.frame({ inboxSeq: 2 });
@@ -52,28 +52,28 @@ describe.each(MODES)('%s', (mode) => {
     if (alice instanceof WebSocketTestClient) expect(alice.code).toBe(4500);
   });
 
-  test('gives version 1 single frames', async () => {
+  test('version 1 gets single frames', async () => {
     for (const text of ['one', 'two']) fixture.offline.put('alice', text);
     const alice = await login(mode, 'alice', { versionCode: 1 });
     await alice.frame({ inboxSeq: 2 });
     expect(alice.lines.some(Array.isArray)).toBe(false);
   });
 
-  test('takes nothing before the login, and says so', async () => {
+  test('the gateway refuses frames before the login with a reason', async () => {
     const client = await fixture.connectAs(mode);
     client.send({ beatID: '1' });
     expect(await client.frame({ messageType: 'loginReceipt' })).toMatchObject({ name: 'loginRequired' });
     await closed(client, 'loginFailed');
   });
 
-  test('keeps what comes while the login is pending for after it', async () => {
+  test('the gateway processes frames after the login when they arrive while it is pending', async () => {
     const client = await fixture.connectAs(mode);
     client.send(JSON.parse(await loginText()) as Frame, { beatID: 'early' });
     await client.frame({ beatID: 'early' });
     expect(client.frames.map(({ messageType, beatID }) => messageType ?? beatID)).toEqual(['loginReceipt', 'early']);
   });
 
-  test('reads at most 16 KiB before the login', async () => {
+  test('the gateway reads at most 16 KiB before the login', async () => {
     const client = await fixture.connectAs(mode);
     client.send({ messageType: 'login', token: 'x'.repeat(17_000) });
     expect(await client.frame({ messageType: 'error' })).toMatchObject({ name: 'frameTooLarge' });
@@ -84,7 +84,7 @@ describe.each(MODES)('%s', (mode) => {
     await closed(chatty, 'frameTooLarge');
   });
 
-  test('takes a frame of 64 KiB and none that is larger', async () => {
+  test('the gateway accepts a frame of 64 KiB and refuses a larger one', async () => {
     const alice = await login(mode, 'alice');
     const around = JSON.stringify(message('m1', { text: '' })).length;
     alice.send(message('m1', { text: 'x'.repeat(65_536 - around) }));
@@ -94,14 +94,14 @@ describe.each(MODES)('%s', (mode) => {
     await closed(alice, 'frameTooLarge');
   });
 
-  test('refuses a message with unclean content for good, and the connection goes on', async () => {
+  test('the gateway refuses a message with invalid content permanently and keeps the connection open', async () => {
     const alice = await login(mode, 'alice');
     alice.send(message('p1', { text: '\0' }));
     expect(await alice.frame({ messageType: 'invalidReceipt' })).toMatchObject({ name: 'badText', clientMsgID: 'p1' });
     await works(alice);
   });
 
-  test('closes a reader that has stopped, with a bounded buffer', async () => {
+  test('the gateway closes a session that stops reading, with a bounded buffer', async () => {
     await fixture.restart({ HZ_WRITE_STALL: '1s', HZ_REDELIVER_AFTER: '1h', HZ_WINDOW: '10000' });
     for (let i = 0; i < 600; i++) fixture.offline.put('alice', 'x'.repeat(30_000));
     const slow = await fixture.connectAs(mode);
@@ -109,14 +109,16 @@ describe.each(MODES)('%s', (mode) => {
     else slow.socket.pause();
     slow.send(JSON.parse(await loginText()) as Frame);
     const ended = receiptBlindly(slow);
-    await eventually('the goodbye', () => fixture.offline.closes.some(({ user }) => user === 'alice')).finally(ended);
+    await eventually('the end of the session', () =>
+      fixture.offline.closes.some(({ user }) => user === 'alice'),
+    ).finally(ended);
     expect(fixture.log.closesOf('alice')).toEqual(['slowConsumer']);
     const { from } = fixture.offline.fetches.filter(({ user }) => user === 'alice').at(-1) ?? { from: Infinity };
     expect(from).toBeLessThan(500);
   });
 });
 
-test('speaks every mode over TLS, on one port', async () => {
+test('the gateway accepts every mode over TLS on one port', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'hz-modes-cert-'));
   const { certFile, keyFile, ca } = await certificateFor(folder);
   await fixture.restart({ HZ_TLS: 'on', HZ_TLS_CERT_FILE: certFile, HZ_TLS_KEY_FILE: keyFile }, { ca });
@@ -135,10 +137,10 @@ const ENCODED: [Exclude<Mode, 'WebSocket'>, (json: string) => Uint8Array][] = [
   ['HZ frames', (json) => encodeHzFrame(json)],
 ];
 
-describe.each(ENCODED)('%s, byte by byte', (mode, encode) => {
+describe.each(ENCODED)('%s, bytes', (mode, encode) => {
   const connect = async (): Promise<TestClient> => (await fixture.connectAs(mode)) as TestClient;
 
-  test('takes a login split at any byte', async () => {
+  test('the gateway reads a login that is split at any byte', async () => {
     await fixture.restart({ HZ_LOGIN_ATTEMPTS: '1000' });
     const bytes = encode(await loginText());
     for (let at = 1; at < bytes.length; at += at < 16 ? 1 : 13) {
@@ -151,7 +153,7 @@ describe.each(ENCODED)('%s, byte by byte', (mode, encode) => {
     }
   });
 
-  test('closes a frame that is begun and not finished', async () => {
+  test('the gateway closes a session when a frame is not completed in time', async () => {
     await fixture.restart({ HZ_FRAME_DEADLINE: '400ms' });
     const alice = (await login(mode, 'alice')) as TestClient;
     const bytes = encode('{"beatID":"1"}');
@@ -161,10 +163,10 @@ describe.each(ENCODED)('%s, byte by byte', (mode, encode) => {
     await closed(alice, 'frameTimeout').finally(() => clearInterval(loris));
   });
 
-  test('an array is no frame of a client', async () => {
+  test('the gateway refuses an array from a client', async () => {
     const bystander = await login(mode, 'bob');
     const alice = (await login(mode, 'alice')) as TestClient;
-    // The base64 of a shorter one would be a bare heartbeat.
+    // The base64 of a shorter array would be read as a bare heartbeat.
     alice.raw(encode(`[{"beatID":"${'1'.repeat(50)}"}]`));
     expect(await alice.frame({ messageType: 'error' })).toMatchObject({ name: 'badFrame' });
     await closed(alice, 'badFrame');
@@ -185,8 +187,8 @@ test.each([
   ['an unknown flag', header([HZ.flagsAt + 1, 1]), 'badFrame'],
   ['no body', header([HZ.bodyLengthAt + 3, 0]), 'badFrame'],
   ['a length of 4 GiB', header([HZ.bodyLengthAt, 0xff]), 'frameTooLarge'],
-  ['a length that is too short: what follows is no header', header([HZ.bodyLengthAt + 3, 3]), 'badFrame'],
-  ['a line in its place', Buffer.from('{"beatID":"1"}\n'), 'badFrame'],
+  ['a length that is too short', header([HZ.bodyLengthAt + 3, 3]), 'badFrame'],
+  ['a JSON line', Buffer.from('{"beatID":"1"}\n'), 'badFrame'],
 ])('binary: %s ends the connection and no other', async (_, bytes, name) => {
   const bystander = await login('HZ frames', 'bob');
   const alice = (await login('HZ frames', 'alice')) as TestClient;
@@ -196,26 +198,29 @@ test.each([
   await works(bystander);
 });
 
-test('base64: answers a bare heartbeat with the frame that answers any heartbeat, also when it came with the login', async () => {
+test('base64: a bare heartbeat gets the same answer as any heartbeat, also when it came with the login', async () => {
   const client = (await fixture.connectAs('base64 lines')) as TestClient;
   client.raw(`${encodeBase64Line(await loginText())}beatID\n`);
   const answer = { inboxSeq: 0, serverTime: expect.any(String) as unknown };
   expect(await client.frame({ beatID: 'beatID' })).toEqual({ beatID: 'beatID', ...answer });
-  // The published client compares the answer with its word, however it has sent it.
+  // The published client compares the answer with the sent word, in either encoding.
   client.raw('YmVhdElECg==\r\n');
   client.raw('beat-2\n');
   expect(await client.frame({ beatID: 'beat-2' })).toEqual({ beatID: 'beat-2', ...answer });
   expect(client.frames.slice(1)).toMatchObject([{ beatID: 'beatID' }, { beatID: 'beatID' }, { beatID: 'beat-2' }]);
 });
 
-test.each(['beatID\n', 'YmVhdElECg==\n'])('base64: a bare heartbeat is no login (%j)', async (bytes) => {
-  const client = (await fixture.connectAs('base64 lines')) as TestClient;
-  client.raw(bytes);
-  expect(await client.frame({ messageType: 'loginReceipt' })).toMatchObject({ name: 'loginRequired' });
-  await closed(client, 'loginFailed');
-});
+test.each(['base64: a bare heartbeat before the login is refused (%j)', 'YmVhdElECg==\n'])(
+  'base64: a bare heartbeat is no login (%j)',
+  async (bytes) => {
+    const client = (await fixture.connectAs('base64 lines')) as TestClient;
+    client.raw(bytes);
+    expect(await client.frame({ messageType: 'loginReceipt' })).toMatchObject({ name: 'loginRequired' });
+    await closed(client, 'loginFailed');
+  },
+);
 
-test('base64: counts bare heartbeats', async () => {
+test('base64: bare heartbeats count against the rate', async () => {
   await fixture.restart({ HZ_QUIET_FRAMES_PER_SECOND: '10', HZ_RATE_GRACE: '200ms' });
   const alice = (await login('base64 lines', 'alice')) as TestClient;
   alice.raw('beatID\n'.repeat(30));
@@ -223,11 +228,11 @@ test('base64: counts bare heartbeats', async () => {
 });
 
 test.each([
-  ['not base64 behind its beginning', 'eyJhIjox*\n'],
+  ['not base64 after its beginning', 'eyJhIjox*\n'],
   ['base64url', 'eyJhIjoi_-8ifQ==\n'],
-  ['cut short', 'eyJhI\n'],
-  ['broken by a space', 'eyJhIjox fQ==\n'],
-  ['JSON as it is', '{"beatID":"1"}\n'],
+  ['incomplete', 'eyJhI\n'],
+  ['split by a space', 'eyJhIjox fQ==\n'],
+  ['plain JSON', '{"beatID":"1"}\n'],
   ['too long for a heartbeat', `${'b'.repeat(65)}\n`],
 ])('base64: a line that is %s ends the connection', async (_, bytes) => {
   const alice = (await login('base64 lines', 'alice')) as TestClient;
@@ -236,13 +241,13 @@ test.each([
   await closed(alice, 'badFrame');
 });
 
-test('base64: refuses a line without end once it cannot be a frame any more', async () => {
+test('base64: the gateway refuses a line without an end once it is too long for a frame', async () => {
   const alice = (await login('base64 lines', 'alice')) as TestClient;
   alice.raw(`eyJ${'A'.repeat(90_000)}`);
   await closed(alice, 'frameTooLarge');
 });
 
-test('an empty line is passed over, a flood of them is not', async () => {
+test('the gateway ignores empty lines up to a limit', async () => {
   for (const mode of ['JSON lines', 'base64 lines'] as const) {
     const alice = (await login(mode, 'alice')) as TestClient;
     alice.raw('\n\r\n'.repeat(400));
@@ -254,14 +259,14 @@ test('an empty line is passed over, a flood of them is not', async () => {
 
 test.each([
   ['a line of text', 'hello\n'],
-  ['nearly another method of HTTP', 'POSTING\n'],
+  ['a prefix of another HTTP method', 'POSTING\n'],
   ['a header of the PROXY protocol', 'PROXY TCP4 203.0.113.7 127.0.0.1 50000 7000\r\n'],
-  ['nearly a binary frame', 'HX'],
-  ['nearly an upgrade', 'GETTING\n'],
-  ['nearly base64 of an object', 'eBay\n'],
+  ['almost a binary frame', 'HX'],
+  ['almost an upgrade', 'GETTING\n'],
+  ['almost base64 of an object', 'eBay\n'],
   ['an empty line', '\n'],
   ['zeros', '\0\0\0\0'],
-])('%s is no beginning of a connection, however slowly it comes', async (_, bytes) => {
+])('%s is refused as the beginning of a connection, at once or byte by byte', async (_, bytes) => {
   for (const pieces of [[bytes], [...bytes]]) {
     const client = (await fixture.connectAs('JSON lines')) as TestClient;
     for (const piece of pieces) {
@@ -273,7 +278,7 @@ test.each([
   }
 });
 
-test('the mode is decided once: another one in the middle is no frame', async () => {
+test('a frame of another mode is refused because the mode is decided once', async () => {
   const alice = (await login('JSON lines', 'alice')) as TestClient;
   alice.raw(wireCodecs['base64 lines'].encode('{"beatID":"1"}'));
   await closed(alice, 'badFrame');

@@ -11,14 +11,14 @@ import { Clock } from './testing/clock.js';
 import { works } from './testing/expect.js';
 import { GatewayFixture, SECRET, type ModeClient } from './testing/gateway-fixture.js';
 
-/** The configurations in docs/proxies.md, run by the programs they are for. */
+/** Runs the configurations of docs/proxies.md with the programs that they are for. */
 
 const fixture = GatewayFixture.forEachTest();
 const page = readFileSync(join(projectRoot(), 'docs/proxies.md'), 'utf8');
 let folder: string;
 let certificate: Certificate;
 let proxy: ChildProcess | undefined;
-/** By the proxy, to its terminal. */
+/** Output of the proxy. */
 let said = '';
 
 beforeAll(async () => {
@@ -31,7 +31,7 @@ afterEach(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** The block of this language below this heading, with the test's gateway in place of both, and its port, host and files. */
+/** The code block of this language below this heading, with the gateway, port, host and files of the test. */
 function configuration(heading: string, language: string, port: number): string {
   const section = page.split(/^## /m).find((one) => one.startsWith(`${heading}\n`)) ?? '';
   const [, text] = new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, 'm').exec(section) ?? [];
@@ -45,7 +45,7 @@ function configuration(heading: string, language: string, port: number): string 
     .replace('/etc/haproxy/ca.pem', certFile);
 }
 
-/** Runs it until the test ends, and waits for its port. */
+/** Runs the program until the end of the test and waits until its port accepts connections. */
 async function run(program: string, args: string[], port: number): Promise<void> {
   said = '';
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -88,10 +88,10 @@ async function answerTo(client: ModeClient, user: string, token: string): Promis
   return (await client.frame({ messageType: 'loginReceipt' })).name ?? 'ok';
 }
 
-/** A client's own address counts, whatever others behind the same proxy do. */
+/** Expects that limits count per client address behind the proxy. */
 async function tellsAddresses(connectFrom: (address: string) => Promise<ModeClient>): Promise<void> {
-  // The first connection may come before a health check has.
-  await eventually('a good login', async () => {
+  // The first connection may precede the first health check.
+  await eventually('a successful login', async () => {
     try {
       return (await answerTo(await connectFrom('127.0.0.2'), 'alice', await signToken(SECRET, 'alice'))) === 'ok';
     } catch {
@@ -102,7 +102,7 @@ async function tellsAddresses(connectFrom: (address: string) => Promise<ModeClie
   expect(await answerTo(await connectFrom('127.0.0.3'), 'bob', 'another')).toBe('unavailable');
   expect(await answerTo(await connectFrom('127.0.0.4'), 'bob', 'another')).toBe('badToken');
   await works(await fixture.loginOn(await connectFrom('127.0.0.3'), 'bob'));
-  // Whatever else the proxy did, such as asking for health, was no fault.
+  // Other requests of the proxy, such as health checks, were not refused.
   expect(fixture.log.lines.filter(({ event }) => /refused|failed/.test(event))).toEqual([]);
 }
 
@@ -110,13 +110,13 @@ const tlsEnv = (): Record<string, string> => ({
   ...{ HZ_TLS: 'on', HZ_TLS_CERT_FILE: certificate.certFile, HZ_TLS_KEY_FILE: certificate.keyFile },
 });
 
-test('nginx passes TCP on with the PROXY protocol', async () => {
+test('nginx forwards TCP with the PROXY protocol', async () => {
   await fixture.restart({ ...env, ...tlsEnv(), HZ_PROXY_PROTOCOL: 'on' }, { now: new Clock(100).now });
   const port = await nginx('nginx, TCP', 'load_module /usr/lib/nginx/modules/ngx_stream_module.so;');
   await tellsAddresses(async (from) => fixture.owns(await TestClient.connect(port, certificate.ca, from)));
 });
 
-test('HAProxy passes TCP on with the PROXY protocol, and its health check leaves a gateway that is to stop', async () => {
+test('HAProxy forwards TCP with the PROXY protocol, and its health check detects a stopping gateway', async () => {
   await fixture.restart(
     { ...env, ...tlsEnv(), HZ_PROXY_PROTOCOL: 'on', HZ_DRAIN_DELAY: '20s' },
     { now: new Clock(100).now },
@@ -127,23 +127,26 @@ test('HAProxy passes TCP on with the PROXY protocol, and its health check leaves
   await tellsAddresses(async (from) => fixture.owns(await TestClient.connect(port, certificate.ca, from)));
   expect(said).not.toContain('DOWN');
   const stopped = fixture.gateway.stop();
-  await eventually('HAProxy to leave it', () => said.includes('gateway1 is DOWN') && said.includes('code: 503'));
-  // A login comes too late now, whatever is left of the delay.
+  await eventually(
+    'HAProxy to mark the gateway as down',
+    () => said.includes('gateway1 is DOWN') && said.includes('code: 503'),
+  );
+  // HAProxy refuses a login now, although the drain delay may not be over.
   await expect(TestClient.connect(port, certificate.ca)).rejects.toThrow();
   await stopped;
 });
 
-test('nginx passes WebSockets on, pages of its host included', async () => {
+test('nginx forwards WebSockets, including pages of its host', async () => {
   await fixture.restart(env, { now: new Clock(100).now });
   const port = await nginx('nginx, WebSocket');
   const options = { ca: certificate.ca, origin: `https://127.0.0.1:${port}` };
   await tellsAddresses(async (from) => fixture.owns(await WebSocketTestClient.connect(port, { ...options, from })));
 });
 
-test('Caddy passes WebSockets on, pages of its host included', async () => {
+test('Caddy forwards WebSockets, including pages of its host', async () => {
   await fixture.restart(env, { now: new Clock(100).now });
   const port = await freePort();
-  // Its own certificates need the Internet.
+  // Certificates from Caddy need the Internet.
   const text = configuration('Caddy, WebSocket', 'caddy', port).replace('chat.example', `http://127.0.0.1:${port}`);
   const path = file('Caddyfile', `{\n  admin off\n  auto_https off\n}\n${text}`);
   await run('caddy', ['run', '--adapter', 'caddyfile', '--config', path], port);
@@ -151,7 +154,7 @@ test('Caddy passes WebSockets on, pages of its host included', async () => {
   await tellsAddresses(async (from) => fixture.owns(await WebSocketTestClient.connect(port, { ...options, from })));
 });
 
-test('the page has no configuration that is not run', () => {
+test('each configuration of the page is tested', () => {
   const languages = [...page.matchAll(/^```(\w+)$/gm)].map(([, language]) => language);
   expect(languages).toEqual(['nginx', 'nginx', 'haproxy', 'caddy']);
 });

@@ -5,7 +5,7 @@ import type { Frame, TestClient } from './testing/client.js';
 import { closed, works } from './testing/expect.js';
 import { GatewayFixture, SECRET, type Mode, type ModeClient } from './testing/gateway-fixture.js';
 
-/** Beyond the rates a client is read more slowly. It is closed only when frames wait for long without a gap. */
+/** Beyond the rates a client is read more slowly. It is closed only when frames wait for long without a break. */
 
 const fixture = GatewayFixture.forEachTest();
 
@@ -13,14 +13,14 @@ const message = (clientMsgID: string): Frame => ({
   ...{ messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: 'bob', clientMsgID },
   content: { text: 'x' },
 });
-/** Refused with an error that names it. */
+/** The gateway refuses this frame with an error that names the request. */
 const nonsense = (requestID: string): Frame => ({ messageType: 'nonsense', requestID });
 const login = async (mode: Mode, user = 'alice'): Promise<ModeClient> =>
   fixture.loginOn(await fixture.connectAs(mode), user);
 const secondsSince = (begun: number): number => (performance.now() - begun) / 1_000;
 
 describe.each<Mode>(['JSON lines', 'base64 lines', 'HZ frames', 'WebSocket'])('%s', (mode) => {
-  test('a client that waits for each receipt is slowed to the rate when it is faster, and not closed', async () => {
+  test('a client that waits for each receipt is slowed to the rate and not closed', async () => {
     await fixture.restart({ HZ_FRAMES_PER_SECOND: '20', HZ_RATE_GRACE: '1s' });
     const alice = await login(mode);
     const begun = performance.now();
@@ -28,12 +28,12 @@ describe.each<Mode>(['JSON lines', 'base64 lines', 'HZ frames', 'WebSocket'])('%
       alice.send(message(`m${n}`));
       await alice.frame({ messageType: 'normalReceipt', clientMsgID: `m${n}` });
     }
-    // 40 at once, then 20 a second.
+    // 40 at once, then 20 per second.
     expect(secondsSince(begun)).toBeGreaterThan(2.5);
     expect(alice.all({ messageType: 'close' })).toEqual([]);
   });
 
-  test('frames beyond the rate that came in one piece are answered at the rate, receipts and heartbeats in their place', async () => {
+  test('frames beyond the rate are answered at the rate, with receipts and heartbeats in order', async () => {
     await fixture.restart({ HZ_FRAMES_PER_SECOND: '20' });
     const bystander = await fixture.login('bob');
     const alice = await login(mode);
@@ -47,7 +47,7 @@ describe.each<Mode>(['JSON lines', 'base64 lines', 'HZ frames', 'WebSocket'])('%
     expect(answers.filter((one) => one !== undefined)).toEqual(numbers.flatMap((n) => [n, n]));
   });
 
-  test('a client whose frames wait without a gap is closed after the grace time, and no other', async () => {
+  test('a client is closed when its frames wait without a break for the grace time, and no other is', async () => {
     await fixture.restart({ HZ_FRAMES_PER_SECOND: '10', HZ_RATE_GRACE: '500ms' });
     const bystander = await fixture.login('bob');
     const alice = await login(mode);
@@ -59,7 +59,7 @@ describe.each<Mode>(['JSON lines', 'base64 lines', 'HZ frames', 'WebSocket'])('%
   });
 });
 
-test('the gateway does not take a client for silent, or its frame for late, while it does not read it', async () => {
+test('the gateway does not count silence or frame time while it does not read', async () => {
   await fixture.restart({
     HZ_FRAMES_PER_SECOND: '10',
     HZ_HEARTBEAT: '500ms',
@@ -68,29 +68,29 @@ test('the gateway does not take a client for silent, or its frame for late, whil
   });
   const alice = await fixture.login('alice');
   const begun = performance.now();
-  // Four seconds beyond the burst, and the beginning of a frame behind.
+  // Four seconds beyond the burst, followed by the beginning of a frame.
   alice.raw(`${`${JSON.stringify(nonsense('n'))}\n`.repeat(60)}{"beatID"`);
-  await eventually('all of them', () => alice.all({ requestID: 'n' }).length === 60);
+  await eventually('all answers', () => alice.all({ requestID: 'n' }).length === 60);
   expect(secondsSince(begun)).toBeGreaterThan(3.5);
   alice.raw(':"late"}\n');
   await alice.frame({ beatID: 'late' });
 });
 
-test('a client that sends faster than it is read meets back-pressure: little of it is held', async () => {
+test('a client that sends faster than it is read gets back-pressure, and the gateway buffers little', async () => {
   await fixture.restart({ HZ_RATE_GRACE: '1h' });
   const alice = await fixture.login('alice');
   const piece = `${JSON.stringify(nonsense('n'))}\n`.repeat(5_000);
   const pieces = 300;
   for (let n = 0; n < pieces; n++) alice.raw(piece);
   await eventually('the burst', () => alice.all({ requestID: 'n' }).length >= 200);
-  // The buffers of two kernels take some MB; the rest of 60 MB does not leave the client.
+  // The buffers of both kernels hold some MB; the rest of 60 MB stays in the client.
   expect(pieces * piece.length).toBeGreaterThan(60_000_000 * 0.9);
   await works(await fixture.login('bob'));
   expect(alice.socket.writableLength).toBeGreaterThan(30_000_000);
   expect(alice.all({ messageType: 'close' })).toEqual([]);
 });
 
-test('a client that hangs up while it is slowed is noticed', async () => {
+test('the gateway detects that a slowed client disconnects', async () => {
   await fixture.restart({ HZ_FRAMES_PER_SECOND: '10' });
   const alice = await fixture.login('alice');
   alice.send(...Array.from({ length: 30 }, (_, n) => nonsense(String(n))));
@@ -100,7 +100,7 @@ test('a client that hangs up while it is slowed is noticed', async () => {
   expect(fixture.log.closesOf('alice')).toEqual([]);
 });
 
-test('frames that came with the login are within the rate, too', async () => {
+test('frames that arrive with the login count against the rate', async () => {
   await fixture.restart({ HZ_FRAMES_PER_SECOND: '10', HZ_RATE_GRACE: '500ms' });
   const client = await fixture.connect();
   const token = await signToken(SECRET, 'alice');
@@ -110,7 +110,7 @@ test('frames that came with the login are within the rate, too', async () => {
   expect(client.all({ requestID: 'n' }).length).toBeLessThan(50);
 });
 
-test('reads no more bytes a second than the limit, whatever the frames', async () => {
+test('the gateway reads at most the byte rate, for frames of all kinds', async () => {
   await fixture.restart({ HZ_BYTES_PER_SECOND: '262144', HZ_RATE_GRACE: '1s' });
   const bystander = await fixture.login('bob');
   const alice = await fixture.login('alice');
@@ -118,11 +118,11 @@ test('reads no more bytes a second than the limit, whatever the frames', async (
   alice.raw(`${JSON.stringify({ messageType: 'receipt', padding: 'x'.repeat(60_000) })}\n`.repeat(24));
   await works(bystander);
   await works(alice);
-  // 1.4 MB, of which half a MiB at once.
+  // 1.4 MB, of which 0.5 MiB at once.
   expect(secondsSince(begun)).toBeGreaterThan(2.5);
 });
 
-test('a receipt that is wrong counts as a frame: those behind it wait', async () => {
+test('an invalid receipt counts as a frame and delays the frames after it', async () => {
   await fixture.restart({ HZ_FRAMES_PER_SECOND: '10' });
   const alice = await fixture.login('alice');
   const begun = performance.now();
@@ -170,14 +170,14 @@ describe('pings of a WebSocket', () => {
     }
   }
 
-  test.each([60, 61, 200])('%i in one piece are answered', async (count) => {
+  test.each([60, 61, 200])('%i pings in one chunk are answered', async (count) => {
     const peer = await Peer.loggedIn();
     peer.socket.write(Buffer.concat([pings(count), frameOf(1, '{"beatID":"last"}')]));
     await eventually('the last answer', () => peer.bytes.includes('"beatID":"last"'));
     expect(peer.pongs).toBe(count);
   });
 
-  test('beyond the rate are answered at the rate', async () => {
+  test('pings beyond the rate are answered at the rate', async () => {
     await fixture.restart({ HZ_FRAMES_PER_SECOND: '20' });
     const peer = await Peer.loggedIn();
     const begun = performance.now();
@@ -187,7 +187,7 @@ describe('pings of a WebSocket', () => {
     expect(secondsSince(begun)).toBeGreaterThan(1.5);
   });
 
-  test('that do not end are closed with a frame and a code', async () => {
+  test('endless pings are closed with a frame and a code', async () => {
     await fixture.restart({ HZ_FRAMES_PER_SECOND: '20', HZ_RATE_GRACE: '500ms' });
     const peer = await Peer.loggedIn();
     peer.socket.write(pings(10_000));
@@ -198,8 +198,8 @@ describe('pings of a WebSocket', () => {
   });
 });
 
-/** Its frames cost a turn of the wheel each, however many wait. */
-test('a flood of the smallest frames is held as bytes, and costs others nothing', async () => {
+/** Each step of the timing wheel processes a bounded number of frames. */
+test('a flood of the smallest frames is buffered as bytes and does not delay other clients', async () => {
   await fixture.restart({ HZ_RATE_GRACE: '2s' });
   const bystander = await fixture.login('bob');
   const flooding: TestClient[] = [];

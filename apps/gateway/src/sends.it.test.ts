@@ -15,7 +15,7 @@ const chat = (clientMsgID: string, text = 'hello', toUserID = 'bob') => ({
   content: { text },
 });
 
-test('answers a message with its receipt once it is stored', async () => {
+test('the gateway answers a message with its receipt once it is stored', async () => {
   const alice = await fixture.login('alice');
   alice.send(chat('m1'));
   expect(await alice.frame({ messageType: 'normalReceipt' })).toEqual({
@@ -29,7 +29,7 @@ test('answers a message with its receipt once it is stored', async () => {
   });
 });
 
-test('stamps the sender from the session, whatever the frame says, and relays no local field', async () => {
+test('the gateway takes the sender from the session and relays no local field', async () => {
   const alice = await fixture.login('alice', { deviceType: 'iOS' });
   alice.send({
     ...chat('m1'),
@@ -54,7 +54,7 @@ test('stamps the sender from the session, whatever the frame says, and relays no
   });
 });
 
-test('makes a group whose id follows from its maker and the client id', async () => {
+test('the gateway derives the id of a group from its creator and the client id', async () => {
   const alice = await fixture.login('alice');
   alice.send({
     messageType: 'createGroup',
@@ -70,7 +70,7 @@ test('makes a group whose id follows from its maker and the client id', async ()
   });
 });
 
-test('keeps one batch unanswered per session and lane, and what came meanwhile goes out in its order', async () => {
+test('the gateway keeps one batch unanswered per session and lane, and sends later messages in order', async () => {
   const alice = await fixture.login('alice');
   const { answer } = fixture.message;
   fixture.message.answer = () => undefined;
@@ -86,7 +86,7 @@ test('keeps one batch unanswered per session and lane, and what came meanwhile g
   ]);
 });
 
-test('sends an unanswered batch again word for word, and settles it once', async () => {
+test('the gateway repeats an unanswered batch unchanged and settles it once', async () => {
   const alice = await fixture.login('alice');
   const { answer } = fixture.message;
   fixture.message.answer = (seen) => (fixture.message.payloads.length < 3 ? undefined : answer(seen));
@@ -97,7 +97,7 @@ test('sends an unanswered batch again word for word, and settles it once', async
   expect(alice.all({ messageType: 'normalReceipt' })).toHaveLength(1);
 });
 
-test('sends again at once when the lane has a new owner', async () => {
+test('the gateway repeats a batch at once when the lane has a new owner', async () => {
   await fixture.restart({ HZ_RESEND_AFTER: '1h' });
   const alice = await fixture.login('alice');
   const { answer } = fixture.message;
@@ -109,7 +109,7 @@ test('sends again at once when the lane has a new owner', async () => {
   await alice.frame({ messageType: 'normalReceipt', clientMsgID: 'm1' });
 });
 
-test('settles what was unanswered when the bus went, once it is back', async () => {
+test('the gateway settles an unanswered batch when the bus is back', async () => {
   const alice = await fixture.login('alice');
   const { answer } = fixture.message;
   fixture.message.answer = () => undefined;
@@ -121,7 +121,7 @@ test('settles what was unanswered when the bus went, once it is back', async () 
   await alice.frame({ clientMsgID: 'm1', messageType: 'normalReceipt' });
 });
 
-test('says unknown when nobody answers, and then takes the same message first', async () => {
+test('a message is answered as unknown when the service is silent, and then accepted first', async () => {
   await fixture.restart({ HZ_SEND_TIMEOUT: '2s' });
   const alice = await fixture.login('alice');
   const { answer } = fixture.message;
@@ -141,16 +141,16 @@ test('says unknown when nobody answers, and then takes the same message first', 
   expect(await alice.frame({ messageType: 'normalReceipt', clientMsgID: 'm2' })).toMatchObject({ seq: 2 });
 });
 
-test('tells a refusal for good from one for now', async () => {
+test('the gateway distinguishes permanent and temporary refusals', async () => {
   const alice = await fixture.login('alice');
   fixture.message.answer = ({ send }) =>
-    send.to === 'stranger' ? { error: 'notAllowed', reason: 'no' } : { error: 'unavailable', reason: 'later' };
-  alice.send(chat('m1', 'hi', 'stranger'), chat('m2', 'hi', 'friend'));
+    send.to === 'unknown-user' ? { error: 'notAllowed', reason: 'no' } : { error: 'unavailable', reason: 'later' };
+  alice.send(chat('m1', 'hi', 'unknown-user'), chat('m2', 'hi', 'friend'));
   expect(await alice.frame({ clientMsgID: 'm1' })).toMatchObject({ messageType: 'invalidReceipt', name: 'notAllowed' });
   expect(await alice.frame({ clientMsgID: 'm2' })).toMatchObject({ messageType: 'error', name: 'unavailable' });
 });
 
-test('refuses a malformed message for good and goes on', async () => {
+test('the gateway refuses a malformed message permanently and keeps the connection open', async () => {
   const alice = await fixture.login('alice');
   alice.send({ ...chat('bad'), content: { text: '' } }, { messageType: 'nonsense' }, chat('good'));
   expect(await alice.frame({ clientMsgID: 'bad' })).toMatchObject({
@@ -162,7 +162,7 @@ test('refuses a malformed message for good and goes on', async () => {
   await alice.frame({ messageType: 'normalReceipt', clientMsgID: 'good' });
 });
 
-test('knows a message without a client id by what it says and when', async () => {
+test('the gateway identifies a message without a client id by its content and sendTime', async () => {
   const alice = await fixture.login('alice');
   const { clientMsgID: _, ...message } = chat('x');
   alice.send(message, message, { ...message, content: { text: 'other' } });
@@ -173,7 +173,7 @@ test('knows a message without a client id by what it says and when', async () =>
   expect(await alice.frame({ messageType: 'normalReceipt' })).toMatchObject({ sendTime: '1700000000001' });
 });
 
-test('names the owner it last heard of, and the lane itself when that one does not answer', async () => {
+test('the gateway sends to the last announced owner, and to the lane when that owner does not answer', async () => {
   const alice = await fixture.login('alice');
   const { answer, subjects } = fixture.message;
   fixture.message.takeOver(0);

@@ -7,7 +7,7 @@ const HOUR_MS = 3_600_000;
 
 const fixture = GatewayFixture.forEachTest();
 
-test('a session ends a little after its token, and the client is told to come back with a new one', async () => {
+test('the gateway closes a session after its token and the leeway, and asks the client to reconnect', async () => {
   const clock = new Clock();
   const patience = { HZ_HEARTBEAT: '23h', HZ_STALE_AFTER: '23h', HZ_TOKEN_LEEWAY: '10s' };
   await fixture.restart(patience, clock);
@@ -20,11 +20,11 @@ test('a session ends a little after its token, and the client is told to come ba
   clock.turn(6_000);
   expect(await alice.frame({ messageType: 'close' })).toMatchObject({ name: 'tokenExpired', reconnect: true });
   await alice.closed();
-  bob.send({ beatID: 'mine is good' });
-  await bob.frame({ beatID: 'mine is good' });
+  bob.send({ beatID: 'unaffected' });
+  await bob.frame({ beatID: 'unaffected' });
 });
 
-test('an owner is told when the token was issued, and what it refuses is refused for good', async () => {
+test("the owner gets the token's time of issue, and its refusal is permanent", async () => {
   fixture.offline.refusal = 'tokenRevoked';
   const before = Math.floor(Date.now() / 1_000);
   const client = await fixture.connect();
@@ -35,7 +35,7 @@ test('an owner is told when the token was issued, and what it refuses is refused
   expect(fixture.offline.opens[0]?.issuedAt).toBeGreaterThanOrEqual(before);
 });
 
-test('a revoked session ends, and so does one that hears of it before it knows that it is open', async () => {
+test('a revoked session ends, also when the revocation arrives before the session is open', async () => {
   const phone = await fixture.login('alice');
   const tablet = await fixture.login('alice', { deviceID: 'tablet' });
   fixture.offline.revoke('alice', 'phone');
@@ -48,7 +48,7 @@ test('a revoked session ends, and so does one that hears of it before it knows t
   await tablet.frame({ beatID: 'still here' });
 });
 
-test('a login in the middle of a batch: the older socket is told and closed, the newer gets everything unreceipted', async () => {
+test('a login during catch-up closes the older session, and the newer one gets all unreceipted entries', async () => {
   for (let i = 0; i < 450; i++) fixture.offline.put('alice', `m${i}`);
   const first = await fixture.login('alice');
   await first.frame({ inboxSeq: 200 });
@@ -61,7 +61,7 @@ test('a login in the middle of a batch: the older socket is told and closed, the
   expect(second.delivered).toEqual(Array.from({ length: 350 }, (_, i) => 101 + i));
 });
 
-test('version 1 is shown a tip for what it cannot show, live and while catching up, and receipts it like any other', async () => {
+test('version 1 gets a tip for an unknown kind, live and during catch-up, and receipts it like any other', async () => {
   const body = (contenType: string): Record<string, unknown> => ({ contenType, content: { text: contenType, odd: 1 } });
   fixture.offline.put('alice', 'x', body('sticker'));
   fixture.offline.put('alice', 'x', body('text'));
@@ -72,7 +72,7 @@ test('version 1 is shown a tip for what it cannot show, live and while catching 
   expect(await old.frame({ inboxSeq: 3 })).toMatchObject(tip);
   expect(old.frames.find(({ inboxSeq, content }) => inboxSeq === 1 && content)).toMatchObject(tip);
   expect(old.frames.find(({ inboxSeq, content }) => inboxSeq === 2 && content)).toMatchObject(body('text'));
-  // Single frames: it cannot read an array.
+  // Single frames, because version 1 cannot read arrays.
   expect(old.lines.filter(Array.isArray)).toEqual([]);
   old.send({ messageType: 'receipt', messageID: fixture.offline.messageIDOf('alice', 1) });
   old.send({ messageType: 'receipt', upTo: 3 });

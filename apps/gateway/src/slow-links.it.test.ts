@@ -8,9 +8,9 @@ jest.setTimeout(300_000);
 
 const fixture = GatewayFixture.forEachTest({ HZ_HEARTBEAT_MIN: '10m' });
 
-/** How long a reader may take, on a machine that is several times slower. */
+/** Timeout of a reader, for a machine that is several times slower. */
 const READ_WITHIN_MS = 240_000;
-/** What the frames around the entries and the confirmations may add to them. */
+/** Maximum ratio of the received bytes to the bytes of the entries. */
 const MOST_BYTES = 1.1;
 
 interface Reader {
@@ -19,13 +19,13 @@ interface Reader {
   readonly entries: number;
   readonly bytes: number;
   readonly version?: number;
-  /** How long the device keeps a receipt back. */
+  /** Ms by which the device delays a receipt. */
   readonly delayMs?: number;
 }
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, n) => n + 1);
 
-/** Has one device read all its entries over a link of so many bytes a second. Returns how many bytes it was sent. */
+/** Lets one device read all its entries over a throttled link. @returns what was delivered, and the bytes received */
 async function read(reader: Reader): Promise<{ delivered: number[]; bytes: number; closes: unknown[] }> {
   const user = reader.name.replaceAll(' ', '-');
   for (let n = 1; n <= reader.entries; n++) fixture.offline.put(user, 'x'.repeat(reader.bytes));
@@ -47,7 +47,7 @@ async function read(reader: Reader): Promise<{ delivered: number[]; bytes: numbe
   }
 }
 
-test('delivers each entry once over links from 8 KB/s up, to devices of both versions and with late receipts', async () => {
+test('the gateway delivers each entry once when the link carries 8 KB/s or more, for both versions and late receipts', async () => {
   const long = { entries: 20, bytes: 50_000 };
   const readers: Reader[] = [
     { name: 'at 16 KB', bytesPerSecond: 16_000, ...long },

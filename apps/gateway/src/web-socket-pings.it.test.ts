@@ -7,7 +7,7 @@ import { Clock } from './testing/clock.js';
 import { closed as closedLine, works } from './testing/expect.js';
 import { GatewayFixture } from './testing/gateway-fixture.js';
 
-/** Pings of the gateway to WebSockets that are silent. */
+/** Pings that the gateway sends to silent WebSockets. */
 
 const fixture = GatewayFixture.forEachTest();
 
@@ -15,7 +15,7 @@ const open = (options?: Parameters<typeof WebSocketTestClient.connect>[1]): Prom
   WebSocketTestClient.connect(fixture.gateway.port, options);
 const login = async (user: string): Promise<WebSocketTestClient> => fixture.loginOn(await open(), user);
 
-/** Turns the clock in small steps until something has happened: what it makes a client do is read in between. */
+/** Advances the clock in small steps until the condition holds, so that the clients can react in between. */
 const turnUntil = (clock: Clock, ms: number, happened: () => boolean): Promise<unknown> =>
   eventually('a ping', () => {
     if (happened()) return true;
@@ -23,7 +23,7 @@ const turnUntil = (clock: Clock, ms: number, happened: () => boolean): Promise<u
     return false;
   });
 
-test('keeps a WebSocket whose program is silent while its library answers pings, and closes one that does not', async () => {
+test('the gateway keeps a silent WebSocket while its library answers pings, and closes one that does not', async () => {
   const clock = new Clock();
   await fixture.restart({ HZ_HEARTBEAT: '20s', HZ_WEB_SOCKET_PING: '10s' }, clock);
   const asleep = await login('alice');
@@ -39,7 +39,7 @@ test('keeps a WebSocket whose program is silent while its library answers pings,
   expect(asleep.all({ messageType: 'close' })).toEqual([]);
 });
 
-test('pings no WebSocket that is heard from, and none before its login', async () => {
+test('the gateway sends no ping to a WebSocket that sends frames, and none before its login', async () => {
   const clock = new Clock();
   await fixture.restart({ HZ_WEB_SOCKET_PING: '10s', HZ_LOGIN_DEADLINE: '1h' }, clock);
   const [beating, silent, early] = [await login('alice'), await login('bob'), await open()];
@@ -55,7 +55,7 @@ test('pings no WebSocket that is heard from, and none before its login', async (
   expect([pings.get(beating), pings.get(early)]).toEqual([0, 0]);
 });
 
-test('counts no pong that it has asked for as a frame', async () => {
+test("a pong that answers the gateway's ping does not count as a frame", async () => {
   const clock = new Clock(100);
   await fixture.restart({ HZ_FRAMES_PER_SECOND: '1', HZ_WEB_SOCKET_PING: '200ms' }, clock);
   const client = await login('alice');
@@ -65,7 +65,7 @@ test('counts no pong that it has asked for as a frame', async () => {
   await works(client);
 });
 
-test('pings, and understands the pong, as the golden vectors have them', async () => {
+test('pings and pongs match the golden vectors', async () => {
   const file = new URL('../../../libs/protocol/fixtures/web-socket.json', import.meta.url);
   const { rows } = JSON.parse(readFileSync(file, 'utf8')) as { rows: { name: string; hex: string; answer: string }[] };
   const { hex, answer } = rows.find(({ name }) => name === 'a ping of the server')!;

@@ -9,7 +9,7 @@ import { Upgrades } from './connection/upgrades.js';
 import { WebSocketCodec } from './connection/web-socket.js';
 import { GatewayFixture, SECRET } from './testing/gateway-fixture.js';
 
-/** The golden vectors of WebSockets, sent to a gateway: whole, and byte by byte. */
+/** The golden vectors of WebSockets, sent to a gateway in one chunk and byte by byte. */
 
 interface Handshake {
   name: string;
@@ -22,7 +22,7 @@ interface Row {
   name: string;
   from?: 'server';
   hex: string;
-  /** A string is the name of the error of a message that is refused. */
+  /** A string is the error name of a refused message. */
   frames: ({ beatID: string } | string)[];
   answer?: string;
   error?: string;
@@ -52,7 +52,7 @@ interface ServerFrame {
   payload: Buffer;
 }
 
-/** What a server wrote: frames without a mask, shorter than 64 KiB. */
+/** Splits server output into frames without a mask, shorter than 64 KiB. */
 function* framesIn(bytes: Buffer): Iterable<ServerFrame> {
   for (let at = 0; at + 2 <= bytes.length;) {
     const short = bytes.readUInt8(at + 1);
@@ -64,7 +64,7 @@ function* framesIn(bytes: Buffer): Iterable<ServerFrame> {
   }
 }
 
-/** A frame of a client, masked by zeros. */
+/** Encodes a client frame with a mask of zeros. */
 function clientText(value: object): Buffer {
   const payload = Buffer.from(JSON.stringify(value));
   const isShort = payload.length < 126;
@@ -74,7 +74,7 @@ function clientText(value: object): Buffer {
   return Buffer.concat([head, Buffer.alloc(4), payload]);
 }
 
-/** Bytes as they are, both ways. */
+/** A client that sends and receives plain bytes. */
 class Peer {
   private bytes: Buffer = Buffer.alloc(0);
   ended = false;
@@ -86,7 +86,7 @@ class Peer {
     socket.on('data', (bytes) => (this.bytes = Buffer.concat([this.bytes, bytes])));
   }
 
-  /** The answer to an upgrade, or to what is none. */
+  /** Sends a request and returns the HTTP answer. */
   static async asks(request: string): Promise<[peer: Peer, answer: string]> {
     const peer = new Peer();
     peer.socket.write(request);
@@ -97,7 +97,7 @@ class Peer {
     return [peer, answer];
   }
 
-  /** Logged in as somebody new. */
+  /** Logs in as a new user. */
   static async loggedIn(fromUserID = `user${users++}`): Promise<Peer> {
     const [peer] = await Peer.asks(upgrade.request);
     const token = await signToken(SECRET, fromUserID);
@@ -106,7 +106,7 @@ class Peer {
     return peer;
   }
 
-  /** Sends it, and waits until it has been read to its end. */
+  /** Sends the bytes and waits until the gateway has read all of them. */
   async sends(hex: string, { bytewise = false, mustEnd = false } = {}): Promise<void> {
     const bytes = Buffer.from(hex, 'hex');
     for (const piece of bytewise ? Array.from(bytes, (byte) => Buffer.of(byte)) : [bytes]) {
@@ -136,7 +136,7 @@ class Peer {
 const headerOf = (answer: string, name: string): string | undefined =>
   new RegExp(`^${name}: (.*)\\r$`, 'im').exec(answer)?.[1];
 
-test.each(handshakes)('answers an upgrade: $name', async ({ request, status, accept, protocol }) => {
+test.each(handshakes)('the gateway answers an upgrade: $name', async ({ request, status, accept, protocol }) => {
   const [, answer] = await Peer.asks(request);
   expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
   expect(headerOf(answer, 'Sec-WebSocket-Accept')).toBe(accept);
@@ -145,7 +145,7 @@ test.each(handshakes)('answers an upgrade: $name', async ({ request, status, acc
 });
 
 test.each(rows.filter(({ from }) => from !== 'server'))(
-  'reads what a client sends: $name',
+  'the gateway reads client bytes: $name',
   async ({ hex, frames, answer = '', error }) => {
     const mustEnd = [...framesIn(Buffer.from(answer, 'hex'))].some(({ first }) => first === CLOSE);
     for (const bytewise of [false, true]) {
@@ -164,13 +164,13 @@ test.each(rows.filter(({ from }) => from !== 'server'))(
   },
 );
 
-test.each(encodes)('understands a message as it is to be encoded: $json', async ({ json, hex }) => {
+test.each(encodes)('the gateway reads an encoded message: $json', async ({ json, hex }) => {
   const peer = await Peer.loggedIn();
   await peer.sends(hex);
   expect(peer.beats[0]).toBe((JSON.parse(json) as { beatID: string }).beatID);
 });
 
-test('writes an offline batch, and what is live, as the vectors have them', async () => {
+test('the gateway writes an offline batch and a live entry as in the vectors', async () => {
   const [batch, live] = ['an offline batch', 'a message that is live'].map((name) => rowNamed(name).hex);
   fixture.offline.now = () => 1_700_000_000_123;
   for (const text of ['回执 😀', 'two']) fixture.offline.put('reader', text);
@@ -179,13 +179,13 @@ test('writes an offline batch, and what is live, as the vectors have them', asyn
     peer.frames.map(({ whole }) => whole.toString('hex')).filter((hex) => hex.includes(hexOf('"inboxSeq":')));
   await eventually('the batch', () => deliveries().includes(batch as string));
   fixture.offline.deliver('reader', 'live');
-  await eventually('the live one', () => deliveries().includes(live as string));
+  await eventually('the live entry', () => deliveries().includes(live as string));
 });
 
 const rowNamed = (name: string): Row => rows.find((row) => row.name === name) as Row;
 const hexOf = (text: string): string => Buffer.from(text).toString('hex');
 
-test.each(closes)('says goodbye with $code, $name', async ({ name, hex }) => {
+test.each(closes)('the codec writes a close frame with $code, $name', async ({ name, hex }) => {
   const ignore = (): void => undefined;
   const upgrades = new Upgrades({
     settings: { HZ_LOGIN_BYTES: 4_096, HZ_FRAME_BYTES: 65_536, HZ_ALLOWED_ORIGINS: '' },

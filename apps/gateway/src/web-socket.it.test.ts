@@ -7,7 +7,7 @@ import { Clock } from './testing/clock.js';
 import { passes, works } from './testing/expect.js';
 import { GatewayFixture, SECRET } from './testing/gateway-fixture.js';
 
-/** WebSockets: the upgrade, who may ask for it, and what only they have. The rest is in modes.it.test.ts. */
+/** WebSockets: upgrades, origins and what other modes do not have. Shared behaviour is in modes.it.test.ts. */
 
 const fixture = GatewayFixture.forEachTest();
 
@@ -24,7 +24,7 @@ const hello = async (): Promise<Frame> => ({
   token: await signToken(SECRET, 'alice'),
 });
 
-/** Bytes as they are, both ways. */
+/** A client that sends and receives plain bytes. */
 class RawClient {
   text = '';
   bytes = Buffer.alloc(0);
@@ -46,7 +46,7 @@ class RawClient {
     return new RawClient(socket);
   }
 
-  /** The upgrade, and what comes right behind it. */
+  /** Sends the upgrade request and the bytes after it. */
   async upgrade(...behind: Uint8Array[]): Promise<void> {
     this.socket.write(Buffer.concat([Buffer.from(request()), ...behind]));
     await eventually('the upgrade', () => this.text.includes('\r\n\r\n'));
@@ -68,7 +68,7 @@ const request = (line = 'GET / HTTP/1.1', ...headers: string[]): string =>
 const TEXT = 1;
 const PING = 9;
 
-/** A frame of RFC 6455 as a client sends it, masked by zeros. */
+/** Encodes a client frame of RFC 6455 with a mask of zeros. */
 function wsFrame(
   opcode: number,
   payload: string | Uint8Array,
@@ -90,20 +90,20 @@ const loggedIn = async (...behind: Uint8Array[]): Promise<RawClient> => {
   return client;
 };
 
-/** Sends a ping and has its pong. */
+/** Sends a ping and waits for its pong. */
 const pinged = async (client: RawClient, payload: string): Promise<void> => {
   client.socket.write(wsFrame(PING, payload));
   await eventually('the pong', () => client.text.includes(`\x8a${String.fromCharCode(payload.length)}${payload}`));
 };
 
-/** As good as only the test turns it. */
+/** The clock is so slow that practically only the test advances it. */
 const restartWithClock = async (): Promise<Clock> => {
   const clock = new Clock(100);
   await fixture.restart({ HZ_LOGIN_DEADLINE: '1s' }, clock);
   return clock;
 };
 
-test('is opened at / and /ws, with the subprotocol if it is offered, never compressed', async () => {
+test('a WebSocket opens at / and /ws, with the subprotocol if it is offered, without compression', async () => {
   for (const path of ['/', '/ws', '/ws?from=here']) {
     const client = await open({ path, protocols: ['other', 'huizhi'] });
     expect([client.webSocket.protocol, client.webSocket.extensions]).toEqual(['huizhi', '']);
@@ -116,12 +116,12 @@ test('is opened at / and /ws, with the subprotocol if it is offered, never compr
 
 test.each([
   ['another path', 'GET /chat HTTP/1.1', [], 404],
-  ['a version of 2009', 'GET / HTTP/1.1', ['Sec-WebSocket-Version: 7'], 400],
+  ['an outdated version', 'GET / HTTP/1.1', ['Sec-WebSocket-Version: 7'], 400],
   ['headers of more than 16 KiB', 'GET / HTTP/1.1', [`Cookie: ${'x'.repeat(17_000)}`], 431],
-  ['a header that is none', 'GET / HTTP/1.1', ['nonsense'], 400],
-  ['another site’s page', 'GET / HTTP/1.1', ['Origin: https://evil.example'], 403],
-  ['a page without a site', 'GET / HTTP/1.1', ['Origin: null'], 403],
-])('refuses %s with a status and closes', async (_, line, headers, status) => {
+  ['an invalid header', 'GET / HTTP/1.1', ['nonsense'], 400],
+  ['a page of another origin', 'GET / HTTP/1.1', ['Origin: https://evil.example'], 403],
+  ['a page with an opaque origin', 'GET / HTTP/1.1', ['Origin: null'], 403],
+])('the gateway refuses %s with a status and closes', async (_, line, headers, status) => {
   const client = await RawClient.connect();
   const text = headers[0]?.startsWith('Sec-WebSocket-Version')
     ? request(line).replace('Version: 13', 'Version: 7')
@@ -131,7 +131,7 @@ test.each([
   expect(client.text).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
 });
 
-test('asks who comes without an upgrade for one', async () => {
+test('the gateway asks for an upgrade when a request has none', async () => {
   for (const [path, status] of [
     ['/', 426],
     ['/index.html', 404],
@@ -143,7 +143,7 @@ test('asks who comes without an upgrade for one', async () => {
   }
 });
 
-test('lets in pages of the same host, or those that are listed', async () => {
+test('the gateway allows pages of the same host, or only the listed ones', async () => {
   const { port } = fixture.gateway;
   await works(await fixture.loginOn(await open({ origin: `http://localhost:${port}` }), 'alice'));
   await expect(open({ origin: `http://localhost:${port + 1}` })).rejects.toThrow('403');
@@ -153,7 +153,7 @@ test('lets in pages of the same host, or those that are listed', async () => {
   await expect(open({ origin: `http://localhost:${fixture.gateway.port}` })).rejects.toThrow('403');
 });
 
-test('an upgrade may come byte by byte, and be followed by the login at once', async () => {
+test('an upgrade may arrive byte by byte, and be followed by the login at once', async () => {
   const slow = await RawClient.connect();
   for (const byte of Buffer.from(request())) {
     slow.socket.write(Buffer.of(byte));
@@ -167,7 +167,7 @@ test('an upgrade may come byte by byte, and be followed by the login at once', a
   expect(quick.text).toContain('"loginReceipt","code":0');
 });
 
-test('closes an upgrade that does not end, however busy it keeps', async () => {
+test('the gateway closes an upgrade that does not end although bytes keep coming', async () => {
   await fixture.restart({ HZ_LOGIN_DEADLINE: '500ms' });
   const client = await RawClient.connect();
   client.socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n');
@@ -179,7 +179,7 @@ test('closes an upgrade that does not end, however busy it keeps', async () => {
   await closed(silent, 'loginTimeout', 4009);
 });
 
-test('closes who sends binary messages, or none that is a frame, and no other', async () => {
+test('the gateway closes a client that sends a binary message or an invalid frame, and no other', async () => {
   const bystander = await login('bob');
   for (const bad of [Buffer.from('{"beatID":"1"}'), 'hello', '', '[{"beatID":"1"}]', '{"a":1}\n{"b":2}']) {
     const client = await login('alice');
@@ -195,10 +195,10 @@ test.each([
   ['a reserved bit', Buffer.from([0xc1, 0x80, 0, 0, 0, 0]), 'badFrame', 4503],
   ['an unknown opcode', wsFrame(3, ''), 'badFrame', 4503],
   ['a ping of more than 125 bytes', wsFrame(PING, 'x'.repeat(126)), 'badFrame', 4503],
-  ['a continuation of nothing', wsFrame(0, '{}'), 'badFrame', 4503],
+  ['a continuation without a beginning', wsFrame(0, '{}'), 'badFrame', 4503],
   ['text that is not UTF-8', wsFrame(TEXT, Buffer.from([0x7b, 0xff, 0x7d])), 'badFrame', 4503],
   [
-    'more pieces than a frame can need',
+    'more than 64 fragments',
     Buffer.concat([
       wsFrame(TEXT, '{', { fin: false }),
       ...Array.from({ length: 64 }, () => wsFrame(0, '', { fin: false })),
@@ -207,24 +207,24 @@ test.each([
     4503,
   ],
   [
-    'a length of 64 KiB and more in one piece',
+    'a length of more than 64 KiB',
     Buffer.from([0x81, 0xff, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0]),
     'frameTooLarge',
     4504,
   ],
   ['a length of 2^62', Buffer.from([0x81, 0xff, 0x40, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), 'frameTooLarge', 4504],
-])('tells who sends %s what it was, by frame and by code', async (_, bytes, name, code) => {
+])('a client that sends %s gets a close frame and a close code', async (_, bytes, name, code) => {
   const client = await loggedIn();
   client.socket.write(bytes);
   await eventually('the end', () => client.ended);
   expect(client.text).toContain(`"messageType":"error","code":`);
   expect(client.text).toContain(`"messageType":"close","code":${code},"name":"${name}"`);
-  // The last frame: FIN and close, its length, the code, the name.
+  // The last WebSocket frame: FIN and close, length, code, name.
   const last = Buffer.concat([Buffer.from([0x88, 2 + name.length, code >> 8, code & 0xff]), Buffer.from(name)]);
   expect(client.bytes.subarray(-last.length)).toEqual(last);
 });
 
-test('reads a message in pieces, with a ping between them', async () => {
+test('the gateway reads a fragmented message with a ping between the fragments', async () => {
   const client = await RawClient.connect();
   await client.upgrade(wsFrame(TEXT, JSON.stringify(await hello())));
   const text = Buffer.from('{"beatID":"回执"}');
@@ -239,7 +239,7 @@ test('reads a message in pieces, with a ping between them', async () => {
   expect(client.bytes.includes(Buffer.concat([Buffer.from([0x8a, 14]), Buffer.from('are you there?')]))).toBe(true);
 });
 
-test('closes a message that is begun and not finished', async () => {
+test('the gateway closes a session when a message is not completed in time', async () => {
   await fixture.restart({ HZ_FRAME_DEADLINE: '400ms' });
   const client = await loggedIn();
   client.socket.write(wsFrame(TEXT, '{', { claims: 100 }));
@@ -254,33 +254,30 @@ const WHOLE = wsFrame(TEXT, '{"beatID":"whole"}');
 
 test.each([
   ['alone', [FRAGMENT]],
-  ['behind a whole message, in one piece', [WHOLE, FRAGMENT]],
-])(
-  'closes a message whose end does not come, however often there is a ping behind its beginning: %s',
-  async (_, bytes) => {
-    const clock = await restartWithClock();
-    const client = await loggedIn();
-    client.socket.write(Buffer.concat(bytes));
-    for (const payload of ['one', 'two', 'three']) {
-      await pinged(client, payload);
-      await passes(3_000, fixture, clock);
-    }
-    await pinged(client, 'in time');
-    clock.turn(1_100);
-    await eventually('the end', () => client.ended);
-    expect(client.text).toContain('"name":"frameTimeout"');
-  },
-);
+  ['after a complete message, in one chunk', [WHOLE, FRAGMENT]],
+])('the gateway closes a session when a message is not completed in time despite pings: %s', async (_, bytes) => {
+  const clock = await restartWithClock();
+  const client = await loggedIn();
+  client.socket.write(Buffer.concat(bytes));
+  for (const payload of ['one', 'two', 'three']) {
+    await pinged(client, payload);
+    await passes(3_000, fixture, clock);
+  }
+  await pinged(client, 'in time');
+  clock.turn(1_100);
+  await eventually('the end', () => client.ended);
+  expect(client.text).toContain('"name":"frameTimeout"');
+});
 
 test.each([
   ['a message', WHOLE],
   ['a ping', wsFrame(PING, 'whole')],
   ['the login', undefined],
-])('closes a frame that is begun in one piece with %s and not finished', async (_, before) => {
+])('the gateway closes a session when a frame that began in one chunk with %s is not completed', async (_, before) => {
   const clock = await restartWithClock();
   const client = before ? await loggedIn() : await loggedIn(WHOLE.subarray(0, 5));
   if (before) client.socket.write(Buffer.concat([before, WHOLE.subarray(0, 5)]));
-  await eventually('the answer to what is whole', () => !before || client.text.includes('whole'));
+  await eventually('the answer to the complete frame', () => !before || client.text.includes('whole'));
   await passes(9_500, fixture, clock);
   expect(fixture.log.closesOf('alice')).toEqual([]);
   clock.turn(600);
@@ -288,7 +285,7 @@ test.each([
   expect(client.text).toContain('"name":"frameTimeout"');
 });
 
-test('gives each message its own time, with pings between its pieces', async () => {
+test('the frame deadline counts per message, with pings between its fragments', async () => {
   const clock = await restartWithClock();
   const client = await loggedIn();
   client.socket.write(FRAGMENT);
@@ -296,14 +293,14 @@ test('gives each message its own time, with pings between its pieces', async () 
     await pinged(client, payload);
     await passes(9_000, fixture, clock);
     client.text = '';
-    // The end of one and the beginning of the next.
+    // The end of one message and the beginning of the next.
     client.socket.write(Buffer.concat([wsFrame(0, REST), FRAGMENT]));
     await eventually('the answer', () => client.text.includes('"beatID":"pieces"'));
   }
   expect(client.text).not.toContain('close');
 });
 
-test('counts pings as frames, and is not silent to one who only pings', async () => {
+test('the gateway counts pings as frames and as a sign of life', async () => {
   const clock = new Clock();
   await fixture.restart({ HZ_FRAMES_PER_SECOND: '10', HZ_HEARTBEAT: '20s', HZ_RATE_GRACE: '300ms' }, clock);
   const flooding = await login('alice');
@@ -320,7 +317,7 @@ test('counts pings as frames, and is not silent to one who only pings', async ()
   await works(pinging);
 });
 
-test('a client that says goodbye is answered and its session is over', async () => {
+test('the gateway answers a close frame of the client and ends its session', async () => {
   const client = await login('alice');
   client.webSocket.close(1000, 'bye');
   await client.closed();
@@ -328,7 +325,7 @@ test('a client that says goodbye is answered and its session is over', async () 
   await eventually('the end of the session', () => fixture.offline.closes.some(({ user }) => user === 'alice'));
 });
 
-test('is told to go when the gateway ends, also in the middle of an upgrade', async () => {
+test('the gateway closes WebSockets during a drain, also in the middle of an upgrade', async () => {
   await fixture.restart({ HZ_DRAIN_SPREAD: '0ms' });
   const client = await login('alice');
   const upgrading = await RawClient.connect();

@@ -3,7 +3,7 @@ import { commands } from '@huizhi/protocol';
 import { eventually, signToken } from '@huizhi/dev-env';
 import { GatewayFixture, SECRET } from '../testing/gateway-fixture.js';
 
-/** Who guesses tokens learns nothing of who exists: not from words, and not from how long it takes. */
+/** Refused logins do not reveal which users exist, neither by content nor by timing. */
 
 const fixture = GatewayFixture.forAllTests({
   HZ_LOGIN_ATTEMPTS: '1000',
@@ -11,11 +11,11 @@ const fixture = GatewayFixture.forAllTests({
   HZ_RECONCILE: '1h',
 });
 
-/** What a guesser may hold, and how it is refused. */
+/** Tokens that an attacker may have, and the error of each. */
 const guesses: [string, (user: string) => Promise<string>, string][] = [
   ['a bad signature', (user) => signToken('b'.repeat(32), user), 'badToken'],
-  ['a good one that has expired', (user) => signToken(SECRET, user, -3_600), 'tokenExpired'],
-  ['a good one of somebody else', () => signToken(SECRET, 'mallory'), 'badToken'],
+  ['an expired valid one', (user) => signToken(SECRET, user, -3_600), 'tokenExpired'],
+  ['a valid one of another user', () => signToken(SECRET, 'mallory'), 'badToken'],
 ];
 
 async function guess(user: string, token: string): Promise<unknown[]> {
@@ -25,19 +25,19 @@ async function guess(user: string, token: string): Promise<unknown[]> {
   return client.lines;
 }
 
-/** A clock on a busy machine proves nothing either way; that nothing is done that could take a different time does. */
-test('a refused login asks nobody and is answered alike, whether the user has a session, has been here, or does not exist', async () => {
+/** A measured time on a busy machine proves nothing, so the test proves that a refused login sends no request. */
+test('a refused login sends no request and gets the same answer whether the user is online, known or unknown', async () => {
   await fixture.login('online');
   (await fixture.login('was-here')).destroy();
   await eventually('the end of the session', () => fixture.offline.closes.length === 1);
-  // All that the gateway asks of anybody says where to answer.
+  // Every request of the gateway has a reply subject.
   const asked: string[] = [];
   let listens = false;
   fixture.bus.subscribe('>', (_, subject, reply) =>
     reply ? asked.push(subject) : (listens ||= subject === 'test.mark'),
   );
   fixture.bus.publish('test.mark', '');
-  await eventually('the bus to be overheard', () => listens);
+  await eventually('the subscription', () => listens);
   const users = ['online', 'was-here', 'nobody'];
   for (let round = 0; round < 10; round++) {
     for (const [what, made, name] of guesses) {
@@ -50,7 +50,7 @@ test('a refused login asks nobody and is answered alike, whether the user has a 
       expect([what, answers]).toEqual([what, users.map(() => answers[0])]);
     }
   }
-  // One that is proved asks on both of the gateway's connections, behind all that a refused one could have asked there.
+  // A valid login sends a request on both connections of the gateway, after any request of the refused logins.
   await fixture.login('proved');
   expect(asked).toEqual([commands.ensureUser, expect.stringMatching(/^hz\.session\.open\.\d+$/)]);
 });

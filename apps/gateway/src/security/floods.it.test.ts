@@ -5,11 +5,11 @@ import { Clock } from '../testing/clock.js';
 import { closed, works } from '../testing/expect.js';
 import { GatewayFixture, SECRET } from '../testing/gateway-fixture.js';
 
-/** Who sends much of something small, or a little of something large: it costs them their connection and nobody else anything. */
+/** Clients that send many small frames or few large ones lose their connection; other clients are not affected. */
 
 const fixture = GatewayFixture.forEachTest();
 
-test('47 KB of tiny frames before the login are refused at the first', async () => {
+test('the gateway refuses 47 KB of tiny frames before the login at the first one', async () => {
   const bystander = await fixture.login('bob');
   const client = await fixture.connect();
   client.raw('{}\n'.repeat(16_000));
@@ -18,7 +18,7 @@ test('47 KB of tiny frames before the login are refused at the first', async () 
   await works(bystander);
 });
 
-test('47 KB of tiny frames that say nothing count as frames, although they have no type', async () => {
+test('the gateway counts 47 KB of tiny frames without a type as frames', async () => {
   await fixture.restart({ HZ_RATE_GRACE: '300ms' });
   const bystander = await fixture.login('bob');
   const client = await fixture.login('alice');
@@ -28,7 +28,7 @@ test('47 KB of tiny frames that say nothing count as frames, although they have 
   await works(bystander);
 });
 
-test('receipts that are wrong count as frames', async () => {
+test('the gateway counts invalid receipts as frames', async () => {
   await fixture.restart({ HZ_FRAMES_PER_SECOND: '10', HZ_RATE_GRACE: '300ms' });
   const client = await fixture.login('alice');
   client.raw(`${JSON.stringify({ messageType: 'receipt', messageIDs: Array<string>(900).fill('x') })}\n`.repeat(100));
@@ -36,7 +36,7 @@ test('receipts that are wrong count as frames', async () => {
   expect(client.all({ messageType: 'error' }).length).toBeLessThan(100);
 });
 
-test('47 KB of tiny heartbeats are answered, each once and in order', async () => {
+test('the gateway answers 47 KB of tiny heartbeats, each once and in order', async () => {
   const client = await fixture.login('alice');
   client.raw(Array.from({ length: 3_000 }, (_, n) => `{"beatID":"${n}"}\n`).join(''));
   await client.frame({ beatID: '2999' });
@@ -48,7 +48,7 @@ test('47 KB of tiny heartbeats are answered, each once and in order', async () =
 test.each([
   ['heartbeats', { beatID: '1' }],
   ['receipts', { messageType: 'receipt', upTo: 1 }],
-])('closes who sends more %s a second than their own limit for too long', async (_, frame) => {
+])('the gateway closes a session that exceeds the rate of %s for too long', async (_, frame) => {
   await fixture.restart({ HZ_QUIET_FRAMES_PER_SECOND: '50', HZ_RATE_GRACE: '300ms' });
   const bystander = await fixture.login('bob');
   const client = await fixture.login('alice');
@@ -57,7 +57,7 @@ test.each([
   await works(bystander);
 });
 
-test('closes who has more bytes unanswered than the limit', async () => {
+test('the gateway closes a session that exceeds the limit of unanswered bytes', async () => {
   await fixture.restart({ HZ_UNANSWERED_BYTES: '131072', HZ_FRAMES_PER_SECOND: '1000' });
   fixture.message.answer = () => undefined;
   const client = await fixture.login('alice');
@@ -67,7 +67,7 @@ test('closes who has more bytes unanswered than the limit', async () => {
   await closed(client, 'tooManyUnanswered');
 });
 
-test('what all sessions have unanswered together is bounded: more is refused for now, and nobody is closed', async () => {
+test('the gateway limits the unanswered bytes of all sessions with temporary refusals, without closing a session', async () => {
   await fixture.restart({
     HZ_TOTAL_UNANSWERED_BYTES: '1048576',
     HZ_FRAMES_PER_SECOND: '1000',
@@ -88,7 +88,7 @@ test('what all sessions have unanswered together is bounded: more is refused for
   for (let n = 0; n < 12; n++) await bob.frame({ messageType: 'normalReceipt', clientMsgID: `m${n}` });
 });
 
-test('closes who sends nothing but empty lines', async () => {
+test('the gateway closes a session that sends only empty lines', async () => {
   const client = await fixture.login('alice');
   client.raw('\n'.repeat(900));
   await works(client);
@@ -98,7 +98,7 @@ test('closes who sends nothing but empty lines', async () => {
 
 const ask = (requestID: string) => ({ messageType: 'history', requestID, chatType: 'userChat', toUserID: 'bob' });
 
-test('reads four pages of history at a time and refuses more for now; a flood of them is a flood of frames', async () => {
+test('the gateway runs four history queries per session at a time, and counts further ones as frames', async () => {
   await fixture.restart({ HZ_RATE_GRACE: '300ms' });
   const asked: string[] = [];
   const bus = fixture.bus;
@@ -114,18 +114,18 @@ test('reads four pages of history at a time and refuses more for now; a flood of
   await closed(client, 'rateLimited');
 });
 
-test('four of the largest pages at once do not cost a slow reader its connection', async () => {
+test('the gateway keeps a slow client connected when four of the largest pages arrive at once', async () => {
   const page = encodeLines({ hasMore: true }, [JSON.stringify({ content: { text: 'x'.repeat(500_000) } })]);
   const replies: string[] = [];
   fixture.bus.subscribe(subjects.history, (_, __, reply) => {
     if (reply) replies.push(reply);
-    // All in one piece, so that they are written in one turn.
+    // All replies at once, so that the gateway writes them in one event-loop turn.
     if (replies.length === 4) for (const to of replies) fixture.bus.respond(to, page);
   });
   const client = await fixture.login('alice');
   client.socket.pause();
   client.send(...Array.from({ length: 4 }, (_, n) => ask(`h${n}`)));
-  await eventually('the questions', () => replies.length === 4);
+  await eventually('the requests', () => replies.length === 4);
   client.send({ beatID: 'after' });
   client.socket.resume();
   await client.frame({ beatID: 'after' });
@@ -141,7 +141,7 @@ const group = (clientMsgID: string, size: number) => ({
   memberUserIDs: Array.from({ length: size }, (_, n) => `member${n}`),
 });
 
-test('makes groups of so many members a second for a user and refuses more for now, whatever the device; messages go on', async () => {
+test('the gateway limits members of new groups per user and second, over all devices, and still accepts messages', async () => {
   let ahead = 0;
   await fixture.restart({ HZ_GROUP_MEMBERS_PER_SECOND: '25' }, { now: () => performance.now() + ahead });
   const phone = await fixture.login('alice');
@@ -171,8 +171,8 @@ const tryLogin = async (user: string, token: string, from?: string): Promise<str
   return client.frames.map((frame) => String(frame.name)).join(', ');
 };
 
-test('limits logins with bad tokens per address and never refuses a good token or an expired one for them', async () => {
-  // Ten are forgiven a second: none while this lasts.
+test('the gateway limits bad tokens per address, without refusing a valid or an expired one for them', async () => {
+  // Ten failures per second are forgiven; the clock is too slow for that.
   await fixture.restart({ HZ_FAILED_LOGINS_PER_ADDRESS: '5' }, new Clock(100));
   for (let n = 0; n < 5; n++) expect(await tryLogin(`victim${n}`, 'guess')).toBe('badToken, loginFailed');
   expect(await tryLogin('victim5', 'guess')).toBe('unavailable, rateLimited');
@@ -181,7 +181,7 @@ test('limits logins with bad tokens per address and never refuses a good token o
   expect(await tryLogin('alice', await signToken(SECRET, 'alice', -3_600))).toBe('tokenExpired, loginFailed');
 });
 
-test('counts a bad token that is tried again and again once', async () => {
+test('the gateway counts a bad token once when it is repeated', async () => {
   await fixture.restart({ HZ_FAILED_LOGINS_PER_ADDRESS: '2' }, new Clock(100));
   for (let n = 0; n < 5; n++) expect(await tryLogin('alice', 'old')).toBe('badToken, loginFailed');
   expect(await tryLogin('bob', 'guess')).toBe('badToken, loginFailed');
@@ -189,13 +189,13 @@ test('counts a bad token that is tried again and again once', async () => {
   expect(await tryLogin('alice', 'old')).toBe('badToken, loginFailed');
 });
 
-test('does not count bad logins in the name of a user for that user', async () => {
+test('the gateway does not count bad logins in the name of a user for that user', async () => {
   await fixture.restart({ HZ_LOGIN_ATTEMPTS: '1' }, new Clock(100));
   for (let n = 0; n < 5; n++) expect(await tryLogin('alice', `guess${n}`)).toBe('badToken, loginFailed');
   await fixture.login('alice');
 });
 
-test('logins that succeed do not count as failed', async () => {
+test('the gateway does not count successful logins as failed', async () => {
   await fixture.restart({ HZ_FAILED_LOGINS_PER_ADDRESS: '1' });
   for (let n = 0; n < 5; n++) await fixture.login(`user${n}`);
 });

@@ -4,7 +4,10 @@ import { signToken } from '@huizhi/dev-env';
 import type { Frame, TestClient } from '../testing/client.js';
 import { GatewayFixture, SECRET } from '../testing/gateway-fixture.js';
 
-/** Every field of every command with every kind of value it must not have. Made from the schemas: a new field is tried by itself. */
+/**
+ * Sends every field of every command with all kinds of invalid values. The fields come from the schemas, so new fields
+ * are included.
+ */
 
 interface Schema {
   type?: string;
@@ -51,7 +54,7 @@ const commands: Record<keyof typeof upSchemas, Frame> = {
 };
 
 const long = JSON.stringify('x'.repeat(5_000));
-/** What no field may be, whatever its type: as JSON text, since some of it nothing would write. */
+/** Values that no field accepts, as JSON text, because JSON.stringify could not create some of them. */
 const poison = [
   '"\\u0000"',
   '"a\\ud800b"',
@@ -61,7 +64,10 @@ const poison = [
   '{"__proto__":1}',
 ];
 
-/** As JSON text. What is documented to be as good as the right value (a number for a string of digits, null for nothing) is not here. */
+/**
+ * Invalid values as JSON text. Values that the protocol accepts as equivalents, such as a number for digits, are
+ * excluded.
+ */
 function wrongValues({ type, pattern, minLength, minItems, anyOf, const: literal }: Schema): string[] {
   if (literal !== undefined || anyOf !== undefined)
     return ['true', '{}', '[]', '1.5', '7', '"nonsense"', '["normal"]', long];
@@ -96,7 +102,7 @@ function wrongValues({ type, pattern, minLength, minItems, anyOf, const: literal
     case 'object':
       return ['true', '[]', '7', '"x"', long];
     default:
-      throw new Error(`say what is wrong for a field of type ${type}`);
+      throw new Error(`add invalid values for fields of type ${type}`);
   }
 }
 
@@ -126,15 +132,15 @@ async function refusals(client: TestClient, count: number): Promise<Frame[]> {
   return client.frames.filter(isRefusal);
 }
 
-describe('a field that is wrong', () => {
-  test('is in a table here for every command', () => {
+describe('an invalid field', () => {
+  test('is tested for every command', () => {
     expect(Object.keys(commands).sort()).toEqual(Object.keys(upSchemas).sort());
   });
 
   const open = Object.keys(commands).filter((name) => name !== 'login') as (keyof typeof upSchemas)[];
 
   test.each(open)(
-    'refuses %s by name, whichever field it is; nothing reaches the services and the session goes on',
+    'of %s is refused with an error name; nothing reaches the services and the session stays open',
     async (command) => {
       const client = await fixture.login(`user-${command}`);
       const frames = [...wrongFrames(command)];
@@ -156,7 +162,7 @@ describe('a field that is wrong', () => {
     },
   );
 
-  test('is refused by an `invalidReceipt` where that can name the message, otherwise by an `error`', async () => {
+  test('is refused by `invalidReceipt` when the message has an id or time, otherwise by `error`', async () => {
     const client = await fixture.login('names');
     const wrong = { ...commands.normal, toUserID: 'a\u200bb', requestID: 'r1', clientMsgID: null, sendTime: null };
     const cases: [Frame, Frame][] = [
@@ -177,7 +183,7 @@ describe('a field that is wrong', () => {
     expect(answers.map(names)).toEqual(cases.map(([, answer]) => names(answer)));
   });
 
-  test('refuses a login by name, whichever field it is; no session is asked for', async () => {
+  test('of a login is refused with an error name, and no session is requested', async () => {
     const opens = fixture.offline.opens.length;
     await Promise.all(
       [...wrongFrames('login')].map(async ([field, text]) => {
@@ -196,7 +202,7 @@ describe('a field that is wrong', () => {
   });
 });
 
-test('of a field given twice the last counts', async () => {
+test('the last value counts when a field is given twice', async () => {
   const client = await fixture.login('twice');
   client.raw(
     '{"messageType":"normal","chatType":"userChat","contenType":"text","toUserID":"bob","toUserID":"carol","clientMsgID":"t1","content":{"text":"x"},"messageType":"normal"}\n',
@@ -205,7 +211,7 @@ test('of a field given twice the last counts', async () => {
   expect(fixture.message.seen.at(-1)?.send.to).toBe('carol');
 });
 
-test('fields named like what every object has are neither stored nor obeyed, and content keeps them', async () => {
+test('fields named like Object.prototype members are not stored, and content keeps them', async () => {
   const client = await fixture.login('names');
   const names = { constructor: 'x', toString: 'x', hasOwnProperty: 'x', valueOf: 1, then: 'x', toJSON: 'x', length: 5 };
   const frame = {
@@ -229,7 +235,7 @@ test.each([
   ['a TLS hello', Buffer.from([0x16, 0x03, 0x01, 0x00, 0x05, 0x01, 0x00, 0x00, 0x01, 0x03])],
   ['a byte order mark', Buffer.from('\ufeff{"beatID":"1"}')],
   ['UTF-16', Buffer.from('{"beatID":"1"}', 'utf16le')],
-])('a session that turns to %s is ended, and no other', async (_, bytes) => {
+])('a session is closed when it sends %s, and no other is', async (_, bytes) => {
   const bystander = await fixture.login('bystander');
   const client = await fixture.login('turncoat');
   client.raw(Buffer.concat([bytes, Buffer.from('\n')]));
@@ -238,7 +244,7 @@ test.each([
   await bystander.frame({ beatID: 'works' });
 });
 
-test('a login that is good but for a token of another user and one for a user nobody knows get the same answer', async () => {
+test('a token of another user gets the same answer for a known and an unknown user', async () => {
   const answers = [];
   for (const user of ['known', 'nobody-has-this-name']) {
     if (user === 'known') (await fixture.login(user)).destroy();

@@ -11,7 +11,7 @@ const fixture = GatewayFixture.forEachTest({ HZ_FAILED_LOGINS_PER_ADDRESS: '1000
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-test('connections are collected when their logins were refused and their sockets are gone', async () => {
+test('connections are garbage-collected when their logins were refused and their sockets have closed', async () => {
   const open = fixture.gateway['connections'];
   const refs = new Set<WeakRef<object>>();
   for (let n = 0; n < REFUSED; n++) {
@@ -24,8 +24,8 @@ test('connections are collected when their logins were refused and their sockets
   }
   expect(refs.size).toBe(REFUSED);
   expect(fixture.gateway.accepted).toBe(0);
-  // The engine or the wheel may hold the last one a little longer. A leak would be one of each.
-  await eventually('the connections to be collected', () => {
+  // The engine or the timing wheel may hold the last ones a little longer. A leak would hold all of them.
+  await eventually('the garbage collection of the connections', () => {
     collectGarbage();
     return [...refs].filter((ref) => ref.deref() !== undefined).length <= 2;
   });

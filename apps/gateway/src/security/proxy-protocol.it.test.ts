@@ -9,7 +9,7 @@ import { closes, refusedConnections } from '../metrics.js';
 import { Clock } from '../testing/clock.js';
 import { GatewayFixture, SECRET } from '../testing/gateway-fixture.js';
 
-/** Connections that come through a TCP proxy which tells the client's address by the PROXY protocol. */
+/** Connections through a TCP proxy that sends the client's address with the PROXY protocol. */
 
 const fixture = GatewayFixture.forEachTest();
 let folder: string;
@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** The proxy's address; clients that connect without it come from 127.0.0.1. */
+/** The proxy's address; clients that connect directly come from 127.0.0.1. */
 const PROXY = '127.0.0.9';
 const behindProxy = { HZ_PROXY_PROTOCOL: 'on', HZ_TRUSTED_PROXIES: `${PROXY}/32` };
 
@@ -62,7 +62,7 @@ class RawClient {
 const loginLine = async (user: string, token?: string): Promise<string> =>
   `${JSON.stringify({ messageType: 'login', fromUserID: user, versionCode: 2, token: token ?? (await signToken(SECRET, user)) })}\n`;
 
-/** Through the proxy, for a client with this address. */
+/** Logs in through the proxy, with a header for the client's address. */
 async function login(header: Buffer, user: string, token?: string): Promise<RawClient> {
   const client = await RawClient.connect();
   client.socket.write(Buffer.concat([header, Buffer.from(await loginLine(user, token))]));
@@ -74,7 +74,7 @@ test.each([
   ['version 1', v1('203.0.113.7')],
   ['version 2', v2('203.0.113.7')],
   ['version 2, LOCAL', local],
-])('a client logs in behind a PROXY header of %s, in one piece and byte by byte', async (_, header) => {
+])('a client logs in after a PROXY header of %s, in one chunk and byte by byte', async (_, header) => {
   await fixture.restart(behindProxy);
   expect((await login(header, 'alice')).text).toContain('"code":0');
   const slow = await RawClient.connect();
@@ -86,7 +86,7 @@ test.each([
   await slow.hears('"code":0');
 });
 
-test('the PROXY header comes before TLS, in one piece with its beginning or apart', async () => {
+test('the PROXY header precedes TLS, in one chunk with it or separately', async () => {
   const { certFile, keyFile, ca } = certificate;
   await fixture.restart({ ...behindProxy, HZ_TLS: 'on', HZ_TLS_CERT_FILE: certFile, HZ_TLS_KEY_FILE: keyFile });
   for (const isApart of [true, false]) {
@@ -105,7 +105,7 @@ test('the PROXY header comes before TLS, in one piece with its beginning or apar
   }
 });
 
-test('the address in the header takes the place of the proxy\u2019s for failed logins', async () => {
+test('failed logins count for the address in the header instead of the proxy\u2019s', async () => {
   await fixture.restart({ ...behindProxy, HZ_FAILED_LOGINS_PER_ADDRESS: '2' }, new Clock(100));
   for (const guess of ['a', 'b']) expect((await login(v1('203.0.113.7'), 'alice', guess)).text).toContain('"badToken"');
   expect((await login(v1('203.0.113.7'), 'alice', 'c')).text).toContain('"rateLimited"');
@@ -113,7 +113,7 @@ test('the address in the header takes the place of the proxy\u2019s for failed l
   expect((await login(v1('203.0.113.7'), 'alice')).text).toContain('"code":0');
 });
 
-test('the address in the header takes the place of the proxy\u2019s for connections and connects per second', async () => {
+test('connections and new connections per second count for the address in the header instead of the proxy\u2019s', async () => {
   await fixture.restart({ ...behindProxy, HZ_CONNECTIONS_PER_ADDRESS: '3', HZ_LOGIN_DEADLINE: '1m' });
   const held: RawClient[] = [];
   for (const user of ['u1', 'u2', 'u3']) held.push(await login(v2('203.0.113.7'), user));
@@ -122,7 +122,7 @@ test('the address in the header takes the place of the proxy\u2019s for connecti
   fourth.socket.write(v2('203.0.113.7'));
   await fourth.ends();
   expect(refusedConnections.counts.address).toBe(address + 1);
-  // The proxy itself is exempt, and its other clients are not concerned.
+  // The proxy itself is exempt, and its other clients are not affected.
   for (const host of [1, 2, 3, 4, 5]) await login(v2(`203.0.113.${10 + host}`), `other${host}`);
   held[0]?.socket.destroy();
   await eventually('room', () => fixture.gateway.accepted <= 7);
@@ -137,11 +137,11 @@ test('the address in the header takes the place of the proxy\u2019s for connecti
 });
 
 test.each([
-  ['HZ_TLS', Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00])],
+  ['TLS', Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00])],
   ['a login', Buffer.from('{"messageType":"login"}\n')],
-  ['a header that is wrong', Buffer.from('PROXY TCP4 localhost 127.0.0.1 1 2\r\n')],
+  ['an invalid header', Buffer.from('PROXY TCP4 localhost 127.0.0.1 1 2\r\n')],
 ])(
-  'a trusted proxy that sends %s instead of a header is refused, counted and logged, not once for each',
+  'a trusted proxy is refused and counted when it sends %s instead of a header, and logged once per interval',
   async (_, bytes) => {
     await fixture.restart(behindProxy);
     const { proxyHeader } = refusedConnections.counts;
@@ -161,18 +161,18 @@ test.each([
 test.each([
   ['version 1', v1('203.0.113.7')],
   ['version 2', v2('203.0.113.7')],
-])('a PROXY header of %s from any other address is refused as what it is: not this protocol', async (_, header) => {
+])('a PROXY header of %s is refused when it comes from an untrusted address', async (_, header) => {
   await fixture.restart(behindProxy);
   const client = await RawClient.connect('127.0.0.1');
   client.socket.write(Buffer.concat([header, Buffer.from(await loginLine('alice'))]));
   await client.ends();
   expect(client.text).not.toContain('loginReceipt');
   expect(fixture.offline.opens).toEqual([]);
-  // Without one it is a client like others.
+  // Without a header the client can log in.
   await fixture.login('alice');
 });
 
-test('with the PROXY protocol off a header is refused from a trusted proxy, too', async () => {
+test('a PROXY header from a trusted proxy is refused when the PROXY protocol is off', async () => {
   await fixture.restart({ HZ_TRUSTED_PROXIES: PROXY });
   const client = await RawClient.connect();
   client.socket.write(Buffer.concat([v1('203.0.113.7'), Buffer.from(await loginLine('alice'))]));
@@ -180,7 +180,7 @@ test('with the PROXY protocol off a header is refused from a trusted proxy, too'
   expect(client.text).not.toContain('loginReceipt');
 });
 
-test('a header that does not end is ended at the login deadline, and does not hold up the end of the gateway', async () => {
+test('an unfinished header is ended at the login deadline and does not delay the stop of the gateway', async () => {
   await fixture.restart({ ...behindProxy, HZ_LOGIN_DEADLINE: '300ms' });
   const slow = await RawClient.connect();
   slow.socket.write('PROXY TCP4 203');
@@ -192,7 +192,7 @@ test('a header that does not end is ended at the login deadline, and does not ho
   await waiting.ends();
 });
 
-test('a health check that connects and closes, or resets, is neither logged nor counted as refused', async () => {
+test('a health check that connects and closes or resets is neither logged nor counted as refused', async () => {
   await fixture.restart(behindProxy);
   const [refused, closed] = [{ ...refusedConnections.counts }, { ...closes.counts }];
   for (let n = 0; n < 10; n++) {
@@ -200,7 +200,7 @@ test('a health check that connects and closes, or resets, is neither logged nor 
     if (n % 2 === 0) client.socket.end();
     else client.socket.resetAndDestroy();
   }
-  await eventually('all to be gone', () => fixture.gateway.accepted === 0);
+  await eventually('the end of the connections', () => fixture.gateway.accepted === 0);
   expect([refusedConnections.counts, closes.counts]).toEqual([refused, closed]);
   expect(fixture.log.lines.map(({ event }) => event)).toEqual(['server.listening']);
 });

@@ -22,13 +22,13 @@ beforeEach(() => {
   byKeys = keys.authenticator();
 });
 
-/** Only the wall clock is the test's. */
+/** Timers that stay real; the test controls only the wall clock. */
 const REAL_TIMERS = [
   ...(['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 'setInterval', 'clearInterval'] as const),
   ...(['nextTick', 'queueMicrotask', 'performance', 'hrtime'] as const),
 ];
 
-test('keys nobody has published are not asked for again and again, whatever they are called', async () => {
+test('the gateway does not fetch the keys repeatedly when tokens name unpublished keys', async () => {
   const kids = [
     '../../etc/passwd',
     'http://127.0.0.1/',
@@ -48,18 +48,15 @@ test('keys nobody has published are not asked for again and again, whatever they
 
 test.each([
   ['fails', { status: 500, body: '' }],
-  ['answers nonsense', { status: 200, body: 'nonsense' }],
-])(
-  'a server of keys that %s is left alone for a while, and nobody is told that their token is bad',
-  async (_, broken) => {
-    keys.answer = broken;
-    const made = token(ES256, good, es256(ours.privateKey));
-    for (let n = 0; n < 40; n++) await refuses(byKeys, made, 'unavailable');
-    expect(keys.visits.length).toBeLessThan(5);
-  },
-);
+  ['returns invalid data', { status: 200, body: 'nonsense' }],
+])('a key server that %s is asked rarely, and logins are refused only temporarily', async (_, broken) => {
+  keys.answer = broken;
+  const made = token(ES256, good, es256(ours.privateKey));
+  for (let n = 0; n < 40; n++) await refuses(byKeys, made, 'unavailable');
+  expect(keys.visits.length).toBeLessThan(5);
+});
 
-test('a server of keys that fails later does no harm to who has a key that is known', async () => {
+test('a known key stays valid when the key server fails later', async () => {
   const made = token(ES256, good, es256(ours.privateKey));
   await byKeys('alice', made);
   keys.answer = { status: 500, body: '' };
@@ -69,7 +66,7 @@ test('a server of keys that fails later does no harm to who has a key that is kn
   }
 });
 
-test('keys that are known go on being good when it is time to ask for them again and their server fails', async () => {
+test('known keys stay valid when their refresh is due and the key server fails', async () => {
   const asks = keys.authenticator({ refresh: 0, cooldown: 0, rest: 0 });
   const made = token(ES256, good, es256(ours.privateKey));
   await asks('alice', made);
@@ -80,7 +77,7 @@ test('keys that are known go on being good when it is time to ask for them again
   expect(keys.visits).toHaveLength(4);
 });
 
-test('keys that are known are good for a day at most without a word of their server', async () => {
+test('known keys expire after a day when the key server does not answer', async () => {
   const forgets = keys.authenticator({ lastGood: 0, rest: 0 });
   const made = token(ES256, good, es256(ours.privateKey));
   await forgets('alice', made);
@@ -88,14 +85,14 @@ test('keys that are known are good for a day at most without a word of their ser
   await refuses(forgets, made, 'unavailable');
 });
 
-test('keys that are old are asked for again at most every 30 seconds', async () => {
+test('old keys are fetched again at most every 30 seconds', async () => {
   const asks = keys.authenticator({ refresh: 0, rest: 0 });
   const made = token(ES256, good, es256(ours.privateKey));
   for (let n = 0; n < 40; n++) await asks('alice', made);
   expect(keys.visits).toHaveLength(1);
 });
 
-test('a key that is published no more is good until the keys are read again', async () => {
+test('a withdrawn key is valid until the keys are fetched again', async () => {
   const asks = keys.authenticator({ refresh: 0, cooldown: 0, rest: 0 });
   const made = token(ES256, good, es256(ours.privateKey));
   await asks('alice', made);
@@ -105,7 +102,7 @@ test('a key that is published no more is good until the keys are read again', as
   await refuses(asks, made);
 });
 
-test('a token of a key published after the keys were read is refused for now only, and taken when they may be read', async () => {
+test('a token of a newer key is refused temporarily, and accepted once the keys may be fetched', async () => {
   const asks = keys.authenticator({ cooldown: 0, rest: 0 });
   const before = token(ES256, good, es256(ours.privateKey));
   await byKeys('alice', before);
@@ -117,7 +114,7 @@ test('a token of a key published after the keys were read is refused for now onl
     await refuses(byKeys, made, 'unavailable');
     await asks('alice', made);
   }
-  // One that says that it is older than what is known of keys cannot be of a newer one: not for now only.
+  // A token issued before the last fetch cannot be signed with a newer key, so its refusal is permanent.
   await refuses(byKeys, token({ alg: 'ES256', kid: 'k2' }, old, es256(theirs.privateKey)));
 });
 
@@ -127,7 +124,7 @@ test.each([
   ['an iat that is infinite', '"iat":1e400'],
   ['an iat that is text', '"iat":"now"'],
   ['an exp in the past', `"exp":${seconds(-1)}`],
-])('a token of an unknown key with %s is refused for good: no key can mend it', async (_, fields) => {
+])('a token of an unknown key with %s is refused permanently, because no key can make it valid', async (_, fields) => {
   await byKeys('alice', token(ES256, good, es256(ours.privateKey)));
   const payload = `{"sub":"alice","exp":${good.exp},${fields}}`;
   await refuses(byKeys, token({ alg: 'ES256', kid: 'k2' }, payload, es256(theirs.privateKey)));
@@ -137,14 +134,14 @@ test.each([
 test.each([
   ['back', -3 * 86_400_000],
   ['ahead', 3 * 86_400_000],
-])('keys are read again in time when the clock is set %s by days', async (_, by) => {
+])('keys are fetched again in time when the clock is set %s by days', async (_, by) => {
   const asks = keys.authenticator({ refresh: 200, cooldown: 0, rest: 0 });
   const made = token(ES256, { ...good, exp: seconds(30 * 86_400) }, es256(ours.privateKey));
   await asks('alice', made);
   jest.useFakeTimers({ now: Date.now() + by, doNotFake: REAL_TIMERS });
   try {
     keys.publish();
-    await eventually('the withdrawn key to be noticed', () =>
+    await eventually('the refusal of the withdrawn key', () =>
       asks('alice', made).then(
         () => false,
         (error: unknown) => (error as { error: string }).error === 'badToken',
@@ -155,7 +152,7 @@ test.each([
   }
 });
 
-test('keys that are known stay good while their server fails when the clock is set ahead by days', async () => {
+test('known keys stay valid during a failure of the key server when the clock is set ahead by days', async () => {
   const made = token(ES256, { ...good, exp: seconds(30 * 86_400) }, es256(ours.privateKey));
   await byKeys('alice', made);
   keys.answer = { status: 500, body: '' };
@@ -167,7 +164,7 @@ test('keys that are known stay good while their server fails when the clock is s
   }
 });
 
-/** A key of its own for each token: its place in the set is the test's. */
+/** A public key for the key set; the test chooses its place in the set. */
 const publicKeyOf = (pair: typeof ours, more: object = {}): object => ({
   ...pair.publicKey.export({ format: 'jwk' }),
   ...more,
@@ -175,7 +172,7 @@ const publicKeyOf = (pair: typeof ours, more: object = {}): object => ({
 const newPair = (): typeof ours => generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const NO_KID = { alg: 'ES256' };
 
-test('a token that names no key is accepted if any published key of its type proves it', async () => {
+test('a token without a kid is accepted when any published key of its type verifies it', async () => {
   const rsa = generateKeyPairSync('rsa', { modulusLength: 2_048 }).publicKey.export({ format: 'jwk' });
   keys.publish(rsa, ourKey, publicKeyOf(theirs), publicKeyOf(newPair(), { kid: 'k3', use: 'enc' }));
   const authenticate = keys.authenticator({ rest: 0 });
@@ -185,19 +182,19 @@ test('a token that names no key is accepted if any published key of its type pro
   expect(keys.visits).toHaveLength(1);
 });
 
-test('a token whose key has the name of another one, too, is accepted', async () => {
+test('a token is accepted when its key shares the kid with another key', async () => {
   keys.publish(publicKeyOf(newPair(), { kid: 'k1' }), ourKey);
   await keys.authenticator()('alice', token(ES256, good, es256(ours.privateKey)));
 });
 
-test('the claims of a token that names no key are checked', async () => {
+test('the claims of a token without a kid are checked', async () => {
   keys.publish(publicKeyOf(newPair()), ourKey, publicKeyOf(newPair()));
   const expired = token(NO_KID, { sub: 'alice', exp: seconds(-1) }, es256(ours.privateKey));
   await refuses(keys.authenticator(), expired, 'tokenExpired');
   await refuses(keys.authenticator(), token(NO_KID, { ...good, sub: 'bob' }, es256(ours.privateKey)));
 });
 
-test('a token that names no key is tried with a bounded number of keys', async () => {
+test('a token without a kid is tried with a bounded number of keys', async () => {
   const others = Array.from({ length: 40 }, () => publicKeyOf(newPair()));
   keys.publish(...others.slice(0, 15), ourKey, ...others.slice(15));
   await keys.authenticator()('alice', token(NO_KID, good, es256(ours.privateKey)));

@@ -10,10 +10,10 @@ import { GatewayFixture, SECRET } from '../testing/gateway-fixture.js';
 
 const fixture = GatewayFixture.forEachTest();
 
-/** Beyond what it takes a slow machine to bring the crowd together. */
+/** Longer than a slow machine needs to open all connections. */
 const DEADLINES = { HZ_LOGIN_DEADLINE: '5m', HZ_FRAME_DEADLINE: '5m', HZ_WRITE_STALL: '5m', HZ_RECEIPT_OVERDUE: '5m' };
 const PAST_THE_DEADLINES = 301_000;
-/** What is not about those that stall. */
+/** Disables all other deadlines. */
 const PATIENCE = {
   ...{ HZ_HEARTBEAT_MIN: '24h', HZ_STALE_AFTER: '24h', HZ_SEND_TIMEOUT: '24h', HZ_REDELIVER_AFTER: '24h' },
   ...{ HZ_FETCH_TIMEOUT: '1m', HZ_LOGIN_BUDGET: '1m', HZ_LOGIN_ATTEMPTS: '1000' },
@@ -23,7 +23,7 @@ const BOUNDS = { HZ_WINDOW: '500', HZ_BATCH_BYTES: '65536', HZ_WRITE_BUFFER_BYTE
 const GOOD = 200;
 const MESSAGES = 5;
 const MIB = 1024 * 1024;
-/** Waits for whoever stopped reading: 15 MB, of which the kernel takes about 4 for each. */
+/** Entries for clients that do not read: 15 MB each, of which the kernel buffers about 4. */
 const LARGE = { count: 500, bytes: 30_000 };
 
 async function raw(first: string): Promise<Socket> {
@@ -34,7 +34,7 @@ async function raw(first: string): Promise<Socket> {
   return socket;
 }
 
-/** Logged in as one device of many of that user, and what comes is looked at by nobody. */
+/** Logs in as one of many devices of the user, and does not process what it receives. */
 async function device(user: string, n: number): Promise<Socket> {
   const token = await signToken(SECRET, user);
   const login = { messageType: 'login', fromUserID: user, deviceID: `device${n}`, versionCode: 2, token };
@@ -50,13 +50,13 @@ async function halfway(n: number): Promise<Socket> {
 const times = <T>(count: number, make: (n: number) => Promise<T>): Promise<T[]> =>
   Promise.all(Array.from({ length: count }, (_, n) => make(n)));
 
-/** How many devices of the user have asked for entries beyond this one. */
+/** Number of devices of the user that have requested entries after this one. */
 const beyond = (user: string, entry: number): number =>
   new Set(fixture.offline.fetches.filter((one) => one.user === user && one.from > entry).map((one) => one.device)).size;
 
 const asked = (user: string): number => fixture.offline.fetches.filter((one) => one.user === user).length;
 
-/** Bytes that are in use. */
+/** Bytes in use after a garbage collection. */
 function memory(): number {
   setFlagsFromString('--expose-gc');
   (runInNewContext('gc') as () => void)();
@@ -71,7 +71,7 @@ const closesSince = (before: typeof closes.counts): object =>
       .filter(([, count]) => count > 0),
   );
 
-test('2,000 stalled connections are each closed for their own reason, and 200 users beside them miss nothing', async () => {
+test('2,000 stalled connections are closed, each for its reason, and 200 other users miss nothing', async () => {
   const clock = new Clock();
   await fixture.restart({ ...DEADLINES, ...PATIENCE, ...BOUNDS }, clock);
   for (let i = 0; i < LARGE.count; i++) fixture.offline.put('stopped', 'x'.repeat(LARGE.bytes));
@@ -82,18 +82,18 @@ test('2,000 stalled connections are each closed for their own reason, and 200 us
     rounds += 1;
     return median((await Promise.all(good.map((client, n) => gaps(client, n, rounds)))).flat());
   };
-  // The first is slow: what is new is yet to be compiled.
+  // The first round is slow, because the code is not compiled yet.
   await round();
   const alone = await round();
 
   const [memoryBefore, closesBefore] = [memory(), { ...closes.counts }];
-  // Each waits for its login: before those whose entries keep everybody busy.
+  // These log in first, before deliveries to others keep the gateway busy.
   const stalled = await times(300, halfway);
   stalled.push(...(await times(800, () => raw(''))));
   stalled.push(...(await times(700, () => raw('{"messageType":"login","fromUserID":"al'))));
-  // Reads and does not receipt.
+  // These read but do not receipt.
   stalled.push(...(await times(100, async (n) => (await device('silent', n)).resume())));
-  // Does not read, says that it has got everything, and far more waits for it than the kernel takes.
+  // These do not read but receipt everything, and far more entries wait than the kernel buffers.
   const stopped = await times(100, (n) => device('stopped', n));
   stalled.push(...stopped);
   expect(stalled).toHaveLength(2_000);
@@ -102,7 +102,7 @@ test('2,000 stalled connections are each closed for their own reason, and 200 us
   };
   await eventually('full windows', () => beyond('silent', LARGE.count - 200) === 100, 120_000);
   await eventually(
-    'a MiB written to all that do not read',
+    'a MiB written to each client that does not read',
     () => {
       receipt();
       return beyond('stopped', MIB / LARGE.bytes) === 100;
@@ -111,7 +111,7 @@ test('2,000 stalled connections are each closed for their own reason, and 200 us
   );
 
   await eventually(
-    'those that do not read to ask for no more while the others talk',
+    'no further requests for clients that do not read',
     async () => {
       receipt();
       const before = asked('stopped');
@@ -121,18 +121,19 @@ test('2,000 stalled connections are each closed for their own reason, and 200 us
     120_000,
   );
 
-  // What else the machine does makes a round slower and none quicker: the best of three.
+  // Other load makes a round slower but never faster, so the best of three counts.
   const beside = Math.min(await round(), await round(), await round());
   expect(fixture.gateway.accepted).toBe(GOOD + stalled.length);
   expect(closesSince(closesBefore)).toEqual({});
-  // Twice what it is, with their clients, who are in this process too. More than 1 GB waits for those that do not read.
+  // Twice the measured value, including the clients in this process. More than 1 GB waits for the clients that do not
+  // read.
   expect(memory() - memoryBefore).toBeLessThan(128 * MIB);
-  // No measure of speed: far from what it would be if each of them cost a turn of the event loop anything.
+  // Not a measure of speed: the limit is far below the time if each connection cost work per event-loop turn.
   expect(beside).toBeLessThan(5 * alone + 250);
 
   clock.turn(PAST_THE_DEADLINES);
   await round();
-  await eventually('the end of all that stalled', () => {
+  await eventually('the end of the stalled connections', () => {
     clock.turn(1_000);
     return fixture.gateway.accepted === GOOD;
   });
@@ -144,8 +145,8 @@ test('2,000 stalled connections are each closed for their own reason, and 200 us
 }, 600_000);
 
 /**
- * Sends, is receipted, is delivered to, and receipts: so many messages in each round.
- * @returns how long each receipt took to come, milliseconds
+ * Sends messages, awaits their receipts, receives entries and receipts them: MESSAGES of each per round.
+ * @returns ms until each receipt
  */
 async function gaps(client: TestClient, n: number, round: number): Promise<number[]> {
   const to = { messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: `good${(n + 1) % GOOD}` };

@@ -8,7 +8,7 @@ import { certificateFor, signToken, type Certificate, eventually } from '@huizhi
 import { Clock } from '../testing/clock.js';
 import { GatewayFixture, SECRET } from '../testing/gateway-fixture.js';
 
-/** Before anybody is logged in: TCP, TLS, and whatever else may come to the port. */
+/** Connections before the login: TCP, TLS and bytes of other protocols. */
 
 const fixture = GatewayFixture.forEachTest();
 let folder: string;
@@ -28,19 +28,19 @@ const start = async (env: Record<string, string> = {}, clock: Pick<Clock, 'now'>
   );
 };
 
-/** TCP only: what is on top is the test's. */
+/** Connects by TCP only. */
 async function tcp(): Promise<Socket> {
   const socket = connectTcp(fixture.gateway.port, '127.0.0.1');
   fixture.owns(socket);
   socket.on('error', () => undefined).resume();
-  // Who is turned away may hear of that before it hears that it was connected.
+  // The reset of a refused connection may be reported before its connect event.
   await new Promise((resolve) => socket.once('connect', resolve).once('close', resolve));
   return socket;
 }
 
 async function tls(options: { minVersion?: SecureVersion; maxVersion?: SecureVersion } = {}): Promise<TLSSocket> {
   const { port } = fixture.gateway;
-  // A version this old is not even offered by OpenSSL's usual security level.
+  // OpenSSL's default security level does not even offer such an old version.
   const ciphers = options.maxVersion === 'TLSv1.1' ? 'ALL:@SECLEVEL=0' : undefined;
   const socket = connectTls({
     port,
@@ -65,17 +65,17 @@ async function works(user = 'bystander'): Promise<void> {
 }
 
 describe('a connection that does not get as far as a frame', () => {
-  // Time enough for the login that shows that others can.
+  // The deadline leaves time for the login that shows that the gateway serves others.
   beforeEach(() => start({ HZ_LOGIN_DEADLINE: '2s' }));
 
-  test('is ended at the deadline without a byte of TLS', async () => {
+  test('is ended at the deadline when it sends no byte of TLS', async () => {
     await gone(await tcp());
     await works();
   });
 
-  test('is ended at the deadline with a TLS handshake that goes on for ever', async () => {
+  test('is ended at the deadline when its TLS handshake does not end', async () => {
     const socket = await tcp();
-    // The beginning of a record of 4,096 bytes: it is never whole, and something comes all the time.
+    // The beginning of a record of 4,096 bytes that is never completed, although bytes keep coming.
     socket.write(Buffer.from([0x16, 0x03, 0x01, 0x10, 0x00, 0x01, 0x00, 0x0f, 0xfc]));
     const loris = setInterval(() => socket.writable && socket.write(Buffer.alloc(1)), 30);
     await gone(socket).finally(() => clearInterval(loris));
@@ -83,7 +83,7 @@ describe('a connection that does not get as far as a frame', () => {
   });
 });
 
-test('TLS and the login have one deadline together', async () => {
+test('TLS and the login share one deadline', async () => {
   const clock = new Clock();
   await start({}, clock);
   const raw = await tcp();
@@ -94,9 +94,9 @@ test('TLS and the login have one deadline together', async () => {
   let said = '';
   socket.on('data', (bytes: Buffer) => (said += bytes.toString()));
   await new Promise<void>((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject));
-  // Ten seconds from the beginning, and half of that from the end of TLS.
+  // More than ten seconds after the connection began, but about five after TLS.
   clock.turn(5_100);
-  await eventually('the goodbye', () => said.includes('"loginTimeout"'));
+  await eventually('the close frame', () => said.includes('"loginTimeout"'));
 });
 
 describe('bytes that are not this protocol', () => {
@@ -107,20 +107,20 @@ describe('bytes that are not this protocol', () => {
     ['an SSH banner', Buffer.from('SSH-2.0-OpenSSH_9.2p1\r\n')],
     ['gzip', Buffer.from('1f8b0800000000000003abae05004a7d86f302000000', 'hex')],
     ['zeros', Buffer.alloc(2_000)],
-    ['a TLS record that is no handshake', Buffer.from([0x17, 0x03, 0x03, 0x00, 0x02, 0x00, 0x00])],
-    ['a handshake cut short', Buffer.from([0x16, 0x03, 0x01, 0x00, 0x05, 0x01, 0x00, 0x00, 0x01, 0x03])],
+    ['a TLS record other than a handshake', Buffer.from([0x17, 0x03, 0x03, 0x00, 0x02, 0x00, 0x00])],
+    ['an incomplete handshake', Buffer.from([0x16, 0x03, 0x01, 0x00, 0x05, 0x01, 0x00, 0x00, 0x01, 0x03])],
   ];
 
   beforeEach(() => start({ HZ_LOGIN_DEADLINE: '2s' }));
 
-  test.each(noise)('end a connection to the TLS port, and no other: %s', async (_, bytes) => {
+  test.each(noise)('end a connection to the TLS port and no other: %s', async (_, bytes) => {
     const socket = await tcp();
     socket.write(bytes);
     await gone(socket);
     await works();
   });
 
-  test('end a connection inside TLS too, with a word', async () => {
+  test('end a connection inside TLS with an error frame', async () => {
     for (const [what, bytes] of noise.filter(([name]) => !/JSON|HTTP/.test(name))) {
       const socket = await tls();
       let said = '';
@@ -132,7 +132,7 @@ describe('bytes that are not this protocol', () => {
     await works();
   });
 
-  test('end a connection that speaks TLS inside TLS', async () => {
+  test('end a connection with TLS inside TLS', async () => {
     const inner = connectTls({ socket: await tls(), rejectUnauthorized: false });
     fixture.owns(inner);
     const failed = new Promise((resolve) => inner.once('error', resolve));
@@ -141,8 +141,8 @@ describe('bytes that are not this protocol', () => {
   });
 });
 
-describe('HZ_TLS', () => {
-  test('is spoken as 1.2 and 1.3, and refused as 1.1', async () => {
+describe('TLS', () => {
+  test('is accepted as 1.2 and 1.3, and refused as 1.1', async () => {
     await start();
     for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       const socket = await tls({ minVersion: version, maxVersion: version });
@@ -152,7 +152,7 @@ describe('HZ_TLS', () => {
     await works();
   });
 
-  test('is not negotiated again for a client that asks', async () => {
+  test('is not renegotiated when a client asks', async () => {
     await start();
     const socket = await tls({ maxVersion: 'TLSv1.2' });
     const outcome = await new Promise((resolve) => {
@@ -165,7 +165,7 @@ describe('HZ_TLS', () => {
 
   const fingerprint = async (): Promise<string> => (await tls()).getPeerCertificate().fingerprint256;
 
-  test('takes a renewed certificate for new connections, keeps the old one while a pair is half written, and no session notices', async () => {
+  test('uses a renewed certificate for new connections once cert and key match, without effect on sessions', async () => {
     const live = mkdtempSync(join(tmpdir(), 'hz-doors-live-'));
     const [certFile, keyFile] = [join(live, 'cert.pem'), join(live, 'key.pem')];
     copyFileSync(certificate.certFile, certFile);
@@ -181,7 +181,7 @@ describe('HZ_TLS', () => {
     ]) {
       const looks = fixture.log.count('certificate.not-reloaded');
       half();
-      await eventually('a look at the files', () => fixture.log.count('certificate.not-reloaded') > looks);
+      await eventually('a check of the files', () => fixture.log.count('certificate.not-reloaded') > looks);
       expect(await fingerprint()).toBe(before);
     }
     copyFileSync(renewed.keyFile, `${keyFile}.new`);
@@ -197,7 +197,7 @@ describe('HZ_TLS', () => {
 });
 
 describe('the number of connections', () => {
-  test('is bounded; who leaves makes room, and sessions there are go on', async () => {
+  test('is limited; a closed connection frees its place and existing sessions continue', async () => {
     await start({ HZ_MAX_CONNECTIONS: '5', HZ_LOGIN_DEADLINE: '1m' });
     const alice = await fixture.login('alice');
     const held = await Promise.all([tcp(), tcp(), tcp(), tcp()]);
@@ -209,7 +209,7 @@ describe('the number of connections', () => {
     await alice.frame({ beatID: 'still here' });
   });
 
-  test('is bounded for one address, handshakes that never end included', async () => {
+  test('is limited per address, including unfinished handshakes', async () => {
     await start({ HZ_CONNECTIONS_PER_ADDRESS: '5', HZ_LOGIN_DEADLINE: '1m' });
     const alice = await fixture.login('alice');
     const held = await Promise.all([tcp(), tcp(), tcp(), tcp()]);
@@ -225,7 +225,7 @@ describe('the number of connections', () => {
     await alice.frame({ beatID: 'still here' });
   });
 
-  test('is bounded per second for one address, also of those that leave at once; sessions and other addresses go on', async () => {
+  test('is limited per second and address, including closed connections; sessions and other addresses continue', async () => {
     let at = 1_000;
     await start({ HZ_CONNECTS_PER_SECOND: '1' }, { now: () => at });
     const alice = await fixture.login('alice');
@@ -234,7 +234,7 @@ describe('the number of connections', () => {
       const socket = await tls();
       socket.destroy();
     }
-    await eventually('all to be gone', () => fixture.gateway.accepted === 2);
+    await eventually('the end of the connections', () => fixture.gateway.accepted === 2);
     await gone(await tcp());
     await fixture.connect('127.0.0.2');
     for (const client of [alice, await fixture.loginOn(other, 'bob')]) {
@@ -246,19 +246,19 @@ describe('the number of connections', () => {
     await gone(await tcp());
   });
 
-  test('a flood of connections that are dropped at once leaves nothing behind', async () => {
+  test('returns to zero after a flood of connections that are reset at once', async () => {
     await start({ HZ_CONNECTIONS_PER_ADDRESS: '50', HZ_LOGIN_DEADLINE: '1m' });
     for (let round = 0; round < 10; round++) {
       const some = await Promise.all(Array.from({ length: 50 }, () => tcp()));
       for (const socket of some) socket.resetAndDestroy();
-      await eventually('all to be gone', () => fixture.gateway.accepted === 0);
+      await eventually('the end of the connections', () => fixture.gateway.accepted === 0);
     }
     await works();
     expect(fixture.offline.opens).toHaveLength(1);
   });
 });
 
-test('who has not finished TLS does not hold up the end', async () => {
+test('the gateway stops without waiting for unfinished TLS handshakes', async () => {
   await start({ HZ_LOGIN_DEADLINE: '1h' });
   const socket = await tcp();
   await eventually('the connection', () => fixture.gateway.accepted === 1);
@@ -266,7 +266,7 @@ test('who has not finished TLS does not hold up the end', async () => {
   await gone(socket);
 });
 
-test('two connections from one port, to two addresses of the gateway, do not take each other for the same', async () => {
+test('the gateway distinguishes two connections from one port to two of its addresses', async () => {
   await start({ HZ_GATEWAY_HOST: '0.0.0.0' });
   const { port } = fixture.gateway;
   const from = { port, localAddress: '127.0.0.1' };
@@ -286,7 +286,7 @@ test('two connections from one port, to two addresses of the gateway, do not tak
   }
 });
 
-test('nothing of the services behind is asked before a login is proved', async () => {
+test('the gateway asks no other service when a login is not verified', async () => {
   await start();
   for (const token of [undefined, 'x', await signToken(SECRET, 'mallory')]) {
     const client = await fixture.connect();

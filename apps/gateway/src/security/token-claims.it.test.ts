@@ -23,7 +23,7 @@ beforeEach(() => {
   byKeys = keys.authenticator();
 });
 
-test('what these tests make by hand is taken when nothing is wrong with it', async () => {
+test('the hand-made tokens of these tests are accepted when they are valid', async () => {
   await byKeys('alice', token(ES256, good, es256(ours.privateKey)));
   await bySecret('alice', token({ alg: 'HS256' }, good, hs256(secret)));
 });
@@ -34,14 +34,14 @@ describe('the claims of a token', () => {
     ['that is not valid yet', { ...good, nbf: seconds(600) }, 'badToken'],
     ['without an end', { sub: 'alice' }, 'badToken'],
     ['for another user', { ...good, sub: 'bob' }, 'badToken'],
-    ['for nobody', { exp: good.exp }, 'badToken'],
+    ['without a user', { exp: good.exp }, 'badToken'],
     ['for a list of users', { ...good, sub: ['alice'] }, 'badToken'],
     ['for an object', { ...good, sub: { toString: 'alice' } }, 'badToken'],
     ['that are an array', [good], 'badToken'],
     ['that are not JSON', 'alice', 'badToken'],
-    ['with the user in other letters', { ...good, sub: 'ALICE' }, 'badToken'],
+    ['with the user in upper case', { ...good, sub: 'ALICE' }, 'badToken'],
   ];
-  test.each(claims)('%s: refused', async (_, payload, error) => {
+  test.each(claims)('%s are refused', async (_, payload, error) => {
     await refuses(bySecret, token({ alg: 'HS256' }, payload, hs256(secret)), error);
     await refuses(byKeys, token(ES256, payload, es256(ours.privateKey)), error);
   });
@@ -73,8 +73,8 @@ describe('the claims of a token', () => {
     ['exp before nbf', `"nbf":${seconds(-10)},"exp":${seconds(-11)}`, 'exp'],
   ];
 
-  test.each(times)('with an %s: the token is refused by the name of the claim', async (_, fields, claim) => {
-    // A field given twice: the last counts, in JSON.
+  test.each(times)('are refused by the name of the claim when it is %s', async (_, fields, claim) => {
+    // A field given twice: the last one counts in JSON.
     const payload = `{"sub":"alice","exp":${good.exp},${fields}}`;
     const refusal = { error: 'badToken', message: expect.stringMatching(`^token: ${claim} `) };
     const secretly = token({ alg: 'HS256' }, payload, hs256(secret));
@@ -82,14 +82,14 @@ describe('the claims of a token', () => {
     await expect(byKeys('alice', token(ES256, payload, es256(ours.privateKey)))).rejects.toMatchObject(refusal);
   });
 
-  test('the time claims of a token that is not proved are not told apart', async () => {
+  test('do not change the refusal when the token is not verified', async () => {
     for (const [, fields] of times) {
       const made = token({ alg: 'HS256' }, `{"sub":"alice","exp":${good.exp},${fields}}`, hs256('guess'));
       await expect(bySecret('alice', made)).rejects.toMatchObject({ message: 'token: is not valid' });
     }
   });
 
-  test('accepts an iat and nbf ahead by less than the one leeway, and refuses them ahead by more', async () => {
+  test('are accepted when iat and nbf are ahead by less than the leeway, and refused when by more', async () => {
     const strict = authenticatorFor({ ...settings, HZ_JWT_SECRET: secret, HZ_TOKEN_LEEWAY: 0 });
     const wide = authenticatorFor({ ...settings, HZ_JWT_SECRET: secret, HZ_TOKEN_LEEWAY: 120_000 });
     for (const claim of ['iat', 'nbf']) {
@@ -103,14 +103,14 @@ describe('the claims of a token', () => {
     }
   });
 
-  test('a token may hold fractions of a second, and says when it was issued in whole ones', async () => {
+  test('may hold fractions of a second, and the time of issue is rounded down', async () => {
     const at = seconds(-10);
     const payload = { ...good, iat: at + 0.9, nbf: at + 0.5, exp: good.exp + 0.5 };
     const times = { issuedAt: at, expiresAt: good.exp * 1_000 + 500 };
     await expect(bySecret('alice', token({ alg: 'HS256' }, payload, hs256(secret)))).resolves.toEqual(times);
   });
 
-  test('an expired token of a forger is forged, not expired', async () => {
+  test('are refused as badToken, not as expired, when the signature of an expired token is forged', async () => {
     const expired = { sub: 'alice', exp: seconds(-1) };
     await refuses(bySecret, token({ alg: 'HS256' }, expired, hs256('guess')));
     await refuses(byKeys, token(ES256, expired, es256(theirs.privateKey)));
@@ -122,7 +122,7 @@ describe('the claim that holds the user', () => {
     authenticatorFor({ ...settings, HZ_JWT_SECRET: secret, HZ_JWT_USER_CLAIM: claim });
   const made = (claims: object): string => token({ alg: 'HS256' }, { exp: good.exp, ...claims }, hs256(secret));
 
-  test.each(['user_id', 'https://id.example/user', '__proto__', '用户'])('may be %s', async (claim) => {
+  test.each(['may be %s', 'https://id.example/user', '__proto__', '用户'])('may be %s', async (claim) => {
     const named = (value: unknown): string =>
       token(
         { alg: 'HS256' },
@@ -134,7 +134,7 @@ describe('the claim that holds the user', () => {
     await refuses(by(claim), made({ sub: 'alice' }));
   });
 
-  test('may be a number, as its digits', async () => {
+  test('may be a number, which counts as its digits', async () => {
     await by('uid')('10001', made({ uid: 10_001 }));
     await by('uid')('0', made({ uid: 0 }));
     const others: [string, unknown][] = [
@@ -147,12 +147,12 @@ describe('the claim that holds the user', () => {
     for (const [user, uid] of others) await refuses(by('uid'), made({ uid }), 'badToken', user);
   });
 
-  test('is missing under a name that every object has', async () => {
+  test('is missing when it is named like an Object.prototype member', async () => {
     await refuses(by('constructor'), made({ sub: 'alice' }));
   });
 });
 
-describe('an issuer and an audience that are asked for', () => {
+describe('a required issuer and audience', () => {
   const asked = { ...settings, HZ_JWT_ISSUER: 'https://id.example', HZ_JWT_AUDIENCE: 'chat' };
   const right = { ...good, iss: 'https://id.example', aud: 'chat' };
   const both: [string, () => Authenticator, (payload: unknown) => string][] = [
@@ -168,7 +168,7 @@ describe('an issuer and an audience that are asked for', () => {
     ],
   ];
 
-  test.each(both)('with %s: a token must be from that issuer and for that audience', async (_, made, signed) => {
+  test.each(both)('are checked with %s', async (_, made, signed) => {
     const authenticate = made();
     await authenticate('alice', signed(right));
     await authenticate('alice', signed({ ...right, aud: ['mail', 'chat'] }));
@@ -184,7 +184,7 @@ describe('an issuer and an audience that are asked for', () => {
       await refuses(authenticate, signed(wrong));
   });
 
-  test('are not asked for unless they are set', async () => {
+  test('are not checked when they are not configured', async () => {
     await bySecret('alice', token({ alg: 'HS256' }, { ...right, aud: 'mail' }, hs256(secret)));
   });
 });

@@ -32,7 +32,7 @@ describe('with public keys', () => {
   const der = ours.publicKey.export({ format: 'der', type: 'spki' });
   const forged: [string, string][] = [
     ['no algorithm', `${base64({ alg: 'none', kid: 'k1' })}.${base64(good)}.`],
-    ['no algorithm, in other letters', `${base64({ alg: 'nOnE', kid: 'k1' })}.${base64(good)}.`],
+    ['no algorithm, in mixed case', `${base64({ alg: 'nOnE', kid: 'k1' })}.${base64(good)}.`],
     ['no algorithm named', token({ kid: 'k1' }, good, es256(ours.privateKey))],
     ['the public key as a shared secret: PEM', token({ alg: 'HS256', kid: 'k1' }, good, hs256(pem))],
     ['the public key as a shared secret: DER', token({ alg: 'HS256', kid: 'k1' }, good, hs256(der))],
@@ -40,16 +40,16 @@ describe('with public keys', () => {
     ['an empty shared secret', token({ alg: 'HS256', kid: 'k1' }, good, hs256(''))],
     ['a signature of zeros', token(ES256, good, () => Buffer.alloc(64))],
     ['no signature', token(ES256, good, () => Buffer.alloc(0))],
-    ['a signature cut short', token(ES256, good, (text) => es256(ours.privateKey)(text).subarray(0, 63))],
+    ['an incomplete signature', token(ES256, good, (text) => es256(ours.privateKey)(text).subarray(0, 63))],
     [
       'a signature in another encoding',
       token(ES256, good, (text) => sign('sha256', Buffer.from(text), ours.privateKey)),
     ],
     [
-      'a key of its own, embedded',
+      'an embedded key',
       token({ ...ES256, jwk: theirs.publicKey.export({ format: 'jwk' }) }, good, es256(theirs.privateKey)),
     ],
-    ['a key elsewhere', token({ ...ES256, jku: 'ATTACKER/jku', x5u: 'ATTACKER/x5u' }, good, es256(theirs.privateKey))],
+    ['the URL of a key', token({ ...ES256, jku: 'ATTACKER/jku', x5u: 'ATTACKER/x5u' }, good, es256(theirs.privateKey))],
     ['an extension that must be understood', token({ ...ES256, crit: ['x'], x: 1 }, good, es256(ours.privateKey))],
     ['an empty list of extensions', token({ ...ES256, crit: [] }, good, es256(ours.privateKey))],
     ['an unencoded payload', token({ ...ES256, crit: ['b64'], b64: false }, good, es256(ours.privateKey))],
@@ -62,7 +62,7 @@ describe('with public keys', () => {
     ['a megabyte', token(ES256, { ...good, pad: 'x'.repeat(1024 * 1024) }, es256(theirs.privateKey))],
   ];
 
-  test.each(forged)('a token with %s is refused, and only our own server of keys is asked', async (_, made) => {
+  test.each(forged)('a token with %s is refused, and only the configured key server is asked', async (_, made) => {
     const attacker: string[] = [];
     const elsewhere = createServer((request, response) => {
       attacker.push(request.url ?? '');
@@ -78,14 +78,14 @@ describe('with public keys', () => {
     elsewhere.close();
   });
 
-  /** The same bits in another text: the last character of a part has some that decoders pass over. */
+  /** The same bytes in another text: decoders ignore the unused bits of the last character of a part. */
   const withUnusedBits = (part: string): string => {
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
     return part.slice(0, -1) + alphabet[alphabet.indexOf(part.at(-1) ?? '') + 1];
   };
   const signed = (header: string, payload: string): string =>
     `${header}.${payload}.${es256(ours.privateKey)(`${header}.${payload}`).toString('base64url')}`;
-  // Of a length that leaves bits over.
+  // Lengths that leave unused bits.
   const [header, payload] = [base64({ ...ES256, x: '1' }), base64({ ...good, x: '12' })];
   const whole = signed(header, payload);
   const signature = whole.split('.')[2] ?? '';
@@ -97,12 +97,12 @@ describe('with public keys', () => {
     ['a padded payload', signed(header, `${payload}=`)],
     ['unused bits of the payload set', signed(header, withUnusedBits(payload))],
     ['a payload in the other alphabet', signed(header, base64({ ...good, pad: '???>>>~~~' }).replace('_', '/'))],
-    ['a space before it', ` ${whole}`],
-    ['a line end behind it', `${whole}\n`],
+    ['a leading space', ` ${whole}`],
+    ['a trailing line end', `${whole}\n`],
     ['a line end inside', signed(header, `${payload.slice(0, 8)}\n${payload.slice(8)}`)],
   ];
 
-  test.each(uncanonical)('a token with %s is refused: it is not canonical base64url', async (_, made) => {
+  test.each(uncanonical)('a token with %s is refused because it is not canonical base64url', async (_, made) => {
     expect([header.length % 4, payload.length % 4]).not.toContain(0);
     await byKeys('alice', whole);
     await refuses(byKeys, made);
@@ -116,7 +116,7 @@ describe('with public keys', () => {
   });
 });
 
-test('refused with the same words, whoever the user is and whatever is wrong with the signature', async () => {
+test('a refusal has the same words for every user and every invalid signature', async () => {
   const answers = new Set<string>();
   for (const user of ['alice', 'nobody']) {
     for (const made of [
