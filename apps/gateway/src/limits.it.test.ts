@@ -234,7 +234,7 @@ test('the gateway closes its sessions before it reads another frame when it was 
   alice.send({ beatID: 'before' });
   await alice.frame({ beatID: 'before' });
   alice.send({ beatID: 'waiting' });
-  // The test shares the process of the gateway, so the gateway has not read that frame yet when the clock is advanced.
+  // The gateway shares this process, so it has not read that frame yet when the clock is advanced.
   clock.turn(61_000);
   await closed(alice, 'staleSession');
   expect(alice.all({ beatID: 'waiting' })).toEqual([]);

@@ -12,7 +12,7 @@ import type { Services } from './services.js';
 export function composeGroup(services: Services, session: Session, frame: CreateGroup): PendingSend | Outcome {
   if (!services.groupMembers.take(session.user, frame.memberUserIDs.length)) {
     receipts.add('unavailable');
-    return framed(errorFrame('unavailable', 'too many members of new groups: wait a little', echoOf(frame)));
+    return framed(errorFrame('unavailable', 'too many members of new groups: retry later', echoOf(frame)));
   }
   return groupSend(session, frame, services.config.HZ_MESSAGE_LANES);
 }

@@ -47,7 +47,7 @@ async function open(services: Services, connection: Connection, frame: Login): P
 
 function tooMany(): Outcome {
   logins.add('unavailable');
-  return { frames: [loginRefused('unavailable', 'too many logins: wait a little')], close: 'rateLimited' };
+  return { frames: [loginRefused('unavailable', 'too many logins: retry later')], close: 'rateLimited' };
 }
 
 const identityOf = ({ fromUserID, deviceID, deviceType, versionCode }: Login): Identity => ({

@@ -46,10 +46,7 @@ const FATAL: Partial<Record<ErrorName, CloseName>> = {
   frameTooLarge: 'frameTooLarge',
 };
 
-/**
- * State machine of one client connection, with its deadlines. FrameReader decodes bytes, Writer buffers output, and the
- * commands process frames.
- */
+/** State machine of one client connection, with its deadlines. FrameReader decodes bytes, and Writer buffers output. */
 export class Connection implements Timed {
   wheelAt = 0;
   state: ConnectionState = 'fresh';
@@ -135,8 +132,8 @@ export class Connection implements Timed {
   }
 
   /**
-   * Pings a silent WebSocket. A hidden page may fire timers only once a minute, too late for heartbeats, but the
-   * browser answers pings by itself.
+   * Pings a silent WebSocket. The timers of a hidden page may fire once a minute, too late for heartbeats.
+   * The browser still answers pings.
    * @returns when to check again, ms
    */
   private ping(now: number): number {
@@ -184,8 +181,7 @@ export class Connection implements Timed {
     const isWithinBytes = this.reader.countBytes(bytes.length, this.heardAt);
     try {
       this.reader.read(bytes, this.heardAt);
-      // Reading continues during the login to detect a disconnect, but stops at half the limit so that pipelined frames
-      // do not exceed it.
+      // Reading continues during the login to detect a disconnect. It stops at half the limit, before it is exceeded.
       if (this.state === 'opening' && this.reader.isHalfSpent) this.socket.pause();
     } catch (error) {
       return this.fail(error);
@@ -201,10 +197,7 @@ export class Connection implements Timed {
     return this.isReading;
   };
 
-  /**
-   * Refuses a frame whose content is not allowed but whose end is known. During the login such a frame ends the
-   * connection.
-   */
+  /** Refuses a frame whose content is not allowed but whose end is known. During the login it ends the connection. */
   private readonly takeRefused = (error: RefusedContentError): boolean => {
     const { frame } = error;
     if (this.state === 'opening') this.fail(error);
@@ -323,10 +316,7 @@ export class Connection implements Timed {
     if (this.slowedAt === 0) this.socket.resume();
   }
 
-  /**
-   * Refuses a complete but invalid frame; the connection stays open. A send with an id gets `invalidReceipt`, so that
-   * the client does not repeat it.
-   */
+  /** Refuses a complete but invalid frame. A send with an id gets `invalidReceipt`, so that it is not repeated. */
   private refuse(raw: RawFrame, error: unknown): void {
     framesIn.add('refused');
     if (!(error instanceof ProtocolError) || FATAL[error.error]) return this.fail(error);

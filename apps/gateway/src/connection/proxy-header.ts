@@ -94,7 +94,7 @@ function parseV1(bytes: Buffer): ProxyHeader | undefined {
   if (family === 'UNKNOWN') return { length, address: undefined };
   const isAddress = family === 'TCP4' ? isIPv4 : family === 'TCP6' ? isIPv6 : undefined;
   if (!isAddress?.(source) || !isAddress(destination) || ports.length !== 2 || !ports.every(isPort)) {
-    throw new ProxyHeaderError('a PROXY line of version 1 has no good addresses');
+    throw new ProxyHeaderError('a PROXY line of version 1 has invalid addresses or ports');
   }
   return { length, address: source };
 }

@@ -44,7 +44,7 @@ const VIOLATIONS = new Set([1002, 1007, 1008, 1009]);
 const CLOSES: Partial<Record<CloseName, [refusal: HttpRefusal, text: string]>> = {
   loginTimeout: ['slow', 'The request did not come in time.'],
   frameTooLarge: ['tooLarge', 'The request is too large.'],
-  drain: ['draining', 'This gateway is going away: connect to another one.'],
+  drain: ['draining', 'This gateway is shutting down: connect to another one.'],
 };
 
 /** A WebSocket that reports violations to the gateway instead of closing itself, so that the close frame has a name. */
@@ -122,14 +122,14 @@ export class Upgrades {
       return this.refuse(socket, 'host', 'The request has no Host header.');
     }
     if (path !== HEALTH_PATH && path !== '*' && !PATHS.has(path)) {
-      return this.refuse(socket, 'path', 'There is nothing here: WebSockets are at / and /ws.', isHead);
+      return this.refuse(socket, 'path', 'Not found: WebSockets are at / and /ws.', isHead);
     }
     if (method === 'OPTIONS') return void socket.end(optionsAnswer());
-    if (method !== 'GET' && !isHead) return this.refuse(socket, 'method', 'Only GET, HEAD and OPTIONS are known here.');
+    if (method !== 'GET' && !isHead) return this.refuse(socket, 'method', 'Only GET, HEAD and OPTIONS are supported.');
     if (path === HEALTH_PATH) return this.health(socket, isHead);
     // An upgrade to another protocol is refused like a request without an upgrade.
     if (!head || isHead || headers.upgrade?.toLowerCase() !== 'websocket') {
-      return this.refuse(socket, 'noUpgrade', 'This is for WebSockets: the request must ask for an upgrade.', isHead);
+      return this.refuse(socket, 'noUpgrade', 'WebSockets only: the request must ask for an upgrade.', isHead);
     }
     this.upgrade(request, socket, head);
   }
@@ -148,7 +148,7 @@ export class Upgrades {
       return this.refuse(socket, 'webSocketVersion', 'Sec-WebSocket-Version must be 13.');
     }
     if (!KEY.test(headers['sec-websocket-key'] ?? '')) {
-      return this.refuse(socket, 'handshake', 'Sec-WebSocket-Key is missing or wrong.');
+      return this.refuse(socket, 'handshake', 'Sec-WebSocket-Key is missing or invalid.');
     }
     const { origin, host } = headers;
     if (!isAllowedOrigin(origin, host, this.origins)) {
@@ -156,7 +156,7 @@ export class Upgrades {
     }
     const address = this.parts.proxies.clientOf(headers);
     const limit = address === undefined ? undefined : (socket as Tunnel).ends.forwarded(address);
-    if (limit) return this.refuse(socket, limit, 'Too many connections from this address: wait a little.');
+    if (limit) return this.refuse(socket, limit, 'Too many connections from this address: retry later.');
     this.webSockets.handleUpgrade(request, socket, head, (webSocket) =>
       (socket as Tunnel).ends.opened(webSocket as HandshakenSocket, head),
     );
@@ -165,14 +165,14 @@ export class Upgrades {
   private whyNotAllowed(origin = '', host = ''): string {
     if (this.origins.size > 0) return `The origin ${quoted(origin)} is not in HZ_ALLOWED_ORIGINS.`;
     return (
-      `The origin ${quoted(origin)} is not that of this host, ${quoted(host)}. A proxy in between must pass on the Host header ` +
-      '(nginx: proxy_set_header Host $http_host); pages from elsewhere must be in HZ_ALLOWED_ORIGINS.'
+      `The origin ${quoted(origin)} does not match the host ${quoted(host)}. A proxy in between must pass on the Host header ` +
+      '(nginx: proxy_set_header Host $http_host); pages of other origins must be in HZ_ALLOWED_ORIGINS.'
     );
   }
 
   private failed({ code }: NodeJS.ErrnoException, socket: Duplex): void {
     if (code === 'HPE_HEADER_OVERFLOW') this.refuse(socket, 'tooLarge', 'The headers are too large.');
-    else if (code === 'HPE_PAUSED_H2_UPGRADE') this.refuse(socket, 'http2', 'Only HTTP/1.1 is spoken here.');
+    else if (code === 'HPE_PAUSED_H2_UPGRADE') this.refuse(socket, 'http2', 'Only HTTP/1.1 is supported.');
     else this.refuse(socket, 'malformed', 'This is not HTTP/1.1.');
   }
 

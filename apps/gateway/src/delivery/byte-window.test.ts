@@ -24,10 +24,7 @@ interface Frame {
   readonly upTo: number;
 }
 
-/**
- * Simulates the delivery of a backlog over a link with unlimited buffers, with the rules of the pump and in virtual
- * time.
- */
+/** Simulates in virtual time how the pump delivers a backlog over a link with unlimited buffers. */
 function simulate({ rate, delayMs = 0, roundTripMs = 50, entries, bytes, singly = false }: Link) {
   const inbox = new Inbox(0, entries, SETTINGS);
   const result = { sent: 0, repeats: 0, batches: 0, mostSeconds: 0, tookMs: 0, overdue: false };

@@ -29,9 +29,9 @@ export interface Sent {
  * On a slow link, written bytes may wait in the kernel's buffers for a minute. TCP keeps their order, so a receipt
  * proves that all bytes before its entry have arrived; the others are in transit.
  *
- * Bytes in transit occupy the window until they are receipted. If no receipt comes for twice the last receipt time,
- * they occupy it only until the slowest link would have carried them. So a device that receipts rarely is slowed down,
- * not stopped.
+ * Bytes in transit occupy the window until they are receipted. After twice the last receipt time without a receipt,
+ * they leave it as fast as the slowest link carries them. So a device that receipts rarely is slowed down, not
+ * stopped.
  *
  * While the window limits deliveries, it grows by each byte receipted, so it doubles per round trip. It shrinks when a
  * receipt is slower than the fastest one by more than {@link QUEUEING_MS}: that time was spent in queues.

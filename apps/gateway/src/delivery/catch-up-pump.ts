@@ -22,9 +22,9 @@ export interface PumpSettings {
 }
 
 /**
- * Catch-up: fetches and writes batches until the session is at its inbox head, its window is full or its socket is
- * blocked. At most one run per session; while it runs, live entries only raise the head. State may change only during
- * the fetch, so it is checked again after each fetch.
+ * Catch-up: fetches and writes batches until the session is at its head, its window is full or its socket is blocked.
+ * At most one run per session; while it runs, live entries only raise the head. State may change only during the
+ * fetch, so it is checked again after each fetch.
  *
  * A run starts after an entry beyond the next one, receipts, a drained socket or a redelivery timer.
  */

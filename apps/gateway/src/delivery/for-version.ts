@@ -9,8 +9,8 @@ const FIRST_WITH_OPEN_KINDS = 2;
 const TOO_OLD = { text: 'This message cannot be shown by this version: please upgrade.' };
 
 /**
- * A delivery in a form that a client of this version can show. For version 1, a message of an unknown kind becomes a
- * `tip` with the same `messageID`, so that the client receipts it. For later versions the text is returned unparsed.
+ * A delivery in a form that a client of this version can show. A message of a kind unknown to version 1 becomes a `tip`
+ * with the same `messageID`, so that the client receipts it. For later versions the text is returned unparsed.
  */
 export function forVersion(version: number, delivery: string): string {
   if (version >= FIRST_WITH_OPEN_KINDS) return delivery;

@@ -22,25 +22,21 @@ export type LiveEntry = 'now' | 'later' | 'old';
  * One session's position in its user's inbox. Entries are written strictly in `inboxSeq` order, at most a window ahead
  * of the cursor. Entries after the cursor are remembered until they are receipted.
  *
- * receipted │ delivered in this session │ to deliver │ not known yet
- * … cursor │ cursor+1 … delivered │ delivered+1 … head │ head+1 …
+ *   receipted │ delivered in this session │ to deliver            │ not known yet
+ *   … cursor  │ cursor+1 … delivered      │ delivered+1 … head    │ head+1 …
  *
- * `next` is normally delivered + 1. When receipts are late, it goes back to cursor + 1, and late entries are written
- * again, a few at a time. Either a live entry or the pump writes, never both: while the pump runs, live entries only
- * raise `head`.
+ * `next` is normally delivered + 1. When receipts are late, it goes back to cursor + 1 for a redelivery of few
+ * entries. Either a live entry or the pump writes, never both: while the pump runs, live entries only raise `head`.
  *
  * An entry cannot arrive before the bytes written ahead of it. So its receipt time restarts at each receipt of an
- * earlier entry, and it includes the transit time of a slow link (see {@link ByteWindow}). An open connection does not
- * lose bytes: redelivery helps only a device that lost an entry after reading it.
+ * earlier entry. The receipt time includes the transit time of a slow link (see {@link ByteWindow}).
+ * An open connection does not lose bytes: redelivery helps only a device that lost an entry after reading it.
  */
 export class Inbox {
   /** The next entry to write. */
   next: number;
   head: number;
-  /**
-   * The newest entry that the device has received or may have to receive. Entries of unknown content count; void ones
-   * do not.
-   */
+  /** The newest entry for the device, received or not. Entries of unknown content count; void ones do not. */
   last: number;
   /** The pump is running. */
   catchingUp = false;

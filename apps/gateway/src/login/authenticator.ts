@@ -130,6 +130,6 @@ function refusal(error: unknown): ProtocolError {
   }
   const isKeySet = error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid;
   const isVerdict = error instanceof errors.JOSEError && error.code !== errors.JOSEError.code;
-  if (isKeySet || !isVerdict) return new ProtocolError('unavailable', 'the keys cannot be read just now');
+  if (isKeySet || !isVerdict) return new ProtocolError('unavailable', 'the public keys cannot be fetched');
   return new ProtocolError('badToken', 'token: is not valid');
 }

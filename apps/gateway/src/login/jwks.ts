@@ -36,7 +36,7 @@ export function keysAt(
   const since = (at: number): number => performance.now() - at;
 
   async function request(): Promise<void> {
-    if (since(askedAt) < rest) throw new Error('the server of keys was asked just now');
+    if (since(askedAt) < rest) throw new Error('the key server was asked recently');
     askedAt = performance.now();
     keys = createLocalJWKSet(await published(url));
     readAt = performance.now();
@@ -67,13 +67,13 @@ async function published(url: string): Promise<JSONWebKeySet> {
     redirect: 'manual',
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
-  if (response.status !== 200) throw new Error(`the server of keys answered ${response.status}`);
+  if (response.status !== 200) throw new Error(`the key server answered ${response.status}`);
   return (await response.json()) as JSONWebKeySet;
 }
 
 /**
  * Whether an unverified token may be valid with a key that is not known yet. False for a token that every key would
- * refuse, so that `unavailable` is returned only for tokens that a newer key may verify.
+ * refuse, so that only a token that a newer key may verify gets `unavailable`.
  */
 function mayBeIssuedAfter(earliestMs: number, payload: string, leewayMs: number): boolean {
   try {

@@ -128,4 +128,4 @@ export class SessionOpener {
 }
 
 const unavailable = (): ProtocolError =>
-  new ProtocolError('unavailable', 'the services behind this gateway do not answer just now');
+  new ProtocolError('unavailable', 'the message or offline service does not answer');

@@ -66,8 +66,8 @@ const OVERTAKEN: RefusedReceipt = { error: 'unknown', reason: 'an earlier messag
  * At most one batch per lane is unanswered; later sends wait behind it. The batch is repeated unchanged until it is
  * answered. Storing is idempotent, so loss and hand-over cannot reorder messages.
  *
- * After a temporary refusal the client has to repeat the send, and later sends of the same conversation would overtake
- * it. So these are refused as well, and a ReorderGuard accepts only the first refused send for HZ_REORDER_HOLD.
+ * After a temporary refusal the client has to repeat the send. Later sends of the same conversation would overtake it,
+ * so these are refused as well, and a ReorderGuard accepts only the first refused send for HZ_REORDER_HOLD.
  */
 export class SessionSends {
   private readonly lanes = new Map<number, LaneQueue>();

@@ -7,8 +7,9 @@ export interface DrainSettings {
   readonly HZ_DRAIN_TIMEOUT: number;
 }
 
-/** Ms between two checks of a login in progress, and the maximum ms that a connection lingers after its last frame. */
+/** Ms between two checks of a login in progress. */
 const LOOK_MS = 100;
+/** Ms; longer than a connection lingers after its last frame. */
 const LINGER_MS = 2_000;
 
 /** Closes each connection at a random moment, so that reconnects are spread, and waits until all have ended. */
