@@ -128,10 +128,7 @@ export class WebSocketCodec extends FrameDecoder<Frame> implements Codec {
     this.events.upgraded(early.length);
     socket.violated = (code) =>
       this.fail(
-        new ProtocolError(
-          code === CLOSE_TOO_LARGE ? 'frameTooLarge' : 'badFrame',
-          'a message is invalid or too large',
-        ),
+        new ProtocolError(code === CLOSE_TOO_LARGE ? 'frameTooLarge' : 'badFrame', 'a message is invalid or too large'),
       );
     socket.on('message', (data, isBinary) => this.message(data as Buffer, isBinary));
     socket.on('ping', (data) => this.control(() => this.pong(data)));
