@@ -180,12 +180,12 @@ describe('17. a consumer too slow for the bus', () => {
   async function flood(until: () => boolean): Promise<void> {
     const { host, username: user, password: pass } = new URL(cluster.system.natsUrl());
     const client = await connect({ servers: host, user, pass });
-    const news = { owner: 'nobody', taken: false, lanes: [], released: false, padding: 'x'.repeat(400_000) };
+    const events = { owner: 'nobody', taken: false, lanes: [], released: false, padding: 'x'.repeat(400_000) };
     try {
       await eventually('the server to cut off who does not read', async () => {
         if (until()) return true;
         for (const service of ['message', 'offline'] as const)
-          client.publish(subjects.lanes(service), JSON.stringify(news));
+          client.publish(subjects.lanes(service), JSON.stringify(events));
         await client.flush();
         return undefined;
       });

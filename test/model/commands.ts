@@ -220,7 +220,7 @@ const dropBus = step('dropBus', fc.record({ who: speaker }), async (scenario, { 
   bus.restore();
 });
 
-function busOf({ cluster: cluster }: ModelScenario, who: string) {
+function busOf({ cluster }: ModelScenario, who: string) {
   if (who === 'message' || who === 'offline') return cluster[who].bus;
   return cluster.gateways[who === 'gateway0' ? 0 : 1]!.bus;
 }
@@ -229,20 +229,18 @@ function busOf({ cluster: cluster }: ModelScenario, who: string) {
 const badCommit = step(
   'badCommit',
   fc.record({ who: owner, how: fc.constantFrom('refuse' as const, 'rollBack' as const, 'unheard' as const) }),
-  ({ cluster: cluster }, { who, how }) => void cluster[who].endings.list.push(how),
+  ({ cluster }, { who, how }) => void cluster[who].endings.list.push(how),
 );
 
-const terminate = step('terminate', fc.record({ who: owner }), ({ cluster: cluster }, { who }) =>
-  cluster.terminate(who),
-);
+const terminate = step('terminate', fc.record({ who: owner }), ({ cluster }, { who }) => cluster.terminate(who));
 
 const crash = step(
   'crash',
   fc.record({ who: owner, sameName: fc.integer({ min: 0, max: 15 }).map((n) => n > 0) }),
-  ({ cluster: cluster }, { who, sameName }) => cluster.crash(who, sameName),
+  ({ cluster }, { who, sameName }) => cluster.crash(who, sameName),
 );
 
-const replace = step('replace', fc.record({ who: owner }), ({ cluster: cluster }, { who }) => cluster.replace(who));
+const replace = step('replace', fc.record({ who: owner }), ({ cluster }, { who }) => cluster.replace(who));
 
 const crashGateway = step('crashGateway', fc.record({ gateway }), async (scenario, { gateway: n }) => {
   const lost = scenario.devices.filter((device) => device.gateway === n);

@@ -32,7 +32,7 @@ describe('with the services as they are', () => {
       for (const one of details) {
         if (one.failed) throw new Error(`${await fc.asyncDefaultReportMessage(one)}\n${String(one.errorInstance)}`);
       }
-      for (const { cluster: cluster } of ways) {
+      for (const { cluster } of ways) {
         await eventually('heads and vectors', async () => (await judgeLanes(cluster)).length === 0);
       }
     },

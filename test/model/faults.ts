@@ -24,7 +24,7 @@ export async function openWay(): Promise<Way> {
     await bus.close();
     await cluster.stop();
   };
-  return { cluster: cluster, bus, stop };
+  return { cluster, bus, stop };
 }
 
 const owner = fc.constantFrom('message' as const, 'offline' as const);
@@ -44,7 +44,7 @@ export const plan = fc.record({
 });
 export type Plan = typeof plan extends fc.Arbitrary<infer P> ? P : never;
 
-function disturb({ cluster: cluster, bus }: Way, share: number, seed: number): void {
+function disturb({ cluster, bus }: Way, share: number, seed: number): void {
   const chance = chanceOf(seed);
   for (const one of cluster.all) {
     spoil(one.bus, share, chance);
@@ -57,13 +57,13 @@ function disturb({ cluster: cluster, bus }: Way, share: number, seed: number): v
   };
 }
 
-function heal({ cluster: cluster, bus }: Way): void {
+function heal({ cluster, bus }: Way): void {
   cluster.onBegin = () => undefined;
   cluster.heal();
   bus.fate = () => 'pass';
 }
 
-async function act({ cluster: cluster }: Way, traffic: Traffic, one: Plan['actions'][number]): Promise<void> {
+async function act({ cluster }: Way, traffic: Traffic, one: Plan['actions'][number]): Promise<void> {
   if (one.do === 'send') traffic.send(one.from, one.to);
   else if (one.do === 'wait') await new Promise((resolve) => setTimeout(resolve, one.ms));
   else if (one.do === 'cursor') traffic.claimCursor(one.of, one.at);
@@ -76,7 +76,7 @@ async function act({ cluster: cluster }: Way, traffic: Traffic, one: Plan['actio
 
 /** @throws what has come out wrong */
 export async function carryOut(way: Way, { share, seed, actions, crash }: Plan): Promise<void> {
-  const { cluster: cluster, bus } = way;
+  const { cluster, bus } = way;
   const traffic = new Traffic(bus);
   try {
     await traffic.begin(cluster.servers.directory);
@@ -95,7 +95,7 @@ export async function carryOut(way: Way, { share, seed, actions, crash }: Plan):
 }
 
 /** Everything is answered and in the inboxes, or applied without being there and so will never be. @throws whatever is wrong */
-async function settle({ cluster: cluster }: Way, traffic: Traffic): Promise<void> {
+async function settle({ cluster }: Way, traffic: Traffic): Promise<void> {
   await eventually('all answers', () => traffic.isAnswered, PATIENCE_MS);
   const due = traffic.sent.reduce((sum, sent) => sum + sent.users.length, 0);
   const isDone = async (): Promise<boolean> =>

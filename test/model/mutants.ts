@@ -97,7 +97,7 @@ export const mutants: readonly Mutant[] = [
     seed: () =>
       instead<LaneWriter, [CommitPlan], void>(LaneWriter, 'apply', (original) => {
         return function (plan) {
-          for (const one of plan.commitLoop) one.state = { ...one.state, seq: one.state.seq + 1 };
+          for (const one of plan.conversations) one.state = { ...one.state, seq: one.state.seq + 1 };
           original.call(this, plan);
         };
       }),

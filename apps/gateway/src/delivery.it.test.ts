@@ -3,7 +3,7 @@ import { eventually } from '@huizhi/dev-env';
 import { inboxLaneOf } from '@huizhi/protocol';
 import { armFailpoints, enableFailpoints, failpointStatus, resetFailpoints } from '@huizhi/runtime';
 import { Clock } from './testing/clock.js';
-import { receiptWhatComes } from './testing/receipts.js';
+import { receiptEverything } from './testing/receipts.js';
 import { GatewayFixture } from './testing/gateway-fixture.js';
 
 const fixture = GatewayFixture.forEachTest();
@@ -13,7 +13,7 @@ const range = (from: number, to: number): number[] => Array.from({ length: to - 
 test('a session receives waiting entries as batches in order, then live ones, each once', async () => {
   for (let i = 1; i <= 450; i++) fixture.offline.put('bob', `old ${i}`);
   const bob = await fixture.connect();
-  receiptWhatComes(bob);
+  receiptEverything(bob);
   await fixture.loginOn(bob, 'bob');
   expect(bob.frames[0]).toMatchObject({ inboxSeq: 0, head: 450, waiting: 450, generation: 'g1', heartbeat: 20 });
   await bob.frame({ inboxSeq: 450 });

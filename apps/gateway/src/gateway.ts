@@ -68,7 +68,7 @@ export class Gateway {
   private readonly sendPublisher: SendPublisher;
   private readonly cursors: Cursors;
   private readonly pump: CatchUpPump;
-  private readonly news: GatewayEvents;
+  private readonly gatewayEvents: GatewayEvents;
   private readonly drain: Drain;
   private readonly server: ClientServer;
   private readonly context: ConnectionContext;
@@ -107,7 +107,7 @@ export class Gateway {
     );
     this.cursors = new Cursors(bus, this.id, this.sessions, this.wheel, config, now, failures);
     this.pump = new CatchUpPump(bus, this.cursors, this.wheel, config, now);
-    this.news = new GatewayEvents(this.sessions, this.pump, this.cursors, this.registration, now);
+    this.gatewayEvents = new GatewayEvents(this.sessions, this.pump, this.cursors, this.registration, now);
     this.drain = new Drain(this.connections, this.wheel, config, now);
     const sessionTasks = [this.sendPublisher, this.cursors, this.pump, this.registration];
     const opener = new SessionOpener(this.id, bus, control, this.sessions, new KnownUsers(), config, sessionTasks, now);
@@ -116,7 +116,7 @@ export class Gateway {
       bus,
       now,
       opener,
-      attempts: new LoginRateLimiter(config.HZ_LOGIN_ATTEMPTS, config.HZ_FAILED_LOGINS_PER_ADDRESS, now),
+      loginRateLimiter: new LoginRateLimiter(config.HZ_LOGIN_ATTEMPTS, config.HZ_FAILED_LOGINS_PER_ADDRESS, now),
       authenticator: authenticatorFor(config),
       sendPublisher: this.sendPublisher,
       pump: this.pump,
@@ -134,7 +134,7 @@ export class Gateway {
       log,
       failures,
       wheel: this.wheel,
-      flushScheduler: flushScheduler,
+      flushScheduler,
       upgrades: new Upgrades({ settings: config, proxies, log, now, isAccepting: () => !this.isStopping }),
       now,
       checkWatchdog: () => this.checkWatchdog(),
@@ -201,12 +201,12 @@ export class Gateway {
       bus.subscribe(subjects.receipts(id), (payload) =>
         onReceipts(payload, this.sessions, this.sendPublisher, this.now()),
       ),
-      bus.subscribe(subjects.gateway(id), (payload) => this.news.receive(payload)),
+      bus.subscribe(subjects.gateway(id), (payload) => this.gatewayEvents.receive(payload)),
       bus.subscribe(subjects.lanes('message'), (payload) =>
         this.sendPublisher.laneAnnounced(decodeLines<LaneAnnouncement>(payload).head),
       ),
       bus.subscribe(subjects.lanes('offline'), (payload) =>
-        this.inboxLaneNews(decodeLines<LaneAnnouncement>(payload).head),
+        this.inboxLaneAnnounced(decodeLines<LaneAnnouncement>(payload).head),
       ),
     ];
     this.stops.push(...subscriptions.map((subscription) => () => subscription.unsubscribe()));
@@ -236,8 +236,8 @@ export class Gateway {
     this.registration.closed(session);
   }
 
-  private inboxLaneNews(news: LaneAnnouncement): void {
-    for (const lane of this.cursors.laneAnnounced(news)) this.registration.attachLane(lane);
+  private inboxLaneAnnounced(announcement: LaneAnnouncement): void {
+    for (const lane of this.cursors.laneAnnounced(announcement)) this.registration.attachLane(lane);
   }
 
   /**

@@ -11,7 +11,7 @@ export class LaneOwners {
    * Applies an owner's announcement. Owners repeat their epochs, so a lost announcement has no lasting effect.
    * @returns lanes with a new epoch; their new owner may not have what was sent to its predecessor
    */
-  hear({ owner, lanes, released = [] }: LaneAnnouncement): number[] {
+  announced({ owner, lanes, released = [] }: LaneAnnouncement): number[] {
     const fresh: number[] = [];
     for (const { lane, epoch } of lanes) {
       const known = this.lanes.get(lane);

@@ -1,7 +1,7 @@
 import { expect, jest, test } from '@jest/globals';
 import { eventually, TcpProxy } from '@huizhi/dev-env';
 import { TestClient } from './testing/client.js';
-import { receiptWhatComes } from './testing/receipts.js';
+import { receiptEverything } from './testing/receipts.js';
 import { GatewayFixture } from './testing/gateway-fixture.js';
 
 jest.setTimeout(300_000);
@@ -34,7 +34,7 @@ async function read(reader: Reader): Promise<{ delivered: number[]; bytes: numbe
     const client = fixture.owns(await TestClient.connect(proxy.port));
     await eventually('the link', () => proxy.connections === 1);
     proxy.throttle(reader.bytesPerSecond);
-    receiptWhatComes(client, reader.delayMs);
+    receiptEverything(client, reader.delayMs);
     await fixture.loginOn(client, user, { versionCode: reader.version ?? 2 });
     await client.frame({ messageType: 'receiptConfirm', inboxSeq: reader.entries }, READ_WITHIN_MS);
     return {

@@ -200,7 +200,7 @@ test.each(closes)('the codec writes a close frame with $code, $name', async ({ n
     const made = new WebSocketCodec(4_096, upgrades, { ...events, upgraded: () => resolve(made) });
     made.decoder.push(Buffer.from(upgrade.request), () => true);
   });
-  const [close, last, ...more] = framesIn(Buffer.from(codec.farewell('{}', name)));
+  const [close, last, ...more] = framesIn(Buffer.from(codec.encodeClose('{}', name)));
   codec.end();
   expect([close?.payload.toString(), last?.whole.toString('hex'), more]).toEqual(['{}', hex, []]);
 });

@@ -158,10 +158,10 @@ describe('delivery', () => {
     await gateway.open('ned');
     for (let i = 0; i < 20; i++) fixture.message.say('kim', 'ned', `${i}`);
     await until(() => gateway.told.length === 20);
-    await until(() => gateway.news.some((news) => news.tick));
-    const numbers = gateway.news.filter((news) => !news.tick).map((news) => news.n);
+    await until(() => gateway.batches.some((batch) => batch.tick));
+    const numbers = gateway.batches.filter((batch) => !batch.tick).map((batch) => batch.n);
     expect(numbers).toEqual(numbers.map((_, i) => i + 1));
-    expect(gateway.news.find((news) => news.tick)?.n).toBeLessThanOrEqual(numbers.length);
+    expect(gateway.batches.find((batch) => batch.tick)?.n).toBeLessThanOrEqual(numbers.length);
   });
 
   test('entries that were stored while the bus was down arrive after it has restarted', async () => {

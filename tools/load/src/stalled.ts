@@ -45,7 +45,7 @@ export class StalledConnections {
   }
 
   private async join(n: number): Promise<void> {
-    const { devEnv: devEnv } = this.system;
+    const { devEnv } = this.system;
     const { host, port, ca } = devEnv.address;
     const kind: Kind = n % STOPPED_OF === 0 ? 'stopped reading' : KINDS[n % KINDS.length]!;
     const isPlain = kind === 'connected';

@@ -22,7 +22,7 @@ export class LoadedSystem {
   }
 
   get parts(): Parts {
-    const { devEnv: devEnv } = this;
+    const { devEnv } = this;
     return {
       gateway: () => devEnv.instances('gateway').map(({ pid }) => pid),
       message: () => devEnv.instances('message').map(({ pid }) => pid),

@@ -18,7 +18,7 @@ describe('a local start', () => {
   test('passes every variable to its service or notes that it has no effect', () => {
     for (const [service, { variables }] of configs) {
       for (const name of variables) {
-        if (/^(NATS|MESSAGE_DATABASE|OFFLINE_DATABASE)_/.test(name)) continue;
+        if (/^HZ_(NATS|MESSAGE_DATABASE|OFFLINE_DATABASE)_/.test(name)) continue;
         const value = VALUES[name] ?? '7';
         let settings;
         try {

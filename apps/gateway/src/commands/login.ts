@@ -24,7 +24,7 @@ export function login(services: Services, connection: Connection, frame: Login):
 
 /** The token is verified first, so that failed logins of others cannot block a login with a valid token. */
 async function open(services: Services, connection: Connection, frame: Login): Promise<Outcome> {
-  const { opener, config, attempts, authenticator, isDraining } = services;
+  const { opener, config, loginRateLimiter: attempts, authenticator, isDraining } = services;
   const began = services.now();
   try {
     const credentials = await authenticator(frame.fromUserID, frame.token);

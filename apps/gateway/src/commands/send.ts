@@ -25,7 +25,7 @@ export const submit =
   };
 
 function enqueue(services: Services, session: Session, pending: PendingSend): Result {
-  const { config, sendPublisher: sendPublisher, now } = services;
+  const { config, sendPublisher, now } = services;
   const { sends } = session;
   if (session.whenSettled) return refused('unavailable', pending, 'this gateway is shutting down');
   if (sends.count >= config.HZ_UNANSWERED_SENDS || sends.bytes + pending.bytes > config.HZ_UNANSWERED_BYTES) {

@@ -12,7 +12,7 @@ import type { KeyedRateLimiter } from '../timing/keyed-rate-limiter.js';
 export interface Services {
   readonly config: GatewayConfig;
   readonly bus: Bus;
-  readonly attempts: LoginRateLimiter;
+  readonly loginRateLimiter: LoginRateLimiter;
   readonly authenticator: Authenticator;
   readonly opener: SessionOpener;
   readonly sendPublisher: SendPublisher;

@@ -21,7 +21,7 @@ export interface Codec {
   /** Encodes a ping that the client's library answers; absent in modes without one. */
   ping?(): Written;
   /** Encodes the last output of the connection. `close` is the close frame; no frame is encoded after it. */
-  farewell(close: string, name: CloseName): Written;
+  encodeClose(close: string, name: CloseName): Written;
   /** The socket has closed. */
   end(): void;
 }
@@ -32,7 +32,7 @@ class StreamCodec implements Codec {
     readonly encode: (json: string) => Written,
   ) {}
 
-  farewell(close: string): Written {
+  encodeClose(close: string): Written {
     return this.encode(close);
   }
 

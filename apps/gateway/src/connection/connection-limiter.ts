@@ -54,7 +54,7 @@ export class ConnectionLimiter {
   private count = 0;
 
   constructor(
-    private readonly mostPerOrigin: number,
+    private readonly maxPerNetwork: number,
     perSecond: number,
     private readonly deadlineMs: number,
     private readonly proxies: Pick<TrustedProxies, 'has'>,
@@ -103,15 +103,15 @@ export class ConnectionLimiter {
    */
   attribute(arrival: Arrival, address: string): AddressLimit | undefined {
     const isFromProxy = this.proxies.has(address);
-    const origin = clientNetworkOf(address);
+    const network = clientNetworkOf(address);
     if (!isFromProxy) {
-      const there = this.perNetwork.get(origin) ?? 0;
-      if (there >= this.mostPerOrigin) return 'address';
-      if (!this.rate.take(origin)) return 'rate';
-      this.perNetwork.set(origin, there + 1);
+      const there = this.perNetwork.get(network) ?? 0;
+      if (there >= this.maxPerNetwork) return 'address';
+      if (!this.rate.take(network)) return 'rate';
+      this.perNetwork.set(network, there + 1);
     }
     this.uncount(arrival);
-    Object.assign(arrival, { origin, isFromProxy, isCounted: !isFromProxy });
+    Object.assign(arrival, { clientNetwork: network, isFromProxy, isCounted: !isFromProxy });
     return undefined;
   }
 

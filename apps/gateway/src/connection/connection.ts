@@ -59,7 +59,7 @@ export class Connection implements Timed {
   private held: Held[] = [];
   /** When reading was slowed down, ms; 0 while it is not. It is reset only at a wheel step at which no frame waits. */
   private slowedAt = 0;
-  private heardAt: number;
+  private receivedAt: number;
   private pingedAt = -Infinity;
 
   constructor(
@@ -67,8 +67,8 @@ export class Connection implements Timed {
     private readonly context: ConnectionContext,
     private readonly arrival: Arrival,
   ) {
-    const { config, flushScheduler: flushScheduler, now, wheel } = context;
-    this.heardAt = now();
+    const { config, flushScheduler, now, wheel } = context;
+    this.receivedAt = now();
     this.reader = new FrameReader(config, this.take, this.takeRefused, this.webSocket);
     this.writer = new Writer(socket, config.HZ_WRITE_BUFFER_BYTES, flushScheduler, now, {
       overflow: () => this.close('slowConsumer'),
@@ -80,8 +80,8 @@ export class Connection implements Timed {
     // The socket is paused after a PROXY header.
     socket.resume();
     socket.on('drain', () => this.writer.drained());
-    socket.on('end', this.hungUp);
-    socket.on('error', this.hungUp);
+    socket.on('end', this.disconnected);
+    socket.on('error', this.disconnected);
     socket.on('close', this.gone);
     wheel.arm(this, arrival.at + config.HZ_LOGIN_DEADLINE);
   }
@@ -97,7 +97,7 @@ export class Connection implements Timed {
   }
 
   /** Bytes buffered in this process for the connection. */
-  get backlog(): number {
+  get bufferedBytes(): number {
     return this.writer.bufferedBytes;
   }
 
@@ -111,7 +111,7 @@ export class Connection implements Timed {
   close(name: CloseName, reason?: string): void {
     if (this.state === 'closing') return;
     connectionClosed(this.context.log, name, this.session);
-    this.writer.end(this.reader.farewell(closeFrame(name, reason), name));
+    this.writer.end(this.reader.encodeClose(closeFrame(name, reason), name));
     this.leave();
   }
 
@@ -139,7 +139,7 @@ export class Connection implements Timed {
   private ping(now: number): number {
     if (!this.session || !this.reader.canPing || this.context.config.HZ_WEB_SOCKET_PING === 0) return Infinity;
     const quiet = Math.min(this.context.config.HZ_WEB_SOCKET_PING, this.silence / 2);
-    const at = Math.max(this.heardAt, this.pingedAt) + quiet;
+    const at = Math.max(this.receivedAt, this.pingedAt) + quiet;
     if (now < at) return at;
     this.pingedAt = now;
     // A blocked socket would delay the ping, so the pong would come too late.
@@ -156,7 +156,7 @@ export class Connection implements Timed {
     const { config } = this.context;
     if (!this.session) return [this.arrival.at + config.HZ_LOGIN_DEADLINE, 'loginTimeout'];
     const deadlines: [number, CloseName][] = [
-      [this.heardAt + this.silence, 'heartbeatMissed'],
+      [this.receivedAt + this.silence, 'heartbeatMissed'],
       [this.session.expiresAt, 'tokenExpired'],
     ];
     if (this.reader.partialAt !== 0) deadlines.push([this.reader.partialAt + config.HZ_FRAME_DEADLINE, 'frameTimeout']);
@@ -177,16 +177,16 @@ export class Connection implements Timed {
     this.context.checkWatchdog();
     if (this.state === 'closing') return;
     const { config, now, wheel } = this.context;
-    this.heardAt = now();
-    const isWithinBytes = this.reader.countBytes(bytes.length, this.heardAt);
+    this.receivedAt = now();
+    const isWithinBytes = this.reader.countBytes(bytes.length, this.receivedAt);
     try {
-      this.reader.read(bytes, this.heardAt);
+      this.reader.read(bytes, this.receivedAt);
       // Reading continues during the login to detect a disconnect. It stops at half the limit, before it is exceeded.
       if (this.state === 'opening' && this.reader.isHalfSpent) this.socket.pause();
     } catch (error) {
       return this.fail(error);
     }
-    if (!isWithinBytes) this.slowDown(this.heardAt);
+    if (!isWithinBytes) this.slowDown(this.receivedAt);
     if (this.reader.partialAt !== 0) wheel.arm(this, this.reader.partialAt + config.HZ_FRAME_DEADLINE);
   };
 
@@ -213,13 +213,13 @@ export class Connection implements Timed {
 
   /** A frame is not within the rate while an earlier frame is held, so that order is kept. */
   private isWithinRate(raw: RawFrame): boolean {
-    return this.slowedAt === 0 && this.reader.isWithinRate(raw, this.heardAt);
+    return this.slowedAt === 0 && this.reader.isWithinRate(raw, this.receivedAt);
   }
 
   private hold(raw: RawFrame, run: () => void): void {
     if (!this.isReading) return;
     this.held.push({ raw, run });
-    this.slowDown(this.heardAt);
+    this.slowDown(this.receivedAt);
   }
 
   /** Pauses reading until the rate allows it, so that TCP back-pressure slows the client down. */
@@ -235,7 +235,7 @@ export class Connection implements Timed {
   private goOn(now: number): void {
     const since = this.slowedAt;
     // The gateway paused reading, so this time does not count as silence of the client.
-    this.heardAt = now;
+    this.receivedAt = now;
     try {
       if (this.performHeld(now)) {
         this.slowedAt = 0;
@@ -306,9 +306,9 @@ export class Connection implements Timed {
     const { wheel, now, opened } = this.context;
     this.state = 'open';
     this.session = session;
-    this.heardAt = now();
-    this.reader.loggedIn(this.heardAt);
-    wheel.arm(this, Math.min(this.nearestDeadline()[0], this.ping(this.heardAt)));
+    this.receivedAt = now();
+    this.reader.loggedIn(this.receivedAt);
+    wheel.arm(this, Math.min(this.nearestDeadline()[0], this.ping(this.receivedAt)));
     opened(session);
     const { early } = this;
     this.early = [];
@@ -324,7 +324,7 @@ export class Connection implements Timed {
       this.write(loginRefused(error.error, error.message));
       return this.close('loginFailed');
     }
-    if (!this.reader.countWrong(raw, this.heardAt)) this.slowDown(this.heardAt);
+    if (!this.reader.countWrong(raw, this.receivedAt)) this.slowDown(this.receivedAt);
     const { messageType, clientMsgID, sendTime } = raw;
     const isSend = messageType === 'normal' || messageType === 'createGroup';
     const message = isSend ? echoOf({ clientMsgID, sendTime }) : '';
@@ -347,12 +347,12 @@ export class Connection implements Timed {
     new WebSocketCodec(limit, this.context.upgrades, {
       answers: (bytes) => this.writer.write(bytes),
       controlled: (answer) => this.takeControl(answer),
-      allowance: () => this.reader.allowance(this.heardAt),
+      allowance: () => this.reader.allowance(this.receivedAt),
       forwarded: (address) => (this.arrival.isFromProxy ? this.arrival.attribute(address) : undefined),
       upgraded: (early) => this.reader.upgraded(early),
       failed: (error) => this.fail(error),
       left: () => {
-        this.hungUp();
+        this.disconnected();
         this.writer.end('');
       },
     });
@@ -371,14 +371,14 @@ export class Connection implements Timed {
     if (this.session) this.context.left(this.session);
   }
 
-  private readonly hungUp = (): void => {
+  private readonly disconnected = (): void => {
     if (this.state === 'closing') return;
     clientLeft(this.context.log, this.session);
     this.leave();
   };
 
   private readonly gone = (): void => {
-    this.hungUp();
+    this.disconnected();
     this.reader.end();
     this.context.wheel.disarm(this);
     this.context.gone(this);

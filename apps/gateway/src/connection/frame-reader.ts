@@ -153,8 +153,8 @@ export class FrameReader {
   }
 
   /** Encodes the last frame like {@link encode}. */
-  farewell(close: string, name: CloseName): Written {
-    return (this.codec ??= jsonLines(this.settings.HZ_LOGIN_BYTES)).farewell(close, name);
+  encodeClose(close: string, name: CloseName): Written {
+    return (this.codec ??= jsonLines(this.settings.HZ_LOGIN_BYTES)).encodeClose(close, name);
   }
 
   /** Releases the codec after the socket has closed. */

@@ -107,7 +107,7 @@ export class Upgrades {
   }
 
   /** The HTTP answer to a client whose upgrade is not done. */
-  farewell(name: CloseName): string {
+  encodeClose(name: CloseName): string {
     const [refusal, text] = CLOSES[name] ?? ['malformed', 'The request cannot be read.'];
     this.count(refusal, text);
     return refusalAnswer(refusal, text);

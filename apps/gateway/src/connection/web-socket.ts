@@ -79,8 +79,8 @@ export class WebSocketCodec extends FrameDecoder<Frame> implements Codec {
     return this.collect((socket) => socket.ping());
   }
 
-  farewell(close: string, name: CloseName): Written {
-    if (!this.socket) return Buffer.from(this.upgrades.farewell(name));
+  encodeClose(close: string, name: CloseName): Written {
+    if (!this.socket) return Buffer.from(this.upgrades.encodeClose(name));
     this.over = true;
     return this.collect((socket) => {
       socket.send(close);

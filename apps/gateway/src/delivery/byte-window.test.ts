@@ -4,7 +4,7 @@ import { Inbox } from './inbox.js';
 
 const SETTINGS = { HZ_WINDOW: 500, HZ_REDELIVER_AFTER: 10_000, HZ_REDELIVER_MAX: 60_000, HZ_RECEIPT_OVERDUE: 30_000 };
 const HZ_BATCH_ENTRIES = 200;
-const HZ_BATCH_BYTES = 256 * 1024;
+const BATCH_BYTES = 256 * 1024;
 const STEP_MS = 10;
 
 interface Link {
@@ -33,7 +33,7 @@ function simulate({ rate, delayMs = 0, roundTripMs = 50, entries, bytes, singly 
 
   const write = (now: number): void => {
     const { isRepeating } = inbox;
-    const maxBytes = Math.min(HZ_BATCH_BYTES, inbox.bytes.batchBytes(now));
+    const maxBytes = Math.min(BATCH_BYTES, inbox.bytes.batchBytes(now));
     let batch = 0;
     for (let count = Math.min(HZ_BATCH_ENTRIES, inbox.batchRoom); count > 0; count--) {
       if (inbox.next > entries || (batch > 0 && batch + bytes > maxBytes)) break;
@@ -54,7 +54,7 @@ function simulate({ rate, delayMs = 0, roundTripMs = 50, entries, bytes, singly 
     if (inbox.isRedeliveryDue(now)) inbox.rewind(now);
     if (inbox.isOverdue(now)) result.overdue = true;
     while (inbox.isBehind && (inbox.isRepeating || now >= inbox.bytes.batchAt)) {
-      if (inbox.bytes.batchBytes(now) < HZ_BATCH_BYTES) inbox.bytes.limits();
+      if (inbox.bytes.batchBytes(now) < BATCH_BYTES) inbox.bytes.limits();
       write(now);
     }
     if (inbox.isBehind) inbox.heldBack(now);

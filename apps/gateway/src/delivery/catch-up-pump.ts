@@ -66,7 +66,7 @@ export class CatchUpPump implements SessionTask {
     }
     if (inbox.isRedeliveryDue(now)) {
       // Bytes still buffered in this process are not in transit yet, so their receipts cannot be late.
-      if (inbox.catchingUp || connection.backlog > 0) return now + 1_000;
+      if (inbox.catchingUp || connection.bufferedBytes > 0) return now + 1_000;
       inbox.rewind(now);
     }
     if (inbox.isBehind) this.start(session);

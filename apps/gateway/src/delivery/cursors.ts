@@ -46,8 +46,8 @@ export class Cursors implements SessionTask {
    * Applies an owner's announcement and resends the unconfirmed cursors of lanes that have a new owner.
    * @returns these inbox lanes
    */
-  laneAnnounced(news: LaneAnnouncement): number[] {
-    const lanes = this.owners.hear(news);
+  laneAnnounced(announcement: LaneAnnouncement): number[] {
+    const lanes = this.owners.announced(announcement);
     for (const lane of lanes) this.resend(this.sessions.ofLane(lane));
     return lanes;
   }
@@ -59,21 +59,21 @@ export class Cursors implements SessionTask {
 
   /** A receipt has arrived. If it changes nothing, the confirm is sent again, since the last one may be lost. */
   receipted(session: Session): void {
-    session.owesConfirm = true;
+    session.needsConfirm = true;
     this.moved(session);
     if (session.inbox.stored >= session.inbox.cursor) this.scheduleConfirm(session);
   }
 
   /** A frame is being written anyway, so a confirm that is due is written with it. */
   piggyback(session: Session): void {
-    if (!session.owesConfirm || session.inbox.stored <= session.confirmed) return;
+    if (!session.needsConfirm || session.inbox.stored <= session.confirmed) return;
     if (this.now() >= session.confirmedAt + this.settings.HZ_CONFIRM_INTERVAL) this.sendConfirm(session);
   }
 
   /** The owner has stored a cursor. */
   confirmed(session: Session, cursor: number): void {
     session.inbox.confirm(cursor, this.now());
-    if (session.owesConfirm) this.scheduleConfirm(session);
+    if (session.needsConfirm) this.scheduleConfirm(session);
   }
 
   /** Sends all unconfirmed cursors again, because they may be lost. */
@@ -90,8 +90,8 @@ export class Cursors implements SessionTask {
       if (now - session.cursorSentAt >= this.settings.HZ_CURSOR_REPEAT) this.send(session);
       next = Math.max(now, session.cursorSentAt) + this.settings.HZ_CURSOR_REPEAT;
     }
-    if (session.owesConfirm && inbox.stored >= inbox.cursor) this.scheduleConfirm(session);
-    return session.owesConfirm ? Math.min(next, this.latestConfirm(session)) : next;
+    if (session.needsConfirm && inbox.stored >= inbox.cursor) this.scheduleConfirm(session);
+    return session.needsConfirm ? Math.min(next, this.latestConfirm(session)) : next;
   }
 
   flush(): void {
@@ -162,7 +162,7 @@ export class Cursors implements SessionTask {
     const { stored, cursor } = session.inbox;
     session.confirmedAt = this.now();
     session.confirmed = stored;
-    session.owesConfirm = stored < cursor;
+    session.needsConfirm = stored < cursor;
     session.connection.write(receiptConfirm(stored));
   }
 }

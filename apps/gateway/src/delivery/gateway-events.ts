@@ -27,18 +27,18 @@ export class GatewayEvents {
 
   receive(payload: Uint8Array): void {
     failpoint('gateway.before-news');
-    const { head: news, bodies } = decodeLines<GatewayBatch>(payload);
-    if (this.gaps.hasGap(news.from, news.n, news.tick === true)) {
+    const { head: batch, bodies } = decodeLines<GatewayBatch>(payload);
+    if (this.gaps.hasGap(batch.from, batch.n, batch.tick === true)) {
       resyncs.add('hole');
       this.registration.attachAll(0);
     }
-    for (const number of news.kick ?? []) this.end(number, 'kicked');
-    for (const number of news.revoked ?? []) this.end(number, 'revoked');
-    for (const [number, cursor, head] of news.attached ?? []) this.attached(number, cursor, head);
-    for (const [number, cursor] of news.confirm ?? []) this.confirm(number, cursor);
-    for (const [number, inboxSeq, line] of news.deliver ?? []) this.deliver(number, inboxSeq, bodies[line]);
+    for (const number of batch.kick ?? []) this.end(number, 'kicked');
+    for (const number of batch.revoked ?? []) this.end(number, 'revoked');
+    for (const [number, cursor, head] of batch.attached ?? []) this.attached(number, cursor, head);
+    for (const [number, cursor] of batch.confirm ?? []) this.confirm(number, cursor);
+    for (const [number, inboxSeq, line] of batch.deliver ?? []) this.deliver(number, inboxSeq, bodies[line]);
     // Last, so that a message whose processing throws counts as a gap and all sessions are attached again.
-    this.gaps.received(news.from, news.n);
+    this.gaps.received(batch.from, batch.n);
   }
 
   private end(number: number, why: 'kicked' | 'revoked'): void {

@@ -79,7 +79,7 @@ export class SessionOpener {
     this.last += 1;
     const { user, device, deviceType, version } = identity;
     const inboxLane = inboxLaneOf(user, this.settings.HZ_OFFLINE_LANES);
-    const { settings, sessionTasks: sessionTasks } = this;
+    const { settings, sessionTasks } = this;
     const { sendBudget } = this.sessions;
     const session = new Session(this.last, identity, inboxLane, connection, settings, sessionTasks, sendBudget);
     const request: OpenRequest = {

@@ -36,7 +36,7 @@ export class SendPublisher implements Flushable, SessionTask {
     private readonly wheel: TimingWheel,
     private readonly now: () => number,
     /** Minimum ms between two flushes under load; a flush after idle time is immediate. */
-    private readonly paceMs: number,
+    private readonly lingerMs: number,
     private readonly settle: (session: Session, settled: Settled[]) => void,
   ) {}
 
@@ -52,7 +52,7 @@ export class SendPublisher implements Flushable, SessionTask {
     setOf(this.ready, lane).add(session);
     if (this.flushing) return;
     this.flushing = true;
-    const left = this.flushedAt + this.paceMs - this.now();
+    const left = this.flushedAt + this.lingerMs - this.now();
     if (left > 0) setTimeout(() => this.flushScheduler.add(this), left);
     else this.flushScheduler.add(this);
   }
@@ -79,8 +79,8 @@ export class SendPublisher implements Flushable, SessionTask {
   /**
    * Applies an owner's announcement. The new owner of a lane may not have the batches unanswered by the previous one.
    */
-  laneAnnounced(news: LaneAnnouncement): void {
-    for (const lane of this.owners.hear(news)) this.resend(lane);
+  laneAnnounced(announcement: LaneAnnouncement): void {
+    for (const lane of this.owners.announced(announcement)) this.resend(lane);
   }
 
   resendAll(): void {

@@ -84,9 +84,9 @@ export class SessionSends {
   /** Queues the send, or returns the error that refuses it. */
   offer(pending: PendingSend, now: number): ErrorName | undefined {
     const { conversation, clientID } = pending.send;
-    const fence = this.reorderGuards.get(conversation);
-    if (fence) {
-      if (clientID !== fence.clientID && now < fence.until) return 'resendInOrder';
+    const guard = this.reorderGuards.get(conversation);
+    if (guard) {
+      if (clientID !== guard.clientID && now < guard.until) return 'resendInOrder';
       this.reorderGuards.delete(conversation);
     }
     if (!this.budget.hasRoom(pending.bytes)) {

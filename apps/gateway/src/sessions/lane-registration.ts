@@ -18,7 +18,7 @@ const ATTACH_REPEAT_MS = 2_000;
 export class LaneRegistration implements Flushable, SessionTask {
   private readonly ended = new Map<number, SessionName[]>();
   /** Sessions whose attachment was not answered in time. */
-  private readonly unheard = new Set<Session>();
+  private readonly unreceived = new Set<Session>();
   private flushing = false;
   private attaching: NodeJS.Timeout | undefined;
   private attachingAt = Infinity;
@@ -86,7 +86,7 @@ export class LaneRegistration implements Flushable, SessionTask {
     if (session.attachAskedAt === 0) return Infinity;
     if (now - session.attachAskedAt >= ATTACH_REPEAT_MS) {
       session.attachAskedAt = now;
-      this.unheard.add(session);
+      this.unreceived.add(session);
       this.flushSoon();
     }
     return session.attachAskedAt + ATTACH_REPEAT_MS;
@@ -115,12 +115,12 @@ export class LaneRegistration implements Flushable, SessionTask {
 
   private attachUnheard(): void {
     const lanes = new Map<number, Session[]>();
-    for (const session of this.unheard) {
+    for (const session of this.unreceived) {
       const lane = lanes.get(session.inboxLane);
       if (lane) lane.push(session);
       else lanes.set(session.inboxLane, [session]);
     }
-    this.unheard.clear();
+    this.unreceived.clear();
     for (const [lane, sessions] of lanes) this.attach(lane, sessions);
   }
 

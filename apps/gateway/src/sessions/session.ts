@@ -46,7 +46,7 @@ export class Session implements Timed {
   inbox: Inbox;
   readonly sends: SessionSends;
   /** A receipt has arrived that no `receiptConfirm` has answered. */
-  owesConfirm = false;
+  needsConfirm = false;
   confirmedAt = -Infinity;
   /** The cursor in the last `receiptConfirm`. */
   confirmed = 0;
@@ -92,7 +92,7 @@ export class Session implements Timed {
   due(now: number): number | undefined {
     if (this.state !== 'open') return undefined;
     let next = Infinity;
-    for (const duty of this.sessionTasks) next = Math.min(next, duty.due(this, now));
+    for (const task of this.sessionTasks) next = Math.min(next, task.due(this, now));
     return next === Infinity ? undefined : next;
   }
 }

@@ -22,7 +22,7 @@ interface Waiting {
 }
 
 /** Records all received frames. Tests wait for conditions, with a timeout. */
-abstract class Hearer {
+abstract class FrameWaiter {
   /** Every frame in order; an offline batch counts as its entries. */
   readonly frames: Frame[] = [];
   /** Frames as received: an offline batch is one item. */
@@ -107,7 +107,7 @@ export const wireCodecs = {
 } satisfies Record<string, WireCodec>;
 
 /** A client on a plain TCP or TLS socket. */
-export class TestClient extends Hearer {
+export class TestClient extends FrameWaiter {
   protected readonly closing: Promise<void>;
 
   private constructor(
@@ -155,7 +155,7 @@ export class TestClient extends Hearer {
 }
 
 /** The same on a WebSocket. */
-export class WebSocketTestClient extends Hearer {
+export class WebSocketTestClient extends FrameWaiter {
   /** Code of the received close frame, if any: a code of the close table. */
   code: number | undefined;
   reason: string | undefined;

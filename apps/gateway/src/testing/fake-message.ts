@@ -52,8 +52,8 @@ export class FakeMessage {
   }
 
   takeOver(lane: number): void {
-    const news: LaneAnnouncement = { owner: 'another', taken: true, lanes: [{ lane, epoch: 2, head: 0 }] };
-    this.bus.publish(subjects.lanes('message'), JSON.stringify(news));
+    const announcement: LaneAnnouncement = { owner: 'another', taken: true, lanes: [{ lane, epoch: 2, head: 0 }] };
+    this.bus.publish(subjects.lanes('message'), JSON.stringify(announcement));
   }
 
   private take(payload: Uint8Array): void {

@@ -141,19 +141,19 @@ export class FakeOffline {
   tick(user: string): void {
     for (const { gateway, user: whose } of this.live.values()) {
       if (whose !== user) continue;
-      const news: GatewayBatch = { from: this.name, n: this.n.get(gateway) ?? 0, tick: true };
-      this.bus.publish(subjects.gateway(gateway), JSON.stringify(news));
+      const message: GatewayBatch = { from: this.name, n: this.n.get(gateway) ?? 0, tick: true };
+      this.bus.publish(subjects.gateway(gateway), JSON.stringify(message));
     }
   }
 
   takeOver(lane: number): void {
-    const news: LaneAnnouncement = { owner: 'another', taken: true, lanes: [{ lane, epoch: 2, head: 0 }] };
-    this.bus.publish(subjects.lanes('offline'), JSON.stringify(news));
+    const message: LaneAnnouncement = { owner: 'another', taken: true, lanes: [{ lane, epoch: 2, head: 0 }] };
+    this.bus.publish(subjects.lanes('offline'), JSON.stringify(message));
   }
 
   say(gateway: string, what: Partial<GatewayBatch>, bodies: string[] = []): void {
-    const news: GatewayBatch = { from: this.name, n: this.next(gateway), ...what };
-    this.bus.publish(subjects.gateway(gateway), encodeLines(news, bodies));
+    const message: GatewayBatch = { from: this.name, n: this.next(gateway), ...what };
+    this.bus.publish(subjects.gateway(gateway), encodeLines(message, bodies));
   }
 
   private next(gateway: string): number {

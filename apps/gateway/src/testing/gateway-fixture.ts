@@ -40,7 +40,7 @@ export class RecordedLog implements Logger {
 }
 
 /** Options for starting the gateway of a fixture. */
-export interface RigOptions {
+export interface GatewayFixtureOptions {
   /** The certificate authority that clients trust; without it clients do not use TLS. */
   readonly ca?: string;
   /** The gateway's clock, for tests that advance it. */
@@ -94,12 +94,12 @@ export class GatewayFixture {
   }
 
   /** Replaces the gateway by one with these variables. Connected clients are closed. */
-  async restart(env: Record<string, string> = {}, options: RigOptions = {}): Promise<void> {
+  async restart(env: Record<string, string> = {}, options: GatewayFixtureOptions = {}): Promise<void> {
     await this.stop();
     await this.start(env, options);
   }
 
-  private async start(env: Record<string, string> = {}, { ca, now }: RigOptions = {}): Promise<void> {
+  private async start(env: Record<string, string> = {}, { ca, now }: GatewayFixtureOptions = {}): Promise<void> {
     const url = this.nats.urlOf('gateway');
     const config = readConfig(gatewayConfig, {
       NODE_ENV: 'test',

@@ -2,7 +2,7 @@ import type { Frame } from './client.js';
 import type { ModeClient } from './gateway-fixture.js';
 
 /** Receipts each entry and each batch that the client receives, `delayMs` after its arrival. */
-export function receiptWhatComes(client: ModeClient, delayMs = 0): void {
+export function receiptEverything(client: ModeClient, delayMs = 0): void {
   let last = 0;
   client.onLine = (line): void => {
     const entries = ([line].flat() as Frame[]).filter(({ inboxSeq, content }) => inboxSeq !== undefined && content);

@@ -54,8 +54,8 @@ describe('with the longest ids', () => {
     await fixture.instance('m1');
     const sends = Array.from({ length: 400 }, (_, n) => ({ ...text(one, other, `c${n}`), body: '{"content":{}}' }));
     expect(stored(await fixture.send(one, sends))).toHaveLength(400);
-    await fixture.until(() => fixture.news.length === 400);
-    expect(fixture.news.map(({ position }) => position)).toEqual(sends.map((_, n) => n + 1));
+    await fixture.until(() => fixture.events.length === 400);
+    expect(fixture.events.map(({ position }) => position)).toEqual(sends.map((_, n) => n + 1));
   });
 
   it('a send does not get the receipt of another user whose ids have their spaces at other places', async () => {
@@ -87,8 +87,8 @@ describe('a send', () => {
     const lane = laneOf(pairConversation('alice', 'bob'), LANES);
     const log = await logOf(lane);
     expect(log.positions).toEqual(receipts.map((receipt) => receipt.position));
-    await fixture.until(() => fixture.news.length === 20);
-    expect(fixture.news.map((one) => one.delivery)).toEqual(log.bodies);
+    await fixture.until(() => fixture.events.length === 20);
+    expect(fixture.events.map((one) => one.delivery)).toEqual(log.bodies);
     expect(log.bodies.map((body) => (JSON.parse(body) as { content: { text: string } }).content.text)).toEqual(
       sends.map((_, n) => `word ${n}`),
     );
@@ -105,7 +105,7 @@ describe('a send', () => {
     expect(later).toEqual(before);
     const { rows } = await fixture.admin.query('select count(*)::int as n from message.event');
     expect(rows[0]).toEqual({ n: 1 });
-    expect(fixture.news).toHaveLength(1);
+    expect(fixture.events).toHaveLength(1);
   });
 
   it('is stored once when two sessions send one client id at the same time', async () => {
@@ -269,7 +269,7 @@ describe('owners', () => {
 });
 
 it('a send of a lane lost with the database is answered at once, and one of another lane is stored', async () => {
-  const { commitLoop: commitLoop } = await fixture.instance('m1');
+  const { commitLoop } = await fixture.instance('m1');
   const other = await someoneElsewhere();
   const sends = [text('alice', 'bob', 'c1'), text('alice', other, 'c1')];
   const sessions = sends.map(({ send }) => ({

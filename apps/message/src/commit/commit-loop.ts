@@ -41,7 +41,7 @@ export class CommitLoop {
     /**
      * Minimum interval between the starts of two transactions under load, in milliseconds; none after an idle period.
      */
-    private readonly paceMs: number,
+    private readonly minIntervalMs: number,
   ) {
     this.log = rateLimited(log);
   }
@@ -108,7 +108,7 @@ export class CommitLoop {
         continue;
       this.misconfiguredGateways.add(gateway);
       const hint = 'set HZ_MESSAGE_LANES of the gateway to the value of this service';
-      this.log.error('send.wrong-lane', { gateway, lane, hint: hint });
+      this.log.error('send.wrong-lane', { gateway, lane, hint });
     }
   }
 
@@ -124,7 +124,7 @@ export class CommitLoop {
       await this.turnEnd;
       this.sendQueue.decided(tasks);
       this.busy = new Set();
-      const left = this.paceMs - (performance.now() - started);
+      const left = this.minIntervalMs - (performance.now() - started);
       if (left > 0.5 && this.sendQueue.size > 0) await wait(left);
       // With a fast database the loop must still yield, so that the bus can deliver new sends.
       else await new Promise((resolve) => setImmediate(resolve));

@@ -65,15 +65,15 @@ export class CommitPublisher {
 
   private publishEvents(plan: CommitPlan): void {
     const changes = new Map(plan.effects.map(({ row, change }) => [row, change]));
-    let news = new CommittedEventsMessage();
+    let message = new CommittedEventsMessage();
     for (const row of [...plan.rows].sort((a, b) => a.lane - b.lane || a.position - b.position)) {
       const epoch = this.keeper.held(row.lane)?.epoch ?? 0;
-      if (news.add(row, epoch, changes.get(row))) continue;
-      this.bus.publish(subjects.committed, news.encode());
-      news = new CommittedEventsMessage();
-      news.add(row, epoch, changes.get(row));
+      if (message.add(row, epoch, changes.get(row))) continue;
+      this.bus.publish(subjects.committed, message.encode());
+      message = new CommittedEventsMessage();
+      message.add(row, epoch, changes.get(row));
     }
-    if (plan.rows.length > 0) this.bus.publish(subjects.committed, news.encode());
+    if (plan.rows.length > 0) this.bus.publish(subjects.committed, message.encode());
   }
 }
 
@@ -112,7 +112,7 @@ function eventOf(row: EventRow, change: MembershipChange | undefined): LaneEvent
 function settle(outcome: Outcome): void {
   switch (outcome.kind) {
     case 'committed':
-      for (const { queued: queued, receipt } of outcome.plan.settled) {
+      for (const { queued, receipt } of outcome.plan.settled) {
         queued.task.settle(queued, receipt);
         sendsSettled.inc({ result: 'error' in receipt ? 'refused' : 'stored' });
       }

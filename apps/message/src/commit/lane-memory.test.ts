@@ -16,7 +16,7 @@ const message = (clientID: string) => ({
 /** Which of the conversations `c0`, `c1` … are remembered. */
 function remembered(memory: LaneMemory, count: number): number[] {
   const all = Array.from({ length: count }, (_, n) => n);
-  return all.filter((n) => memory.commitLoop.get(`c${n}`) !== undefined);
+  return all.filter((n) => memory.conversations.get(`c${n}`) !== undefined);
 }
 
 it('LaneMemory keeps the receipt and the hash of a message, not its body', () => {
@@ -41,8 +41,8 @@ it('LaneMemory has room for many pairs, or for few groups with many members', ()
   const pairs = new LaneMemory(200_000);
   const groups = new LaneMemory(200_000);
   for (let n = 0; n < 100; n++) {
-    pairs.commitLoop.set(`c${n}`, pair);
-    groups.commitLoop.set(`c${n}`, group(500));
+    pairs.conversations.set(`c${n}`, pair);
+    groups.conversations.set(`c${n}`, group(500));
   }
   pairs.trim();
   groups.trim();
@@ -52,15 +52,15 @@ it('LaneMemory has room for many pairs, or for few groups with many members', ()
 
 it('LaneMemory counts a conversation once, however often it changes', () => {
   const memory = new LaneMemory(200_000);
-  memory.commitLoop.set('c0', pair);
-  for (let n = 0; n < 1000; n++) memory.commitLoop.set('c1', group(500));
+  memory.conversations.set('c0', pair);
+  for (let n = 0; n < 1000; n++) memory.conversations.set('c1', group(500));
   memory.trim();
   expect(remembered(memory, 2)).toEqual([0, 1]);
 });
 
 it('LaneMemory evicts nothing before trim, because a transaction needs what it has read', () => {
   const memory = new LaneMemory(0);
-  for (let n = 0; n < 10; n++) memory.commitLoop.set(`c${n}`, group(500));
+  for (let n = 0; n < 10; n++) memory.conversations.set(`c${n}`, group(500));
   expect(remembered(memory, 10)).toHaveLength(10);
   memory.trim();
   expect(remembered(memory, 10)).toEqual([]);

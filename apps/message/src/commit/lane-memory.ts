@@ -81,12 +81,12 @@ export const keyText = (key: SendKey): string => `${key.conversation}\n${key.use
  * transaction needs all entries that it has read.
  */
 export class LaneMemory {
-  readonly commitLoop: Recent<ConversationState>;
+  readonly conversations: Recent<ConversationState>;
   /** Messages stored or looked up recently, by {@link keyText}. */
   readonly stored: Recent<Stored>;
 
   constructor(maxBytes: number) {
-    this.commitLoop = new Recent(
+    this.conversations = new Recent(
       maxBytes / 2,
       ({ members }, key) => CONVERSATION_BYTES + beyond(key, SHORT_KEY) + bytesOfMembers(members),
     );
@@ -100,7 +100,7 @@ export class LaneMemory {
   }
 
   trim(): void {
-    this.commitLoop.trim();
+    this.conversations.trim();
     this.stored.trim();
   }
 }

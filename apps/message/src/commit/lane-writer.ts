@@ -137,7 +137,7 @@ export class LaneWriter {
     if (effects.length === 0 && refused.length === 0) return this.keeper.write(moves, append);
     return this.keeper.write(moves, append, async (client) => {
       if (refused.length > 0 && (await areStored(client, refused))) throw new DuplicateMetError();
-      for (const { kind, queued: queued, row, change } of effects) {
+      for (const { kind, queued, row, change } of effects) {
         if (change) await changeMembers(client, row, change);
         await kind.persist?.(client, queued, row);
       }
@@ -157,13 +157,13 @@ export class LaneWriter {
   /** Loads what the memory lacks to decide these sends. @throws LaneLostError when a lane is lost meanwhile */
   private async learn(sends: readonly QueuedSend[], duplicates: boolean): Promise<void> {
     if (this.users.size > MAX_USERS) this.users.clear();
-    for (const { task: task } of sends) this.memory(task.lane).trim();
+    for (const { task } of sends) this.memory(task.lane).trim();
     const lanes = new Map<string, number>();
     const groups: string[] = [];
     const users = new Set<string>();
     for (const queued of sends) {
-      const { task: task, send } = queued;
-      if (!lanes.has(send.conversation) && !this.memory(task.lane).commitLoop.get(send.conversation)) {
+      const { task, send } = queued;
+      if (!lanes.has(send.conversation) && !this.memory(task.lane).conversations.get(send.conversation)) {
         lanes.set(send.conversation, task.lane);
         if (send.group !== undefined) groups.push(send.conversation);
       }
@@ -187,7 +187,7 @@ export class LaneWriter {
     for (const [conversation, lane] of lanes) {
       const { seq, serverTime } = known.get(conversation) ?? NEW;
       const group = members.get(conversation);
-      this.memory(lane).commitLoop.set(conversation, { seq, serverTime, ...(group && { members: group }) });
+      this.memory(lane).conversations.set(conversation, { seq, serverTime, ...(group && { members: group }) });
     }
   }
 
@@ -201,7 +201,7 @@ export class LaneWriter {
   }
 
   private known(lane: number, conversation: string): ConversationState {
-    const state = this.memory(lane).commitLoop.get(conversation);
+    const state = this.memory(lane).conversations.get(conversation);
     if (!state) throw new Error('the conversation was not loaded before planning');
     return state;
   }
@@ -209,8 +209,8 @@ export class LaneWriter {
   private apply(plan: CommitPlan): void {
     this.keeper.committed(plan.moves);
     const isHeld = ({ lane }: { lane: number }): boolean => this.keeper.held(lane) !== undefined;
-    for (const { lane, conversation, state } of plan.commitLoop.filter(isHeld)) {
-      this.memory(lane).commitLoop.set(conversation, state);
+    for (const { lane, conversation, state } of plan.conversations.filter(isHeld)) {
+      this.memory(lane).conversations.set(conversation, state);
     }
     for (const row of plan.rows.filter(isHeld)) this.memory(row.lane).remember(row);
   }

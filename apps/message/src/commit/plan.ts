@@ -29,7 +29,7 @@ export interface CommitPlan {
   effects: SideEffect[];
   moves: LaneMove[];
   settled: { queued: QueuedSend; receipt: SendReceipt }[];
-  commitLoop: { lane: number; conversation: string; state: ConversationState }[];
+  conversations: { lane: number; conversation: string; state: ConversationState }[];
   /**
    * Refused sends that may be stored already: a duplicate is answered before any other check. Without the client ids
    * that a later send of the plan stores: their insert proves that they are new.
@@ -43,7 +43,7 @@ const UNKNOWN_KIND = {
   reason: 'this version of the server does not know this kind of event',
 } as const;
 
-export const keyOf = ({ task: task, send }: QueuedSend): SendKey => ({
+export const keyOf = ({ task, send }: QueuedSend): SendKey => ({
   conversation: send.conversation,
   user: task.batch.user,
   clientID: send.clientID,
@@ -54,7 +54,7 @@ export const keyOf = ({ task: task, send }: QueuedSend): SendKey => ({
  * next `seq` of its conversation and the next `position` of its lane. Pure: planning changes no state.
  */
 export function planCommit(sends: readonly QueuedSend[], known: PlanContext): CommitPlan {
-  const plan: CommitPlan = { rows: [], effects: [], moves: [], settled: [], commitLoop: [], refused: [] };
+  const plan: CommitPlan = { rows: [], effects: [], moves: [], settled: [], conversations: [], refused: [] };
   const moves = new Map<number, LaneMove>();
   const states = new Map<string, { lane: number; state: ConversationState }>();
   const fresh = new Map<string, Stored>();
@@ -62,18 +62,18 @@ export function planCommit(sends: readonly QueuedSend[], known: PlanContext): Co
   const held = new Set<string>();
 
   for (const queued of sends) {
-    const { task: task, send } = queued;
+    const { task, send } = queued;
     const { lane } = task;
     const key = keyText(keyOf(queued));
     const before = known.stored(lane, key) ?? fresh.get(key);
     if (before) {
-      plan.settled.push({ queued: queued, receipt: before.hash === send.hash ? receiptOf(before) : CONFLICT });
+      plan.settled.push({ queued, receipt: before.hash === send.hash ? receiptOf(before) : CONFLICT });
       continue;
     }
     const kind = kindOf(send.kind);
     if (!kind || held.has(send.conversation)) {
       held.add(send.conversation);
-      plan.settled.push({ queued: queued, receipt: UNKNOWN_KIND });
+      plan.settled.push({ queued, receipt: UNKNOWN_KIND });
       continue;
     }
     const move = moves.get(lane) ?? startOf(known.lane(lane));
@@ -83,21 +83,21 @@ export function planCommit(sends: readonly QueuedSend[], known: PlanContext): Co
     const refusal = kind.decide(queued, state, known);
     if (refusal) {
       plan.refused.push(queued);
-      plan.settled.push({ queued: queued, receipt: refusal });
+      plan.settled.push({ queued, receipt: refusal });
       continue;
     }
     const row = rowOf(queued, kind, ++move.to, state, known.now);
     const change = kind.membership?.(queued);
     plan.rows.push(row);
-    if (change || kind.persist) plan.effects.push({ kind, queued: queued, row, ...(change && { change }) });
+    if (change || kind.persist) plan.effects.push({ kind, queued, row, ...(change && { change }) });
     states.set(send.conversation, { lane, state: evolved(state, row, change) });
     fresh.set(key, row);
-    plan.settled.push({ queued: queued, receipt: receiptOf(row) });
+    plan.settled.push({ queued, receipt: receiptOf(row) });
   }
 
   plan.refused = plan.refused.filter((queued) => !fresh.has(keyText(keyOf(queued))));
   plan.moves = [...moves.values()];
-  plan.commitLoop = [...states].map(([conversation, { lane, state }]) => ({ lane, conversation, state }));
+  plan.conversations = [...states].map(([conversation, { lane, state }]) => ({ lane, conversation, state }));
   return plan;
 }
 
@@ -106,7 +106,7 @@ const startOf = ({ lane, epoch, head }: HeldLane): LaneMove => ({ lane, epoch, f
 const receiptOf = ({ position, seq, serverTime }: Stored): SendReceipt => ({ position, seq, serverTime });
 
 function rowOf(
-  { task: task, send, body }: QueuedSend,
+  { task, send, body }: QueuedSend,
   { code }: EventKind,
   position: number,
   state: ConversationState,

@@ -9,7 +9,7 @@ export const groupCreated: EventKind = {
   users: ({ send }) => send.members ?? [],
   decide: ({ send: { members = [] } }, state, { userExists }) =>
     state.seq === 0 && members.every((member) => userExists(member)) ? undefined : NOT_ALLOWED,
-  membership: ({ task: work, send }) => ({ joined: [...new Set([work.batch.user, ...(send.members ?? [])])] }),
+  membership: ({ task, send }) => ({ joined: [...new Set([task.batch.user, ...(send.members ?? [])])] }),
   persist: (client, { send }, { conversation, user, position }) =>
     insertGroup(client, { conversation, groupID: send.group ?? '', creator: user, position }),
 };

@@ -6,11 +6,11 @@ export const message: EventKind = {
   name: 'message',
   code: 1,
   users: ({ send: { to } }) => (to === undefined ? [] : [to]),
-  decide: ({ task: work, send }, state, { userExists }) => {
+  decide: ({ task, send }, state, { userExists }) => {
     const isAllowed =
       send.group === undefined
         ? send.to !== undefined && userExists(send.to)
-        : (state.members?.has(work.batch.user) ?? false);
+        : (state.members?.has(task.batch.user) ?? false);
     return isAllowed ? undefined : NOT_ALLOWED;
   },
 };

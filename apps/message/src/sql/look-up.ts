@@ -35,7 +35,7 @@ export interface ConversationHead {
 }
 
 /** The last event of each conversation that has one; one index probe each. */
-export async function findHeads(client: pg.ClientBase, commitLoop: readonly string[]): Promise<ConversationHead[]> {
+export async function findHeads(client: pg.ClientBase, conversations: readonly string[]): Promise<ConversationHead[]> {
   const { rows } = await client.query<ConversationHead>({
     name: 'find-heads',
     text: `select asked.conversation_id as conversation, last.seq, last.server_time as "serverTime"
@@ -43,7 +43,7 @@ export async function findHeads(client: pg.ClientBase, commitLoop: readonly stri
             cross join lateral (select seq, server_time from message.event e
                                  where e.conversation_id = asked.conversation_id
                                  order by seq desc limit 1) as last`,
-    values: [commitLoop],
+    values: [conversations],
   });
   return rows;
 }
@@ -51,13 +51,13 @@ export async function findHeads(client: pg.ClientBase, commitLoop: readonly stri
 /** Current members of groups. */
 export async function findMembers(
   client: pg.ClientBase,
-  commitLoop: readonly string[],
+  conversations: readonly string[],
 ): Promise<{ conversation: string; user: string }[]> {
   const { rows } = await client.query<{ conversation: string; user: string }>({
     name: 'find-members',
     text: `select conversation_id as conversation, user_id as "user" from message.member
             where conversation_id = any($1::text[]) and to_position is null`,
-    values: [commitLoop],
+    values: [conversations],
   });
   return rows;
 }

@@ -40,7 +40,7 @@ export interface Instance {
 /** Real PostgreSQL and NATS; the test acts as the gateway. */
 export class MessageFixture {
   readonly answers: SessionAnswer[] = [];
-  readonly news: { lane: number; position: number; delivery: string }[] = [];
+  readonly events: { lane: number; position: number; delivery: string }[] = [];
   private readonly listeners = new Set<() => void>();
   private readonly instances: Instance[] = [];
   private sessions = 0;
@@ -63,7 +63,7 @@ export class MessageFixture {
       const events = head.runs.flatMap((run) =>
         run.events.map((event) => ({ lane: run.lane, position: event.position })),
       );
-      this.news.push(...events.map((event, index) => ({ ...event, delivery: bodies[index] ?? '' })));
+      this.events.push(...events.map((event, index) => ({ ...event, delivery: bodies[index] ?? '' })));
       this.wake();
     });
   }
@@ -102,7 +102,7 @@ export class MessageFixture {
     const instance = {
       bus,
       connection,
-      commitLoop: commitLoop,
+      commitLoop,
       stop: async () => {
         await commitLoop.keeper.stop();
         await Promise.all([connection.close(), reader.close()]);

@@ -114,7 +114,7 @@ export class InboxWriter {
   }
 
   private async carryOut(batch: Batch, involved: Set<InboxLane>): Promise<void> {
-    const { connection, afterCommit: afterCommit, keeper, feed } = this.options;
+    const { connection, afterCommit, keeper, feed } = this.options;
     const cacheMisses = cacheMissesOf(batch, this.turn++);
     for (const lane of cacheMisses.values()) involved.add(lane);
     await loadUsers(connection, cacheMisses);

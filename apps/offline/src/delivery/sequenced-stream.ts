@@ -17,7 +17,7 @@ const ENTRY_BYTES = 52;
 export class SequencedStream {
   sentAt = performance.now();
   private n = 0;
-  private news: Omit<GatewayBatch, 'from' | 'n'> = {};
+  private batch: Omit<GatewayBatch, 'from' | 'n'> = {};
   private lines = new Map<Line, number>();
   private bytes = BASE_BYTES;
   private empty = true;
@@ -30,45 +30,45 @@ export class SequencedStream {
   deliver(session: number, inboxSeq: number, line: Line | undefined): void {
     const known = line === undefined || this.lines.has(line);
     this.makeRoom(ENTRY_BYTES + (known ? 0 : line.bytes + 1));
-    (this.news.deliver ??= []).push([session, inboxSeq, line === undefined ? -1 : this.lineOf(line)]);
+    (this.batch.deliver ??= []).push([session, inboxSeq, line === undefined ? -1 : this.lineOf(line)]);
   }
 
   confirm(session: number, cursor: number): void {
     this.makeRoom(ENTRY_BYTES);
-    (this.news.confirm ??= []).push([session, cursor]);
+    (this.batch.confirm ??= []).push([session, cursor]);
   }
 
   kick(session: number): void {
     this.makeRoom(ENTRY_BYTES);
-    (this.news.kick ??= []).push(session);
+    (this.batch.kick ??= []).push(session);
   }
 
   revoked(session: number): void {
     this.makeRoom(ENTRY_BYTES);
-    (this.news.revoked ??= []).push(session);
+    (this.batch.revoked ??= []).push(session);
   }
 
   attached(session: number, cursor: number, head: number): void {
     this.makeRoom(ENTRY_BYTES);
-    (this.news.attached ??= []).push([session, cursor, head]);
+    (this.batch.attached ??= []).push([session, cursor, head]);
   }
 
   flush(now: number): void {
     if (this.empty) return;
     const bodies = [...this.lines.keys()].map((line) => line.body);
-    const news: GatewayBatch = { from: this.from, n: ++this.n, ...this.news };
+    const batch: GatewayBatch = { from: this.from, n: ++this.n, ...this.batch };
     this.sentAt = now;
-    this.news = {};
+    this.batch = {};
     this.lines = new Map();
     this.bytes = BASE_BYTES;
     this.empty = true;
-    this.send(encodeLines(news, bodies));
+    this.send(encodeLines(batch, bodies));
   }
 
   /** Repeats the last number, so that a gateway that missed that message detects it. */
   tick(): void {
-    const news: GatewayBatch = { from: this.from, n: this.n, tick: true };
-    this.send(JSON.stringify(news));
+    const batch: GatewayBatch = { from: this.from, n: this.n, tick: true };
+    this.send(JSON.stringify(batch));
   }
 
   private makeRoom(bytes: number): void {

@@ -33,7 +33,7 @@ class FeedFixture {
     return lane;
   }
 
-  news(lane: number, from: number, count: number): void {
+  announce(lane: number, from: number, count: number): void {
     const events = this.events(from, count);
     this.feed.committed(
       { runs: [{ lane, epoch: 1, events }] },
@@ -91,14 +91,14 @@ async function act(fixture: FeedFixture, one: Step): Promise<void> {
     case 'commit': {
       const from = (fixture.heads[one.lane] ?? 0) + 1;
       fixture.heads[one.lane] = from + one.count - 1;
-      if (one.heard) fixture.news(one.lane, from, one.count);
+      if (one.heard) fixture.announce(one.lane, from, one.count);
       return;
     }
     case 'again': {
       const head = fixture.heads[one.lane] ?? 0;
       const from = Math.max(1, head - one.back);
       const count = Math.min(one.count, head - from + 1);
-      if (count > 0) fixture.news(one.lane, from, count);
+      if (count > 0) fixture.announce(one.lane, from, count);
       return;
     }
     case 'announce':
@@ -168,8 +168,8 @@ describe('the feed', () => {
   test('looks ahead at the next event of each lane first', () => {
     const fixture = new FeedFixture();
     fixture.take(0, [0, 0]);
-    fixture.news(0, 1, 2);
-    fixture.news(1, 1, 3);
+    fixture.announce(0, 1, 2);
+    fixture.announce(1, 1, 3);
     expect([...fixture.feed.ahead()].map((event) => event.position)).toEqual([1, 1, 2, 2, 3]);
     fixture.consume();
     expect([...fixture.feed.ahead()]).toEqual([]);
@@ -182,7 +182,7 @@ describe('the feed', () => {
       const inbox = fixture.take(0, [0, 0]);
       for (let head = 0; head < 6_000; head += 100) {
         fixture.heads[0] = head + 100;
-        fixture.news(0, head + 1, 100);
+        fixture.announce(0, head + 1, 100);
       }
       expect(fixture.feed.length).toBe(4_000);
       for (let i = 0; i < 1_000 && fixture.taken.get(inbox)![0]!.length < 6_000; i++) {

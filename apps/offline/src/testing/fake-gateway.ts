@@ -28,7 +28,7 @@ export interface FakeSession {
 
 /** A gateway as the offline service sees it: it uses only the messages of the bus protocol. */
 export class FakeGateway {
-  readonly news: GatewayBatch[] = [];
+  readonly batches: GatewayBatch[] = [];
   readonly told: Told[] = [];
   readonly confirmed = new Map<number, number>();
   readonly kicked: number[] = [];
@@ -102,7 +102,7 @@ export class FakeGateway {
 
   private hear(payload: Uint8Array): void {
     const { head, bodies } = decodeLines<GatewayBatch>(payload);
-    this.news.push(head);
+    this.batches.push(head);
     for (const [session, seq, line] of head.deliver ?? []) this.told.push({ session, seq, body: bodies[line] });
     for (const [session, cursor] of head.confirm ?? []) this.confirmed.set(session, cursor);
     for (const [session, cursor, at] of head.attached ?? []) this.attached.set(session, { cursor, head: at });

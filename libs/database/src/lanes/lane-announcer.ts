@@ -46,7 +46,7 @@ export class LaneAnnouncer {
     this.say({ owner: this.instance, taken: false, lanes: [], released: lanes });
   }
 
-  private say(news: LaneAnnouncement): void {
-    this.bus.publish(subjects.lanes(this.service), JSON.stringify(news));
+  private say(announcement: LaneAnnouncement): void {
+    this.bus.publish(subjects.lanes(this.service), JSON.stringify(announcement));
   }
 }

@@ -138,7 +138,7 @@ export class Link {
     }
     const hint = `NATS refuses the credentials: check ${credentialsVariable(this.options)}`;
     this.failure = `not connected: ${hint}`;
-    this.log.error('bus.refused', { hint: hint, reason: error.message });
+    this.log.error('bus.refused', { hint, reason: error.message });
   }
 
   private up(client: NatsConnection): void {
