@@ -1,6 +1,6 @@
 import type { TcpProxy } from './tcp-proxy.js';
 
-/** Where a gateway that listens on this address is found from this machine. */
+/** The address at which this machine reaches a gateway that listens on `host`. Wildcard addresses become 127.0.0.1. */
 export function reachable(host: string | undefined): string {
   return host === undefined || ['', '0.0.0.0', '::'].includes(host) ? '127.0.0.1' : host;
 }
@@ -10,7 +10,7 @@ export function addressIn(href: string, defaultPort: number): { host: string; po
   return { host: url.hostname, port: Number(url.port || defaultPort) };
 }
 
-/** The same URL with the address of the proxy, if there is one. */
+/** The same URL with the host and port of the proxy. Without a proxy the URL is unchanged. */
 export function redirected(href: string, proxy: TcpProxy | undefined): string {
   if (!proxy) return href;
   const url = new URL(href);

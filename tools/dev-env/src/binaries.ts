@@ -2,7 +2,9 @@ import { accessSync, constants, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { searchPath } from './environment.config.js';
 
-/** Absolute paths; `null` for what is not installed. The three PostgreSQL ones are of one version. */
+/**
+ * Absolute paths; `null` for a program that is not installed. `postgres`, `initdb` and `pgCtl` are of the same version.
+ */
 export interface Binaries {
   postgres: string | null;
   initdb: string | null;
@@ -14,7 +16,7 @@ export interface Binaries {
   pgbouncer: string | null;
 }
 
-/** What to install for each, as Debian names it; used in errors. */
+/** The Debian package that contains each program; used in error messages. */
 const PACKAGES: Record<keyof Binaries, string> = {
   postgres: 'postgresql',
   initdb: 'postgresql',
@@ -25,11 +27,12 @@ const PACKAGES: Record<keyof Binaries, string> = {
   pgbouncer: 'pgbouncer',
 };
 
-/** Looks in PATH and where Debian keeps servers: /usr/lib/postgresql/<newest>/bin and /usr/sbin. Starts nothing. */
+/** Searches PATH and Debian's server folders, /usr/lib/postgresql/<newest>/bin and /usr/sbin. Starts no process. */
 export function findBinaries(): Binaries {
   const path = searchPath();
   const system = [...path, '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin'];
-  // Debian's own folders come first: its PATH holds only clients, and all three programs must be of one version.
+  // Debian's own folders come first: Debian's PATH holds only the clients, and all three programs must be of one
+  // version.
   const postgresFolder = [...debianPostgresFolders(), ...path, '/usr/local/pgsql/bin'].find(
     (folder) => isExecutable(join(folder, 'postgres')) && isExecutable(join(folder, 'initdb')),
   );
@@ -44,7 +47,7 @@ export function findBinaries(): Binaries {
   };
 }
 
-/** The path of one program; throws an error that says what to install. */
+/** The path of one program. Throws an error that names the package to install. */
 export function requireBinary(name: keyof Binaries): string {
   const path = findBinaries()[name];
   if (path === null) {

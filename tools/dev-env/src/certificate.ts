@@ -10,7 +10,7 @@ import { inherited } from './environment.config.js';
 export interface Certificate {
   certFile: string;
   keyFile: string;
-  /** PEM; what a client must trust. */
+  /** PEM; the certificate that a client must trust. */
   ca: string;
 }
 
@@ -19,8 +19,9 @@ const LOCAL = '127.0.0.1';
 const RENEW_BEFORE_MS = 7 * 24 * 3_600_000;
 
 /**
- * A self-signed ECDSA P-256 certificate for localhost, 127.0.0.1 and `host` in `folder`, for local runs and tests; made on first
- * use, for another host, and again a week before it expires. Needs `openssl`: Node can read certificates, not make them.
+ * Makes a self-signed ECDSA P-256 certificate for localhost, 127.0.0.1 and `host` in `folder`, for local runs and
+ * tests. Makes a new one for another host and a week before expiry. Needs `openssl`: Node reads certificates but cannot
+ * make them.
  */
 export async function certificateFor(folder: string, host = LOCAL): Promise<Certificate> {
   const certFile = join(folder, 'gateway-cert.pem');
@@ -34,7 +35,7 @@ export async function certificateFor(folder: string, host = LOCAL): Promise<Cert
         ...['-keyout', keyFile, '-out', certFile, '-days', '365', '-subj', '/CN=localhost'],
         ...['-addext', `subjectAltName=${names(host)}`, '-addext', 'extendedKeyUsage=serverAuth'],
       ],
-      // OPENSSL_CONF of the caller may name another configuration.
+      // OPENSSL_CONF in the caller's environment may name another configuration.
       { env: inherited() },
     );
     chmodSync(keyFile, 0o600);

@@ -1,12 +1,12 @@
 import pg from 'pg';
 
-/** The URL of each schema's role, by schema. */
+/** The database URL of each schema's role, keyed by schema. */
 export type SchemaUrls<S extends string> = Record<S, string>;
 
 /**
- * A database with one role per schema: the role owns its schema, has it as search path, and can enter no other.
- * `admin` is a superuser's URL to any database of that server. What is there already is kept; passwords are set anew.
- * A role is named hz_<database>_<schema>.
+ * Creates a database with one role per schema. A role owns its schema, has it as search path, and can enter no other.
+ * `admin` is a superuser's URL to any database of that server. Existing objects are kept; passwords are set again. A
+ * role is named hz_<database>_<schema>.
  */
 export async function createSchemas<S extends string>(
   admin: string,
@@ -40,7 +40,7 @@ export async function createSchemas<S extends string>(
   return Object.fromEntries(urls) as SchemaUrls<S>;
 }
 
-/** The database, with force, and its roles. Does nothing when they are gone. */
+/** Drops the database with its open connections, then its roles. Does nothing when they do not exist. */
 export async function dropDatabase(admin: string, database: string, schemas: readonly string[]): Promise<void> {
   await withClient(admin, async (client) => {
     await client.query(`drop database if exists ${pg.escapeIdentifier(database)} with (force)`);
@@ -52,7 +52,7 @@ export async function dropDatabase(admin: string, database: string, schemas: rea
 
 export function roleName(database: string, schema: string): string {
   const name = `hz_${database}_${schema}`;
-  // PostgreSQL would silently cut it, and two roles could become one.
+  // PostgreSQL silently truncates longer names, so two roles could get the same name.
   if (Buffer.byteLength(name) > 63)
     throw new Error(`the role name ${name} is longer than 63 bytes: shorten the database's`);
   return name;

@@ -13,7 +13,7 @@ import type { DevEnvOptions } from './options.js';
 import { identityOf } from './pid-file.js';
 import { makeTestDatabase } from './test-database.js';
 
-// The services have tests of their own in test/; here are the servers around them.
+// The services have tests in test/; these tests cover the servers around them.
 const NO_SERVICES = { gateway: 0, message: 0, offline: 0 };
 
 const folder = mkdtempSync(join(tmpdir(), 'huizhi-it-'));
@@ -24,15 +24,15 @@ async function currentUser(url: string): Promise<string> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    const { rows } = await client.query<{ who: string }>(`select current_user || '@' || current_schema as who`);
-    return rows[0]?.who ?? '';
+    const { rows } = await client.query<{ role: string }>(`select current_user || '@' || current_schema as role`);
+    return rows[0]?.role ?? '';
   } finally {
     await client.end();
   }
 }
 
 describe('DevEnv', () => {
-  it('starts and stops its own servers, and finds everything again at the second start', async () => {
+  it('starts and stops its own servers, and keeps its state when it starts again', async () => {
     const options = { dataDir: join(folder, 'data'), postgres: 'own', instances: NO_SERVICES };
     const first = await DevEnv.start(options);
     expect(await currentUser(first.databaseUrl('message'))).toBe('hz_huizhi_message@message');
@@ -58,7 +58,7 @@ describe('DevEnv', () => {
     await second.stop();
   }, 60_000);
 
-  it('leaves nothing of a temporary one, nor in a server that is not its own', async () => {
+  it('removes a temporary data folder, and its database in a shared server, when it stops', async () => {
     const host = await DevEnv.start({ postgres: 'own', instances: NO_SERVICES });
     const guest = await DevEnv.start({ postgres: host.postgres as never, instances: NO_SERVICES });
     expect(await currentUser(guest.databaseUrl('offline'))).toMatch(/^hz_t_[0-9a-f]{12}_offline@offline$/);
@@ -68,7 +68,7 @@ describe('DevEnv', () => {
     expect([host.dataDir, guest.dataDir].filter(existsSync)).toEqual([]);
   }, 60_000);
 
-  it('reaches a gateway where it listens, with a certificate for that address', async () => {
+  it('connects to a gateway on its listen address with a certificate for that address', async () => {
     const env = (host: string): DevEnvOptions => ({ env: { gateway: { HZ_GATEWAY_HOST: host } } });
     for (const [listens, reached] of [
       ['127.0.0.2', '127.0.0.2'],
@@ -86,7 +86,7 @@ describe('DevEnv', () => {
     }
   }, 60_000);
 
-  it('says what is not there', async () => {
+  it('throws an error that names the missing part when a part was not started', async () => {
     const empty = await DevEnv.start({
       databaseUrls: { message: 'postgresql://m@127.0.0.1/x', offline: 'postgresql://o@127.0.0.1/x' },
       nats: 'nats://u:p@127.0.0.1:1',
@@ -100,7 +100,7 @@ describe('DevEnv', () => {
 });
 
 describe('certificateFor', () => {
-  it('makes one certificate for localhost with a closed key, and keeps it', async () => {
+  it('makes one certificate for localhost with a private key file, and reuses it', async () => {
     const made = await certificateFor(join(folder, 'tls'));
     expect(statSync(made.keyFile).mode & 0o777).toBe(0o600);
     expect(made.ca).toContain('BEGIN CERTIFICATE');
@@ -109,14 +109,14 @@ describe('certificateFor', () => {
 });
 
 describe('makeTestDatabase', () => {
-  it('gives a database that is gone after drop()', async () => {
+  it('creates a database, which drop() removes', async () => {
     const { url, drop } = await makeTestDatabase('message');
     expect(await currentUser(url)).toMatch(/_message@message$/);
     await drop();
     await expect(currentUser(url)).rejects.toThrow('password authentication failed');
   });
 
-  it('names npm test when there is no server', async () => {
+  it('throws an error that names npm test when there is no server', async () => {
     const url = process.env['HZ_TEST_POSTGRES_URL'];
     delete process.env['HZ_TEST_POSTGRES_URL'];
     try {

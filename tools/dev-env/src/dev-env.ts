@@ -26,16 +26,16 @@ import { TcpProxy } from './tcp-proxy.js';
 import { testDatabaseName } from './test-database.js';
 import { signToken } from './token.js';
 
-/** What a data folder keeps from one start to the next; 0600. */
+/** State that a data folder keeps between starts; the file has mode 0600. */
 interface State {
   database: string;
   passwords: Record<Schema, string>;
   jwtSecret: string;
-  /** By label; taken again when free, so that bookmarks and shell histories stay right. */
+  /** Ports by label. A restart reuses each port if it is free, so that bookmarks and shell histories stay valid. */
   ports: Record<string, { http: number; client?: number }>;
 }
 
-/** The whole system as real processes: servers, schemas, migrations, services. The order of things is in `#boot`. */
+/** The whole system as real processes: servers, schemas, migrations, services. `#boot` defines the start order. */
 export class DevEnv {
   readonly dataDir: string;
   postgres: Postgres | undefined;
@@ -52,7 +52,7 @@ export class DevEnv {
   #stopped: Promise<void> | undefined;
   #crashListener: ((name: string, report: string) => void) | undefined;
 
-  /** Resolves when every service is ready. On failure everything started is stopped before it rejects. */
+  /** Resolves when every service is ready. On failure, stops everything that it started, then rejects. */
   static async start(options: DevEnvOptions = {}): Promise<DevEnv> {
     const devEnv = new DevEnv(options);
     try {
@@ -95,7 +95,7 @@ export class DevEnv {
     return this.service('offline', i);
   }
 
-  /** Throws when there are not that many. */
+  /** Throws when there is no instance with this index. */
   service(name: ServiceName, i = 0): Service {
     const found = this.instances(name)[i];
     if (!found) throw new Error(`there is no ${name} number ${i}: ask for it in \`instances\``);
@@ -106,12 +106,12 @@ export class DevEnv {
     return this.#services.filter((service) => service.name === name);
   }
 
-  /** Every process that this constellation started, servers first. */
+  /** Every process that this DevEnv started, servers first. */
   get parts(): readonly Part[] {
     return this.#parts;
   }
 
-  /** Of the first gateway, through its proxy if it has one. */
+  /** The address of the first gateway, or of its proxy if it has one. */
   get address(): GatewayAddress {
     return this.addressOf(0);
   }
@@ -129,33 +129,33 @@ export class DevEnv {
   }
 
   /**
-   * A token the gateways accept. `expiresIn`: "2h", "30d" (default) or seconds, negative for an expired one; `aheadS`
-   * as in signToken().
+   * A token that the gateways accept. `expiresIn`: "2h", "30d" (default) or seconds, negative for an expired token;
+   * `aheadS` as in signToken().
    */
   token(userID: string, options: { expiresIn?: string | number; aheadS?: number } = {}): Promise<string> {
     return signToken(this.#state.jwtSecret, userID, options.expiresIn, options.aheadS);
   }
 
-  /** The URL of a schema, as the role of its service: for tests that look into the tables. */
+  /** The URL of a schema with its service's role, for tests that read the tables. */
   databaseUrl(schema: Schema): string {
     const url = this.#databaseUrls[schema];
     if (!url) throw new Error(`there is no schema ${schema}`);
     return url;
   }
 
-  /** As a service has it; without one, with the credentials of who may do everything. */
+  /** The NATS URL with the credentials of a service. The default user may use every subject. */
   natsUrl(user: Parameters<Nats['urlOf']>[0] = 'test'): string {
     return this.#natsUrlOf(user);
   }
 
-  /** The proxy of instance `i` on that way. Throws when `throughProxy` did not ask for it. */
+  /** The proxy of instance `i` on that link. Throws when `throughProxy` did not ask for it. */
   proxy(link: Link, i = 0): TcpProxy {
     const proxy = this.#proxies.get(`${link}#${i}`);
     if (!proxy) throw new Error(`no proxy on ${link} of instance ${i}: start with throughProxy: ['${link}']`);
     return proxy;
   }
 
-  /** One more instance, ready. `env` is its own, over that of its service. */
+  /** Starts one more instance and resolves when it is ready. `env` overrides the environment of its service. */
   async add(name: ServiceName, env: Record<string, string> = {}): Promise<Service> {
     const service = await this.#launch(name, env);
     await service.waitReady(this.options.readyMs);
@@ -164,16 +164,16 @@ export class DevEnv {
   }
 
   /**
-   * Calls back when a process ends although this program did not end it, and is not started again (`supervise`).
-   * `report` names the process and has its last log lines.
+   * Calls back when a process that is not supervised ends and this program did not stop it. `report` names the process
+   * and has its last log lines.
    */
   onCrash(listener: (name: string, report: string) => void): void {
     this.#crashListener = listener;
   }
 
   /**
-   * Stops what this constellation started, last started first, by pid; a database in somebody else's server is dropped.
-   * Every step is tried; rejects with all failures. Safe to call twice.
+   * Stops every process that this DevEnv started, in reverse order of start. A database in a shared server is dropped.
+   * Tries every step and rejects with all failures. Safe to call twice.
    */
   stop(): Promise<void> {
     this.#stopped ??= this.#undoAll();
@@ -183,11 +183,11 @@ export class DevEnv {
   async #undoAll(): Promise<void> {
     const errors: unknown[] = [];
     await this.#supervisor?.stop().catch((error: unknown) => errors.push(error));
-    // What the lock and the files protect must be gone before them: strictly in reverse order.
+    // The steps run strictly in reverse order: processes must end before their files and the lock are removed.
     for (const { what, run } of this.#undo.reverse()) {
       await run().catch((error: unknown) => errors.push(new Error(`${what} failed`, { cause: error })));
     }
-    if (errors.length > 0) throw new AggregateError(errors, 'the constellation did not stop cleanly');
+    if (errors.length > 0) throw new AggregateError(errors, 'the dev-env did not stop cleanly');
   }
 
   async #boot(): Promise<void> {
@@ -213,7 +213,7 @@ export class DevEnv {
   }
 
   async #startServers(): Promise<void> {
-    // Both to their end even if one fails: what starts after a failed start is over would never be stopped.
+    // Wait for both starts even when one fails: otherwise a server that starts later is never stopped.
     const outcomes = await Promise.allSettled([this.#startDatabase(), this.#startNats()]);
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   }
@@ -224,7 +224,7 @@ export class DevEnv {
     const missing = SCHEMAS.filter((schema) => !given[schema]);
     if (missing.length === 0) return;
     const { admin, own } = await this.#server();
-    // Two constellations may share a server that is not their own.
+    // A server that this DevEnv does not own may hold the databases of several.
     const database = own ? this.#state.database : testDatabaseName();
     const passwords = Object.fromEntries(missing.map((schema) => [schema, this.#state.passwords[schema]]));
     if (!own) {
@@ -308,7 +308,7 @@ export class DevEnv {
     return ports;
   }
 
-  /** Starts the proxies asked for and answers which addresses the service gets instead of the real ones. */
+  /** Starts the requested proxies of an instance and returns those that replace its server addresses. */
   async #throughProxies(name: ServiceName, index: number, clientPort: number | undefined): Promise<Ways> {
     const asked = this.options.throughProxy ?? [];
     const ways: Ways = {};
@@ -331,7 +331,7 @@ export class DevEnv {
     return ways;
   }
 
-  /** What a service (or its migration) reads, ports aside. */
+  /** The environment of a service or its migration, without ports. */
   #environment(name: ServiceName, ways: Ways = {}): Record<string, string> {
     const schema = SCHEMAS.find((each) => each === name);
     const gateway = {
@@ -341,7 +341,7 @@ export class DevEnv {
       HZ_TLS_KEY_FILE: this.#certificate?.keyFile ?? '',
       HZ_AUTH: 'jwt',
       HZ_JWT_SECRET: this.#state.jwtSecret,
-      // Everything stops together here: there is nowhere else to go, and so nothing to spread.
+      // All gateways stop together, so clients have no other gateway to reconnect to.
       HZ_DRAIN_SPREAD: '0s',
     };
     return {
@@ -382,7 +382,7 @@ export class DevEnv {
   }
 }
 
-/** Addresses of proxies in place of servers. */
+/** Proxies that replace the addresses of servers. */
 interface Ways {
   nats?: TcpProxy;
   postgres?: TcpProxy;

@@ -3,8 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 const POLL_MS = 10;
 
 /**
- * Asks again and again, whether it answers or throws, until the answer is neither `false` nor `undefined`, and resolves with it.
- * @throws `waited <ms> ms for <what>` after `withinMs` milliseconds, with what the last asking threw as its cause.
+ * Polls `ask` every 10 ms until it returns neither `false` nor `undefined`, and resolves with that value. An error
+ * counts as no answer.
+ * @throws `waited <ms> ms for <what>` after `withinMs` milliseconds, with the error of the last call as its cause.
  */
 export async function eventually<T>(
   what: string,

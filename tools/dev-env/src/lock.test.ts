@@ -11,7 +11,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 describe('DataLock', () => {
-  it('is held once, and again after its release', () => {
+  it('refuses a second holder, and can be acquired again after its release', () => {
     const lock = DataLock.acquire(folder);
     expect(() => DataLock.acquire(folder)).toThrow(DataFolderInUseError);
     expect(() => DataLock.acquire(folder)).toThrow(`in use by process ${process.pid}`);
@@ -21,9 +21,9 @@ describe('DataLock', () => {
   });
 
   it.each([
-    ['a process that is gone', '999999999 123\n'],
+    ['a process that has ended', '999999999 123\n'],
     ['an earlier process with the same pid', `${process.pid} 1\n`],
-    ['nobody: the file is not a lock', 'garbage'],
+    ['an unknown process: the file is not a lock', 'garbage'],
   ])('takes over the lock of %s', (_whose, text) => {
     writeFileSync(join(folder, 'lock'), text);
     DataLock.acquire(folder).release();

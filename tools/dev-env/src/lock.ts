@@ -13,19 +13,19 @@ export class DataFolderInUseError extends Error {
   }
 }
 
-/** One process per data folder. A lock whose process is gone is taken over. */
+/** Allows one process per data folder. A lock whose process has ended is taken over. */
 export class DataLock {
   private constructor(private readonly file: string) {}
 
-  /** Creates the folder when needed. Throws DataFolderInUseError while another process holds the lock. */
+  /** Creates the folder if it is missing. Throws DataFolderInUseError while another process holds the lock. */
   static acquire(folder: string): DataLock {
-    // Closed to others but for passing through: PostgreSQL, as another user, may have its files below.
+    // Other users may only pass through the folder: PostgreSQL, as another user, may have its files below it.
     mkdirSync(folder, { recursive: true, mode: 0o711 });
     const file = join(folder, 'lock');
     const draft = join(folder, `lock.${randomSecret()}`);
     writeFileSync(draft, formatIdentity(identityOf(process.pid) as ProcessIdentity), { mode: 0o600 });
     try {
-      // Another process may take or leave the lock between any two steps; a few rounds settle it.
+      // Another process may take or release the lock between any two steps; a few rounds resolve such races.
       for (let round = 0; round < 10; round++) {
         try {
           linkSync(draft, file);
@@ -57,7 +57,7 @@ function readHolder(file: string): { text: string; identity: ProcessIdentity | u
   }
 }
 
-/** Moves the lock away before removing it: if it is no longer the one that was read, it is put back. */
+/** Moves the lock aside before removing it. If its content has changed since it was read, puts it back. */
 function removeStale(folder: string, file: string, text: string): void {
   const aside = join(folder, `lock.${randomSecret()}`);
   try {

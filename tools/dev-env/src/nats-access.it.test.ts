@@ -7,7 +7,7 @@ import { connect, PermissionViolationError, type NatsConnection } from '@nats-io
 import { eventually } from './eventually.js';
 import { Nats } from './nats.js';
 
-/** What a real server lets who has broken into a service do with its credentials. */
+/** The operations that a real server permits with the credentials of one service. */
 
 let folder: string;
 let nats: Nats;
@@ -27,7 +27,9 @@ afterAll(async () => {
 
 type Deed = 'publish' | 'subscription';
 
-/** A connection of a user, and what the server refused it: `publish hz.committed`. */
+/**
+ * Connects as `user`. `refused` collects each operation that the server refuses, for example `publish hz.committed`.
+ */
 async function intruder(user: BusUser): Promise<{ client: NatsConnection; refused: Set<string> }> {
   const { host, username, password } = new URL(nats.urlOf(user));
   const client = await connect({ servers: host, user: username, pass: password, reconnect: false });
@@ -47,10 +49,10 @@ function attempt(client: NatsConnection, deed: Deed, subject: string): void {
   else client.subscribe(subject, { callback: () => undefined });
 }
 
-/** The first lane, or an instance of that name. */
+/** The pattern with 1 for every wildcard: the first lane, or an instance of that name. */
 const concrete = (pattern: string): string => pattern.replaceAll('*', '1');
 
-test.each(BUS_USERS)('%s may say and hear exactly what the table of routes says', async (user) => {
+test.each(BUS_USERS)('%s may publish and subscribe only to the subjects of its routes', async (user) => {
   const { client, refused } = await intruder(user);
   const deeds = routes.flatMap(({ subject, from, to }) => [
     { deed: 'publish' as const, subject: concrete(subject), allowed: from.includes(user) },
@@ -59,7 +61,7 @@ test.each(BUS_USERS)('%s may say and hear exactly what the table of routes says'
   ]);
   const expected = deeds.filter(({ allowed }) => !allowed).map(({ deed, subject }) => `${deed} ${subject}`);
   for (const { deed, subject } of deeds) attempt(client, deed, subject);
-  // Refusals are on the wire before the answer to a flush; they are heard of behind it.
+  // Each refusal arrives before the answer to a flush, but the client reports it after that answer.
   await client.flush();
   await eventually('the refusals', () => refused.size >= new Set(expected).size);
   await client.flush();
@@ -67,48 +69,53 @@ test.each(BUS_USERS)('%s may say and hear exactly what the table of routes says'
 });
 
 const attacks: [string, BusUser, Deed, string][] = [
-  ['a gateway tells of messages that do not exist', 'gateway', 'publish', subjects.committed],
-  ['a gateway receipts what is not stored', 'gateway', 'publish', subjects.receipts('gateway-2')],
-  ['a gateway delivers to another gateway', 'gateway', 'publish', subjects.gateway('gateway-2')],
-  ['a gateway says that it owns lanes', 'gateway', 'publish', subjects.lanes('message')],
+  ['a gateway announces messages that do not exist', 'gateway', 'publish', subjects.committed],
+  [
+    'a gateway publishes receipts for messages that are not stored',
+    'gateway',
+    'publish',
+    subjects.receipts('gateway-2'),
+  ],
+  ['a gateway publishes deliveries to another gateway', 'gateway', 'publish', subjects.gateway('gateway-2')],
+  ['a gateway announces itself as a lane owner', 'gateway', 'publish', subjects.lanes('message')],
   ['a gateway reads the log', 'gateway', 'publish', subjects.log],
-  ['a gateway asks who is in a group', 'gateway', 'publish', subjects.members],
+  ['a gateway queries the members of a group', 'gateway', 'publish', subjects.members],
   ['a gateway revokes tokens', 'gateway', 'publish', commands.revokeTokens],
-  ['a gateway revokes them at the owner', 'gateway', 'publish', subjects.revoke(0)],
-  ['a gateway overhears sends', 'gateway', 'subscription', subjects.send(0)],
-  ['a gateway takes logins', 'gateway', 'subscription', subjects.open(0)],
-  ['a gateway hears all news', 'gateway', 'subscription', subjects.committed],
-  ['a gateway reads the answers to another service', 'gateway', 'subscription', 'hz.reply.offline.>'],
-  ['a gateway answers a question of another', 'gateway', 'publish', subjects.replies('gateway', 'gateway-2')],
-  ['a gateway hears everything', 'gateway', 'subscription', '>'],
-  ['a gateway hears everything of ours', 'gateway', 'subscription', 'hz.>'],
-  ['a gateway hears all inboxes', 'gateway', 'subscription', 'hz.reply.>'],
-  ['a gateway hears the usual inboxes', 'gateway', 'subscription', '_INBOX.>'],
+  ['a gateway revokes tokens at the lane owner', 'gateway', 'publish', subjects.revoke(0)],
+  ['a gateway subscribes to sends', 'gateway', 'subscription', subjects.send(0)],
+  ['a gateway subscribes to login requests', 'gateway', 'subscription', subjects.open(0)],
+  ['a gateway subscribes to all committed events', 'gateway', 'subscription', subjects.committed],
+  ['a gateway subscribes to the replies to another service', 'gateway', 'subscription', 'hz.reply.offline.>'],
+  ['a gateway answers a request of another gateway', 'gateway', 'publish', subjects.replies('gateway', 'gateway-2')],
+  ['a gateway subscribes to every subject', 'gateway', 'subscription', '>'],
+  ['a gateway subscribes to every subject under hz', 'gateway', 'subscription', 'hz.>'],
+  ['a gateway subscribes to all reply subjects', 'gateway', 'subscription', 'hz.reply.>'],
+  ['a gateway subscribes to the default reply subjects of NATS', 'gateway', 'subscription', '_INBOX.>'],
   ['the message service opens sessions', 'message', 'publish', subjects.open(0)],
-  ['the message service delivers', 'message', 'publish', subjects.gateway('gateway-1')],
-  ['the message service takes inbox lanes', 'message', 'publish', subjects.lanes('offline')],
-  ['the message service makes users on its own word', 'message', 'publish', commands.ensureUser],
-  ['the offline service sends', 'offline', 'publish', subjects.send(0)],
-  ['the offline service receipts', 'offline', 'publish', subjects.receipts('gateway-1')],
-  ['the offline service takes lanes of messages', 'offline', 'publish', subjects.lanes('message')],
-  ['media says anything', 'media', 'publish', 'hz.anything'],
-  ['media hears anything', 'media', 'subscription', 'hz.anything'],
-  ['push says anything', 'push', 'publish', subjects.send(0)],
-  ['push hears what is delivered', 'push', 'subscription', subjects.gateway('gateway-1')],
-  ['an operator’s credentials send', 'admin', 'publish', subjects.send(0)],
-  ['an operator’s credentials hear what is sent', 'admin', 'subscription', subjects.send(0)],
+  ['the message service publishes deliveries', 'message', 'publish', subjects.gateway('gateway-1')],
+  ['the message service announces itself as an inbox lane owner', 'message', 'publish', subjects.lanes('offline')],
+  ['the message service creates users', 'message', 'publish', commands.ensureUser],
+  ['the offline service publishes sends', 'offline', 'publish', subjects.send(0)],
+  ['the offline service publishes receipts', 'offline', 'publish', subjects.receipts('gateway-1')],
+  ['the offline service announces itself as a message lane owner', 'offline', 'publish', subjects.lanes('message')],
+  ['media publishes any message', 'media', 'publish', 'hz.anything'],
+  ['media subscribes to any subject', 'media', 'subscription', 'hz.anything'],
+  ['push publishes any message', 'push', 'publish', subjects.send(0)],
+  ['push subscribes to deliveries', 'push', 'subscription', subjects.gateway('gateway-1')],
+  ['an operator’s credentials publish sends', 'admin', 'publish', subjects.send(0)],
+  ['an operator’s credentials subscribe to sends', 'admin', 'subscription', subjects.send(0)],
 ];
 
-test.each(attacks)('refused: %s', async (_, user, deed, subject) => {
+test.each(attacks)('the server refuses and logs: %s', async (_, user, deed, subject) => {
   const { client, refused } = await intruder(user);
   attempt(client, deed, subject);
   await client.flush();
   await eventually('the refusal', () => refused.has(`${deed} ${subject}`));
   const logged = (line: string): boolean => line.includes(`Violation - User "${user}"`) && line.includes(subject);
-  await eventually('a word in the log of the server', () => nats.logs.some(logged));
+  await eventually('the refusal in the server log', () => nats.logs.some(logged));
 });
 
-test('without credentials, with a wrong password and with that of another user there is no connection', async () => {
+test('the server refuses a connection without credentials, with a wrong password or with the password of another user', async () => {
   const { host, password } = new URL(nats.urlOf('message'));
   for (const credentials of [
     {},

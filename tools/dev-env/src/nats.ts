@@ -9,15 +9,15 @@ import { ManagedProcess, type Exit } from './process.js';
 import { randomSecret, readState, writeState } from './state.js';
 
 export interface NatsOptions {
-  /** For the configuration file and the credentials; core NATS keeps nothing else. */
+  /** Holds the configuration file and the credentials. Core NATS stores nothing else. */
   dataDir: string;
-  /** Default: the one of the last start in this folder if it is free, otherwise a free one. */
+  /** Default: the port of the last start in this folder if it is free, otherwise any free port. */
   port?: number;
-  /** More lines of its configuration, `name: value`. */
+  /** Additional configuration lines, `name: value`. */
   settings?: readonly string[];
 }
 
-/** May say and hear everything, for tests that do so themselves. No deployment has it. */
+/** May use every subject; for tests that publish and subscribe themselves. No deployment has this user. */
 const TEST_USER = 'test';
 
 interface NatsState {
@@ -28,9 +28,7 @@ interface NatsState {
 const START_MS = 10_000;
 const STOP_MS = 5_000;
 
-/**
- * A nats-server of our own on 127.0.0.1, with the allow-list of every service and the 1 MiB message limit they are written for.
- */
+/** A nats-server on 127.0.0.1 with the allow-list of every service and the 1 MiB message limit that they assume. */
 export class Nats {
   readonly host = '127.0.0.1';
   #process: ManagedProcess | undefined;
@@ -78,12 +76,12 @@ export class Nats {
     return this.#process?.logs ?? [];
   }
 
-  /** With the credentials of who may do everything; `through` gives the address of a proxy instead. */
+  /** The URL with the credentials of the test user. `through` replaces the address with that of a proxy. */
   url(through?: { host: string; port: number }): string {
     return this.urlOf(TEST_USER, through);
   }
 
-  /** With the credentials of a service, or of `hz` commands. */
+  /** The URL with the credentials of a service, of `hz` commands (`admin`) or of the test user. */
   urlOf(user: BusUser | typeof TEST_USER, through?: { host: string; port: number }): string {
     const { host, port } = through ?? this;
     return `nats://${user}:${encodeURIComponent(this.state.passwords[user])}@${host}:${port}`;
@@ -110,7 +108,9 @@ export class Nats {
     this.#process?.resume();
   }
 
-  /** On the same port with the same credentials; stops it first if it runs. What it held is gone: it is core NATS. */
+  /**
+   * Restarts the server on the same port with the same credentials. Messages in flight are lost: core NATS stores none.
+   */
   async restart(): Promise<void> {
     await this.stop();
     await this.#launch();
@@ -158,7 +158,9 @@ export class Nats {
   }
 }
 
-/** A NATS server speaks first: `INFO {…}`, with its name. Another one may be there, if ours could not have the port. */
+/**
+ * Whether the server there sends `INFO {…}` with this name. Another server may have the port if ours could not bind it.
+ */
 function greets(host: string, port: number, name: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = createConnection({ host, port, timeout: 1_000 });

@@ -3,9 +3,9 @@ import type { Postgres } from './postgres.js';
 import type { Service } from './service.js';
 import type { Supervised } from './supervisor.js';
 
-/** A process of the constellation, as a list shows it and the supervisor handles it. */
+/** A process of the dev-env, as lists show it and the supervisor handles it. */
 export interface Part extends Supervised {
-  /** Of health and metrics, if it has them. */
+  /** Base URL of health and metrics, if the process has them. */
   readonly baseUrl?: string;
 }
 

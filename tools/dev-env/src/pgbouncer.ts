@@ -11,14 +11,14 @@ export interface PgBouncerOptions {
   /** URLs of the roles that may connect; all of one server. */
   urls: readonly string[];
   poolMode: 'session' | 'transaction' | 'statement';
-  /** More lines of its configuration, `name = value`. */
+  /** Additional configuration lines, `name = value`. */
   settings?: readonly string[];
 }
 
-/** PgBouncer refuses to run as root. This is Debian's id of the user "nobody". */
+/** PgBouncer refuses to run as root. This is Debian's id of the user `nobody`. */
 const NOBODY = 65_534;
 
-/** A PgBouncer of our own on 127.0.0.1, for tests. */
+/** A PgBouncer on 127.0.0.1, for tests. */
 export class PgBouncer {
   readonly host = '127.0.0.1';
 
@@ -62,7 +62,7 @@ export class PgBouncer {
     return made;
   }
 
-  /** The same role and database, through the pooler. */
+  /** The URL with the same role and database, but the address of the pooler. */
   through(href: string): string {
     const url = new URL(href);
     url.hostname = this.host;

@@ -4,21 +4,21 @@ import { dirname } from 'node:path';
 import { eventually } from './eventually.js';
 
 /**
- * What a pid file holds: a pid and when that process started. The second tells a process from a later one that was given
- * the same number, so that nobody else's process is ever signalled.
+ * The content of a pid file: a pid and the start time of that process. The start time distinguishes the process from a
+ * later one with the same pid, so that no unrelated process is signalled.
  */
 export interface ProcessIdentity {
   pid: number;
   startedAt: string;
 }
 
-/** `undefined` when there is no such process (or it is a zombie). */
+/** `undefined` when there is no such process, or when it is a zombie. */
 export function identityOf(pid: number): ProcessIdentity | undefined {
   const startedAt = process.platform === 'linux' ? startTimeFromProc(pid) : startTimeFromPs(pid);
   return startedAt === undefined ? undefined : { pid, startedAt };
 }
 
-/** Parses a pid file's text; `undefined` when it is not one. */
+/** Parses the text of a pid file; `undefined` when the text is invalid. */
 export function parseIdentity(text: string): ProcessIdentity | undefined {
   const match = /^(\d+) (.+)\n?$/.exec(text);
   return match ? { pid: Number(match[1]), startedAt: match[2] as string } : undefined;
@@ -43,7 +43,7 @@ export function removePidFile(file: string): void {
   rmSync(file, { force: true });
 }
 
-/** Ends the process a pid file speaks of, if it still runs: it outlived the process that had started it. */
+/** Kills the process named in the pid file if it still runs: it outlived the process that started it. */
 export async function killOrphan(file: string): Promise<void> {
   let text: string;
   try {
@@ -66,7 +66,7 @@ function startTimeFromProc(pid: number): string | undefined {
   } catch {
     return undefined;
   }
-  // The program's name, in parentheses, may itself hold spaces and parentheses: count from the last one.
+  // The program name, in parentheses, may hold spaces and parentheses: count fields after the last one.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return fields[0] === 'Z' ? undefined : fields[19];
 }

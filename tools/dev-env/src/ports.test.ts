@@ -29,7 +29,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** Another process that would like this port: what it is given, and the end of the process. */
+/** Starts another process that requests this port. Returns the port it got, and a function that kills the process. */
 async function elsewhere(preferred: number): Promise<{ port: number; kill9: () => Promise<unknown> }> {
   const other = spawn(process.execPath, [join(folder, 'other.mjs'), String(preferred)], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -47,13 +47,13 @@ async function elsewhere(preferred: number): Promise<{ port: number; kill9: () =
 }
 
 describe('freePort', () => {
-  it('gives one port once, and again to who asks for it', async () => {
+  it('gives each port once, and again when the same process asks for it', async () => {
     const ports = await Promise.all(Array.from({ length: 50 }, () => freePort()));
     expect(new Set(ports).size).toBe(50);
     expect(await freePort(ports[0])).toBe(ports[0]);
   });
 
-  it('gives no port that somebody listens on, asked for or not', async () => {
+  it('gives no port that has a listener, even when the caller prefers it', async () => {
     const port = await freePort();
     const server = createServer().listen(port, '127.0.0.1');
     await once(server, 'listening');
@@ -63,7 +63,7 @@ describe('freePort', () => {
     expect(await freePort(port)).toBe(port);
   });
 
-  it('keeps a port from other processes while nobody listens on it, and lets go of it with its own process', async () => {
+  it('reserves a port against other processes until its own process ends, with or without a listener', async () => {
     const port = await freePort();
     const other = await elsewhere(port);
     expect(other.port).not.toBe(port);

@@ -2,21 +2,22 @@ import { randomInt } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import { createServer } from 'node:net';
 
-// Below the kernel's range for outgoing connections (32768 and up on Linux): no connection takes a port between our
-// looking at it and the child's binding it, nor while the child is dead.
+// Below the kernel's range for outgoing connections (32768 and up on Linux). So no outgoing connection takes the port
+// between the check and the child's bind, or while the child is dead.
 const FIRST = 20_000;
 const LAST = 32_000;
 
 /**
- * What this process has reserved. A service is started and killed while others look for ports, so nobody listening is no sign
- * that a port is free. The sign is the UDP port of the same number, which nobody here uses otherwise: the kernel gives it to one
- * process only, and takes it back however that process ends.
+ * The ports that this process has reserved. Services are killed and restarted while others look for ports, so a port
+ * without a listener may be taken. A UDP socket on the same number marks the reservation: the kernel gives it to one
+ * process and frees it when that process ends.
  */
 const reserved = new Map<number, Socket>();
 
 /**
- * A port on 127.0.0.1 nobody listens on, reserved until this process ends: never given twice, by this process or by any other that
- * asks here. `preferred` is taken when it is free, also a second time. Throws after 200 tries.
+ * A port on 127.0.0.1 that has no listener, reserved until this process ends. Neither this process nor another that
+ * uses this function gets the port again. `preferred` is used when it is free, also a second time. Throws after 200
+ * tries.
  */
 export async function freePort(preferred?: number): Promise<number> {
   if (preferred !== undefined && (await take(preferred))) return preferred;
@@ -31,7 +32,7 @@ async function take(port: number): Promise<boolean> {
   if (reserved.has(port)) return isFree(port);
   const mark = await reserve(port);
   if (!mark) return false;
-  // Somebody may be there who never asked.
+  // A process that does not use this function may listen there.
   if (!(await isFree(port))) {
     mark.close();
     return false;
@@ -48,7 +49,7 @@ function reserve(port: number): Promise<Socket | undefined> {
       resolve(undefined);
     });
     mark.bind({ port, address: '127.0.0.1', exclusive: true }, () => {
-      // It keeps the port, not the process.
+      // The socket reserves the port but must not keep the process alive.
       mark.unref();
       resolve(mark);
     });

@@ -14,27 +14,27 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
-/** Who PostgreSQL runs as and where its files may be. */
+/** The user that PostgreSQL runs as, and the folder of its files. */
 export interface PostgresFolder {
-  /** Writable by us; the cluster's own folder is made inside it. */
+  /** Writable by this process; the cluster's folder is created inside it. */
   home: string;
-  /** Set when we are root: PostgreSQL refuses to run as root. */
+  /** Set when this process is root: PostgreSQL refuses to run as root. */
   user: { name: string; uid: number; gid: number } | undefined;
-  /** Set when the files are not where they were asked for; says why. */
+  /** Set when the files are not in the requested folder; a sentence with the reason. */
   note: string | undefined;
 }
 
 /**
- * As an ordinary user: `dataDir` itself. As root: `dataDir` if the `postgres` user (else `nobody`) can reach it, otherwise
- * a folder under the system's temporary one, named by a hash of the path so that the next start finds it again.
+ * As an ordinary user: `dataDir` itself. As root: `dataDir` if the user `postgres` (else `nobody`) can reach it.
+ * Otherwise a folder in the system's temporary folder; its name is a hash of the path, so that the next start finds it
+ * again.
  */
 export function postgresFolder(dataDir: string): PostgresFolder {
   const home = resolve(dataDir);
   mkdirSync(home, { recursive: true, mode: 0o711 });
   if (process.getuid?.() !== 0) return { home, user: undefined, note: undefined };
   const user = systemUser('postgres') ?? systemUser('nobody');
-  if (!user)
-    throw new Error('PostgreSQL does not run as root, and there is neither a user postgres nor nobody: add one');
+  if (!user) throw new Error('PostgreSQL does not run as root, and there is no user `postgres` or `nobody`: add one');
   const barrier = firstUnreachable(home, user);
   if (barrier === undefined) return { home, user, note: undefined };
   const key = createHash('sha256').update(home).digest('hex').slice(0, 16);
@@ -43,20 +43,20 @@ export function postgresFolder(dataDir: string): PostgresFolder {
   return {
     home: substitute,
     user,
-    note: `the user ${user.name}, as whom PostgreSQL runs, cannot enter ${barrier}: its files are in ${substitute}`,
+    note: `the user ${user.name}, which runs PostgreSQL, cannot enter ${barrier}: the files are in ${substitute}`,
   };
 }
 
-/** An empty folder PostgreSQL accepts: its own user's, closed to others. */
+/** Creates an empty folder that PostgreSQL accepts: owned by its user and closed to others. */
 export function makeClusterFolder(path: string, user: PostgresFolder['user']): void {
   mkdirSync(path, { mode: 0o700 });
   if (user) chownSync(path, user.uid, user.gid);
 }
 
 /**
- * Removes the `postmaster.pid` of a server that was killed, when another program has its pid now: PostgreSQL would take that
- * program for the old server and refuse to start. Every process of a server works in the cluster's folder; while one does, the
- * file stays. Without /proc PostgreSQL decides alone.
+ * Removes the `postmaster.pid` of a killed server when another program has its pid now. PostgreSQL would take that
+ * program for the old server and refuse to start. Every process of a server works in the cluster's folder; while one
+ * does, the file stays. Without /proc, PostgreSQL decides alone.
  */
 export function removeStalePid(cluster: string): void {
   const file = join(cluster, 'postmaster.pid');
@@ -66,7 +66,7 @@ export function removeStalePid(cluster: string): void {
   } catch {
     return;
   }
-  // A pid that nothing has is no problem: PostgreSQL finds that out itself.
+  // PostgreSQL itself handles a pid that no process has.
   if (process.platform !== 'linux' || !isExisting(pid)) return;
   if (!hasProcess(realpathSync(cluster))) rmSync(file, { force: true });
 }
@@ -80,7 +80,7 @@ function isExisting(pid: number): boolean {
   }
 }
 
-/** Whether a process that we may look at has this as its working folder. */
+/** Whether any process, as far as permissions allow, has this as its working folder. */
 function hasProcess(folder: string): boolean {
   return readdirSync('/proc').some((entry) => {
     if (!/^\d+$/.test(entry)) return false;
@@ -110,7 +110,7 @@ function firstUnreachable(folder: string, user: { uid: number; gid: number }): s
   });
 }
 
-/** The name is guessable and the temporary folder is everybody's: take only a real folder that is our own. */
+/** The name is predictable and the temporary folder is shared: accept only a real folder owned by this user. */
 function makePrivate(path: string): void {
   mkdirSync(path, { recursive: true, mode: 0o711 });
   const stat = lstatSync(path);

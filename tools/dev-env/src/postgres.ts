@@ -14,13 +14,13 @@ import { descendants } from './process-tree.js';
 import { randomSecret, readState, writeState } from './state.js';
 
 export interface PostgresOptions {
-  /** Its files and the 0600 state file with the superuser's password. Created when missing. */
+  /** Folder of its files and of the state file (mode 0600) with the superuser's password. Created if missing. */
   dataDir: string;
-  /** Default: the one of the last start in this folder if it is free, otherwise a free one. */
+  /** Default: the port of the last start in this folder if it is free, otherwise any free port. */
   port?: number;
-  /** More `-c name=value`, over the defaults below. */
+  /** Additional `-c name=value` settings; they override the defaults below. */
   settings?: Record<string, string>;
-  /** Told where the files are when they cannot be in `dataDir` (see PostgresFolder). */
+  /** Receives a sentence with the location of the files when they cannot be in `dataDir` (see PostgresFolder). */
   note?: (text: string) => void;
 }
 
@@ -30,7 +30,7 @@ interface PostgresState {
 }
 
 const SUPERUSER = 'huizhi_admin';
-// Recovery after a kill can take long; a server that says nothing for a minute is not coming.
+// Recovery after a kill can take long; a server that does not answer for a minute has failed.
 const START_MS = 60_000;
 const STOP_MS = 20_000;
 
@@ -46,7 +46,7 @@ const SETTINGS: Record<string, string> = {
 
 const run = promisify(execFile);
 
-/** A PostgreSQL server of our own: 127.0.0.1 only, passwords (scram), durable commits. */
+/** A PostgreSQL server: 127.0.0.1 only, passwords (scram), durable commits. */
 export class Postgres {
   readonly host = '127.0.0.1';
   #process: ManagedProcess | undefined;
@@ -58,7 +58,10 @@ export class Postgres {
     private readonly state: PostgresState,
   ) {}
 
-  /** Creates the cluster on first use (about a second). Resolves when it answers; rejects with its last log lines. */
+  /**
+   * Creates the cluster on first use (about a second). Resolves when the server answers; rejects with its last log
+   * lines.
+   */
   static async start(options: PostgresOptions): Promise<Postgres> {
     const folder = postgresFolder(options.dataDir);
     if (folder.note) options.note?.(folder.note);
@@ -82,12 +85,12 @@ export class Postgres {
     return this.state.port;
   }
 
-  /** The postmaster. */
+  /** The pid of the postmaster. */
   get pid(): number | undefined {
     return this.#process?.running ? this.#process.pid : undefined;
   }
 
-  /** The postmaster and all its processes. */
+  /** The pids of the postmaster and all its child processes. */
   pids(): number[] {
     return this.pid === undefined ? [] : [this.pid, ...descendants(this.pid)];
   }
@@ -100,7 +103,7 @@ export class Postgres {
     return this.#process?.logs ?? [];
   }
 
-  /** As superuser unless a role is given; `through` gives the address of a proxy instead. */
+  /** The superuser's URL unless a role is given. `through` replaces the address with that of a proxy. */
   url(
     database: string,
     role: { name: string; password: string } = { name: SUPERUSER, password: this.state.password },
@@ -110,7 +113,7 @@ export class Postgres {
     return `postgresql://${role.name}:${encodeURIComponent(role.password)}@${host}:${port}/${database}`;
   }
 
-  /** Does nothing when it exists. */
+  /** Does nothing when the database exists. */
   async createDatabase(name: string): Promise<void> {
     const client = new pg.Client({ connectionString: this.url('postgres') });
     await client.connect();
@@ -132,11 +135,11 @@ export class Postgres {
     await this.#process?.stop('SIGINT', STOP_MS);
   }
 
-  /** As a power cut would: the postmaster and every backend at once. Resolves when all are gone. */
+  /** Simulates a power cut: kills the postmaster and all backends at once. Resolves when all have ended. */
   async kill9(): Promise<void> {
     const server = this.#process;
     if (!server?.running) return;
-    // Frozen, the postmaster starts nobody while the list is read.
+    // A frozen postmaster starts no backend while the list is read.
     server.freeze();
     const children = descendants(server.pid).flatMap((pid) => identityOf(pid) ?? []);
     for (const { pid } of children) trySignal(pid, 'SIGKILL');
@@ -144,7 +147,7 @@ export class Postgres {
     await eventually('the backends to end', () => !children.some(isAlive), 10_000);
   }
 
-  /** The same files and port; stops it first if it runs. */
+  /** Restarts with the same files and port; stops the server first if it runs. */
   async restart(): Promise<void> {
     await this.stop();
     await this.#launch();
@@ -156,7 +159,7 @@ export class Postgres {
       const server = await this.#spawn();
       await this.#answers(server, deadline);
       if (server.running) return;
-      // Backends of a killed postmaster hold the shared memory until they notice.
+      // Backends of a killed postmaster hold the shared memory until they notice its end.
       const retry = server.logs.some(
         (line) => line.includes('pre-existing shared memory') || line.includes('is another'),
       );
@@ -181,7 +184,7 @@ export class Postgres {
       gid: this.folder.user?.gid,
       pidFile: join(this.options.dataDir, 'pid'),
       logFile: this.logFile,
-      // "Immediate" shutdown: the postmaster ends its backends; the next start recovers.
+      // An "immediate" shutdown: the postmaster ends its backends; the next start recovers.
       orphanSignal: 'SIGQUIT',
     });
     this.#process = server;
@@ -214,7 +217,7 @@ export class Postgres {
   }
 }
 
-/** Under another name first: a cluster whose making was interrupted is never taken for a whole one. */
+/** Creates the cluster under a temporary name, so that an interrupted initdb is never taken for a complete cluster. */
 async function createCluster(cluster: string, user: PostgresFolder['user'], password: string): Promise<void> {
   const draft = `${cluster}.draft`;
   const passwordFile = `${cluster}.password`;
@@ -226,7 +229,7 @@ async function createCluster(cluster: string, user: PostgresFolder['user'], pass
   try {
     await run(
       requireBinary('initdb'),
-      // `--no-sync` only skips syncing the fresh, empty files; the server itself runs with fsync on.
+      // `--no-sync` only skips syncing the new, empty files; the server itself runs with fsync on.
       [
         ...['-D', draft, '-U', SUPERUSER, '--auth=scram-sha-256', `--pwfile=${passwordFile}`],
         ...['--encoding=UTF8', '--locale=C', '--no-sync'],
@@ -243,6 +246,6 @@ function trySignal(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // It ended by itself.
+    // The process has already ended.
   }
 }

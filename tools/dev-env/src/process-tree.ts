@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** The pids of all children, grandchildren … of `pid` at this moment. */
+/** The pids of all current descendants of `pid`. */
 export function descendants(pid: number): number[] {
   const children = new Map<number, number[]>();
   for (const [child, parent] of processes()) children.set(parent, [...(children.get(parent) ?? []), child]);
@@ -24,7 +24,7 @@ function processes(): [pid: number, parent: number][] {
       const stat = readFileSync(`/proc/${entry}/stat`, 'utf8');
       found.push([Number(entry), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])]);
     } catch {
-      // It ended while we were reading.
+      // The process ended during the scan.
     }
   }
   return found;

@@ -33,7 +33,7 @@ describe('ManagedProcess', () => {
     expect(probe.running).toBe(false);
   });
 
-  it('forces what does not stop, and what is frozen', async () => {
+  it('kills a process that ignores SIGTERM, and stops a frozen one with SIGTERM', async () => {
     const stubborn = await isUp(await node(STUBBORN));
     expect(await stubborn.stop('SIGTERM', 200)).toEqual({ exit: { code: null, signal: 'SIGKILL' }, forced: true });
     const frozen = await isUp(await node(IDLE));
@@ -41,21 +41,21 @@ describe('ManagedProcess', () => {
     expect(await frozen.stop('SIGTERM', 5_000)).toMatchObject({ forced: false });
   });
 
-  it('tells of an end nobody asked for, with the last lines', async () => {
+  it('reports an unexpected end with the last log lines', async () => {
     const probe = await node('console.error("the reason"); setTimeout(() => process.exit(3), 50)');
     const crash = await new Promise<Exit>((resolve) => probe.onCrash(resolve));
     expect(crash).toEqual({ code: 3, signal: null });
     expect(probe.describe('died')).toBe('probe died (exit code 3, signal null). Its last log lines:\nthe reason');
   });
 
-  it('keeps a bounded number of lines', async () => {
+  it('keeps the last 2,000 log lines', async () => {
     const probe = await node('for (let i = 0; i < 5000; i++) console.log(i)');
     await probe.exited;
     expect(probe.logs.length).toBe(2_000);
     expect(probe.logs.at(-1)).toBe('4999');
   });
 
-  it('ends the one of the pid file first', async () => {
+  it('kills the process named in the pid file before it starts another', async () => {
     const pidFile = join(folder, 'pid');
     const first = await isUp(await node(IDLE, { pidFile }));
     const second = await isUp(await node(IDLE, { pidFile }));
@@ -63,20 +63,20 @@ describe('ManagedProcess', () => {
     await second.kill9();
   });
 
-  it('rejects when the program is missing', async () => {
+  it('rejects a start when the program is missing', async () => {
     const missing = ManagedProcess.spawn({ name: 'ghost', command: '/no/such/program', args: [], env: {} });
     await expect(missing).rejects.toThrow('cannot start ghost');
   });
 
   it.each([
-    ['does not outlive a killed parent', false],
-    ['does not outlive a killed parent whose reaper was killed before', true],
+    ['ends when its parent is killed', false],
+    ['ends when the reaper of its parent and then the parent are killed', true],
   ])(
     '%s',
     async (_, killsReaper) => {
       const parent = join(folder, 'parent.mjs');
       const compiled = join(folder, 'run.mjs');
-      // The parent is plain Node, which does not know TypeScript: it does with the shell what reaper.ts does.
+      // The parent runs in plain Node, which cannot load TypeScript: it imports reaper.ts as compiled JavaScript.
       writeFileSync(compiled, 'setInterval(() => {}, 1000)');
       writeFileSync(
         parent,
@@ -97,7 +97,7 @@ describe('ManagedProcess', () => {
         const reapers = (): number[] => descendants(running.pid as number).filter((one) => one !== pid);
         const [reaper] = await eventually('the reaper', () => reapers().length === 1 && reapers());
         if (killsReaper) {
-          // One that lived less than a second is taken for one that cannot live.
+          // A reaper that lived less than 1 s is not replaced.
           await new Promise((resolve) => setTimeout(resolve, 1_500));
           process.kill(reaper as number, 'SIGKILL');
           await eventually('another reaper', () => reapers().length === 1 && !reapers().includes(reaper as number));

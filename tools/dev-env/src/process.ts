@@ -11,7 +11,7 @@ export interface Exit {
 }
 
 export interface ManagedProcessOptions {
-  /** For messages. */
+  /** The name in messages. */
   name: string;
   command: string;
   args: string[];
@@ -19,11 +19,11 @@ export interface ManagedProcessOptions {
   cwd?: string;
   uid?: number;
   gid?: number;
-  /** All lines also go to this file, appended. */
+  /** All lines are also appended to this file. */
   logFile?: string;
   /** Holds the pid, so that the next start can end a process that outlived a killed parent. */
   pidFile?: string;
-  /** Ends the process at once when our own process is gone. Default SIGKILL. */
+  /** The signal that the child gets when this process ends. Default SIGKILL. */
   orphanSignal?: NodeJS.Signals;
 }
 
@@ -31,13 +31,13 @@ const KEPT_LINES = 2_000;
 const LINE_LENGTH = 400;
 
 /**
- * One child process, known by its pid. It runs in a process group of its own: Ctrl-C in a terminal reaches only us,
- * and we stop things in order. If we die, the reaper ends it.
+ * One child process, identified by its pid. It runs in its own process group, so Ctrl-C in a terminal reaches only this
+ * process, which stops its children in order. If this process dies, the reaper ends the child.
  */
 export class ManagedProcess {
   readonly pid: number;
   readonly exited: Promise<Exit>;
-  /** Set when the process is gone. */
+  /** Set when the process has ended. */
   exit: Exit | undefined;
   #child: ChildProcess;
   #lines: string[] = [];
@@ -45,7 +45,7 @@ export class ManagedProcess {
   #ending = false;
   #crashListeners: ((exit: Exit) => void)[] = [];
 
-  /** Resolves once the process runs; rejects when the program cannot be started. */
+  /** Resolves when the process runs; rejects when the program cannot be started. */
   static async spawn(options: ManagedProcessOptions): Promise<ManagedProcess> {
     if (options.pidFile) await killOrphan(options.pidFile);
     const child = spawn(options.command, options.args, {
@@ -82,7 +82,7 @@ export class ManagedProcess {
       if (stream) createInterface({ input: stream }).on('line', (line) => this.#keep(line));
     }
     this.exited = new Promise((resolve) => {
-      // `close` comes after the last log line, which says why it died.
+      // `close` follows the last log line, which holds the reason of a crash.
       child.once('close', (code, signal) => {
         this.exit = { code, signal };
         unguard(this.pid);
@@ -103,17 +103,19 @@ export class ManagedProcess {
     return this.exit === undefined;
   }
 
-  /** Calls back once if the process ends although nobody asked it to. */
+  /** Calls back when the process ends although neither `stop()` nor `kill9()` was called. */
   onCrash(listener: (exit: Exit) => void): void {
     this.#crashListeners.push(listener);
   }
 
-  /** `signal`, then SIGKILL when it is still there after `graceMs`. Says whether that was needed. */
+  /**
+   * Sends `signal`, then SIGKILL if the process still runs after `graceMs`. `forced` is true when SIGKILL was needed.
+   */
   async stop(signal: NodeJS.Signals, graceMs: number): Promise<{ exit: Exit; forced: boolean }> {
     if (this.exit) return { exit: this.exit, forced: false };
     this.#ending = true;
     this.#signal(signal);
-    // A frozen process takes no other signal than SIGKILL.
+    // A frozen process handles only SIGKILL until SIGCONT.
     this.#signal('SIGCONT');
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<'late'>((resolve) => (timer = setTimeout(resolve, graceMs, 'late')));
@@ -138,7 +140,7 @@ export class ManagedProcess {
     this.#signal('SIGCONT');
   }
 
-  /** An error message with the last lines, for a process that did not do what was expected. */
+  /** An error message with the last log lines. */
   describe(what: string, lines = 20): string {
     const end = this.exit ? ` (exit code ${this.exit.code}, signal ${this.exit.signal})` : '';
     const log =
@@ -159,7 +161,7 @@ export class ManagedProcess {
   }
 }
 
-/** A stack trace in a log line would drown what an error message has to say; the log file has it all. */
+/** Shortens long lines such as stack traces in error messages; the log file has the full text. */
 function shortened(line: string): string {
   return line.length <= LINE_LENGTH ? line : `${line.slice(0, LINE_LENGTH)} …`;
 }

@@ -2,8 +2,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { Socket } from 'node:net';
 
 // A killed parent (SIGKILL, a CI time limit) cannot stop its children, and Node cannot ask the kernel to do it. So a
-// small shell holds the other end of a pipe: when we are gone it reads the end of file and ends whoever is still listed.
-// It runs only while there are children.
+// small shell reads from a pipe; when this process ends, the shell reads the end of file and signals all listed
+// processes. The shell runs only while there are children.
 const SCRIPT = `
 trap '' INT TERM HUP
 list="$*"
@@ -19,7 +19,7 @@ for entry in $list; do kill -"\${entry%%:*}" "\${entry#*:}" 2>/dev/null; done
 let shell: ChildProcess | undefined;
 const guarded = new Map<number, NodeJS.Signals>();
 
-/** From now on `pid` gets `signal` if this process ends without having called `unguard`. */
+/** Sends `signal` to `pid` if this process ends before it calls `unguard`. */
 export function guard(pid: number, signal: NodeJS.Signals): void {
   guarded.set(pid, signal);
   if (shell === undefined) shell = startShell();
@@ -35,21 +35,22 @@ export function unguard(pid: number): void {
   }
 }
 
-/** `kill` takes the name without its prefix. */
+/** The signal name without its prefix, as `kill` expects it. */
 const nameOf = (signal: NodeJS.Signals): string => signal.replace(/^SIG/, '');
 
 function startShell(): ChildProcess {
-  // The list is in the arguments: this process may be killed before it could write it to the pipe.
+  // The list is in the arguments: this process may be killed before it writes to the pipe.
   const list = Array.from(guarded, ([pid, signal]) => `${nameOf(signal)}:${pid}`);
   const child = spawn('/bin/sh', ['-c', SCRIPT, 'reaper', ...list], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
     env: {},
   });
-  // It must neither keep us alive nor take us with it: without it only the clean-up after a crash is lost.
+  // A shell that cannot start must not end this process: only the clean-up after a crash is lost.
   child.on('error', () => undefined);
   const startedAt = performance.now();
-  // A shell that was killed is replaced, so that what runs stays guarded; one that cannot live is not.
+  // Replace a shell that was killed, so that the children stay guarded. A shell that lived less than 1 s is not
+  // replaced.
   child.once('exit', () => {
     if (shell !== child) return;
     shell = undefined;

@@ -1,8 +1,9 @@
 import pg from 'pg';
 
 /**
- * A schema as text, for comparing with the one that is checked in: tables with columns, keys, indexes, partitioning. Written from
- * the catalogue, not by pg_dump, whose words differ between versions. Tables whose name matches `except` are left out.
+ * A schema as text, for comparison with the checked-in version: tables with columns, keys, indexes, partitioning. The
+ * text comes from the catalogue, because the output of pg_dump differs between versions. Tables whose name matches
+ * `except` are left out.
  */
 export async function dumpSchema(url: string, schema: string, except: RegExp): Promise<string> {
   const client = new pg.Client({ connectionString: url });

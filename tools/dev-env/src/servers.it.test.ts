@@ -38,7 +38,7 @@ describe('Postgres', () => {
   }, 60_000);
   afterAll(() => postgres.stop());
 
-  it('is durable, closed to the outside and has a secret password', async () => {
+  it('commits durably, listens on 127.0.0.1 only and requires its password', async () => {
     const settings = ['fsync', 'synchronous_commit', 'listen_addresses', 'max_connections'];
     const rows = await query(
       postgres.url('postgres'),
@@ -52,7 +52,7 @@ describe('Postgres', () => {
     );
   });
 
-  it('keeps what was committed over kill9 and restart, on the same port', async () => {
+  it('keeps committed data and its port after kill9 and restart', async () => {
     await postgres.createDatabase('kept');
     await postgres.createDatabase('kept');
     await query(postgres.url('kept'), 'create table t as select 42 as n');
@@ -67,9 +67,9 @@ describe('Postgres', () => {
     expect(await query(postgres.url('kept'), 'select n from t')).toEqual([{ n: 42 }]);
   }, 60_000);
 
-  it('starts again when another program has the pid of the killed server', async () => {
+  it('restarts when another program has the pid of the killed server', async () => {
     const file = join(folder, 'postgres', 'cluster', 'postmaster.pid');
-    // Of the same user: PostgreSQL knows that another user's process is none of its own.
+    // The process must be of the same user: PostgreSQL ignores processes of other users.
     const { uid, gid } = statSync(file);
     const other = spawn('sleep', ['600'], { stdio: 'ignore', uid, gid });
     try {
@@ -83,7 +83,7 @@ describe('Postgres', () => {
     }
   }, 120_000);
 
-  it('reports a crash nobody asked for, and not a stop', async () => {
+  it('reports a crash, but no requested restart', async () => {
     let crashes = 0;
     postgres.onCrash(() => crashes++);
     await postgres.restart();
@@ -117,7 +117,7 @@ describe('Postgres', () => {
 });
 
 describe('Nats', () => {
-  it('comes back on the same port with the same credentials', async () => {
+  it('restarts on the same port with the same credentials', async () => {
     const dataDir = join(folder, 'nats');
     const nats = await Nats.start({ dataDir });
     const url = nats.url();

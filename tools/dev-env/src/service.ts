@@ -7,11 +7,11 @@ import { ManagedProcess, type Exit } from './process.js';
 import { projectRoot } from './project-root.js';
 
 export interface ServiceOptions {
-  /** A folder of dist/apps. */
+  /** A folder name in dist/apps. */
   name: string;
-  /** For messages and files: "gateway-1". */
+  /** The name in messages and file names: "gateway-1". */
   label: string;
-  /** All it sees, with PATH, HOME, TMPDIR and NODE_EXTRA_CA_CERTS of ours. Must hold HZ_HTTP_PORT. */
+  /** The whole environment, plus PATH, HOME, TMPDIR and NODE_EXTRA_CA_CERTS of this process. Must hold HZ_HTTP_PORT. */
   env: Record<string, string>;
   logFile?: string;
   pidFile?: string;
@@ -19,7 +19,7 @@ export interface ServiceOptions {
 
 const READY_MS = 30_000;
 const STOP_MS = 15_000;
-/** Between two looks at a service that is not ready for long. */
+/** Poll interval for a service that takes longer than READY_MS to become ready. */
 const NOT_READY_POLL_MS = 1_000;
 const MIGRATE_MS = 60_000;
 
@@ -30,7 +30,7 @@ export class Service {
 
   constructor(private readonly options: ServiceOptions) {}
 
-  /** Spawns it; `waitReady()` is a second step so that several can start at once. */
+  /** Spawns the process. `waitReady()` is a separate step so that several services can start at once. */
   async launch(): Promise<void> {
     if (this.#process?.running) throw new Error(`${this.label} is running already`);
     this.#process = await ManagedProcess.spawn({
@@ -45,7 +45,7 @@ export class Service {
     if (this.#crashListener) this.#process.onCrash(this.#crashListener);
   }
 
-  /** Until /readyz answers 200. Rejects after `timeoutMs`, or as soon as it ends, with its last log lines. */
+  /** Waits until /readyz answers 200. Rejects after `timeoutMs`, or when the process ends, with its last log lines. */
   async waitReady(timeoutMs = READY_MS): Promise<void> {
     const running = this.#started();
     try {
@@ -101,23 +101,23 @@ export class Service {
     return this.#process?.logs ?? [];
   }
 
-  /** Resolves when the current run ends, for whatever reason. */
+  /** Resolves when the current run ends for any reason. */
   get exited(): Promise<Exit> {
     return this.#started().exited;
   }
 
-  /** Calls back if it ends without `stop()` or `kill9()`; stays in force over restarts. */
+  /** Calls back when the process ends without `stop()` or `kill9()`; the listener survives restarts. */
   onCrash(listener: (exit: Exit) => void): void {
     this.#crashListener = listener;
     this.#process?.onCrash(listener);
   }
 
-  /** "<label> <what>" and the last log lines. */
+  /** "<label> <what>" followed by the last log lines. */
   describe(what: string): string {
     return this.#started().describe(what);
   }
 
-  /** SIGTERM, then SIGKILL after 15 s (`forced`). */
+  /** Sends SIGTERM, then SIGKILL after `graceMs`, by default 15 s (`forced`). */
   async stop(graceMs = STOP_MS): Promise<{ exit: Exit; forced: boolean }> {
     return this.#started().stop('SIGTERM', graceMs);
   }
@@ -126,7 +126,7 @@ export class Service {
     return this.#started().kill9();
   }
 
-  /** SIGSTOP: the process stays, with its connections, and does nothing. */
+  /** SIGSTOP: the process keeps its connections and does nothing. */
   freeze(): void {
     this.#started().freeze();
   }
@@ -135,21 +135,27 @@ export class Service {
     this.#started().resume();
   }
 
-  /** Starts it again after it has ended. Resolves when it is ready, however long that takes; rejects when it ends before. */
+  /**
+   * Starts the process after it has ended. Resolves when it is ready, without a time limit; rejects when it ends
+   * before.
+   */
   async startAgain(): Promise<void> {
     await this.launch();
     for (let boundMs = READY_MS; ; boundMs = 0) {
       try {
         return await this.waitReady(boundMs);
       } catch (error) {
-        // A process that runs waits for something, for example for a server that is being started again, too.
+        // A running process may wait for a server that is being restarted, too.
         if (!this.running) throw error;
         await delay(NOT_READY_POLL_MS);
       }
     }
   }
 
-  /** The same ports; `env` is laid over what it had. Stops it first if it runs. Resolves when ready. */
+  /**
+   * Restarts on the same ports; `env` overrides the previous environment. Stops the process first if it runs. Resolves
+   * when it is ready.
+   */
   async restart(env: Record<string, string> = {}): Promise<void> {
     if (this.running) await this.stop();
     Object.assign(this.options.env, env);
@@ -163,7 +169,7 @@ export class Service {
   }
 }
 
-/** Runs `node dist/apps/<name>/src/migrate.js` to its end. Rejects with its last log lines. */
+/** Runs `node dist/apps/<name>/src/migrate.js` until it ends. Rejects with its last log lines. */
 export async function migrate(name: string, env: Record<string, string>): Promise<void> {
   const running = await ManagedProcess.spawn({
     name: `the migration of ${name}`,

@@ -3,12 +3,12 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, writeFileS
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
-/** Random, safe in URLs, SQL literals and configuration files. 192 bits. */
+/** 192 random bits in hexadecimal: safe in URLs, SQL literals and configuration files. */
 export function randomSecret(): string {
   return randomBytes(24).toString('hex');
 }
 
-/** A JSON file only its owner can read, `undefined` when there is none. Throws when it is not JSON. */
+/** Reads a JSON file; `undefined` when it does not exist. Throws when it is not JSON. */
 export function readState<T>(file: string): T | undefined {
   let text: string;
   try {
@@ -25,7 +25,7 @@ export function readState<T>(file: string): T | undefined {
   }
 }
 
-/** Replaces the file at once, so that a crash leaves either the old or the new one. */
+/** Replaces the file atomically with mode 0600: a crash leaves either the old or the new one. */
 export function writeState(file: string, state: object): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const draft = `${file}.${process.pid}.tmp`;
@@ -33,7 +33,10 @@ export function writeState(file: string, state: object): void {
   renameSync(draft, file);
 }
 
-/** A new folder. When we are root, PostgreSQL's user must be able to pass through it; the files in it are closed to others. */
+/**
+ * A new temporary folder. PostgreSQL's user must be able to pass through it when this process is root; others cannot
+ * list it.
+ */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'huizhi-'));
   chmodSync(folder, 0o711);

@@ -2,32 +2,32 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Exit } from './process.js';
 import { RestartDelays } from './restart-delays.js';
 
-/** A process that can be started again. */
+/** A process that can be restarted. */
 export interface Supervised {
-  /** As in messages and file names: `gateway-1`. */
+  /** The name in messages and file names: `gateway-1`. */
   readonly label: string;
   /** `undefined` while the process is not running. */
   readonly pid: number | undefined;
   readonly logFile: string;
-  /** On the same ports and files. Resolves when the process does its work; rejects when it ended before. */
+  /** Starts it on the same ports and files. Resolves when the process is ready; rejects when it ends before. */
   start(): Promise<void>;
   stop(): Promise<unknown>;
 }
 
 interface Watched {
   readonly delays: RestartDelays;
-  /** When the process was last known to run, `performance.now()`. */
+  /** When the process was last known to run: a value of `performance.now()`. */
   since: number;
-  /** The pid it had before it ended. */
+  /** The pid before the process ended. */
   pid: number | undefined;
   exit: Exit | undefined;
-  /** The restart under way. */
+  /** The restart in progress. */
   restart: Promise<void> | undefined;
 }
 
 /**
- * Starts processes again that ended although nothing in this program ended them, each on its own and with increasing delays.
- * Prints one line when a process is back, and one for each attempt that failed.
+ * Restarts processes that this program did not stop, each independently and with increasing delays. Prints one line
+ * when a process runs again, and one per failed attempt.
  */
 export class Supervisor {
   readonly #watched = new Map<Supervised, Watched>();
@@ -35,7 +35,7 @@ export class Supervisor {
 
   constructor(private readonly print: (line: string) => void) {}
 
-  /** From now on. A process that has ended already is started again. */
+  /** Starts to supervise the process. A process that has already ended is restarted. */
   watch(part: Supervised): void {
     const { pid } = part;
     const watched: Watched = {
@@ -49,7 +49,7 @@ export class Supervisor {
     if (pid === undefined) this.died(part);
   }
 
-  /** To be called each time a process ends by itself, also during a restart. Ignores parts that are not watched. */
+  /** Must be called each time a process ends by itself, also during a restart. Ignores parts that are not watched. */
   died(part: Supervised, exit?: Exit): void {
     const watched = this.#watched.get(part);
     if (!watched) return;
@@ -58,12 +58,12 @@ export class Supervisor {
     watched.restart = this.#restart(part, watched).finally(() => (watched.restart = undefined));
   }
 
-  /** No restart begins after this; processes that are being started are ended. */
+  /** Prevents further restarts and stops processes that are being restarted. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     const pending = (): [Supervised, Watched][] =>
       [...this.#watched].filter(([, { restart }]) => restart !== undefined);
-    // A restart may be between two of its steps, so that there is no process yet to be ended: until none is under way.
+    // A restart may be between two steps, when it has no process to stop: repeat until none is in progress.
     for (let left = pending(); left.length > 0; left = pending()) {
       await Promise.all(left.map(([part]) => part.stop()));
       await Promise.race([Promise.all(left.map(([, { restart = Promise.resolve() }]) => restart)), delay(20)]);
@@ -93,7 +93,7 @@ export class Supervisor {
   }
 }
 
-/** Starts it once. Gives what went wrong, or `undefined` when it runs. */
+/** Starts the process once. Returns the failure, or `undefined` when the process runs. */
 async function attempt(part: Supervised, watched: Watched): Promise<string | undefined> {
   watched.exit = undefined;
   let failure: unknown = new Error('it ended at once');
@@ -116,7 +116,7 @@ function outcome({ code, signal }: Exit): string {
   return signal === null ? `exit code ${code}` : `killed by ${signal}`;
 }
 
-/** Errors of processes carry their last log lines; the terminal has one line for them. */
+/** Errors of processes carry their last log lines; the terminal shows only the first line. */
 function short(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split('\n', 1)[0] as string;
 }

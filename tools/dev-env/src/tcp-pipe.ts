@@ -5,19 +5,19 @@ export interface Rules {
   splitBytes: number;
 }
 
-/** What one direction may hold before its source is paused. */
+/** Maximum bytes that one direction buffers before its source is paused. */
 const HELD_BYTES = 1024 * 1024;
-/** A throttled direction passes on what is due in this time, in one piece. */
+/** A throttled direction writes the bytes of this many milliseconds at once. */
 const THROTTLE_MS = 20;
 
-/** One direction of a connection: chunks leave in order, late and in pieces as the rules say at that moment. */
+/** One direction of a connection. Chunks leave in order, delayed and split by the current rules. */
 export class Pipe {
   #queue: { chunk: Buffer | 'end'; due: number }[] = [];
   #held = 0;
   #timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
   #stalled = false;
   #bytesPerSecond = Infinity;
-  /** When what was passed on has had its time. */
+  /** When the bytes that were written have used up their time; a value of `performance.now()`. */
   #free = 0;
 
   constructor(
@@ -40,18 +40,18 @@ export class Pipe {
     this.#enqueue(chunk);
   }
 
-  /** Nothing more is read from the source, for good. */
+  /** Stops reading from the source permanently. */
   stall(): void {
     this.#stalled = true;
     this.from.pause();
   }
 
-  /** From now on, what is held included. Infinity: as it comes. */
+  /** Limits the rate from now on, buffered bytes included. Infinity: no limit. */
   throttle(bytesPerSecond: number): void {
     this.#bytesPerSecond = bytesPerSecond;
   }
 
-  /** The source said FIN: pass it on after what is still held. */
+  /** Passes on the source's FIN after all buffered bytes. */
   end(): void {
     if (this.#queue.length === 0) this.to.end();
     else this.#enqueue('end');
@@ -78,7 +78,7 @@ export class Pipe {
     this.#timer = undefined;
     const next = this.#queue[0];
     if (!next || this.to.destroyed) return;
-    // A timer may fire a moment early.
+    // A timer may fire slightly early.
     const now = performance.now();
     if (this.#due(next) > now) return this.#schedule();
     if (next.chunk === 'end') {

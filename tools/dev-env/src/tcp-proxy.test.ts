@@ -64,7 +64,7 @@ class Client {
 }
 
 describe('TcpProxy', () => {
-  it('forwards both ways, larger than any buffer', async () => {
+  it('forwards data larger than any buffer in both directions', async () => {
     const proxy = await proxyTo((await server()).port);
     const client = await Client.connect(proxy.port);
     const sent = Buffer.alloc(5_000_000, 'abcdefghij');
@@ -72,7 +72,7 @@ describe('TcpProxy', () => {
     await eventually('all bytes', () => Buffer.concat(client.chunks).equals(sent));
   });
 
-  it('passes on an orderly end', async () => {
+  it('forwards an orderly end', async () => {
     const { port, sockets } = await server();
     const proxy = await proxyTo(port);
     const client = await Client.connect(proxy.port);
@@ -82,14 +82,14 @@ describe('TcpProxy', () => {
     expect(client.error).toBeUndefined();
   });
 
-  it('stalls what is open: writes pile up with the writer, new connections work, and healing resets the stalled', async () => {
+  it('stops reading on open connections when stalled; new ones work, and heal() resets the stalled ones', async () => {
     const { port } = await server();
     const proxy = await proxyTo(port);
     const client = await Client.connect(proxy.port);
     client.socket.write('one');
     await client.receives('one');
     proxy.stall();
-    // More than the kernel's buffers take.
+    // More than the kernel's buffers hold.
     client.socket.write(Buffer.alloc(32_000_000));
     const other = await Client.connect(proxy.port);
     other.socket.write('two');
@@ -102,7 +102,7 @@ describe('TcpProxy', () => {
     await other.receives('twothree');
   });
 
-  it('cuts: resets what is open and refuses what is new, until healed on the same port', async () => {
+  it('resets open connections and refuses new ones when cut, until heal() reopens the same port', async () => {
     const { port, sockets } = await server();
     const proxy = await proxyTo(port);
     const client = await Client.connect(proxy.port);
@@ -120,9 +120,9 @@ describe('TcpProxy', () => {
     await again.receives('two');
   });
 
-  it('is a black hole: connections stay and new ones are accepted, but no byte arrives', async () => {
-    let heard = 0;
-    const { port, sockets } = await server((chunk) => ((heard += chunk.length), chunk));
+  it('keeps old connections and accepts new ones as a black hole, but forwards no byte', async () => {
+    let received = 0;
+    const { port, sockets } = await server((chunk) => ((received += chunk.length), chunk));
     const proxy = await proxyTo(port);
     const old = await Client.connect(proxy.port);
     const idle = await Client.connect(proxy.port);
@@ -131,11 +131,11 @@ describe('TcpProxy', () => {
     const fresh = await Client.connect(proxy.port);
     old.socket.write('lost');
     fresh.socket.write('lost');
-    // Through a second proxy-free connection the server is shown to be alive meanwhile.
+    // A direct connection shows that the server is alive meanwhile.
     const direct = await Client.connect(port);
     direct.socket.write('ping');
     await direct.receives('ping');
-    expect(heard).toBe(4);
+    expect(received).toBe(4);
     expect([old.closed, fresh.closed]).toEqual([false, false]);
 
     await proxy.heal();
@@ -144,7 +144,7 @@ describe('TcpProxy', () => {
     await idle.receives('lost nothing, goes on');
   });
 
-  it('delays each way and keeps the order', async () => {
+  it('delays both directions and keeps the order', async () => {
     const proxy = await proxyTo((await server()).port);
     proxy.latency(60);
     const client = await Client.connect(proxy.port);
@@ -154,7 +154,7 @@ describe('TcpProxy', () => {
     expect(performance.now() - start).toBeGreaterThanOrEqual(119);
   });
 
-  it('throttles what is open: its answers come slowly, whole and in order, those of a later connection at once, until healed', async () => {
+  it('throttles answers on open connections but not on later ones, and keeps their bytes in order', async () => {
     const proxy = await proxyTo((await server()).port);
     const slow = await Client.connect(proxy.port);
     await eventually('the connection', () => proxy.connections === 1);
@@ -169,11 +169,11 @@ describe('TcpProxy', () => {
     expect(performance.now() - start).toBeGreaterThan(400);
     expect(slow.text.length).toBeLessThan(sent.length);
     await proxy.heal();
-    // At its pace it would take five seconds.
+    // At the throttled rate this would take five seconds.
     await eventually('all bytes', () => Buffer.concat(slow.chunks).equals(sent));
   });
 
-  it('splits: every byte on its own', async () => {
+  it('splits writes into single bytes', async () => {
     const sizes: number[] = [];
     const { port } = await server((chunk) => (sizes.push(chunk.length), chunk));
     const proxy = await proxyTo(port);
@@ -187,9 +187,9 @@ describe('TcpProxy', () => {
   it.each([
     ['bytes spread over chunks', 'needle'],
     ['a predicate', (chunk: Buffer) => chunk.includes('dle')],
-  ])('eats one answer, found by %s, and resets that connection', async (_name, match) => {
-    const heard: string[] = [];
-    const { port } = await server((chunk) => (heard.push(chunk.toString()), chunk));
+  ])('drops one answer, found by %s, and resets that connection', async (_name, match) => {
+    const received: string[] = [];
+    const { port } = await server((chunk) => (received.push(chunk.toString()), chunk));
     const proxy = await proxyTo(port);
     const client = await Client.connect(proxy.port);
     client.socket.write('before ');
@@ -201,22 +201,22 @@ describe('TcpProxy', () => {
     await eaten;
     await client.isReset();
     expect(client.text).toBe('before nee');
-    expect(heard.join('')).toBe('before needle');
+    expect(received.join('')).toBe('before needle');
 
     const again = await Client.connect(proxy.port);
     again.socket.write('needle');
     await again.receives('needle');
   });
 
-  it('eats an answer and stays silent when told so: what is asked arrives, what is answered does not', async () => {
-    const heard: string[] = [];
-    const proxy = await proxyTo((await server((chunk) => (heard.push(chunk.toString()), chunk))).port);
+  it('drops all answers after a match when told to stay silent, but forwards requests', async () => {
+    const received: string[] = [];
+    const proxy = await proxyTo((await server((chunk) => (received.push(chunk.toString()), chunk))).port);
     const client = await Client.connect(proxy.port);
     const eaten = proxy.dropResponsesOnce('x', 'silence');
     client.socket.write('x');
     await eaten;
     client.socket.write('y');
-    await eventually('what is asked', () => heard.join('') === 'xy');
+    await eventually('the requests', () => received.join('') === 'xy');
     const other = await Client.connect(proxy.port);
     other.socket.write('z');
     await other.receives('z');

@@ -5,16 +5,16 @@ import { Pipe, type Rules } from './tcp-pipe.js';
 
 export interface TcpProxyOptions {
   target: { host: string; port: number };
-  /** Default: any free one. */
+  /** Default: any free port. */
   port?: number;
 }
 
-/** Bytes to look for, also across chunks, or a predicate on each chunk. */
+/** Bytes to search for, also across chunks, or a predicate on each chunk. */
 export type ResponseMatch = string | Uint8Array | ((chunk: Buffer) => boolean);
 
 /**
- * A TCP proxy on 127.0.0.1 that breaks things on command. The state is one of *forwarding*, *cut* and *black hole*;
- * latency and splitting apply while forwarding, to both directions.
+ * A TCP proxy on 127.0.0.1 that injects faults on command. Its state is *forwarding*, *cut* or *black hole*; latency
+ * and splitting apply while forwarding, to both directions.
  */
 export class TcpProxy {
   readonly host = '127.0.0.1';
@@ -29,7 +29,7 @@ export class TcpProxy {
 
   static async start(options: TcpProxyOptions): Promise<TcpProxy> {
     const proxy = new TcpProxy(options.target);
-    // Reserved, for it is to be the same one after `cut()`.
+    // The port is reserved so that `heal()` can reopen it after `cut()`.
     await proxy.#listen(options.port ?? (await freePort()));
     return proxy;
   }
@@ -38,12 +38,12 @@ export class TcpProxy {
     return this.#port;
   }
 
-  /** Connections open on the client's side. */
+  /** Number of connections open on the client's side. */
   get connections(): number {
     return this.#links.size;
   }
 
-  /** New connections go there. */
+  /** Changes the target of new connections. */
   retarget(target: { host: string; port: number }): void {
     this.target = target;
   }
@@ -60,32 +60,32 @@ export class TcpProxy {
   }
 
   /**
-   * Half-open: connections stay, new ones are accepted, and every byte either way is swallowed. A connection that lost
-   * bytes is useless afterwards: `heal()` resets it.
+   * Half-open: connections stay, new ones are accepted, and every byte in either direction is dropped. `heal()` resets
+   * the connections that lost bytes.
    */
   blackhole(): void {
     this.#swallowing = true;
   }
 
   /**
-   * The connections there are stay, and nothing is read from them any more, either way: what is written piles up with who writes it.
-   * New ones are forwarded. `heal()` resets the stalled ones.
+   * Stops reading from existing connections in both directions, so that data accumulates at the writer. New connections
+   * are forwarded. `heal()` resets the stalled ones.
    */
   stall(): void {
     for (const link of this.#links) link.stall();
   }
 
   /**
-   * On the connections there are, what the target says is passed on at so many bytes a second, at most; further ones are not concerned.
-   * Infinity ends it, and so does `heal()`.
+   * Limits what the target sends on existing connections, in bytes per second; later connections are not limited.
+   * Infinity or `heal()` ends the limit.
    */
   throttle(bytesPerSecond: number): void {
     for (const link of this.#links) link.throttle(bytesPerSecond);
   }
 
   /**
-   * Forwarding again, on the same port, without latency, splitting and throttling. Connections that lost nothing go on, and
-   * responses that were to be dropped and did not come are let through.
+   * Forwards again on the same port, without latency, splitting and throttling. Connections that lost no bytes
+   * continue. Pending `dropResponsesOnce` requests are cancelled.
    */
   async heal(): Promise<void> {
     this.#swallowing = false;
@@ -97,20 +97,20 @@ export class TcpProxy {
     if (!this.#server) await this.#listen(this.#port);
   }
 
-  /** Delays every byte by `ms` each way, in order. */
+  /** Delays every byte by `ms` in each direction, in order. */
   latency(ms: number): void {
     this.#rules.latencyMs = ms;
   }
 
-  /** Writes at most `n` bytes at a time, a turn of the event loop apart; 0 ends it. */
+  /** Writes at most `n` bytes at a time, one per turn of the event loop; 0 ends it. */
   splitBytes(n: number): void {
     this.#rules.splitBytes = n;
   }
 
   /**
-   * "The request was carried out and the answer never came": swallows, once, the first bytes from the target that match,
-   * with all that follows on that connection, and resets it (or leaves it: what is asked still arrives, and no answer ever comes).
-   * Resolves when that has happened.
+   * Simulates a request that was carried out but whose answer was lost. Drops, once, the first bytes from the target
+   * that match and all that follow on that connection. Then resets the connection, or with `silence` keeps it and
+   * forwards requests only. Resolves when the bytes were dropped.
    */
   dropResponsesOnce(match: ResponseMatch, then: 'reset' | 'silence' = 'reset'): Promise<void> {
     return new Promise((resolve) => this.#traps.push({ match, then, sprung: resolve }));
@@ -121,7 +121,7 @@ export class TcpProxy {
   }
 
   async #listen(port: number): Promise<void> {
-    // Half-open allowed: an end is passed on as an end, and the other direction goes on.
+    // Half-open sockets allowed: an end is passed on, and the other direction continues.
     const server = createServer({ noDelay: true, pauseOnConnect: true, allowHalfOpen: true }, (client) =>
       this.#accept(client),
     );
@@ -176,9 +176,9 @@ interface LinkRules {
 
 /** One connection through the proxy: two sockets, two pipes. */
 class Link {
-  /** Bytes were swallowed, or nobody is at the other end. */
+  /** Bytes were dropped, or there is no connection to the target. */
   damaged: boolean;
-  /** Per trap: the end of what came before, to find bytes that are spread over chunks. */
+  /** Per trap: the last bytes of earlier chunks, to match bytes across chunks. */
   #tails = new Map<object, Buffer>();
   #silent = false;
   readonly #up: Pipe | undefined;
@@ -219,7 +219,7 @@ class Link {
     this.#down?.throttle(bytesPerSecond);
   }
 
-  /** A reset, not an orderly end: both sides get ECONNRESET. */
+  /** Resets both sockets instead of ending them, so that both sides get ECONNRESET. */
   destroy(): void {
     for (const socket of [this.client, this.target]) {
       if (socket && !socket.destroyed) socket.resetAndDestroy();

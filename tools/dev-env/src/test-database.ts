@@ -4,12 +4,12 @@ import { sharedPostgresUrl } from './environment.config.js';
 import { randomSecret } from './state.js';
 
 export interface TestDatabase {
-  /** As the role that owns `schema`, which is its search path. */
+  /** The URL with the role that owns `schema`, which is its search path. */
   url: string;
   drop(): Promise<void>;
 }
 
-/** The shared server of a test run: a superuser's URL. Throws when there is none. */
+/** A superuser's URL of the shared server of a test run. Throws when there is none. */
 export function testPostgresUrl(): string {
   const url = sharedPostgresUrl();
   if (!url) {
@@ -21,7 +21,7 @@ export function testPostgresUrl(): string {
   return url;
 }
 
-/** For `.it.test.ts`: a fresh database with one schema and the role that owns it. About 100 ms. */
+/** For `.it.test.ts`: a new database with one schema and the role that owns it. Takes about 100 ms. */
 export async function makeTestDatabase(schema: string): Promise<TestDatabase> {
   const admin = testPostgresUrl();
   const database = testDatabaseName();

@@ -2,8 +2,8 @@ import { SignJWT } from 'jose';
 
 /**
  * An HS256 token for `userID`.
- * @param expiresIn as in "2h", "30d" or a number of seconds (negative: expired already)
- * @param aheadS how far the issuer's clock is ahead, seconds
+ * @param expiresIn "2h", "30d" or a number of seconds; a negative number makes an expired token
+ * @param aheadS how far the issuer's clock is ahead, in seconds
  */
 export function signToken(
   secret: string,
@@ -13,7 +13,7 @@ export function signToken(
 ): Promise<string> {
   const now = Math.floor(Date.now() / 1000);
   const expiry = typeof expiresIn === 'number' ? now + expiresIn : expiresIn;
-  // One that has expired was issued before that.
+  // An expired token was issued before it expired.
   const issuedAt = typeof expiry === 'number' ? Math.min(now + aheadS, expiry - 1) : now + aheadS;
   return new SignJWT({})
     .setProtectedHeader({ alg: 'HS256' })
