@@ -6,23 +6,23 @@ import type { BenchOptions, Mode } from './options.js';
 import { runBench } from './run-bench.js';
 
 const meanings: Readonly<Record<keyof BenchOptions, string>> = {
-  sessions: 'connections; users where they connect in turn',
-  members: 'of the group, the sender among them',
-  rate: 'messages a second, all sessions together',
-  warmUp: 'seconds before the measurement',
+  sessions: 'number of connections, or of users in modes that connect them in turn',
+  members: 'group members, sender included',
+  rate: 'messages per second of all sessions together',
+  warmUp: 'seconds of warm-up before the measurement',
   seconds: 'seconds of measurement',
-  bytes: 'of one message frame',
-  messages: 'in all',
+  bytes: 'bytes per message frame',
+  messages: 'messages in total',
   minutes: 'minutes of measurement; the first third is the warm-up',
 };
 
 /**
- * `npm run bench -- [mode]`: measures a system of its own. Exit code 1 when something was lost, doubled or reordered, or a comparison
- * failed; 2 when it could not be measured.
+ * `npm run bench -- [mode]`: measures a newly started system. Exit code 1 when a message was lost, duplicated or
+ * reordered, or when a comparison failed; 2 when the measurement was not possible.
  */
 export function benchCommand(): Command {
   const bench = new Command('bench')
-    .description('boot a system in a temporary folder, put load on it, print and save what was measured')
+    .description('start a system in a temporary folder, put load on it, print and save the results')
     .usage('[mode] [options]')
     .addHelpText(
       'after',
@@ -41,21 +41,22 @@ function modeCommand(name: string, mode: Mode): Command {
     command.option(`--${flagOf(option)} <n>`, `${meaning} (default: ${value})`, count);
   }
   return command
-    .option('--repeat <n>', 'runs, each on a system booted anew; medians are printed', count, 1)
+    .option('--repeat <n>', 'number of runs, each on a new system; prints medians', count, 1)
     .action(({ repeat, ...given }: Partial<BenchOptions> & { repeat: number }) => {
       const [unknown] = command.args;
-      if (unknown !== undefined) command.error(`error: ${unknown} is no mode: ${Object.keys(modes).join(', ')}`);
+      if (unknown !== undefined)
+        command.error(`error: ${unknown} is not a mode; use one of: ${Object.keys(modes).join(', ')}`);
       return ending(command, () => runBench(name, given, repeat, print));
     });
 }
 
 function compareCommand(): Command {
   const command = new Command('compare')
-    .description('two saved results; the two newest of the newest mode unless they are named')
-    .argument('[before]', 'a file, or the name of one in bench/results')
-    .argument('[after]', 'the same; the newest of that mode unless it is named')
-    .option('--gate', 'exit code 1 when a service uses more than --limit times the CPU of before')
-    .option('--limit <times>', 'what --gate allows', times, 1.25)
+    .description('compare two saved results; by default the two newest of the newest mode')
+    .argument('[before]', 'a path, or a file name in bench/results')
+    .argument('[after]', 'the same; by default the newest of that mode')
+    .option('--gate', 'exit code 1 when a service uses more than --limit times the earlier CPU')
+    .option('--limit <times>', 'the factor that --gate allows', times, 1.25)
     .action((before: string | undefined, after: string | undefined, options: { gate?: boolean; limit: number }) =>
       ending(command, () => printComparison(...chosen(before, after), options.limit, print) || !options.gate),
     );
@@ -64,16 +65,21 @@ function compareCommand(): Command {
 
 function gateCommand(): Command {
   const command = new Command('gate')
-    .description('three short runs against bench/reference.json: exit code 1 when a service uses too much CPU')
-    .option('--limit <times>', 'times the CPU of the reference; at least 2 on another kind of machine', times, 1.25)
-    .option('--renew', 'make what is measured now the reference')
+    .description('compare three short runs with bench/reference.json; exit code 1 when a service uses too much CPU')
+    .option(
+      '--limit <times>',
+      'allowed factor over the CPU of the reference; at least 2 on another kind of machine',
+      times,
+      1.25,
+    )
+    .option('--renew', 'save this measurement as the reference')
     .action(({ limit, renew }: { limit: number; renew?: boolean }) =>
       ending(command, () => (renew ? renewReference(print) : gate(limit, print))),
     );
   return command;
 }
 
-/** The command's exit code: 0 when `work` answers true, otherwise 1; 2 with the message when it throws. */
+/** Sets the command's exit code: 0 when `work` returns true, otherwise 1; 2 with the message when it throws. */
 async function ending(command: Command, work: () => boolean | Promise<boolean>): Promise<void> {
   try {
     process.exitCode = (await work()) ? 0 : 1;

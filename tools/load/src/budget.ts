@@ -1,4 +1,7 @@
-/** CPU microseconds for one message between two users at 5,000 a second, by who spends them; PostgreSQL with all its processes. */
+/**
+ * CPU budget in microseconds per message between two users at 5,000 messages/s, by service. PostgreSQL counts with all
+ * its processes.
+ */
 export const budget: Readonly<Record<string, number>> = {
   gateway: 85,
   message: 40,

@@ -5,14 +5,14 @@ import { median } from './medians.js';
 
 const ROUNDS = 2_000;
 const SAMPLES = 15;
-/** Until the code is compiled for good. */
+/** Samples that are discarded until the code is fully compiled. */
 const WARM_UP = 12;
 
 const MESSAGE = JSON.stringify({ messageType: 'normal', clientMsgID: '1234567', content: { text: 'x'.repeat(180) } });
 
 /**
- * CPU microseconds of one round of a small fixed piece of work: JSON both ways, a hash and a system call, which is roughly
- * what the services are made of. It says how fast this machine is just now, not how dear its wake-ups are.
+ * CPU microseconds per round of a fixed small task: JSON both ways, a hash and a system call, similar to the services'
+ * work. Measures the machine's current speed, but not the cost of its wake-ups.
  */
 export function calibrate(): number {
   const sink = openSync('/dev/null', 'w');

@@ -22,28 +22,28 @@ const over = (before: SavedResult, after: SavedResult, limit = 1.25) =>
     .filter((each) => each.over)
     .map(({ name }) => name);
 
-test('a service is over when it uses more than the limit allows, and the generator never is', () => {
+test('differences() marks a service over the limit, but never the generator', () => {
   const before = result({ gateway: 100, message: 40, generator: 80 });
   expect(over(before, result({ gateway: 125, message: 50, generator: 200 }))).toEqual([]);
   expect(over(before, result({ gateway: 126, message: 50, generator: 80 }))).toEqual(['gateway']);
 });
 
-test('a few microseconds are not over, however many times that is', () => {
+test('differences() ignores excesses of a few microseconds at any factor', () => {
   expect(over(result({ nats: 4 }), result({ nats: 9 }))).toEqual([]);
   expect(over(result({ nats: 4 }), result({ nats: 9.1 }))).toEqual(['nats']);
 });
 
-test('a machine that is half as fast may use twice the CPU', () => {
+test('differences() allows twice the CPU on a machine with half the speed', () => {
   expect(over(result({ gateway: 100 }), result({ gateway: 200 }, 20))).toEqual([]);
   expect(over(result({ gateway: 100 }), result({ gateway: 100 }, 5))).toEqual(['gateway']);
 });
 
-test('other options are other work', () => {
+test('optionsThatDiffer() reports options that differ', () => {
   const other = { ...result({}), options: { sessions: 200, rate: 5000 } };
   expect(optionsThatDiffer(result({}), other)).toEqual(['rate 2000 before, 5000 after']);
 });
 
-test('each figure of several runs is reduced for itself', () => {
+test('reduced() reduces each figure of several runs separately', () => {
   const runs = [
     { gateway: 3, nats: 1 },
     { gateway: 1, nats: 2 },

@@ -3,10 +3,10 @@ import { round } from './cpu.js';
 import type { Print } from './run-bench.js';
 import { load, savedResults, type SavedResult } from './result.js';
 
-/** Below this a difference is the clock's: CPU is counted in ticks, and an idle process has its own small work. */
+/** Smaller differences in microseconds are noise: CPU is counted in ticks, and idle processes do a little work. */
 const SLACK_US = 5;
 
-/** CPU microseconds per unit, the later ones as they would be at the earlier machine's speed. */
+/** CPU microseconds per unit; `after` is scaled to the speed of the earlier machine. */
 export interface Difference {
   name: string;
   before: number;
@@ -16,8 +16,8 @@ export interface Difference {
 }
 
 /**
- * Of each service and of all together; the generator is not the system's. Over is what exceeds `limit` times the earlier figure by
- * more than 5 µs.
+ * The differences of each service and of their sum, without the generator. A figure is `over` when it exceeds `limit`
+ * times the earlier figure by more than 5 µs.
  */
 export function differences(before: SavedResult, after: SavedResult, limit: number): Difference[] {
   const speed = speedOf(before) / speedOf(after);
@@ -36,7 +36,7 @@ export function differences(before: SavedResult, after: SavedResult, limit: numb
 
 const speedOf = ({ calibration }: SavedResult): number => (calibration.before + calibration.after) / 2;
 
-/** Prints both and answers whether nothing is over. */
+/** Prints both results and returns whether no figure is over the limit. */
 export function printComparison(before: SavedResult, after: SavedResult, limit: number, print: Print): boolean {
   const found = differences(before, after, limit);
   const head = [`CPU µs per ${after.unit}`, 'before', 'after', 'times'];
@@ -57,15 +57,15 @@ export function printComparison(before: SavedResult, after: SavedResult, limit: 
   print('');
   for (const remark of remarks(before, after)) print(remark);
   const over = found.filter((each) => each.over).map(({ name }) => name);
-  if (over.length > 0) print(`more than ${limit} times the CPU of before: ${over.join(', ')}`);
+  if (over.length > 0) print(`more than ${limit} times the earlier CPU: ${over.join(', ')}`);
   return over.length === 0;
 }
 
 function* remarks(before: SavedResult, after: SavedResult): Iterable<string> {
   const [then, now] = [speedOf(before), speedOf(after)];
   yield `calibration ${round(then)} µs before, ${round(now)} µs after: CPU after is given times ${round(then / now)}`;
-  if (!sameMachine(before, after)) yield `another machine: ${before.machine.cpu} before, ${after.machine.cpu} after`;
-  for (const difference of optionsThatDiffer(before, after)) yield `not the same work: ${difference}`;
+  if (!sameMachine(before, after)) yield `different machine: ${before.machine.cpu} before, ${after.machine.cpu} after`;
+  for (const difference of optionsThatDiffer(before, after)) yield `different work: ${difference}`;
 }
 
 export const sameMachine = (one: SavedResult, other: SavedResult): boolean =>
@@ -82,15 +82,16 @@ export function optionsThatDiffer(before: SavedResult, after: SavedResult): stri
 }
 
 /**
- * What to compare: the newest saved result with the one before it of the same mode, unless one or both are named.
- * @throws Error when there are not two
+ * The results to compare. Default: the newest saved result and the one before it of the same mode.
+ * @throws Error when there are not two results
  */
 export function chosen(before?: string, after?: string): [before: SavedResult, after: SavedResult] {
   if (before !== undefined && after !== undefined) return [load(before), load(after)];
   const mode = before === undefined ? newestMode() : load(before).mode;
   const [older, newer] = savedResults(mode).slice(-2);
   const [from, to] = [before ?? older, before === undefined ? newer : (newer ?? older)];
-  if (from === undefined || to === undefined) throw new Error(`there are no two results of ${mode} in bench/results`);
+  if (from === undefined || to === undefined)
+    throw new Error(`there are fewer than two results of ${mode} in bench/results`);
   return [load(from), load(to)];
 }
 

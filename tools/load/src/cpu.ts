@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 /** The kernel's clock ticks are 10 ms on every Linux platform Node runs on. */
 const TICK_US = 10_000;
 
-/** Who belongs to which part of the system; read anew at each snapshot, since PostgreSQL's children change. */
+/** The pids of each part of the system. Evaluated at each snapshot, because PostgreSQL's children change. */
 export type Parts = Record<string, () => number[]>;
 
 /** CPU microseconds since start: per part, and of the whole machine. */
@@ -26,8 +26,8 @@ export function cpuSnapshot(parts: Parts): CpuSnapshot {
 }
 
 /**
- * Of all threads, and of children that have ended and were waited for: a PostgreSQL worker that comes and goes between two
- * snapshots is counted with its postmaster.
+ * CPU of all threads and of ended children that were waited for. So a PostgreSQL worker that starts and ends between
+ * two snapshots counts with its postmaster.
  */
 function processCpu(pid: number): number {
   try {
@@ -61,7 +61,7 @@ export interface CpuUse {
   perUnit: Record<string, number>;
   /** The sum without the generator. */
   services: number;
-  /** In cores: by our parts, by everything else on the machine, and taken by the host. */
+  /** In cores: used by our parts, used by other programs, and stolen by the host. */
   ourCores: number;
   otherCores: number;
   stolenCores: number;

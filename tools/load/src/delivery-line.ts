@@ -4,10 +4,16 @@ const START = '{"inboxSeq":';
 const PREVIOUS = ',"prevInboxSeq":';
 const TEXT = '"content":{"text":"';
 
-/** What message n of a sender says; long enough that its frame has about `bytes` bytes beside `fixed` others. */
+/**
+ * The text of a message after its number, so long that its frame has about `bytes` bytes; `fixed` counts the other
+ * bytes.
+ */
 export const padding = (bytes: number, fixed: number): string => ` ${'x'.repeat(Math.max(1, bytes - fixed))}`;
 
-/** Reads deliveries of one sender's numbered messages off the line. Its fields are those of the last line it took. */
+/**
+ * Reads deliveries of one sender's numbered messages without parsing JSON. The fields hold the values of the last
+ * accepted line.
+ */
 export class DeliveryLine {
   inboxSeq = 0;
   previous = 0;
@@ -24,7 +30,9 @@ export class DeliveryLine {
     this.rest = `${text}"}`;
   }
 
-  /** Takes a line that is, to the last byte of its text, a message this sender could have sent; of others it says false. */
+  /**
+   * Accepts a line whose whole text is a message that this sender could have sent. Returns false for any other line.
+   */
   take(text: string, start: number, end: number): boolean {
     if (!text.startsWith(START, start)) return false;
     const inboxSeq = numberAt(text, start + START.length);
@@ -42,7 +50,7 @@ export class DeliveryLine {
     return true;
   }
 
-  /** The same question about a parsed frame: whether message n of this sender has that text. */
+  /** The same check for a parsed frame: whether message n of this sender has that text. */
   says(n: number, sender: string, text: string): boolean {
     return sender === this.sender && text === `${n}${this.text}`;
   }

@@ -11,9 +11,9 @@ const PIPELINED = 100;
 const RECEIPT_MS = 20;
 const GIVE_UP_MS = 120_000;
 
-/** Users come back all at once to what was sent while they were away. */
+/** All users reconnect at once and receive the messages that were sent while they were offline. */
 export const drain: Mode = {
-  description: 'how long it takes users who were away to get, receipt and have confirmed what waits for them',
+  description: 'time until users that were offline have received and receipted all messages and got the confirms',
   defaults: { sessions: 500, messages: 50_000, bytes: 250 },
   unit: 'message',
   gatewayEnv: () => ({ HZ_FRAMES_PER_SECOND: '100000' }),
@@ -28,7 +28,7 @@ async function measure(
   const each = Math.ceil(messages / sessions);
   const users = Array.from({ length: sessions }, (_, n) => system.user(n));
   await inParallel(sessions, 16, async (n) => (await system.login(users[n] as string)).connection.close());
-  print(`· ${each} messages for each of ${sessions} users who are away`);
+  print(`· ${each} messages for each of ${sessions} offline users`);
   await inParallel(SENDERS, SENDERS, (n) =>
     fill(
       system,
@@ -40,7 +40,7 @@ async function measure(
   );
   await inParallel(sessions, 16, (n) => untilWaiting(system, users[n] as string, each));
 
-  print('· they come back');
+  print('· the users reconnect');
   const firsts = new Latency();
   const before = cpuSnapshot(system.parts);
   const returning: Returning[] = [];
@@ -74,7 +74,7 @@ async function measure(
   }
 }
 
-/** Sends `each` messages to each user in turn, at most 100 unanswered; numbered 1 … each. */
+/** Sends `each` messages to each user in turn, numbered 1 … each, with at most 100 unanswered. */
 async function fill(system: LoadedSystem, n: number, users: string[], each: number, bytes: number): Promise<void> {
   const { connection } = await system.login(`sender-${system.user(n)}`);
   const total = users.length * each;
@@ -110,7 +110,7 @@ async function fill(system: LoadedSystem, n: number, users: string[], each: numb
   }).finally(() => connection.close());
 }
 
-/** Receipted to the sender is not yet in the inbox: that comes a moment after. */
+/** Waits until all messages are in the inbox, which happens shortly after the sender's receipt. */
 async function untilWaiting(system: LoadedSystem, user: string, each: number): Promise<void> {
   for (let attempt = 0; attempt < 15; attempt++) {
     const { connection, receipt } = await system.login(user);
@@ -118,10 +118,10 @@ async function untilWaiting(system: LoadedSystem, user: string, each: number): P
     if (receipt.waiting === each) return;
     await delay(1000);
   }
-  throw new Error(`${each} messages were sent to ${user} and do not wait for it`);
+  throw new Error(`${each} messages were sent to ${user} but are not in its inbox`);
 }
 
-/** A user who comes back: takes, checks and receipts. */
+/** A user that reconnects: receives, checks and receipts its messages. */
 class Returning {
   readonly faults: string[] = [];
   private received = 0;
@@ -150,7 +150,7 @@ class Returning {
     this.connection.send(`{"messageType":"receipt","upTo":${this.head}}`);
   }
 
-  /** Asked when no more is waited for. */
+  /** The faults after the deadline, with missing messages and confirms. */
   get faultsAtEnd(): string[] {
     if (this.done) return this.faults;
     const what = `got ${this.received} of ${this.each}, receipts confirmed up to ${this.confirmed} of ${this.head}`;
@@ -176,6 +176,6 @@ class Returning {
     if (inboxSeq <= this.head) return;
     this.head = inboxSeq;
     const number = Number.parseInt((entry.content as { text: string }).text, 10);
-    if (number !== ++this.received) this.faults.push(`${this.user}: got ${number} where ${this.received} was due`);
+    if (number !== ++this.received) this.faults.push(`${this.user}: received ${number} instead of ${this.received}`);
   }
 }

@@ -4,7 +4,7 @@ import type { LoadedSystem } from './system.js';
 
 const MIB = 2 ** 20;
 
-/** Memory and connections as the gateway reports them; the unit is in the name. */
+/** Memory and connections as the gateway reports them. The figure's name contains the unit. */
 const SAMPLED: readonly [figure: string, metric: string, unit: number][] = [
   ['RSS (MiB)', 'process_resident_memory_bytes', MIB],
   ['heap used (MiB)', 'nodejs_heap_size_used_bytes', MIB],
@@ -16,12 +16,12 @@ const SAMPLED: readonly [figure: string, metric: string, unit: number][] = [
 ];
 
 export const RSS = 'RSS (MiB)';
-/** Times the median RSS of the second third that the last third may have. */
+/** Allowed ratio of the last third's median RSS to that of the second third. */
 export const FLAT = 1.05;
 
 export type Sample = Record<string, number>;
 
-/** The memory and connections of the gateway every few seconds, from its /metrics. */
+/** Samples memory and connections of the gateway from its /metrics every few seconds. */
 export class GatewayMemory {
   readonly samples: Sample[] = [];
   private readonly from = performance.now();
@@ -50,18 +50,21 @@ export class GatewayMemory {
       const figures = SAMPLED.map(([figure, metric, unit]) => [figure, round(valueOf(page, metric) / unit)]);
       this.samples.push({ second, ...(Object.fromEntries(figures) as Sample) });
     } catch {
-      // A sample is missing. A gateway that is gone is a fault that the system reports.
+      // This sample is missing. The system itself reports a gateway that has ended.
     }
   }
 }
 
-/** The sum over all labels. */
+/** The sum of the metric over all labels. */
 function valueOf(page: string, metric: string): number {
   const values = [...page.matchAll(new RegExp(`^${metric}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))];
   return values.reduce((sum, [, value]) => sum + Number(value), 0);
 }
 
-/** The first third is the warm-up; then medians, so that garbage that waits for its collection counts alike in both. */
+/**
+ * Ignores the first third as warm-up and compares the medians of the others, so that uncollected garbage affects both
+ * alike.
+ */
 export function judgeFlat(samples: readonly Sample[]): { before: number; after: number; faults: string[] } {
   const third = Math.floor(samples.length / 3);
   if (third < 5) return { before: 0, after: 0, faults: [`${samples.length} samples are too few to judge`] };

@@ -4,15 +4,15 @@ import type { LoadConnection, LoadFrame } from './load-connection.js';
 
 const CONFIRM = '{"messageType":"receiptConfirm","inboxSeq":';
 
-/** What all members share: one sender's messages 1, 2, 3 … in one group. */
+/** State that all members share: one sender's messages 1, 2, 3 … in one group. */
 export interface GroupTraffic {
   line: DeliveryLine;
-  /** Message n has arrived at one more member, first time for this one. Answers what is wrong with it, if anything. */
+  /** Records the first arrival of message n at one more member. Returns the fault, if there is one. */
   delivered(n: number, seq: number): string | undefined;
   fault(what: string): void;
 }
 
-/** A member that only receives: checks order and wholeness, and receipts. */
+/** A member that only receives. It checks order and completeness, and receipts. */
 export class GroupMember {
   received = 0;
   private head = 0;
@@ -57,7 +57,7 @@ export class GroupMember {
       const inboxSeq = entry.inboxSeq as number;
       const again = !this.isNext(inboxSeq, (entry.prevInboxSeq as number | undefined) ?? inboxSeq - 1);
       if (entry.contenType !== 'text' || again) continue;
-      // A message the line reader did not take, or one of a batch.
+      // A message that the line reader did not accept, or one of a batch.
       const { text } = entry.content as { text?: string };
       const n = Number(entry.clientMsgID);
       if (!this.talk.line.says(n, String(entry.fromUserID), String(text))) {
@@ -67,7 +67,7 @@ export class GroupMember {
     }
   }
 
-  /** False of what came before; its receipt is said once more. */
+  /** Whether the entry is new. A repeated entry is receipted again. */
   private isNext(inboxSeq: number, previous: number): boolean {
     if (inboxSeq <= this.head) {
       this.said = Math.min(this.said, this.head - 1);

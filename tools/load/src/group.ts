@@ -12,12 +12,12 @@ import { numberAfter } from './scan.js';
 import type { LoadedSystem } from './system.js';
 import { ASKED, LATE, REACHED } from './validity.js';
 
-/** Members gather receipts for this long; with 20 ms there would be a receipt for nearly each delivery. */
+/** Members collect receipts for this many milliseconds; with 20 ms nearly every delivery would cause a receipt. */
 const RECEIPT_MS = 100;
 const SETTLE_MS = 30_000;
 const MADE_MS = 10_000;
 
-/** Open loop: one member of a group speaks at a fixed rate, all others receive, check and receipt. */
+/** Open loop: one member of a group sends at a fixed rate; all others receive, check and receipt. */
 export const group: Mode = {
   description:
     'one sender to a group of --members at a fixed rate (open loop): deliveries per second, CPU per delivery',
@@ -48,7 +48,7 @@ class GroupLoad implements GroupTraffic {
   private readonly sender: string;
   private before = '';
   private speaker!: LoadConnection;
-  /** By the sender's number n = 1, 2, 3 …; index 0 is not used. */
+  /** Index n = 1, 2, 3 … is the sender's number; index 0 is unused. */
   private readonly intended: number[] = [0];
   private readonly receiptSeq: number[] = [0];
   private readonly seq: number[] = [0];
@@ -138,12 +138,12 @@ class GroupLoad implements GroupTraffic {
 
   delivered(n: number, seq: number): string | undefined {
     const intended = this.intended[n];
-    if (intended === undefined) return `${n} came and was never sent`;
+    if (intended === undefined) return `${n} arrived but was never sent`;
     const now = performance.now();
     if (now >= this.from && now < this.to) this.deliveredInTime++;
     if (intended >= this.from && intended < this.to) this.deliveries.record(now - intended);
     const known = (this.seq[n] ??= seq);
-    return known === seq ? undefined : `${n} has seq ${seq} here and ${known} elsewhere`;
+    return known === seq ? undefined : `${n} has seq ${seq} here and ${known} at another member`;
   }
 
   fault(what: string): void {
@@ -160,7 +160,7 @@ class GroupLoad implements GroupTraffic {
 
   private make(memberUserIDs: string[]): Promise<string> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error('the group was not made in time')), MADE_MS);
+      const timer = setTimeout(() => reject(new Error('the group was not created in time')), MADE_MS);
       this.speaker.onFrame = (frame) => {
         if (Array.isArray(frame) || frame.clientMsgID !== 'make') return;
         clearTimeout(timer);
@@ -215,11 +215,11 @@ class GroupLoad implements GroupTraffic {
     const short = this.members.filter(({ received }) => received < this.sent).length;
     const unconfirmed = this.members.filter(({ confirmedAll }) => !confirmedAll).length;
     if (this.receipted < this.sent) faults.push(`${this.sent - this.receipted} messages were not receipted`);
-    if (short > 0) faults.push(`${short} members did not get all ${this.sent} messages`);
+    if (short > 0) faults.push(`${short} members did not receive all ${this.sent} messages`);
     if (unconfirmed > 0) faults.push(`the receipts of ${unconfirmed} members were not confirmed`);
     for (let n = 1; n <= this.sent; n++) {
       const [receipt, seq] = [this.receiptSeq[n], this.seq[n]];
-      // Seq 1 is the tip that the group was made.
+      // Seq 1 is the tip that the group was created.
       if (receipt !== undefined && receipt !== n + 1) faults.push(`${n} was receipted with seq ${receipt}`);
       if (receipt !== undefined && seq !== undefined && receipt !== seq)
         faults.push(`${n} was delivered with seq ${seq}`);

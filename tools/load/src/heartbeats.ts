@@ -3,7 +3,10 @@ import type { LoadConnection } from './load-connection.js';
 const BEAT_MS = 15_000;
 const SLICES = 150;
 
-/** Heartbeats of all connections in the list, also of those that come to it later, spread evenly over 15 s. Returns what ends it. */
+/**
+ * Sends heartbeats on all connections in the list, spread evenly over 15 s, also on those added later. Returns a
+ * function that stops them.
+ */
 export function keepBeating(connections: readonly LoadConnection[]): () => void {
   let slice = 0;
   const timer = setInterval(() => {

@@ -9,13 +9,13 @@ const OVERSIZED = 200;
 const FLOODS = 50;
 /** One in twenty of them stops reading. */
 const STALLED = 200;
-/** Longer than a login may take, so that the gateway ends those that stall. */
+/** Longer than the login deadline, so that the gateway closes the stalled connections. */
 const STALL_MS = 12_000;
 const PAUSE_MS = 1_000;
 
-/** Waves of clients that do harm, one kind after the other, again and again until it is stopped. */
+/** Runs waves of hostile clients, one kind after another, repeatedly until stopped. */
 export class HostileWaves {
-  /** Connections that were made. */
+  /** Number of connections that were opened. */
   connections = 0;
   waves = 0;
   private stopped = false;
@@ -23,11 +23,11 @@ export class HostileWaves {
 
   constructor(private readonly system: LoadedSystem) {
     this.ended = this.go();
-    // It is `stop` that tells.
+    // `stop` reports the error.
     this.ended.catch(() => undefined);
   }
 
-  /** Resolves when the wave that goes on is over. Rejects with what went wrong. */
+  /** Resolves when the current wave has ended. Rejects with the error of a wave. */
   async stop(): Promise<void> {
     this.stopped = true;
     await this.ended;
@@ -52,13 +52,13 @@ export class HostileWaves {
     );
   };
 
-  /** More than a connection may send before its login. */
+  /** More bytes than a connection may send before its login. */
   private readonly oversizedFrames = async (): Promise<void> => {
     const bytes = `{"messageType":"login","token":"${'x'.repeat(60_000)}`;
     await inParallel(OVERSIZED, AT_ONCE, () => this.untilClosed((socket) => socket.write(bytes)));
   };
 
-  /** Logged in, then more frames than the limits allow, each of them wrong. */
+  /** After the login, more frames than the limits allow, all invalid. */
   private readonly floods = async (): Promise<void> => {
     const flood = '{"messageType":"nonsense"}\n'.repeat(2_000);
     await inParallel(FLOODS, AT_ONCE, async (n) => {
@@ -71,7 +71,7 @@ export class HostileWaves {
     });
   };
 
-  /** Half a handshake, a login, a frame; and sessions that read nothing while much is written to them. */
+  /** Partial handshakes, logins and frames, and sessions that do not read while much is sent to them. */
   private readonly stalls = async (): Promise<void> => {
     const crowd = new StalledConnections(this.system, `-${this.waves}`);
     try {

@@ -5,20 +5,20 @@ import { PairLoad } from './pair-load.js';
 import { ASKED, LATE, REACHED } from './validity.js';
 
 const STALLED = 2_000;
-/** Times the p99 without them. */
+/** Maximum ratio of the p99 with stalled connections to the p99 without. */
 const TOLERATED = 2;
 const FIRST_WARM_UP = 3;
 
 /**
- * The same load twice: alone, and beside connections that stall. The deadlines that would end them are set beyond the run: who is closed and
- * comes again is a flood of handshakes, which is another measurement.
+ * Applies the same load twice: alone, and together with stalled connections. The deadlines that would close them are
+ * longer than the run: closed clients that reconnect would cause handshakes, which this mode does not measure.
  */
 export const hostile: Mode = {
-  description: `latency beside ${STALLED} connections that stall, against latency without them`,
+  description: `latency together with ${STALLED} stalled connections, compared to latency without them`,
   defaults: { sessions: 200, rate: 1000, warmUp: 5, seconds: 20, bytes: 250 },
   unit: 'message',
   beside: STALLED,
-  check: ({ sessions }) => (sessions % 2 === 0 ? undefined : '--sessions must be even: sessions talk in pairs'),
+  check: ({ sessions }) => (sessions % 2 === 0 ? undefined : '--sessions must be even: each session has a peer'),
   gatewayEnv: ({ rate, sessions }) => ({
     HZ_FRAMES_PER_SECOND: String(Math.max(100, Math.ceil((2 * rate) / sessions))),
     ...{
@@ -36,11 +36,12 @@ export const hostile: Mode = {
       await load.growTo(sessions);
       print(`· ${sessions} sessions alone, at ${rate}/s`);
       const alone = await load.measure({ rate, warmUp: FIRST_WARM_UP * warmUp, seconds });
-      print(`· beside ${STALLED} stalled connections`);
+      print(`· together with ${STALLED} stalled connections`);
       await crowd.gather(STALLED);
       const beside = await load.measure({ rate, warmUp, seconds });
       const times = round(beside.deliveries.p99 / alone.deliveries.p99);
-      const tooSlow = times > TOLERATED ? [`the p99 of deliveries was ${times} times as long beside them`] : [];
+      const tooSlow =
+        times > TOLERATED ? [`the p99 of deliveries was ${times} times as long with stalled connections`] : [];
       return {
         faults: [...load.faults(), ...tooSlow, ...(await crowd.faults())],
         figures: {

@@ -10,7 +10,7 @@ const FIRST = 200;
 const CALM_MS = 3_000;
 const GIB_IN_KIB = 2 ** 20;
 
-/** What sessions cost that do nothing but beat: the gateway's memory for each, and CPU. */
+/** The cost of sessions that only send heartbeats: gateway memory per session, and CPU. */
 export const idle: Mode = {
   description: 'memory of the gateway per idle session, heartbeats only',
   defaults: { sessions: 5000, seconds: 20 },
@@ -33,7 +33,7 @@ async function measure(
   const stopBeating = keepBeating(open);
   const { pid } = system.devEnv.gateway();
   try {
-    // The first ones pay for code and buffers that all share.
+    // The first sessions pay for code and buffers that all sessions share.
     await connect(0, FIRST);
     await delay(CALM_MS);
     const small = residentKiB(pid);

@@ -9,7 +9,7 @@ export interface Percentiles {
   max: number;
 }
 
-/** Milliseconds, each kept: recording is a store into an array, and the percentiles are exact. */
+/** Latencies in milliseconds. Every value is kept, so that recording is one array store and percentiles are exact. */
 export class Latency {
   private values = new Float64Array(4096);
   private count = 0;
@@ -24,7 +24,7 @@ export class Latency {
     this.values[this.count++] = ms;
   }
 
-  /** By nearest rank. All 0 when nothing was recorded. */
+  /** Percentiles by nearest rank. All 0 when no value was recorded. */
   get percentiles(): Percentiles {
     const sorted = this.values.slice(0, this.count).sort();
     const at = (share: number): number => round(sorted[Math.max(0, Math.ceil(share * this.count) - 1)] ?? 0);

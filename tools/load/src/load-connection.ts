@@ -6,19 +6,19 @@ import { frameIn } from './scan.js';
 const LF = 0x0a;
 const LOGIN_MS = 30_000;
 
-/** A parsed frame; the load tool knows which fields it looks at and trusts them to be there. */
+/** A parsed frame. The load tool trusts the fields that it reads to be present. */
 export type LoadFrame = Record<string, unknown>;
 
-/** Node's types do not know that TLS takes this, too. */
+/** TLS supports `onread`, but Node's types lack it. */
 type ReadOptions = ConnectionOptions & { onread: OnReadOpts };
 
-/** Every socket is read into this one: what came is looked at before anything else is read. */
+/** The read buffer of all sockets: its content is processed before the next read. */
 const inbound = Buffer.allocUnsafeSlow(64 * 1024);
 
-/** What has something to write when the present callback ends: one write for each socket, whatever it was given. */
+/** Connections with output to write when the current callback ends; each makes a single write. */
 let waiting: LoadConnection[] = [];
 
-/** Writes what all connections were given to send. Happens by itself, too, as soon as the present callback has ended. */
+/** Writes the pending output of all connections. Also runs automatically when the current callback ends. */
 export function writeAll(): void {
   const connections = waiting;
   waiting = [];
@@ -26,17 +26,17 @@ export function writeAll(): void {
 }
 
 /**
- * The protocol with as little work as possible, so that the generator costs less than what it measures: no reconnects, no
- * resends, no store, no stream of chunks, and a frame that its user can read without parsing is not parsed.
+ * The protocol with minimal work, so that the generator costs less than the system it measures. It has no reconnects,
+ * resends, storage or streams, and parses only frames that `onLine` rejects.
  */
 export class LoadConnection {
   /**
-   * Offered every line, as `text` from `start` to `end`, each character one byte. Answers whether it took it; what it does
-   * not take is parsed and goes to `onFrame`.
+   * Called with every line, as `text` from `start` to `end`, each character one byte. Returns whether it handled the
+   * line; other lines are parsed and passed to `onFrame`.
    */
   onLine: (text: string, start: number, end: number) => boolean = () => false;
   onFrame: (frame: LoadFrame | LoadFrame[]) => void = () => undefined;
-  /** Told once, when the connection ends and nobody asked for it. */
+  /** Called once when the connection ends without `close()`. */
   onLost: (why: string) => void = () => undefined;
   private readonly socket: TLSSocket;
   private held = '';
@@ -55,7 +55,7 @@ export class LoadConnection {
     });
   }
 
-  /** Connects with a full handshake and logs in. Rejects with what the loginReceipt said. */
+  /** Connects with a full handshake and logs in. Rejects with the refusal of the loginReceipt. */
   static open(address: Address, login: object): Promise<{ connection: LoadConnection; receipt: LoadFrame }> {
     return new Promise((resolve, reject) => {
       const connection = new LoadConnection(address);
@@ -79,7 +79,7 @@ export class LoadConnection {
     });
   }
 
-  /** ASCII JSON text of a frame. It is written, with whatever else this connection is given, when the present callback ends. */
+  /** Sends the ASCII JSON text of a frame. It is written, with other pending frames, when the current callback ends. */
   send(text: string): void {
     if (this.over) return;
     if (this.out === '') {

@@ -7,8 +7,8 @@ import { inParallel, type LoadedSystem } from './system.js';
 const IN_FLIGHT = 32;
 
 /**
- * Full TLS handshake, token, loginReceipt, close: as many as 32 at a time get through. The generator pays the other half of each
- * handshake on the same cores, so what the services could do alone follows from their CPU, told apart.
+ * Full TLS handshake, token, loginReceipt, close: at most 32 at a time. The generator pays half of each handshake on
+ * the same cores, so estimate the services' own capacity from their CPU figures.
  */
 export const logins: Mode = {
   description: 'token logins per second with a full TLS handshake each, 32 at a time (closed loop)',

@@ -3,7 +3,7 @@ import type { Measurement } from './result.js';
 
 type Reduce = (values: number[]) => number;
 
-/** The middle value; of an even number of values the mean of the two in the middle. */
+/** The middle value; for an even count the mean of the two middle values. */
 export const median: Reduce = (values) => {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length / 2;
@@ -13,7 +13,7 @@ export const median: Reduce = (values) => {
 export const least: Reduce = (values) => Math.min(...values);
 export const most: Reduce = (values) => Math.max(...values);
 
-/** Every number of the measurements, each for itself, reduced to one: a median's p50 and p99 may be of different runs. */
+/** Reduces every number of the measurements separately: a median's p50 and p99 may come from different runs. */
 export function reduced(runs: readonly Measurement[], reduce: Reduce): Measurement {
   const { figures, latencies, cpu } = runs[0] as Measurement;
   return merged({ figures, latencies, cpu }, runs, reduce) as Measurement;

@@ -1,10 +1,13 @@
 import { readFileSync } from 'node:fs';
 import type { BenchOptions, Mode } from './options.js';
 
-/** Files a process has open beside its clients' connections, generously. */
+/** A generous estimate of the open files of a process besides its clients' connections. */
 const OTHERS = 500;
 
-/** Connections need open files, here and in the gateway. @returns what to do when there are too few */
+/**
+ * Checks the open-file limit against the connections of this process and the gateway. @returns the fix when the limit
+ * is too low
+ */
 export function tooFewFiles(
   { sessions, members }: BenchOptions,
   { beside = 0 }: Pick<Mode, 'beside'>,
@@ -15,7 +18,7 @@ export function tooFewFiles(
   return `${needed} open files are needed and ${limit} are allowed: raise the limit (ulimit -n ${needed}) in this shell`;
 }
 
-/** What Node has raised it to, which is the hard limit. */
+/** The limit of this process; Node has raised it to the hard limit. */
 function openFilesLimit(): number {
   try {
     const soft = /^Max open files\s+(\d+|unlimited)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];

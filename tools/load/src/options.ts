@@ -2,36 +2,36 @@ import type { Run } from './result.js';
 import type { LoadedSystem } from './system.js';
 
 export interface BenchOptions {
-  /** Connections; users where a mode connects them in turn. */
+  /** Number of connections, or of users in modes that connect them in turn. */
   sessions: number;
-  /** Messages per second, all sessions together. */
+  /** Messages per second of all sessions together. */
   rate: number;
-  /** Seconds before the measurement. */
+  /** Seconds of warm-up before the measurement. */
   warmUp: number;
   /** Seconds of measurement. */
   seconds: number;
-  /** Of one message frame. */
+  /** Bytes per message frame. */
   bytes: number;
-  /** Messages in all, where a mode has a fixed amount of work. */
+  /** Messages in total, in modes with a fixed amount of work. */
   messages: number;
-  /** Of the group, its sender among them. */
+  /** Group members, sender included. */
   members: number;
-  /** Of measurement, where it takes long. */
+  /** Minutes of measurement, in long modes. */
   minutes: number;
 }
 
-/** One thing that is measured. */
+/** A kind of measurement. */
 export interface Mode {
   description: string;
-  /** The options it looks at, with what they are unless given. */
+  /** The options that the mode uses, with their defaults. */
   defaults: Partial<BenchOptions>;
-  /** What its CPU is divided by. */
+  /** The unit that CPU is divided by. */
   unit: string;
-  /** Connections beside those that the options tell. */
+  /** Connections in addition to `sessions` and `members`. */
   beside?: number;
-  /** What is wrong with the options beside what each alone may be. */
+  /** Checks the combination of options. Returns the fault, if there is one. */
   check?(options: BenchOptions): string | undefined;
-  /** Limits of the gateway that would measure themselves instead. */
+  /** Raised gateway limits, so that the limits themselves are not measured. */
   gatewayEnv?(options: BenchOptions): Record<string, string>;
   run(system: LoadedSystem, options: BenchOptions, print: (line: string) => void): Promise<Run>;
 }

@@ -3,22 +3,22 @@ import { writeAll } from './load-connection.js';
 const TICK_MS = 2;
 
 export interface Plan {
-  /** Per second. */
+  /** Messages per second. */
   rate: number;
-  /** On the clock of `performance.now()`. */
+  /** Start and end, as values of `performance.now()`. */
   from: number;
   to: number;
   /** Sends message k = 0, 1, 2 …, which was due at `intended`. */
   send: (k: number, intended: number) => void;
-  /** Told once what message k was due for has been written: `late` milliseconds after it was due. */
+  /** Called once per message after its write, `late` milliseconds after it was due. */
   wrote: (intended: number, late: number) => void;
-  /** Ends it early. */
+  /** Whether to stop early. */
   broken: () => boolean;
 }
 
 /**
- * An open loop: message k is due at from + k / rate whether or not the system keeps up. Every 2 ms all that are due are sent, one
- * write for each connection.
+ * An open loop: message k is due at from + k / rate even when the system is slower. Every 2 ms all due messages are
+ * sent, with one write per connection.
  */
 export function sendOnTime({ rate, from, to, send, wrote, broken }: Plan): Promise<void> {
   const perMs = rate / 1000;

@@ -1,13 +1,16 @@
-/** What went one way between two users, by the sender's number n = 1, 2, 3 …: times, and the seq both ends were told. */
+/**
+ * The messages in one direction between two users, by the sender's number n = 1, 2, 3 …: times, and the seq that each
+ * end received.
+ */
 export class Direction {
-  /** Intended send times on the clock of `performance.now()`; index 0 is not used. */
+  /** Intended send times, as values of `performance.now()`; index 0 is unused. */
   readonly intended: number[] = [0];
   readonly receiptSeq: number[] = [0];
   readonly deliverySeq: number[] = [0];
-  /** How many of them are receipted to the sender, and delivered to the receiver. */
+  /** Number of messages receipted to the sender, and number delivered to the receiver. */
   receipted = 0;
   delivered = 0;
-  /** Copies that came again under the same inboxSeq: allowed, but worth knowing. */
+  /** Number of redeliveries under the same inboxSeq. They are allowed, but counted. */
   redelivered = 0;
   readonly faults: string[] = [];
 
@@ -38,12 +41,12 @@ export class Direction {
     return this.intended[n];
   }
 
-  /** @returns the intended send time when n is the one that had to come next */
+  /** @returns the intended send time when n is the next expected number */
   deliver(n: number, seq: number): number | undefined {
     if (n !== this.delivered + 1) {
       const what = n <= this.delivered ? 'came twice' : `came when ${this.delivered + 1} was due: lost or reordered`;
       this.fault(`${n} ${what}`);
-      // Goes on from there, so that one loss is one fault.
+      // Continue from n, so that one loss is one fault.
       if (n <= this.delivered) return undefined;
     }
     this.delivered = n;
@@ -51,19 +54,19 @@ export class Direction {
     return this.intended[n];
   }
 
-  /** The same under an inboxSeq that came before: no fault, unless it has become another message. */
+  /** A redelivery under a known inboxSeq. It is a fault only when the message differs. */
   again(n: number, seq: number): void {
     this.redelivered++;
     if (this.deliverySeq[n] !== seq) this.fault(`${n} came again with seq ${seq}`);
   }
 
   fault(what: string): void {
-    // One bad run can have a million; the first few tell.
+    // A bad run can have a million faults; the first few suffice.
     if (this.faults.length < 20) this.faults.push(`${this.name}: ${what}`);
   }
 }
 
-/** What is wrong with a conversation once everything has settled: both directions share its `seq`. */
+/** The faults of a conversation after it has settled: both directions share its `seq`. */
 export function conversationFaults(one: Direction, other: Direction): string[] {
   const faults = [...one.faults, ...other.faults];
   const seqs: number[] = [];

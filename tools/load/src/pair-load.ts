@@ -12,15 +12,15 @@ const RECEIPT_MS = 20;
 const SETTLE_MS = 30_000;
 
 export interface PairPlan {
-  /** Messages per second, all sessions together. */
+  /** Messages per second of all sessions together. */
   rate: number;
   warmUp: number;
   seconds: number;
 }
 
-/** What was seen of the messages due in the measured time. */
+/** Results for the messages due in the measured time. */
 export interface Measured {
-  /** Deliveries per second within the measured time, whenever their messages were due. */
+  /** Deliveries per second within the measured time, including messages that were due before. */
   reached: number;
   settledIn: number;
   receipts: Percentiles;
@@ -29,9 +29,9 @@ export interface Measured {
   cpu: CpuUse;
 }
 
-/** Sessions that talk in pairs: n with n^1. May grow between measurements. */
+/** Pairs of sessions: n sends to n^1. Their number may grow between measurements. */
 export class PairLoad implements Meter {
-  /** Temporary errors, each sent again. */
+  /** Number of temporary errors; each caused a resend. */
   refusals = 0;
   private readonly sessions: PairSession[] = [];
   private readonly connections: LoadConnection[] = [];
@@ -52,7 +52,7 @@ export class PairLoad implements Meter {
     this.stopBeating = keepBeating(this.connections);
   }
 
-  /** @param total an even number */
+  /** @param total an even number of sessions */
   async growTo(total: number): Promise<void> {
     const there = this.sessions.length;
     const name = (n: number): string => this.system.user(n);
@@ -64,7 +64,7 @@ export class PairLoad implements Meter {
     for (let n = there; n < total; n++) this.introduce(this.session(n), this.session(n ^ 1));
   }
 
-  /** Sends at that rate, in turn, and waits until everything has settled. */
+  /** Sends at the given rate, session by session, and waits until all messages have settled. */
   async measure({ rate, warmUp, seconds }: PairPlan): Promise<Measured> {
     const start = performance.now();
     this.begin(start + warmUp * 1000, seconds);
@@ -103,7 +103,7 @@ export class PairLoad implements Meter {
     return this.sessions.reduce((sum, { out }) => sum + of(out), 0);
   }
 
-  /** Everything that is wrong with what was sent so far. */
+  /** All faults of the messages sent so far. */
   faults(): string[] {
     const faults = this.system.faults;
     for (const { user, lost, head, confirmed } of this.sessions) {
@@ -118,7 +118,7 @@ export class PairLoad implements Meter {
 
   close(): void {
     this.stopBeating();
-    // Not all have a session when a login has failed.
+    // After a failed login some sessions are missing.
     for (const session of this.sessions.filter(Boolean)) session.close();
     for (const connection of this.connections) connection.close();
   }
@@ -169,7 +169,7 @@ export class PairLoad implements Meter {
     for (const session of owing) session.sayReceipts();
   }
 
-  /** Waits until everything is receipted, delivered and confirmed; says how long that took, in milliseconds. */
+  /** Waits until every message is receipted, delivered and confirmed. Returns the time taken in milliseconds. */
   private async settle(): Promise<number> {
     const from = performance.now();
     while (!this.broken && performance.now() - from < SETTLE_MS) {

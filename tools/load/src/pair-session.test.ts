@@ -5,7 +5,9 @@ import { PairSession, type Meter } from './pair-session.js';
 
 const BYTES = 300;
 
-/** Two sessions whose connections only keep what they are given; `hear` is what a connection does with a line. */
+/**
+ * Two sessions whose connections only store their frames; `hear` passes a line to a session as its connection would.
+ */
 function pair() {
   const meter: Meter = { receipted: () => {}, delivered: () => {}, refused: () => {}, lost: () => {}, owes: () => {} };
   const session = (user: string, to: string) => {
@@ -27,7 +29,7 @@ function pair() {
   return { alice, bob, faults: () => conversationFaults(alice.session.out, bob.session.out) };
 }
 
-/** As the gateway would write what alice sent as number n. */
+/** The delivery that the gateway would write for alice's message n. */
 const delivery = (sent: string[], n: number, more: object = {}): string => {
   const { content, clientMsgID } = JSON.parse(sent[n - 1] as string) as Record<string, unknown>;
   const frame = {
@@ -49,7 +51,7 @@ function threeSent() {
   return all;
 }
 
-test('takes what is as it should be without parsing it, and finds nothing wrong', () => {
+test('PairSession accepts regular frames without parsing and reports no fault', () => {
   const { alice, bob, faults } = threeSent();
   for (const n of [1, 2, 3]) {
     expect(alice.hear(receipt(n))).toBe(true);
@@ -62,7 +64,7 @@ test('takes what is as it should be without parsing it, and finds nothing wrong'
   expect(alice.sent[0]).toHaveLength(BYTES - 12 - 'alice'.length + 'bob'.length);
 });
 
-test('reads other shapes of the same frames, arrays too', () => {
+test('PairSession parses frames of other shapes, arrays included', () => {
   const { alice, bob, faults } = threeSent();
   for (const n of [1, 2, 3])
     alice.hear(JSON.stringify({ clientMsgID: String(n), seq: n, messageType: 'normalReceipt' }));
@@ -73,7 +75,7 @@ test('reads other shapes of the same frames, arrays too', () => {
   expect(faults()).toEqual([]);
 });
 
-test('what is delivered again under its inboxSeq is no fault and is receipted again', () => {
+test('PairSession receipts a redelivery under the same inboxSeq again and reports no fault', () => {
   const { alice, bob, faults } = threeSent();
   for (const n of [1, 2, 3]) {
     alice.hear(receipt(n));
@@ -88,14 +90,18 @@ test('what is delivered again under its inboxSeq is no fault and is receipted ag
 
 test.each<[what: string, fault: RegExp, second: (sent: string[]) => string | undefined]>([
   ['lost', /3 came when 2 was due/, () => undefined],
-  ['doubled', /1 came twice/, (sent) => delivery(sent, 1, { inboxSeq: 2 })],
+  ['duplicated', /1 came twice/, (sent) => delivery(sent, 1, { inboxSeq: 2 })],
   ['changed in its last byte', /2 of alice .* not what was sent/, (sent) => delivery(sent, 2).replace('x"}}', 'y"}}')],
   ['cut short', /2 of alice .* not what was sent/, (sent) => delivery(sent, 2).replace('x"}}', '"}}')],
-  ['with the text of another', /2 of alice .* not what was sent/, (sent) => delivery(sent, 2).replace('"2 x', '"1 x')],
-  ['of a stranger', /2 of eve .* not what was sent/, (sent) => delivery(sent, 2, { fromUserID: 'eve' })],
+  [
+    'with the text of another message',
+    /2 of alice .* not what was sent/,
+    (sent) => delivery(sent, 2).replace('"2 x', '"1 x'),
+  ],
+  ['of an unknown sender', /2 of eve .* not what was sent/, (sent) => delivery(sent, 2, { fromUserID: 'eve' })],
   ['with another seq than its receipt', /2 has seq 2 in its receipt and 9/, (sent) => delivery(sent, 2, { seq: 9 })],
   ['after a hole', /hole between 1 and 4/, (sent) => delivery(sent, 2, { inboxSeq: 4, prevInboxSeq: 3 })],
-])('a message that is %s is a fault', (_, fault, second) => {
+])('PairSession reports a fault when a message is %s', (_, fault, second) => {
   const { alice, bob, faults } = threeSent();
   for (const n of [1, 2, 3]) alice.hear(receipt(n));
   bob.hear(delivery(alice.sent, 1));
@@ -105,7 +111,7 @@ test.each<[what: string, fault: RegExp, second: (sent: string[]) => string | und
   expect(faults().join('\n')).toMatch(fault);
 });
 
-test('a receipt that changes, and one that never comes, is a fault', () => {
+test('PairSession reports a fault when a receipt changes or is missing', () => {
   const { alice, bob, faults } = threeSent();
   for (const n of [1, 2, 3]) bob.hear(delivery(alice.sent, n));
   alice.hear(receipt(1));

@@ -7,19 +7,19 @@ const RESEND_MS = 250;
 const RECEIPT = '{"messageType":"normalReceipt"';
 const CONFIRM = '{"messageType":"receiptConfirm","inboxSeq":';
 
-/** Told about first receipts and first deliveries, with the intended send time. */
+/** Receives first receipts and first deliveries, with the intended send time. */
 export interface Meter {
   receipted(intended: number): void;
   delivered(intended: number): void;
-  /** A temporary error; what it refused is sent again. */
+  /** A temporary error; the refused message is sent again. */
   refused(): void;
-  /** Its connection has ended. */
+  /** The connection has ended. */
   lost(): void;
-  /** Has something to receipt, for the first time since it last did. */
+  /** The session has its first unreceipted delivery since its last receipt. */
   owes(session: PairSession): void;
 }
 
-/** One session of a pair: sends one direction, receives the other, receipts what it gets. */
+/** One session of a pair: it sends in one direction, receives in the other, and receipts its deliveries. */
 export class PairSession {
   other!: PairSession;
   lost: string | undefined;
@@ -32,7 +32,7 @@ export class PairSession {
   private readonly padding: string;
   private readonly line: DeliveryLine;
 
-  /** @param bytes of one message's frame, roughly: its numbers have as many digits as they need */
+  /** @param bytes approximate size of one message frame; the digits of its numbers vary */
   constructor(
     readonly user: string,
     to: string,
@@ -41,7 +41,7 @@ export class PairSession {
     readonly connection: LoadConnection,
   ) {
     this.before = `{"messageType":"normal","chatType":"userChat","contenType":"text","toUserID":"${to}","clientMsgID":"`;
-    // The same for both of the pair: each checks the other's text.
+    // Both sessions of a pair use the same text length, because each checks the other's text.
     const longer = Math.max(user.length, to.length) - to.length;
     const fixed = this.before.length + longer + '1234567","content":{"text":"1234567 "}}'.length;
     this.padding = padding(bytes, fixed);
@@ -54,13 +54,13 @@ export class PairSession {
     };
   }
 
-  /** Sends the next message, which was due at `intended`. While earlier ones are to be sent again it waits behind them. */
+  /** Sends the next message, which was due at `intended`. While a resend is pending, the message waits for it. */
   send(intended: number): void {
     const n = this.out.begin(intended);
     if (!this.resend) this.connection.send(this.frame(n));
   }
 
-  /** Receipts all that came since the last time, in one frame. */
+  /** Receipts all deliveries since the last receipt, in one frame. */
   sayReceipts(): void {
     if (this.head === this.said) return;
     this.said = this.head;
@@ -80,7 +80,10 @@ export class PairSession {
     return `${this.before}${n}","content":{"text":"${n}${this.padding}"}}`;
   }
 
-  /** The three frames that nearly all are, if they look as they usually do; whatever does not is left to `read`. */
+  /**
+   * Handles the three most frequent frames in their usual form without parsing. Returns false for others, which go to
+   * `read`.
+   */
   private scan(text: string, start: number, end: number): boolean {
     const line = this.line;
     if (line.take(text, start, end)) {
@@ -146,7 +149,7 @@ export class PairSession {
     if (this.head === this.said) this.meter.owes(this);
     if (inboxSeq <= this.head) {
       way.again(n, seq);
-      // Its receipt is said once more.
+      // The entry is receipted again.
       this.said = Math.min(this.said, this.head - 1);
       return;
     }
@@ -156,7 +159,7 @@ export class PairSession {
     if (intended !== undefined) this.meter.delivered(intended);
   }
 
-  /** A temporary error: after a pause, everything unsettled of the conversation again, in order. */
+  /** After a temporary error and a pause, resends all unreceipted messages in order. */
   private resendSoon(): void {
     this.resend ??= setTimeout(() => {
       this.resend = undefined;

@@ -4,11 +4,11 @@ import type { Measurement, SavedResult } from './result.js';
 import { columns } from './table.js';
 import { doubts } from './validity.js';
 
-/** What is printed of a result: figures, latencies, CPU against the budget, and how far to trust it. */
+/** The printed report of a result: figures, latencies, CPU against the budget, and a verdict on its validity. */
 export function report(result: SavedResult): string[] {
   const { runs, median } = result;
   const spread: Spread = { least: reduced(runs, least), most: reduced(runs, most), shown: runs.length > 1 };
-  const heading = spread.shown ? [`medians of ${runs.length} runs, with the least … the most`, ''] : [];
+  const heading = spread.shown ? [`medians of ${runs.length} runs, with minimum … maximum`, ''] : [];
   return [
     ...heading,
     ...figures(median, spread),
@@ -76,7 +76,7 @@ function cpu({ unit, mode, median }: SavedResult, spread: Spread): string[] {
 function verdict(result: SavedResult): string[] {
   const faults = result.runs.flatMap((run) => run.faults);
   const lines = doubts(result).map((doubt) => `do not quote: ${doubt}`);
-  if (lines.length === 0) lines.push('the machine was quiet: rates and latencies may be quoted');
-  if (faults.length === 0) return [...lines, 'nothing was lost, doubled or reordered'];
+  if (lines.length === 0) lines.push('rates and latencies may be quoted: no disturbance of the machine was found');
+  if (faults.length === 0) return [...lines, 'no message was lost, duplicated or reordered'];
   return [...lines, `FAULTS: ${faults.length}`, ...faults.slice(0, 20).map((fault) => `  ${fault}`)];
 }

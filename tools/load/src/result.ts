@@ -7,7 +7,7 @@ import type { CpuUse } from './cpu.js';
 import type { Percentiles } from './latency.js';
 import type { BenchOptions } from './options.js';
 
-/** What a mode measured in one run. The names of figures and latencies say what they are and in what unit. */
+/** The measurement of one run. The names of figures and latencies state meaning and unit. */
 export interface Measurement {
   figures: Record<string, number>;
   /** Milliseconds. */
@@ -16,9 +16,9 @@ export interface Measurement {
 }
 
 export interface Run extends Measurement {
-  /** Empty: nothing was lost, doubled or reordered. */
+  /** Empty when no message was lost, duplicated or reordered. */
   faults: string[];
-  /** Figures over time, where a mode takes samples; `second` is the time since the measurement began. */
+  /** Figures over time, in modes that take samples; `second` is the time since the measurement began. */
   samples?: Record<string, number>[];
 }
 
@@ -26,15 +26,15 @@ export interface Run extends Measurement {
 export interface SavedResult {
   format: 2;
   date: string;
-  /** Of the code that was measured; "+" when files were changed. Empty outside a git repository. */
+  /** Commit of the measured code; "+" when files were changed. Empty outside a git repository. */
   commit: string;
   machine: { cpu: string; cores: number; memoryGiB: number; system: string; node: string };
-  /** CPU microseconds of one round of the calibration, before and after the runs. */
+  /** CPU microseconds per round of the calibration, before and after the runs. */
   calibration: { before: number; after: number };
   mode: string;
   command: string;
   options: Partial<BenchOptions>;
-  /** What CPU is divided by. */
+  /** The unit that CPU is divided by. */
   unit: string;
   runs: Run[];
   median: Measurement;
@@ -60,7 +60,7 @@ export function currentCommit(): string {
   }
 }
 
-/** Writes it to bench/results and says the file's name, relative to the project. */
+/** Saves the result to bench/results and returns the file name, relative to the project. */
 export function save(result: SavedResult): string {
   const stamp = result.date.slice(0, 19).replaceAll(':', '-');
   const name = join('bench', 'results', `${stamp}-${result.mode}.json`);
@@ -74,12 +74,12 @@ export function write(result: SavedResult, file: string): void {
 }
 
 /**
- * @param file a path, or the name of a file in bench/results
- * @throws Error when it is not there or not of this format
+ * @param file a path, or a file name in bench/results
+ * @throws Error when the file does not exist or has another format
  */
 export function load(file: string): SavedResult {
   const path = [file, join(resultsFolder(), file)].find((each) => existsSync(each));
-  if (path === undefined) throw new Error(`${file} is neither a file nor the name of one in bench/results`);
+  if (path === undefined) throw new Error(`${file} is neither a path nor a file name in bench/results`);
   let result: Partial<SavedResult>;
   try {
     result = JSON.parse(readFileSync(path, 'utf8')) as Partial<SavedResult>;
@@ -90,7 +90,7 @@ export function load(file: string): SavedResult {
   return result as SavedResult;
 }
 
-/** Names of saved results, oldest first; of one mode if it is given. */
+/** Names of saved results, oldest first; only those of `mode` if it is given. */
 export function savedResults(mode?: string): string[] {
   if (!existsSync(resultsFolder())) return [];
   return readdirSync(resultsFolder())

@@ -20,7 +20,7 @@ const NONE: BenchOptions = {
 
 export type Print = (line: string) => void;
 
-/** Measures, prints and saves. Resolves with whether nothing went wrong. */
+/** Measures, prints and saves. Resolves with whether there were no faults. */
 export async function runBench(
   name: string,
   given: Partial<BenchOptions>,
@@ -36,7 +36,7 @@ export async function runBench(
 
 export const sound = ({ runs }: SavedResult): boolean => runs.every(({ faults }) => faults.length === 0);
 
-/** Boots a system anew for each run, so that none inherits memory, tables or warm code from the one before. */
+/** Starts a new system for each run, so that no run inherits memory, tables or compiled code. */
 export async function measure(
   name: string,
   given: Partial<BenchOptions>,

@@ -4,15 +4,17 @@ import { PairLoad, type Measured } from './pair-load.js';
 import { ASKED, LATE, REACHED } from './validity.js';
 
 const SIZES = [200, 2_000];
-/** Times the warm-up of the others. */
+/** Factor on the warm-up of the later measurements. */
 const FIRST_WARM_UP = 3;
 
-/** The same rate among ever more sessions: what a message costs should not depend on how many are connected. */
+/**
+ * The same rate with increasing numbers of sessions: CPU per message should not depend on the number of connections.
+ */
 export const growth: Mode = {
   description: 'CPU per message at the same rate with 200, 2,000 and --sessions sessions',
   defaults: { sessions: 10_000, rate: 2000, warmUp: 5, seconds: 15, bytes: 250 },
   unit: 'message',
-  check: ({ sessions }) => (sessions % 2 === 0 ? undefined : '--sessions must be even: sessions talk in pairs'),
+  check: ({ sessions }) => (sessions % 2 === 0 ? undefined : '--sessions must be even: each session has a peer'),
   gatewayEnv: ({ rate }) => ({ HZ_FRAMES_PER_SECOND: String(Math.max(100, Math.ceil((2 * rate) / 200))) }),
   async run(system, { sessions, rate, warmUp, seconds, bytes }, print) {
     const load = new PairLoad(system, bytes);
@@ -21,7 +23,7 @@ export const growth: Mode = {
       for (const size of [...SIZES.filter((each) => each < sessions), sessions]) {
         await load.growTo(size);
         print(`· ${size} sessions, at ${rate}/s`);
-        // Code that is still being compiled would make the first stage dear and hide what growth costs.
+        // Code that is still being compiled would make the first measurement expensive and hide the cost of growth.
         const warming = stages.length === 0 ? FIRST_WARM_UP * warmUp : warmUp;
         stages.push([size, await load.measure({ rate, warmUp: warming, seconds })]);
       }

@@ -1,14 +1,14 @@
 /**
- * Reading single fields of a frame's line without parsing it. Sound for what the load tool sends itself: no text of its
- * messages holds a quotation mark, so a name in quotation marks with a colon is a field and nothing else.
+ * Reads single fields of a frame's line without parsing it. Correct only for the load tool's own messages: their texts
+ * hold no quotation mark, so a quoted name with a colon is always a field.
  */
 
 const ZERO = 0x30;
 const NINE = 0x39;
 
 /**
- * The number after `name` (as it stands in the line: `"seq":`, or `"clientMsgID":"`) between `start` and `end`; −1 when
- * it is not there.
+ * The number after `name` (as written in the line: `"seq":` or `"clientMsgID":"`) between `start` and `end`; −1 when
+ * absent.
  */
 export function numberAfter(text: string, name: string, start: number, end: number): number {
   const at = text.indexOf(name, start);
@@ -31,7 +31,7 @@ export function holds(text: string, part: string, start: number, end: number): b
   return at >= 0 && at < end;
 }
 
-/** The whole frame; each character of `text` is one byte of UTF-8. */
+/** Parses the whole frame; each character of `text` is one byte of UTF-8. */
 export function frameIn(text: string, start: number, end: number): unknown {
   return JSON.parse(Buffer.from(text.slice(start, end), 'latin1').toString('utf8'));
 }

@@ -7,15 +7,15 @@ import { ASKED, LATE, REACHED } from './validity.js';
 const EVERY_MS = 5_000;
 
 /**
- * Steady traffic beside waves of hostile connections, with the memory of the gateway over time. Deadlines and buffers are those of a server
- * as it is; only the limits per address are lifted, because all of the load has one address.
+ * Steady traffic together with waves of hostile connections; samples the gateway's memory. Deadlines and buffers have
+ * their defaults. Only the limits per address are raised, because all load has one address.
  */
 export const soak: Mode = {
-  description: 'memory of the gateway under steady traffic and waves of hostile connections: RSS must stay flat',
+  description: 'gateway memory under steady traffic and waves of hostile connections; RSS must stay flat',
   defaults: { minutes: 30, sessions: 50, rate: 200, bytes: 250 },
   unit: 'message',
   beside: 600,
-  check: ({ sessions }) => (sessions % 2 === 0 ? undefined : '--sessions must be even: sessions talk in pairs'),
+  check: ({ sessions }) => (sessions % 2 === 0 ? undefined : '--sessions must be even: each session has a peer'),
   gatewayEnv: () => ({ HZ_FAILED_LOGINS_PER_ADDRESS: '1000000', HZ_LOGIN_ATTEMPTS: '10000' }),
   async run(system, { minutes, sessions, rate, bytes }, print) {
     const load = new PairLoad(system, bytes);

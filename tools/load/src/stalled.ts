@@ -5,35 +5,35 @@ import type { LoadedSystem } from './system.js';
 
 const MADE_MS = 60_000;
 
-/** How connections stall: after TCP, after TLS, within the login, within a frame after it, or by reading nothing more. */
+/** How connections stall: after TCP, after TLS, within the login, within a frame after it, or by no longer reading. */
 type Kind = 'connected' | 'encrypted' | 'half a login' | 'half a frame' | 'stopped reading';
 const KINDS = ['connected', 'encrypted', 'half a login', 'half a frame'] as const;
-/** One in twenty stops reading: the kernel keeps some 4 MB for each. */
+/** One in twenty stops reading: the kernel buffers about 4 MB for each. */
 const STOPPED_OF = 20;
-/** What a group writes to those that read nothing more: 6 MB, so that the gateway is left with some of it. */
+/** The messages of a group to the sessions that stop reading: 6 MB, so that some remain in the gateway's buffers. */
 const LARGE = { count: 100, bytes: 60_000 };
 
-/** Connections that stall. */
+/** A set of stalled connections. */
 export class StalledConnections {
   private readonly sockets = new Set<Socket>();
   private readonly stopped: string[] = [];
   private lost = 0;
 
-  /** @param name part of the names of its users: another one, other users */
+  /** @param name part of the user names; another name gives other users */
   constructor(
     private readonly system: LoadedSystem,
     private readonly name = '',
   ) {}
 
   async gather(count: number): Promise<void> {
-    // Not all at once: it is how they stall that is measured, not how they come.
+    // Connect in groups of 50: this mode measures stalled connections, not connection floods.
     for (let n = 0; n < count; n += 50) await Promise.all(Array.from({ length: 50 }, (_, i) => this.join(n + i)));
     await this.fill();
   }
 
   async faults(): Promise<string[]> {
     const gone = Math.max(this.lost, await this.closed());
-    return gone > 0 ? [`${gone} connections did not stay to stall`] : [];
+    return gone > 0 ? [`${gone} stalled connections were closed`] : [];
   }
 
   disperse(): void {
@@ -67,7 +67,7 @@ export class StalledConnections {
     this.stopped.push(user);
   }
 
-  /** A group says more to those that read nothing than the kernel takes for them. */
+  /** Sends more to the sessions that stop reading than the kernel buffers. */
   private async fill(): Promise<void> {
     const user = this.user('talker');
     const { connection } = await this.system.login(user);
@@ -92,7 +92,7 @@ export class StalledConnections {
     }
   }
 
-  /** Who reads nothing does not notice its end: the gateway is asked whom it has closed. */
+  /** A client that does not read does not notice its close, so the gateway's metrics tell the closes. */
   private async closed(): Promise<number> {
     const gateways = this.system.devEnv.instances('gateway');
     const pages = await Promise.all(gateways.map(async ({ baseUrl }) => (await fetch(`${baseUrl}/metrics`)).text()));

@@ -5,9 +5,9 @@ import { LoadConnection, type LoadFrame } from './load-connection.js';
 
 const LOGINS_AT_ONCE = 16;
 
-/** The system under load: one of each service, servers of its own, in a temporary folder. */
+/** The system under load: one instance of each service with its own servers, in a temporary folder. */
 export class LoadedSystem {
-  /** So that a crash in the middle of a run fails it. */
+  /** Set when a process crashes, so that the run fails. */
   crash: string | undefined;
   readonly run = randomBytes(3).toString('hex');
 
@@ -16,7 +16,7 @@ export class LoadedSystem {
   }
 
   static async boot(print: (line: string) => void, gatewayEnv: Record<string, string> = {}): Promise<LoadedSystem> {
-    // All of the load comes from one address.
+    // All load comes from one address.
     const env = { all: { HZ_LOG_LEVEL: 'warn' }, gateway: { HZ_CONNECTS_PER_SECOND: '1000000', ...gatewayEnv } };
     return new LoadedSystem(await DevEnv.start({ postgres: 'own', env, print: (line) => print(`· ${line}`) }));
   }
@@ -42,7 +42,7 @@ export class LoadedSystem {
     return LoadConnection.open(this.devEnv.address, login);
   }
 
-  /** Users `from` … `to`−1, a few at a time; `each` is called as soon as one is in. */
+  /** Logs in the users `from` … `to`−1, a few at a time; `each` is called after each login. */
   async logInAll(from: number, to: number, each: (connection: LoadConnection, n: number) => void): Promise<void> {
     await inParallel(to - from, LOGINS_AT_ONCE, async (i) => {
       const { connection } = await this.login(this.user(from + i));
@@ -50,7 +50,7 @@ export class LoadedSystem {
     });
   }
 
-  /** What must be reported of the system itself. */
+  /** The faults of the system itself. */
   get faults(): string[] {
     return this.crash === undefined ? [] : [this.crash];
   }
@@ -60,7 +60,7 @@ export class LoadedSystem {
   }
 }
 
-/** Does `work` for 0 … count−1, at most `width` at a time, and keeps the results in order. */
+/** Does `work` for 0 … count−1, at most `width` at a time. Returns the results in order. */
 export async function inParallel<T>(count: number, width: number, work: (n: number) => Promise<T>): Promise<T[]> {
   const results: T[] = [];
   let next = 0;

@@ -1,4 +1,4 @@
-/** Rows as lines with aligned columns: the first to the left, numbers to the right, other text to the left. */
+/** Formats rows as lines with aligned columns: the first column and other text to the left, numbers to the right. */
 export function columns(rows: readonly (readonly string[])[]): string[] {
   const count = Math.max(0, ...rows.map((row) => row.length));
   const widths = Array.from({ length: count }, (_, i) => Math.max(...rows.map((row) => (row[i] ?? '').length)));

@@ -3,14 +3,14 @@ import type { Mode } from './options.js';
 import { PairLoad } from './pair-load.js';
 
 /**
- * Open loop: message k is due at start + k / rate whether or not the system keeps up, and its latency counts from then.
- * Sessions talk in pairs, in turn.
+ * Open loop: message k is due at start + k / rate even when the system is slower; latency counts from then. The
+ * sessions of all pairs send in turn.
  */
 export const throughput: Mode = {
-  description: 'pairs of sessions talk at a fixed rate (open loop): latency of both receipts, CPU per message',
+  description: 'pairs of sessions send at a fixed rate (open loop): latency of both receipts, CPU per message',
   defaults: { sessions: 200, rate: 2000, warmUp: 5, seconds: 20, bytes: 250 },
   unit: 'message',
-  check: ({ sessions }) => (sessions % 2 === 0 ? undefined : '--sessions must be even: sessions talk in pairs'),
+  check: ({ sessions }) => (sessions % 2 === 0 ? undefined : '--sessions must be even: each session has a peer'),
   gatewayEnv: ({ rate, sessions }) => ({
     HZ_FRAMES_PER_SECOND: String(Math.max(100, Math.ceil((2 * rate) / sessions))),
   }),

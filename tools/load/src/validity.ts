@@ -4,7 +4,7 @@ export const LATE = 'generator behind its plan';
 export const ASKED = 'rate asked (msg/s)';
 export const REACHED = 'rate reached (msg/s)';
 
-/** Why latencies and rates of this result should not be quoted; empty when nothing speaks against it. */
+/** Reasons not to quote the latencies and rates of this result; empty when there are none. */
 export function doubts({ median, calibration, machine }: SavedResult): string[] {
   return [...ofMachine(median.cpu, machine.cores), ...ofSpeed(calibration), ...ofGenerator(median)];
 }
@@ -12,7 +12,7 @@ export function doubts({ median, calibration, machine }: SavedResult): string[] 
 function* ofMachine({ ourCores, otherCores, stolenCores }: Measurement['cpu'], cores: number): Iterable<string> {
   if (otherCores > 0.1) yield `other programs used ${otherCores} cores`;
   if (stolenCores > 0.05) yield `the host took ${stolenCores} cores`;
-  if (ourCores > 0.95 * cores) yield `all ${cores} cores were full: this is the machine's limit`;
+  if (ourCores > 0.95 * cores) yield `all ${cores} cores were fully used: the machine limits the result`;
 }
 
 function* ofSpeed({ before, after }: SavedResult['calibration']): Iterable<string> {
