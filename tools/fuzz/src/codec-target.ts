@@ -16,30 +16,30 @@ import {
 import { MARK } from './mutate.js';
 import { Random } from './random.js';
 
-/** A way to cut bytes into frames, and back. */
+/** A codec: splits bytes into frames and encodes frames. */
 export interface Codec {
   readonly name: string;
   readonly decoder: (limit: number) => Decoder<unknown>;
-  /** What a client sends, or a server. */
+  /** The side whose frames this codec decodes. */
   readonly side: 'client' | 'server';
   readonly encode: (json: string) => string | Uint8Array;
-  /** The most bytes it may hold of a frame of `limit` bytes. */
+  /** Maximum bytes that the decoder may buffer with a frame limit of `limit` bytes. */
   readonly mayHold: (limit: number) => number;
 }
 
 type Frame = Record<string, unknown>;
 
 interface Outcome {
-  /** Frames and refusals in order. */
+  /** Frames and refusals, in order. */
   readonly taken: unknown[];
   readonly ended: string | undefined;
 }
 
-/** Something that must never happen has happened. */
+/** A violated invariant. */
 export class Broken extends Error {}
 
 const lines = { encode: encodeJsonLine, mayHold: (limit: number) => limit + 1 };
-// A line end inside the encoding, CRLF, is tolerated, and the CR of the line's own end.
+// Room for a tolerated CRLF inside the encoding, and for the CR at the end of the line.
 const base64 = { encode: encodeBase64Line, mayHold: (limit: number) => 4 * Math.ceil((limit + 2) / 3) + 1 };
 const hz = { encode: encodeHzFrame, mayHold: (limit: number) => limit + HZ.headerBytes };
 
@@ -61,8 +61,8 @@ const LIMIT = 2 * 1024;
 const LARGE = 1024 * 1024;
 
 /**
- * Everything that must hold for any bytes, in every codec. Returns what was seen, in words: an input that makes a new word is worth
- * keeping.
+ * Checks the invariants of every codec for any input bytes. Returns the observed outcomes as strings: an input that
+ * produces a new one is worth keeping.
  * @throws Broken
  */
 export function check(input: Uint8Array, all: readonly Codec[] = codecs): string[] {
@@ -71,7 +71,7 @@ export function check(input: Uint8Array, all: readonly Codec[] = codecs): string
     const whole = decode(codec, [input]);
     for (const chunks of cuts(input, codec.side)) {
       if (!isDeepStrictEqual(decode(codec, chunks), whole)) {
-        throw new Broken(`${codec.name}: other frames when the bytes come in ${chunks.length} pieces`);
+        throw new Broken(`${codec.name}: other frames when the bytes arrive in ${chunks.length} pieces`);
       }
     }
     if (whole.ended !== undefined) words.push(`${codec.name} ${whole.ended}`);
@@ -102,7 +102,7 @@ function decode(codec: Codec, chunks: readonly Uint8Array[]): Outcome {
   return { taken, ended: undefined };
 }
 
-/** Only errors that have a name, and none that quotes what was sent. */
+/** Accepts only a ProtocolError, and only if its message does not quote the input. */
 function named(error: unknown): string {
   if (error instanceof Broken) throw error;
   if (!(error instanceof ProtocolError)) throw new Broken(`not a ProtocolError: ${String(error)}`, { cause: error });
@@ -111,7 +111,7 @@ function named(error: unknown): string {
   return `${error.error} ${error.message}`;
 }
 
-/** What was sent can be sent on: the same frame comes out. And what was read from it, read again, is the same. */
+/** Checks that a frame encodes and decodes to itself, and that readUp() gives the same result on its own output. */
 function checkFrame(codec: Codec, frame: unknown): string[] {
   const json = JSON.stringify(frame);
   const encoded = codec.encode(json);
@@ -119,7 +119,8 @@ function checkFrame(codec: Codec, frame: unknown): string[] {
   codec
     .decoder(LARGE)
     .push(typeof encoded === 'string' ? Buffer.from(encoded) : encoded, (one) => void again.push(one));
-  if (again.length !== 1 || JSON.stringify(again[0]) !== json) throw new Broken(`${codec.name}: not what was encoded`);
+  if (again.length !== 1 || JSON.stringify(again[0]) !== json)
+    throw new Broken(`${codec.name}: decodes to another frame than was encoded`);
   return codec.side === 'server' ? [] : [true, false].map((first) => read(frame as Frame, first));
 }
 
@@ -127,21 +128,23 @@ function read(frame: Frame, first: boolean): string {
   try {
     const up = readUp(frame, first);
     const again = readUp(JSON.parse(JSON.stringify(up.frame)) as Frame, first);
-    // As text: minus zero becomes zero on the way out, and nobody minds.
+    // Compared as text: minus zero may become zero.
     if (JSON.stringify(again) !== JSON.stringify(up))
-      throw new Broken(`readUp: ${up.type} is another when it is read again`);
+      throw new Broken(`readUp: ${up.type} changes when it is read again`);
     return `read ${up.type} ${Object.keys(up.frame).sort().join()}`;
   } catch (error) {
     return named(error);
   }
 }
 
-/** In two, in three, and byte by byte: which places follows from the bytes, so a finding is found again. */
+/**
+ * Cuts into two pieces, three pieces and single bytes. The cuts depend only on the bytes, so findings are reproducible.
+ */
 function* cuts(input: Uint8Array, side: Codec['side']): Iterable<Uint8Array[]> {
   const random = new Random(input.reduce((sum, byte) => (Math.imul(sum, 31) + byte) | 0, 7));
   const at = random.below(input.length + 1);
   yield [input.subarray(0, at), input.subarray(at)];
-  // The two sides differ in what a frame may be, not in how it is cut.
+  // The two sides differ in valid frames, not in how bytes are cut.
   if (side === 'server') return;
   const [a = 0, b = 0] = [random.below(input.length + 1), random.below(input.length + 1)].sort((x, y) => x - y);
   yield [input.subarray(0, a), input.subarray(a, b), input.subarray(b)];

@@ -15,7 +15,7 @@ interface FrameRow {
 
 const MAX_SEED_BYTES = 4 * 1024;
 
-/** What to begin with: the golden vectors, each frame in every codec. */
+/** The initial corpus: the golden vectors, each frame in every codec. */
 export function seeds(all: readonly Codec[] = codecs): Uint8Array[] {
   const folder = join(projectRoot(), 'libs/protocol/fixtures');
   const found: Uint8Array[] = [new Uint8Array(0)];
@@ -40,7 +40,7 @@ function bytesOf({ utf8, base64, hex, raw }: LineRow & Partial<FrameRow>, all: r
   });
 }
 
-/** Inputs found on this machine, by their content. */
+/** Inputs found on this machine; the file name is a hash of the content. */
 export class CorpusFolder {
   private readonly folder: string;
 
@@ -56,7 +56,7 @@ export class CorpusFolder {
       .map((name) => readFileSync(join(this.folder, name)));
   }
 
-  /** Returns its path. */
+  /** Writes the input and returns its path. */
   save(input: Uint8Array, why?: string): string {
     const path = join(this.folder, createHash('sha256').update(input).digest('hex').slice(0, 16));
     writeFileSync(`${path}.bin`, input);

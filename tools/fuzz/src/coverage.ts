@@ -1,11 +1,11 @@
 import { Session, type Profiler } from 'node:inspector';
 
-/** What of some scripts has been run, to a character, as the engine's block coverage says. */
+/** Which code of the watched scripts has run, by character, from the engine's block coverage. */
 export class Coverage {
   private readonly session = new Session();
   private readonly scripts = new Map<string, Uint8Array>();
 
-  /** @param isWatched whether a script's URL is of interest */
+  /** @param isWatched whether to measure the script with this URL */
   constructor(private readonly isWatched: (url: string) => boolean) {
     this.session.connect();
     this.session.post('Profiler.enable');
@@ -17,17 +17,17 @@ export class Coverage {
     this.session.disconnect();
   }
 
-  /** Whether something ran since the last call that {@link take} has never counted; it still does not count. */
+  /** Whether code ran since the last call that {@link take} has never counted. Does not count it. */
   hasNews(): boolean {
     return this.collect(false) > 0;
   }
 
-  /** How many characters ran since the last call that never did before. */
+  /** Counts the characters that ran for the first time since the last call. */
   take(): number {
     return this.collect(true);
   }
 
-  /** Characters that ran, and all there are up to the end of the last function. */
+  /** The number of characters that ran, and of all characters up to the end of the last function. */
   get total(): { ran: number; of: number } {
     let ran = 0;
     let of = 0;
@@ -45,7 +45,7 @@ export class Coverage {
   }
 
   private merge({ scriptId, functions }: Profiler.ScriptCoverage, counts: boolean): number {
-    // Outer functions first: what an inner one says of its text counts.
+    // Outer functions first, so that the counts of inner functions override them.
     const ranges = functions
       .flatMap((each) => each.ranges)
       .sort((a, b) => a.startOffset - b.startOffset || b.endOffset - a.endOffset);
@@ -73,7 +73,7 @@ export class Coverage {
 
   private scriptsTaken(): Profiler.ScriptCoverage[] {
     let scripts: Profiler.ScriptCoverage[] = [];
-    // Answers at once: the session is in this thread.
+    // The callback runs synchronously: the session is in this thread.
     this.session.post('Profiler.takePreciseCoverage', (error, { result }) => {
       if (error) throw error;
       scripts = result;

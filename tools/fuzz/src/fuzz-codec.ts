@@ -3,7 +3,7 @@ import { Coverage } from './coverage.js';
 import { mutated } from './mutate.js';
 import { Random } from './random.js';
 
-/** Taking coverage costs a millisecond or two: it is taken for so many inputs at once. */
+/** Inputs per coverage reading, because each reading costs 1–2 ms. */
 const BATCH = 200;
 const MAX_FINDINGS = 20;
 
@@ -15,7 +15,7 @@ export interface Finding {
 export interface CodecRun {
   readonly executions: number;
   readonly corpus: readonly Uint8Array[];
-  /** Different answers seen: errors, kinds of frames with their fields. */
+  /** Number of different outcomes: errors, and frame types with their fields. */
   readonly answers: number;
   readonly coverage: { readonly ran: number; readonly of: number };
   readonly findings: readonly Finding[];
@@ -25,11 +25,14 @@ export interface CodecFuzz {
   readonly seed: number;
   readonly corpus: readonly Uint8Array[];
   readonly codecs?: readonly Codec[];
-  /** Asked after each batch. */
+  /** Called after each batch. */
   readonly isOver: (run: CodecRun) => boolean;
 }
 
-/** Mutates, runs, and keeps what runs code or gets an answer that nothing before did. The same seed is the same run. */
+/**
+ * Mutates and runs inputs, and keeps those that run new code or produce a new outcome. Runs with the same seed are
+ * equal.
+ */
 export function fuzzCodec({ seed, corpus: begin, codecs: all = codecs, isOver }: CodecFuzz): CodecRun {
   const coverage = new Coverage((url) => /\/libs\/protocol\/src\/(?!bus\/)/.test(url) && !url.includes('.test.'));
   const random = new Random(seed);
@@ -55,13 +58,16 @@ export function fuzzCodec({ seed, corpus: begin, codecs: all = codecs, isOver }:
   };
   const state = (): CodecRun => ({ executions, corpus, answers: answers.size, coverage: coverage.total, findings });
 
-  /** Which of these run something new: found by running halves again, since coverage is dear and running is cheap. */
+  /**
+   * The inputs that run new code. It runs halves again, because reading coverage is expensive and running inputs is
+   * not.
+   */
   const lit = (inputs: readonly Uint8Array[]): Uint8Array[] => {
     const middle = inputs.length >> 1;
     if (middle === 0) return coverage.take() > 0 ? [...inputs] : [];
     return [inputs.slice(0, middle), inputs.slice(middle)].flatMap((half) => {
       for (const input of half) run(input);
-      // What is alone is counted; more are asked about again.
+      // A single input is counted; larger halves are split again.
       return half.length === 1 || coverage.hasNews() ? lit(half) : [];
     });
   };

@@ -10,13 +10,16 @@ interface FuzzOptions {
 
 const PROGRESS_MS = 10_000;
 
-/** `npm run fuzz -- [target]`: input that means harm, until the time is over. Exit code 1 when something broke; the input is kept in `.data/fuzz`. */
+/**
+ * `npm run fuzz -- [target]`: sends hostile input until the time is over. Exit code 1 when an invariant was violated;
+ * the input is kept in `.data/fuzz`.
+ */
 export function fuzzCommand(): Command {
   return new Command('fuzz')
-    .description('throw mutated input at the codecs (in this process) or at a gateway (a system of its own)')
-    .addArgument(new Argument('[target]', 'at what').choices(['codec', 'gateway']).default('codec'))
-    .option('--minutes <n>', 'how long', positive, 1)
-    .option('--seed <n>', 'the same seed makes the same inputs', positive, 1)
+    .description('send mutated input to the codecs (in this process) or to a gateway (in a new system)')
+    .addArgument(new Argument('[target]', 'what to test').choices(['codec', 'gateway']).default('codec'))
+    .option('--minutes <n>', 'duration in minutes', positive, 1)
+    .option('--seed <n>', 'the same seed produces the same inputs', positive, 1)
     .action(async (target: 'codec' | 'gateway', options: FuzzOptions) => {
       const findings = await (target === 'codec' ? codec(options) : gateway(options));
       for (const { input, why } of findings) {
@@ -42,7 +45,7 @@ async function codec({ minutes, seed }: FuzzOptions): Promise<readonly Finding[]
   return run.findings;
 }
 
-/** Begins with what the codecs' fuzzing found on this machine, if it did. */
+/** Starts with the inputs that the codec target found on this machine, if there are any. */
 async function gateway({ minutes, seed }: FuzzOptions): Promise<readonly Finding[]> {
   const told = progress(minutes);
   const corpus = [...seeds(), ...new CorpusFolder('corpus').all()];
@@ -65,7 +68,7 @@ const counts = (of: Readonly<Record<string, number>>): string =>
     .map(([name, count]) => `${count} ${name}`)
     .join(', ');
 
-/** Says a line each ten seconds and the last one; true when the time is over. */
+/** Prints the line every ten seconds and at the end. Returns true when the time is over. */
 function progress(minutes: number): (line: string) => boolean {
   const start = performance.now();
   let next = start + PROGRESS_MS;

@@ -6,7 +6,7 @@ import { fuzzGateway, fuzzSystem, type GatewayRun } from './fuzz-gateway.js';
 const AT_MOST_MS = 30_000;
 const HOSTILE_MS = 12_000;
 
-test('a gateway that ends is a finding, and so is what was sent to it shortly before', async () => {
+test('fuzzSystem() reports the end of a gateway and the inputs sent shortly before as findings', async () => {
   const system = await DevEnv.start({
     env: { gateway: { HZ_LOGIN_DEADLINE: '2s', HZ_LOGIN_ATTEMPTS: '10000' } },
   });
@@ -26,7 +26,7 @@ test('a gateway that ends is a finding, and so is what was sent to it shortly be
   }
 });
 
-test('hostile connections in every mode break nothing, and harm nobody who only talks', async () => {
+test('hostile connections in every mode break no invariant and do not affect normal sessions', async () => {
   let until = Infinity;
   const run = await fuzzGateway({
     seed: 1,
@@ -41,5 +41,5 @@ test('hostile connections in every mode break nothing, and harm nobody who only 
   expect(Object.keys(run.speeches).sort()).toEqual(['WebSocket', 'base64', 'hz', 'json']);
   expect(run.fates['closed by the server']).toBeGreaterThan(0);
   expect(run.receipted).toBeGreaterThan(0);
-  // The last ones are waited for, and whoever reads nothing is only ended when it has been silent for long.
+  // The test waits for the last connections, and the gateway closes one that does not read only after a long silence.
 }, 120_000);

@@ -8,19 +8,19 @@ import { Neighbours } from './neighbours.js';
 import { opening } from './openings.js';
 import { Random } from './random.js';
 
-/** Connections at a time. */
+/** Concurrent hostile connections. */
 const WIDTH = 24;
-/** Whoever is hostile is one of so many users: their devices are kicked and come again. */
+/** Number of hostile users. Their devices kick each other and reconnect. */
 const USERS = 40;
-/** Of what was sent last so much is kept: when a process ends, what ended it is among it. */
+/** Number of recent inputs that are kept: when a process ends, the input that caused it is among them. */
 const RECENT = 2 * WIDTH;
 const BOUND_MS = 20_000;
 const LOGIN_DEADLINE_MS = 2_000;
 const MAX_RESIDENT_KIB = 700 * 1024;
 
 /**
- * Deadlines shorter than anybody wants, and no limit on how often one address comes: it is all from here. The neighbours beat as they are
- * told, and a busy machine delays even them.
+ * Short deadlines, and no limits per address because all connections have one address. The heartbeat limits leave room
+ * for normal sessions on a busy machine.
  */
 const LIMITS = {
   HZ_LOGIN_DEADLINE: `${LOGIN_DEADLINE_MS}ms`,
@@ -36,7 +36,7 @@ const LIMITS = {
 export interface GatewayRun {
   readonly connections: number;
   readonly fates: Readonly<Partial<Record<Fate, number>>>;
-  /** How many of the connections spoke what. */
+  /** Number of connections per protocol mode. */
   readonly speeches: Readonly<Record<string, number>>;
   readonly receipted: number;
   readonly residentMiB: number;
@@ -51,8 +51,8 @@ export interface GatewayFuzz {
 }
 
 /**
- * Hostile connections to a gateway of a whole system, over TLS, while two others talk. The inputs are the same for the same seed; what the
- * network makes of them is not.
+ * Sends hostile input over TLS to the gateway of a whole system, while two normal sessions exchange messages. Equal
+ * seeds give equal inputs, but network timing varies.
  */
 export async function fuzzGateway(fuzz: GatewayFuzz): Promise<GatewayRun> {
   const system = await DevEnv.start({
@@ -66,7 +66,7 @@ export async function fuzzGateway(fuzz: GatewayFuzz): Promise<GatewayRun> {
   }
 }
 
-/** Its first gateway; whoever started the system stops it. */
+/** Fuzzes the first gateway of a running system. The caller stops the system. */
 export async function fuzzSystem(
   system: DevEnv,
   { seed, corpus, isOver }: Omit<GatewayFuzz, 'print'>,
@@ -79,7 +79,7 @@ export async function fuzzSystem(
   const recent: Uint8Array[] = [];
   system.onCrash((name, report) => {
     found(`${name} ended: ${report}`);
-    recent.forEach((input, n) => found(`the last but ${recent.length - 1 - n} before ${name} ended`, input));
+    recent.forEach((input, n) => found(`input ${recent.length - n} before ${name} ended`, input));
   });
   const fates: Partial<Record<Fate, number>> = {};
   const speeches: Record<string, number> = {};
@@ -97,7 +97,7 @@ export async function fuzzSystem(
     findings,
   });
   const look = (): void => {
-    // What it does to others that the gateway has ended is no finding of its own.
+    // Effects of the gateway's end on other processes are no separate findings.
     if (!system.gateway().running) return void (over = true);
     residentKiB = Math.max(residentKiB, resident(system.gateway().pid));
     if (residentKiB > MAX_RESIDENT_KIB) found(`the gateway holds ${Math.round(residentKiB / 1024)} MiB`);
@@ -136,14 +136,14 @@ export async function fuzzSystem(
   }
 }
 
-/** Nothing of a process that has ended. */
+/** Resident memory in KiB; 0 when the process has ended. */
 function resident(pid: number): number {
   const file = `/proc/${pid}/status`;
   const line = existsSync(file) ? /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(file, 'utf8')) : undefined;
   return Number(line?.[1] ?? 0);
 }
 
-/** What no input may lead to. */
+/** Log lines that no input may cause. */
 function complaints(system: DevEnv): string[] {
   return [...system.instances('gateway'), ...system.instances('message'), ...system.instances('offline')]
     .flatMap(({ logs }) => logs)

@@ -4,9 +4,9 @@ import { codecs, type Codec } from './codec-target.js';
 import { seeds } from './corpus.js';
 import { fuzzCodec } from './fuzz-codec.js';
 
-test('some thousand mutated inputs break nothing in the codecs, and the search finds new ways through them', () => {
+test('1,000 mutated inputs violate no invariant of the codecs, and the search finds new code paths', () => {
   const corpus = seeds();
-  // Beyond the corpus itself, which is executed first.
+  // In addition to the corpus itself, which runs first.
   const enough = corpus.length + 1_000;
   const run = fuzzCodec({ seed: 1, corpus, isOver: ({ executions }) => executions >= enough });
   expect(run.findings).toEqual([]);
@@ -14,20 +14,23 @@ test('some thousand mutated inputs break nothing in the codecs, and the search f
   expect(run.coverage.ran).toBeGreaterThan(1_000);
 });
 
-/** Mistakes a decoder could have, each of which the search must find. */
+/** Defects of a decoder that the search must find. */
 const mistakes: [string, (decoder: JsonLinesDecoder) => JsonLinesDecoder][] = [
   [
-    'throws what has no name',
+    'throws an error that is no ProtocolError',
     (decoder) => saboteur(decoder, (bytes) => bytes.includes(0x80) && fail(new TypeError('oops'))),
   ],
   [
-    'depends on how the bytes are cut',
+    'depends on the cuts of the bytes',
     (decoder) => saboteur(decoder, (bytes) => bytes.length === 7 && fail(new RangeError('seven'))),
   ],
-  ['changes all objects', (decoder) => saboteur(decoder, (bytes) => bytes.includes(0x5b) && pollute())],
+  [
+    'changes the prototype of all objects',
+    (decoder) => saboteur(decoder, (bytes) => bytes.includes(0x5b) && pollute()),
+  ],
 ];
 
-test.each(mistakes)('a decoder that %s is found', (_, spoil) => {
+test.each(mistakes)('fuzzCodec() reports a decoder that %s', (_, spoil) => {
   const [json] = codecs as [Codec];
   const spoilt: Codec = { ...json, decoder: (limit) => spoil(new JsonLinesDecoder(limit)) };
   try {

@@ -3,28 +3,28 @@ import type { GatewayAddress } from '@huizhi/dev-env';
 import type { Opening } from './openings.js';
 import type { Random } from './random.js';
 
-/** How a connection ended, or that it did not. */
+/** How a connection ended, or that it did not end. */
 export type Fate =
   | ('closed by the server' | 'answered' | 'left' | 'too slow for TLS')
-  // These two must not happen.
+  // These two are findings.
   | ('neither ended nor answered' | 'never connected');
 
 export interface Hostile extends Pick<Opening, 'login' | 'beat'> {
   readonly address: GatewayAddress;
-  /** Sent after the login, as it is. */
+  /** Bytes sent after the login, unchanged. */
   readonly input: Uint8Array;
   readonly random: Random;
-  /** A server may end a connection that has not finished TLS by then, milliseconds; on a busy machine some have not. */
+  /** Deadline of the TLS handshake in milliseconds; a busy machine may miss it. */
   readonly tlsMs: number;
-  /** A server must have ended or answered a connection by then, milliseconds. */
+  /** Milliseconds within which the server must answer or close the connection. */
   readonly boundMs: number;
 }
 
 const WAIT_MS = 15;
 
 /**
- * One connection with hostile input, in pieces, with pauses, reading or not, and its end: it leaves, or it waits until the server answers a
- * heartbeat or ends it, one of which must happen.
+ * Runs one connection with hostile input in pieces, with pauses, and sometimes without reading. It then either leaves,
+ * or waits until the server answers a heartbeat or closes the connection.
  */
 export async function hostileConnection(hostile: Hostile): Promise<Fate> {
   const { address, login, input, beat, random, tlsMs, boundMs } = hostile;
@@ -55,7 +55,7 @@ export async function hostileConnection(hostile: Hostile): Promise<Fate> {
   }
   socket.write(beat.bytes);
   socket.resume();
-  // Who stalls must be ended, whatever it was told: it says nothing any more.
+  // A connection that does not read must be closed by the server; an answer does not suffice.
   const fate = await within(stalls ? closed : Promise.race([closed, answered]), boundMs);
   socket.destroy();
   return fate;
@@ -64,14 +64,14 @@ export async function hostileConnection(hostile: Hostile): Promise<Fate> {
 function open(address: GatewayAddress): Promise<TLSSocket | undefined> {
   return new Promise((resolve) => {
     const socket = connect({ host: address.host, port: address.port, ca: address.ca, servername: 'localhost' });
-    // What is written to a connection that the server has ended is an error like any other.
+    // Writing to a connection that the server has closed causes an error, which is ignored.
     socket.on('error', () => resolve(undefined)).once('secureConnect', () => resolve(socket));
   });
 }
 
 function* pieces(input: Uint8Array, random: Random): Iterable<Uint8Array> {
   const most = random.of([1 + input.length, 1 + input.length, 64, 7]);
-  // Byte by byte takes as many records of TLS: not for all.
+  // Single bytes need one TLS record each, so only some inputs are sent that way.
   for (let at = 0; at < input.length;) {
     const length = 1 + random.below(most);
     yield input.subarray(at, at + length);

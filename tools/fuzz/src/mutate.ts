@@ -1,10 +1,10 @@
 import { upSchemas } from '@huizhi/protocol';
 import type { Random } from './random.js';
 
-/** Longer inputs find nothing that shorter ones do not, and are slower. */
+/** Longer inputs find no more than shorter ones and are slower. */
 export const MAX_INPUT_BYTES = 8 * 1024;
 
-/** Must never be quoted by anything: it stands for what people write and for tokens. */
+/** A marker for user text and tokens: no error message may quote it. */
 export const MARK = 'Zq9wMARKx7';
 
 const SYNTAX = ['{', '}', '[', ']', ':', ',', '"', '\\', '{}', '[]', '""', 'null', 'true', 'false', '\n', '\r\n', '\r'];
@@ -31,7 +31,7 @@ const TEXTS = [
 const VALUES = ['alice', 'bob', 'userChat', 'groupChat', 'text', 'tip', 'repeal', 'a.b.c', '1024', 'x'.repeat(65)];
 const BYTES = [
   ...[[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf0, 0x9f, 0x98], [0xf5], [0x00], [0x80]],
-  // The header of a binary frame, and a body length that lies.
+  // Binary frame headers with a wrong body length.
   ...[
     [0x48, 0x5a, 1, 1, 0, 0, 0, 0, 0, 2],
     [0x48, 0x5a, 1, 1, 0, 0, 0xff, 0xff, 0xff, 0xff],
@@ -96,7 +96,7 @@ const splice: Mutation = (input, random, other) =>
   joined(input.subarray(0, random.below(input.length + 1)), other.subarray(random.below(other.length + 1)));
 const append: Mutation = (input, _random, other) => joined(input, other);
 
-/** A field of the first line gets another value, or another field: random bytes hardly ever stay JSON. */
+/** Replaces the value or the name of a field in the first line: random bytes rarely stay valid JSON. */
 const retype: Mutation = (input, random, other) => {
   const text = Buffer.from(input).toString('utf8');
   const values = [...text.matchAll(/"(\w+)":("(?:[^"\\]|\\.)*"|-?[\d.e+]+|true|false|null|\{[^{}]*\}|\[[^[\]]*\])/g)];
@@ -125,7 +125,7 @@ const MUTATIONS = [
   retype,
 ];
 
-/** One to eight small changes, of the input or from another one. */
+/** Applies one to eight small changes to the input, some with parts of `other`. */
 export function mutated(input: Uint8Array, random: Random, other: Uint8Array): Uint8Array {
   let result = input;
   const changes = 1 + random.below(random.oneIn(4) ? 8 : 3);

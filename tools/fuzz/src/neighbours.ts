@@ -4,11 +4,11 @@ import type { DevEnv } from '@huizhi/dev-env';
 const EVERY_MS = 100;
 const BOUND_MS = 15_000;
 
-/** Two who only want to talk: what happens to others must not reach them. */
+/** Two normal sessions that exchange messages. Hostile connections must not affect them. */
 export class Neighbours {
   receipted = 0;
   delivered = 0;
-  /** What went wrong, in words. */
+  /** Observed faults, as sentences. */
   readonly harm: string[] = [];
   private timer: NodeJS.Timeout | undefined;
 
@@ -31,7 +31,7 @@ export class Neighbours {
     const both = new Neighbours(from, to, `${run}-b`);
     await Promise.all([from.connect(), to.connect()]);
     for (const one of [from, to]) {
-      one.on('closed', (_, name) => both.timer && both.harm.push(`a good session was closed: ${name || 'no word'}`));
+      one.on('closed', (_, name) => both.timer && both.harm.push(`a good session was closed: ${name || 'no reason'}`));
     }
     to.on('message', () => both.delivered++);
     return both;
@@ -41,7 +41,7 @@ export class Neighbours {
     this.timer = setInterval(() => void this.say(), EVERY_MS);
   }
 
-  /** Resolves when everything said is receipted and delivered, or the bound is over. */
+  /** Resolves when every message is receipted and delivered, or when the time is over. */
   async part(): Promise<void> {
     this.stop();
     const until = Date.now() + BOUND_MS;

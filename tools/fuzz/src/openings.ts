@@ -2,15 +2,15 @@ import { codecs, type Codec } from './codec-target.js';
 import type { Random } from './random.js';
 import { clientFrame, webSocketBytes } from './web-socket-bytes.js';
 
-/** How a hostile connection speaks, and what it begins and ends with. */
+/** The mode of a hostile connection, with its login and its heartbeat. */
 export interface Opening {
-  /** The name of what it speaks. */
+  /** The name of the protocol mode. */
   readonly speech: string;
-  /** Sent first, as it is; with it the connection is logged in. */
+  /** Sent first, unchanged. It logs the connection in. */
   readonly login: Uint8Array | undefined;
-  /** What becomes of the input before it is sent. */
+  /** Transforms the input before it is sent. */
   readonly wrap: (input: Uint8Array) => Uint8Array;
-  /** A well-formed heartbeat, to see whether anybody still listens, and what is in the answer to it. */
+  /** A valid heartbeat that tests whether the server still answers, and a text in the answer to it. */
   readonly beat: { readonly bytes: Uint8Array; readonly answer: string };
 }
 
@@ -23,13 +23,13 @@ const UPGRADE = [
   'Sec-WebSocket-Version: 13',
 ];
 
-/** Two of three are logged in first, in one of the ways of speaking; the others begin with the input itself. */
+/** Two of three connections log in first, in a random mode; the others start with the input itself. */
 export function opening(random: Random, user: string, token: string): Opening {
   const beatID = `there${100_000 + random.below(900_000)}`;
   const login = { messageType: 'login', fromUserID: user, versionCode: 1 + random.below(2), token };
   if (random.oneIn(4)) return ofWebSocket(random, JSON.stringify(login), beatID);
   const codec = random.of(codecs.filter(({ side }) => side === 'client'));
-  // In case a line has begun; binary frames have none.
+  // Ends a line that the input may have begun. Binary frames have no lines.
   const end = Buffer.from(codec.name === 'hz' ? '' : '\n');
   return {
     speech: codec.name,
@@ -39,7 +39,10 @@ export function opening(random: Random, user: string, token: string): Opening {
   };
 }
 
-/** 24 bytes of JSON, which are 32 characters of base64 whatever follows; a binary frame begins with how long it is. */
+/**
+ * A text in the answer. 24 bytes of JSON become exactly 32 base64 characters; a binary frame begins with its length, so
+ * only the id is compared.
+ */
 function mark(codec: Codec, beatID: string): string {
   return codec.name === 'hz' ? beatID : bytes(codec, `{"beatID":"${beatID}",`).toString('latin1').trimEnd();
 }

@@ -1,4 +1,4 @@
-/** Numbers that look random and are the same for the same seed, on every machine. */
+/** Pseudo-random numbers that depend only on the seed. */
 export class Random {
   private state: number;
 
@@ -6,18 +6,18 @@ export class Random {
     this.state = seed >>> 0;
   }
 
-  /** 0 … below `end`, a whole number. */
+  /** An integer from 0 to `end` − 1. */
   below(end: number): number {
     return Math.floor(this.next() * end);
   }
 
-  /** True once in `n` times. */
+  /** True with probability 1/n. */
   oneIn(n: number): boolean {
     return this.below(n) === 0;
   }
 
   of<T>(list: readonly T[]): T {
-    if (list.length === 0) throw new RangeError('nothing to choose from');
+    if (list.length === 0) throw new RangeError('the list is empty');
     return list[this.below(list.length)] as T;
   }
 

@@ -13,7 +13,7 @@ const runs = Array.from({ length: 400 }, (_, seed) => read(fragments(INPUT, new 
 const isControl = ({ opcode }: Frame): boolean => opcode >= 8;
 const data = (frames: Frame[]): Frame[] => frames.filter((frame) => !isControl(frame));
 
-/** RFC 6455, as far as it is needed. */
+/** Parses RFC 6455 frames as far as these tests need. */
 function read(bytes: Buffer): Frame[] {
   const frames: Frame[] = [];
   for (let at = 0; at < bytes.length;) {
@@ -28,7 +28,7 @@ function read(bytes: Buffer): Frame[] {
   return frames;
 }
 
-test('fragments put together are the input, whatever comes between them', () => {
+test('the joined fragments equal the input when control frames are between them', () => {
   for (const frames of runs) {
     const [first, ...rest] = data(frames);
     expect([1, 2]).toContain(first?.opcode);
@@ -44,12 +44,15 @@ test('fragments put together are the input, whatever comes between them', () => 
 
 test.each<[string, (frames: Frame[]) => boolean]>([
   ['a ping between fragments', (frames) => frames.some(({ opcode }) => opcode === 9)],
-  ['a control frame longer than one may be', (frames) => frames.some((f) => isControl(f) && f.payload.length > 125)],
-  ['a control frame in pieces', (frames) => frames.some((frame) => isControl(frame) && !frame.fin)],
+  ['an oversized control frame', (frames) => frames.some((f) => isControl(f) && f.payload.length > 125)],
+  ['a fragmented control frame', (frames) => frames.some((frame) => isControl(frame) && !frame.fin)],
   ['an empty fragment', (frames) => data(frames).some(({ payload }) => payload.length === 0)],
-  ['more pieces than a message may have', (frames) => data(frames).length > 64],
+  ['a message with more fragments than the limit', (frames) => data(frames).length > 64],
   ['a message without an end', (frames) => data(frames).at(-1)?.fin === false],
-  ['nothing wrong', (frames) => data(frames).length <= 64 && !frames.some(isControl) && frames.at(-1)?.fin === true],
-])('among some hundred messages in fragments there is %s', (_, holds) => {
+  [
+    'only valid fragments',
+    (frames) => data(frames).length <= 64 && !frames.some(isControl) && frames.at(-1)?.fin === true,
+  ],
+])('400 fragmented messages include %s', (_, holds) => {
   expect(runs.some(holds)).toBe(true);
 });

@@ -4,14 +4,14 @@ import type { Random } from './random.js';
 const CONTINUATION = 0;
 const TEXT = 1;
 const BINARY = 2;
-/** Of whole messages: text most often, then all there are, and one that does not exist. */
+/** Opcodes of whole messages: mostly text, then all others, and one undefined opcode. */
 const OPCODES = [TEXT, TEXT, TEXT, TEXT, CONTINUATION, BINARY, 8, 9, 10, 11];
-/** Between fragments: ping and pong most often, then close, and one that does not exist. */
+/** Opcodes between fragments: mostly ping and pong, then close, and one undefined opcode. */
 const CONTROLS = [9, 9, 9, 10, 10, 10, 8, 11];
-/** The most that a control frame may hold is 125. */
+/** The protocol allows at most 125 bytes in a control frame. */
 const MAX_CONTROL_BYTES = 128;
 
-/** The input where a message should begin, as a whole message, or in fragments; one of four spoilt once more. */
+/** The input unframed, as a whole message, or in fragments. One in four is mutated again. */
 export function webSocketBytes(input: Uint8Array, random: Random): Uint8Array {
   const bytes = random.of([asItIs, whole, fragments, fragments])(input, random);
   return random.oneIn(4) ? mutated(bytes, random, bytes) : bytes;
@@ -26,8 +26,8 @@ export function clientFrame(opcode: number, payload: Uint8Array, { fin = true, m
 }
 
 /**
- * A message in pieces of any length, also none, cut anywhere, also in a character; control frames between them. Now and then more pieces
- * than a server has to put together, or without an end.
+ * A message in fragments of any length, also empty or split within a character, with control frames in between. Some
+ * have more fragments than a server accepts, or no final fragment.
  */
 export function fragments(input: Uint8Array, random: Random): Buffer {
   const count = random.oneIn(16) ? 60 + random.below(10) : 2 + random.below(6);

@@ -1,21 +1,21 @@
 import type { Violations } from './violations.js';
 
-/** What a run must keep to while nothing is broken on purpose. */
+/** Limits that a run must meet while no injected fault is active. */
 export interface Availability {
   /** Milliseconds from the invocation of a send to its receipt or refusal. */
   answeredWithinMs: number;
-  /** For how long after a fault slowness is still its consequence, milliseconds. */
+  /** Time after a fault during which slow answers are still attributed to it, in milliseconds. */
   graceMs: number;
 }
 
 interface Window {
   from: number;
   to: number;
-  /** Faults of its name that are under way. */
+  /** Number of active faults with this name. */
   faults: number;
 }
 
-/** Sends that took too long although no fault was under way. Times are those of the lines. */
+/** Finds sends that took too long while no fault was active. Times are those of the log lines. */
 export class AvailabilityCheck {
   private readonly windows: Window[] = [];
   private readonly open = new Map<string, Window>();
@@ -63,7 +63,7 @@ export class AvailabilityCheck {
     }
     for (const { where, clientMsgID, from, to } of this.slow) {
       if (this.windows.some((window) => window.from <= to && from <= window.to)) continue;
-      this.violations.add('I15', where, `${clientMsgID} had no answer for ${to - from} ms, and nothing was broken`);
+      this.violations.add('I15', where, `${clientMsgID} had no answer for ${to - from} ms without an injected fault`);
     }
   }
 

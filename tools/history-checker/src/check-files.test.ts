@@ -21,7 +21,7 @@ function log(name: string, ...lines: string[]): string {
 
 const receipt = { clientMsgID: 'c1', messageID: '1024', conversation: 'p_x', seq: 1, serverTime: '1' };
 
-test('reads several logs and finds nothing wrong with them', async () => {
+test('checkFiles() reports no violation when several logs are correct', async () => {
   const alice = log(
     'alice.ndjson',
     logLine('alice', 'phone', { ev: 'invoke', clientMsgID: 'c1', target: 'u:bob', hash: 'h' }),
@@ -34,7 +34,7 @@ test('reads several logs and finds nothing wrong with them', async () => {
   expect(verdict.counts).toMatchObject({ lines: 3, devices: 2, sends: 1, stored: 1 });
 });
 
-test('says what is wrong, and where', async () => {
+test('describeVerdict() names the rule, the device and the violation', async () => {
   const alice = log(
     'alice.ndjson',
     logLine('alice', 'phone', { ev: 'invoke', clientMsgID: 'c1', target: 'u:bob', hash: 'h' }),
@@ -46,7 +46,7 @@ test('says what is wrong, and where', async () => {
   expect(last).toBe('1 violations');
 });
 
-test('names the file and line that is no log', async () => {
+test('checkFiles() rejects with the file and line when a line is invalid', async () => {
   await expect(checkFiles([log('bad.ndjson', logLine('a', 'b', { ev: 'quiet' }), 'nonsense')])).rejects.toThrow(
     /bad\.ndjson:2 /,
   );

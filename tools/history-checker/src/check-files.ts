@@ -3,8 +3,8 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 
 /**
- * Reads logs one after the other, line by line; those of one device must be in one file or in files given in their order.
- * @throws an error that names file and line when a line is not one of a log
+ * Reads logs one after another, line by line. Lines of one device must be in one file, or in files given in order.
+ * @throws an error that names file and line when a line is not a log line
  */
 export async function checkFiles(files: readonly string[]): Promise<Verdict> {
   const checker = new HistoryChecker();
@@ -16,7 +16,7 @@ export async function checkFiles(files: readonly string[]): Promise<Verdict> {
       try {
         checker.add(parseLogLine(line));
       } catch (cause) {
-        throw new Error(`${file}:${number} is not a line of a log`, { cause });
+        throw new Error(`${file}:${number} is not a log line`, { cause });
       }
     }
   }

@@ -11,13 +11,13 @@ function check(lines: readonly LogLine[]): Verdict {
 }
 
 describe('the history checker', () => {
-  test('finds nothing in the log of a perfect run', () => {
+  test('reports no violation for the log of a correct run', () => {
     const verdict = check(GoodLog.make());
     expect(verdict.violations).toEqual([]);
     expect(verdict.counts).toMatchObject({ devices: 6, sends: 21, stored: 19, conversations: 2 });
   });
 
-  test.each(mutants)('catches $name', ({ rules, mutate }) => {
+  test.each(mutants)('reports a violation for $name', ({ rules, mutate }) => {
     const lines = structuredClone(GoodLog.make());
     mutate(lines);
     const found = new Set(check(lines).violations.map(({ rule }) => rule));
@@ -26,7 +26,7 @@ describe('the history checker', () => {
 
   describe('availability', () => {
     const limits = { answeredWithinMs: 5, graceMs: 3 };
-    /** Alice's first message, answered so many milliseconds after it was sent; a line is a millisecond later than the one before. */
+    /** Alice's first message, answered 20 ms after its send; each log line is 1,000 ms after the previous one. */
     function slow(...faults: [at: number, over: boolean][]): Verdict {
       const lines = structuredClone(GoodLog.make());
       const sent = nth(lines, 'alice/phone', 'invoke', 0).at;
@@ -46,18 +46,20 @@ describe('the history checker', () => {
     }
     const found = (verdict: Verdict): number => verdict.violations.filter(({ rule }) => rule === 'I15').length;
 
-    test('a late answer while nothing is broken is a violation', () => expect(found(slow())).toBe(1));
-    test('the same during a fault is none', () => expect(found(slow([10, false], [12, true]))).toBe(0));
-    test('nor soon after one', () => expect(found(slow([-10, false], [-2, true]))).toBe(0));
-    test('but long after one it is', () => expect(found(slow([-10, false], [-4, true]))).toBe(1));
-    test('two of one name at a time last until both are over', () => {
+    test('a late answer without a fault is a violation', () => expect(found(slow())).toBe(1));
+    test('a late answer during a fault is no violation', () => expect(found(slow([10, false], [12, true]))).toBe(0));
+    test('a late answer within the grace time after a fault is no violation', () =>
+      expect(found(slow([-10, false], [-2, true]))).toBe(0));
+    test('a late answer after the grace time is a violation', () =>
+      expect(found(slow([-10, false], [-4, true]))).toBe(1));
+    test('two faults of one name last until both have ended', () => {
       expect(found(slow([-20, false], [-18, false], [-16, true], [1, true]))).toBe(0);
       expect(found(slow([-20, false], [-18, false], [-16, true], [-10, true]))).toBe(1);
     });
-    test('a fault that does not end excuses what follows', () => expect(found(slow([-10, false]))).toBe(0));
+    test('a fault that does not end excuses all later answers', () => expect(found(slow([-10, false]))).toBe(0));
   });
 
-  test('what comes again between its receipt and the confirmation is owed no second receipt', () => {
+  test('requires no second receipt when an entry is redelivered between receipt and confirm', () => {
     const lines = GoodLog.make();
     nth(lines, 'dave/phone', 'connected', 0).line.window = 1;
     const again = nth(lines, 'dave/phone', 'received', 2).line;
@@ -65,14 +67,14 @@ describe('the history checker', () => {
     expect(check(lines).violations).toEqual([]);
   });
 
-  test('takes a bound that a test states', () => {
+  test('checks a bound that a test states', () => {
     const at = (value: number): Verdict =>
       check([{ user: 'offline', device: '1', t: 0, ev: 'bound', what: 'lag', value, atMost: 0 }]);
     expect(at(0).violations).toEqual([]);
     expect(at(3).violations).toEqual([{ rule: 'I13', where: 'offline/1', what: 'lag is 3, at most 0' }]);
   });
 
-  test('takes time in proportion to the log', () => {
+  test('takes time proportional to the length of the log', () => {
     const time = (rounds: number): number => {
       const lines = GoodLog.make(rounds);
       const from = performance.now();
@@ -80,11 +82,11 @@ describe('the history checker', () => {
       return performance.now() - from;
     };
     time(200);
-    // Twenty times the lines; a quadratic one would take four hundred times as long.
+    // Twenty times the lines; a quadratic check would take four hundred times as long.
     expect(time(2000)).toBeLessThan(100 * Math.max(1, time(100)));
   });
 
-  test('refuses what is no line of a log', () => {
+  test('refuses a line that is not a log line', () => {
     expect(() => parseLogLine('{"ev":"quiet"}')).toThrow(SyntaxError);
     expect(() => parseLogLine('nonsense')).toThrow(SyntaxError);
   });

@@ -15,22 +15,22 @@ interface Conversation {
 
 export interface Verdict {
   violations: Violation[];
-  /** All of them; the list stops at a thousand. */
+  /** The number of all violations; the list stops at a thousand. */
   total: number;
   counts: { lines: number; devices: number; sends: number; stored: number; received: number; conversations: number };
 }
 
 /**
- * Reads what every device saw and says what cannot be. Lines of one device must come in their order; devices may be mixed in
- * any way. Linear in the number of lines. It asks the server for nothing: what the logs do not show is not checked, so
- * losses show only for devices that said `quiet`, of what stands in a `history` or came to another device of the user.
+ * Checks the observations of all devices against the invariants. Lines of one device must be in order; devices may be
+ * interleaved. Takes time linear in the number of lines. It does not query the server, so it finds losses only for
+ * devices with a `quiet` line. The lost message must be in a `history` or must have reached another device of the user.
  */
 export class HistoryChecker {
   private readonly violations = new Violations();
   private readonly registry = new Registry(this.violations);
   private readonly sends = new Sends(this.violations, this.registry);
   private readonly devices = new Map<string, DeviceHistory>();
-  /** By user and generation. */
+  /** The key is user and generation. */
   private readonly inboxes = new Map<string, UserInbox>();
   private readonly availability: AvailabilityCheck;
   private readonly users = new Set<string>();
@@ -38,7 +38,7 @@ export class HistoryChecker {
   private lines = 0;
   private received = 0;
 
-  /** Without limits on availability, however long an answer takes is right. */
+  /** Without limits on availability, any answer time is correct. */
   constructor(availability: Availability = { answeredWithinMs: Infinity, graceMs: 0 }) {
     this.availability = new AvailabilityCheck(this.violations, availability);
   }
@@ -64,7 +64,7 @@ export class HistoryChecker {
         this.registry.see(line, where);
         device.take(line);
         const own = line.from === user && this.sends.sentBy(where, line.to, line.clientMsgID);
-        if (own) this.violations.add('I12', where, `its own message ${line.messageID} came back to it`);
+        if (own) this.violations.add('I12', where, `its own message ${line.messageID} was delivered to it`);
         return;
       }
       case 'receipted':
@@ -89,7 +89,7 @@ export class HistoryChecker {
     }
   }
 
-  /** After the last line. */
+  /** Called after the last line. */
   finish(): Verdict {
     this.availability.finish();
     this.sends.checkOrder();
@@ -112,7 +112,7 @@ export class HistoryChecker {
     messages.forEach((message, i) => {
       this.registry.see(message, where);
       if (message.seq !== i + 1)
-        this.violations.add('I9', where, `${conversation} has seq ${message.seq} where ${i + 1} is due`);
+        this.violations.add('I9', where, `${conversation} has seq ${message.seq} instead of ${i + 1}`);
     });
     const pair = messages.flatMap(({ from, to }) => (to.startsWith('u:') ? [from, to.slice(2)] : [from]));
     const before = this.conversations.get(conversation);
@@ -120,7 +120,7 @@ export class HistoryChecker {
       this.violations.add(
         'I8',
         where,
-        `${conversation} has ${before.messages.length} messages for one and ${messages.length} for another`,
+        `${conversation} has ${before.messages.length} messages for one reader and ${messages.length} for another`,
       );
     }
     this.conversations.set(conversation, {
@@ -134,19 +134,19 @@ export class HistoryChecker {
     for (const send of this.sends.all) if (send.stored) this.checkReceipt(send, send.stored);
   }
 
-  /** What a receipt names is what was sent, and stands where the receipt says. */
+  /** Checks that the receipt's message is the one sent, at the place that the receipt names. */
   private checkReceipt(send: Send, { messageID, conversation, seq }: Stored): void {
     const { where, clientMsgID } = send;
     const message = this.registry.messages.get(messageID);
     const history = this.conversations.get(message?.conversation ?? conversation);
     if (message && !isWhatWasSent(message, send)) {
-      this.violations.add('I1', where, `${clientMsgID} was receipted as ${messageID}, which is another message`);
+      this.violations.add('I1', where, `${clientMsgID} was receipted as ${messageID}, which is a different message`);
     } else if (message && (message.conversation !== conversation || message.seq !== seq)) {
       const told = `${clientMsgID} was receipted as ${messageID} at ${conversation} ${seq}`;
-      this.violations.add('I4', where, `${told} and is at ${message.conversation} ${message.seq}`);
+      this.violations.add('I4', where, `${told} but is at ${message.conversation} ${message.seq}`);
     }
     if (history && !history.ids.has(messageID))
-      this.violations.add('I1', where, `${clientMsgID} was receipted as ${messageID} and is not in the history`);
+      this.violations.add('I1', where, `${clientMsgID} was receipted as ${messageID} but is not in the history`);
   }
 
   private checkMessages(): void {
@@ -154,9 +154,9 @@ export class HistoryChecker {
       const { messageID, conversation, from } = message;
       const history = this.conversations.get(conversation);
       if (history && !history.ids.has(messageID)) {
-        this.violations.add('I3', conversation, `${messageID} was seen and is not in the history`);
+        this.violations.add('I3', conversation, `${messageID} was observed but is not in the history`);
       }
-      // Tips are the server's; of users without a log nothing is known.
+      // The server sends tips; the sends of users without a log are unknown.
       if (message.kind === 'tip' || message.clientMsgID === undefined || !this.users.has(from)) continue;
       this.checkOrigin(message, message.clientMsgID);
     }
@@ -165,33 +165,36 @@ export class HistoryChecker {
   private checkOrigin({ messageID, from, to, hash }: SeenMessage, clientMsgID: string): void {
     const candidates = this.sends.byKey.get(sendKey(from, to, clientMsgID));
     if (!candidates) return this.violations.add('I3', from, `${messageID} (${clientMsgID}) was never sent to ${to}`);
-    // One for each device that sent it.
+    // One send per device that sent this message.
     const sends = candidates.filter((candidate) => candidate.hash === hash);
     if (sends.length === 0)
-      return this.violations.add('I5', from, `${messageID} (${clientMsgID}) has another content than was sent`);
+      return this.violations.add('I5', from, `${messageID} (${clientMsgID}) has different content than was sent`);
     for (const { where, failed, stored } of sends) {
-      if (failed) this.violations.add('I2', where, `${clientMsgID} was refused for good and is stored as ${messageID}`);
+      if (failed)
+        this.violations.add('I2', where, `${clientMsgID} was refused as invalid and is stored as ${messageID}`);
       if (stored && stored.messageID !== messageID)
-        this.violations.add('I4', where, `${clientMsgID} was receipted as ${stored.messageID} and is ${messageID}`);
+        this.violations.add('I4', where, `${clientMsgID} was receipted as ${stored.messageID} but is ${messageID}`);
     }
     if (sends.every(({ neverSent }) => neverSent))
-      this.violations.add('I3', from, `${clientMsgID} was never written and is stored as ${messageID}`);
+      this.violations.add('I3', from, `${clientMsgID} was never written but is stored as ${messageID}`);
   }
 
   private checkDevice(device: DeviceHistory, theirs: readonly string[]): void {
     const { user, where } = device;
     for (const { messageID, conversation, seq, from, to, kind, clientMsgID } of this.due(device, theirs)) {
       const own = from === user && (kind === 'tip' || this.sends.sentBy(where, to, clientMsgID));
-      if (!own) this.violations.add('I1', where, `${messageID} (seq ${seq} of ${conversation}) never came`);
+      if (!own) this.violations.add('I1', where, `${messageID} (seq ${seq} of ${conversation}) was not delivered`);
     }
     for (const { messageID, conversation } of device.received.values()) {
       const history = this.conversations.get(conversation);
       if (history && !history.participants.has(user))
-        this.violations.add('I12', where, `${messageID} of ${conversation} came to ${user}`);
+        this.violations.add('I12', where, `${messageID} of ${conversation} was delivered to ${user}`);
     }
   }
 
-  /** What a device does not have and must, unless it is its own: by the histories, and by what the user's other devices were given. */
+  /**
+   * The messages that a device must have but lacks, by the histories and by the entries of the user's other devices.
+   */
   private due(device: DeviceHistory, theirs: readonly string[]): Iterable<SeenMessage> {
     const due = new Map<string, SeenMessage>();
     for (const conversation of theirs) {
@@ -228,7 +231,7 @@ function entry<T>(map: Map<string, T>, key: string, make: () => T): T {
   return value;
 }
 
-/** A group's creation is told before there is a group to write to, and its content is the server's. */
+/** A group creation has no target group yet, and the server writes its content. */
 function isWhatWasSent(message: SeenMessage, { user, target, clientMsgID, hash }: Send): boolean {
   if (message.from !== user || message.clientMsgID !== clientMsgID) return false;
   return target.startsWith('new:') || (message.to === target && message.hash === hash);

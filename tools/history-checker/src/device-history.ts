@@ -4,14 +4,14 @@ import type { Violations } from './violations.js';
 
 type Received = Extract<Observed, { ev: 'received' }>;
 
-/** What one device was given, and what that says about its inbox: order, repeats, receipts, the window. */
+/** The deliveries to one device. Checks the order of its inbox, repeats, receipts and the window. */
 export class DeviceHistory {
-  /** By messageID. */
+  /** The key is the messageID. */
   readonly received = new Map<string, Received>();
   quiet = false;
-  /** The lowest seq it was given, by conversation. */
+  /** The lowest seq delivered to the device, by conversation. */
   private readonly firstSeq = new Map<string, number>();
-  /** Where its first login began in the inbox. */
+  /** The cursor of the device's first login. */
   private firstCursor: number | undefined;
   private inbox: UserInbox | undefined;
   private generation: string | undefined;
@@ -20,9 +20,9 @@ export class DeviceHistory {
   private high = 0;
   private confirmed = 0;
   private readonly lastSeq = new Map<string, number>();
-  /** Given on this connection and not receipted: messageIDs by inboxSeq, ascending. */
+  /** Delivered on this connection and not yet receipted: messageIDs by inboxSeq, ascending. */
   private readonly owed = new Map<number, string>();
-  /** Receipted on this connection and not confirmed: may come again, and is owed no second receipt. */
+  /** Receipted on this connection and not yet confirmed. These may be redelivered and need no second receipt. */
   private readonly unconfirmed = new Set<number>();
 
   constructor(
@@ -40,9 +40,9 @@ export class DeviceHistory {
     this.high = cursor;
     this.firstCursor ??= cursor;
     this.inbox = this.inboxOf(generation);
-    if (cursor < this.confirmed) this.violation('I6', `the cursor went back from ${this.confirmed} to ${cursor}`);
+    if (cursor < this.confirmed) this.violation('I6', `the cursor moved back from ${this.confirmed} to ${cursor}`);
     this.settle(cursor);
-    // What is owed still will come again, and is owed from then on.
+    // Unreceipted entries are redelivered on this connection and need a receipt from then on.
     this.owed.clear();
     this.unconfirmed.clear();
   }
@@ -51,12 +51,12 @@ export class DeviceHistory {
     const { inboxSeq, messageID } = entry;
     if (inboxSeq === 0) return;
     if (entry.connection !== this.connection)
-      this.violation('I7', `${messageID} came on connection ${entry.connection}, which is over`);
+      this.violation('I7', `${messageID} arrived on connection ${entry.connection}, which has ended`);
     if (inboxSeq <= this.confirmed)
-      this.violation('I6', `${messageID} (${inboxSeq}) came again; ${this.confirmed} was confirmed`);
+      this.violation('I6', `${messageID} (${inboxSeq}) was redelivered after ${this.confirmed} was confirmed`);
     this.checkPlace(entry);
     const other = this.inbox?.hear(inboxSeq, messageID);
-    if (other) this.violation('I5', `${messageID} came as ${inboxSeq}, and ${other}`);
+    if (other) this.violation('I5', `${messageID} arrived as ${inboxSeq}, and earlier ${other}`);
     if (!this.received.has(messageID)) this.first(entry);
     if (inboxSeq > this.confirmed && !this.unconfirmed.has(inboxSeq)) this.owed.set(inboxSeq, messageID);
     if (this.owed.size > this.window)
@@ -74,7 +74,7 @@ export class DeviceHistory {
     }
   }
 
-  /** The server says that everything up to here is receipted. */
+  /** The server confirms all entries up to this one as receipted. */
   settle(inboxSeq: number): void {
     for (const [unreceipted, messageID] of this.owed) {
       if (unreceipted > inboxSeq) break;
@@ -85,12 +85,12 @@ export class DeviceHistory {
     this.confirmed = Math.max(this.confirmed, inboxSeq);
   }
 
-  /** Whether this device must have been given what stands at `seq`. */
+  /** Whether the server must have delivered the message at `seq` to this device. */
   mustHave(conversation: string, seq: number): boolean {
     return this.quiet && (this.firstCursor === 0 || seq >= (this.firstSeq.get(conversation) ?? Infinity));
   }
 
-  /** Ids of what another device was given and this one was not, although it stands above where this one began. */
+  /** Ids of messages that another device of the user received and this one did not, above its first cursor. */
   *missing(): Iterable<string> {
     if (!this.quiet || this.firstCursor === undefined) return;
     for (const [inboxSeq, messageID] of this.inbox?.entries ?? []) {
@@ -105,10 +105,10 @@ export class DeviceHistory {
   private checkPlace({ inboxSeq, previous, messageID }: Received): void {
     if (inboxSeq > this.high) {
       if (previous > this.high)
-        this.violation('I7', `nothing came between ${this.high} and ${inboxSeq}, whose predecessor is ${previous}`);
+        this.violation('I7', `no entry arrived between ${this.high} and ${inboxSeq}, whose predecessor is ${previous}`);
       this.high = inboxSeq;
     } else if (this.received.get(messageID)?.inboxSeq !== inboxSeq) {
-      this.violation('I7', `${messageID} (${inboxSeq}) came after ${this.high}`);
+      this.violation('I7', `${messageID} (${inboxSeq}) arrived after ${this.high}`);
     }
   }
 
@@ -117,10 +117,10 @@ export class DeviceHistory {
     this.received.set(messageID, entry);
     const last = this.lastSeq.get(conversation);
     if (last === undefined) this.firstSeq.set(conversation, seq);
-    else if (seq <= last) this.violation('I7', `seq ${seq} of ${conversation} came after ${last}`);
+    else if (seq <= last) this.violation('I7', `seq ${seq} of ${conversation} arrived after ${last}`);
     this.lastSeq.set(conversation, Math.max(last ?? 0, seq));
     if (!concerns(this.user, entry))
-      this.violation('I12', `${messageID} from ${entry.from} to ${entry.to} came to ${this.user}`);
+      this.violation('I12', `${messageID} from ${entry.from} to ${entry.to} was delivered to ${this.user}`);
   }
 
   private startOver(): void {
@@ -134,6 +134,6 @@ export class DeviceHistory {
   }
 }
 
-/** Whether a message between two users is one of these two's; for groups the history says. */
+/** Whether a message between two users has this user as one of them. For groups, the history decides. */
 const concerns = (user: string, { from, to }: SeenMessage): boolean =>
   !to.startsWith('u:') || user === from || to === `u:${user}`;

@@ -1,7 +1,7 @@
 import type { SeenMessage } from '@huizhi/client';
 import type { Violations } from './violations.js';
 
-/** Every message anybody saw, once; what two witnesses say differently is a violation. */
+/** Every observed message, once. Two different observations of the same message are a violation. */
 export class Registry {
   readonly messages = new Map<string, SeenMessage>();
   private readonly places = new Map<string, string>();
@@ -10,7 +10,7 @@ export class Registry {
 
   constructor(private readonly violations: Violations) {}
 
-  /** @param where who saw it */
+  /** @param where the device that observed the message */
   see(message: SeenMessage, where: string): void {
     const before = this.messages.get(message.messageID);
     if (before) return this.compare(before, message, where);
@@ -29,7 +29,7 @@ export class Registry {
       );
   }
 
-  /** A message stands at this place of a conversation. */
+  /** Records that a message has this position in a conversation. */
   place(messageID: string, conversation: string, seq: number, where: string): void {
     const place = `${conversation} ${seq}`;
     const other = this.places.get(place);
@@ -38,13 +38,13 @@ export class Registry {
       this.violations.add('I8', where, `seq ${seq} of ${conversation} is ${other} and ${messageID}`);
   }
 
-  /** What two users, or a group, say to each other is one conversation, in whichever direction. */
+  /** Records the conversation of two users or of a group. Both directions must be in the same conversation. */
   talk(from: string, to: string, conversation: string, where: string): void {
     const parties = to.startsWith('u:') ? [`u:${from}`, to].sort().join(' ') : to;
     const other = this.conversations.get(parties);
     if (other === undefined) this.conversations.set(parties, conversation);
     else if (other !== conversation)
-      this.violations.add('I4', where, `${parties} talk in ${other} and in ${conversation}`);
+      this.violations.add('I4', where, `${parties} use both conversations ${other} and ${conversation}`);
   }
 
   private compare(before: SeenMessage, now: SeenMessage, where: string): void {
@@ -64,5 +64,5 @@ export class Registry {
   }
 }
 
-/** What a client id is unique in. */
+/** The scope in which a client id is unique. */
 export const sendKey = (user: string, to: string, clientMsgID: string): string => `${user} ${to} ${clientMsgID}`;

@@ -8,7 +8,7 @@ export interface Stored {
   serverTime: string;
 }
 
-/** One message as its sender's device knows it. */
+/** One message as the sending device knows it. */
 export interface Send {
   user: string;
   where: string;
@@ -19,15 +19,15 @@ export interface Send {
   stored?: Stored;
   failed: boolean;
   unknown: boolean;
-  /** Every outcome says that it was never written to a connection. */
+  /** Every outcome reports that the message was never written to a connection. */
   neverSent: boolean;
 }
 
-/** All sends: one receipt each that never changes, one outcome, and the order in which a device sent. */
+/** All sends. Checks that receipts never change, that outcomes agree, and that each device's sends keep their order. */
 export class Sends {
   readonly all: Send[] = [];
   readonly byKey = new Map<string, Send[]>();
-  /** By device and client id: the answers name nothing else. */
+  /** The key is device and client id, the only fields that answers name. */
   private readonly current = new Map<string, Send>();
   private readonly byDeviceAndTarget = new Map<string, Send[]>();
 
@@ -67,7 +67,7 @@ export class Sends {
   ok(where: string, clientMsgID: string, stored: Stored): void {
     const send = this.find(where, clientMsgID);
     if (!send) return;
-    if (send.failed) this.violations.add('I2', where, `${clientMsgID} was refused for good and then stored`);
+    if (send.failed) this.violations.add('I2', where, `${clientMsgID} was refused as invalid and then stored`);
     const before = send.stored;
     send.stored ??= stored;
     if (before && !equal(before, stored)) {
@@ -80,7 +80,7 @@ export class Sends {
   fail(where: string, clientMsgID: string): void {
     const send = this.find(where, clientMsgID);
     if (!send) return;
-    if (send.stored) this.violations.add('I2', where, `${clientMsgID} was stored and then refused for good`);
+    if (send.stored) this.violations.add('I2', where, `${clientMsgID} was stored and then refused as invalid`);
     send.failed = true;
   }
 
@@ -91,18 +91,18 @@ export class Sends {
     send.neverSent = neverSent && send.invoked === 1;
   }
 
-  /** Whether this device sent the message with that client id itself. */
+  /** Whether this device itself sent the message with this client id. */
   sentBy(where: string, to: string, clientMsgID: string | undefined): boolean {
     const send = clientMsgID === undefined ? undefined : this.current.get(`${where} ${clientMsgID}`);
     return send?.target === to;
   }
 
-  /** What one device sent to one conversation stands there in the order in which it was sent. */
+  /** Checks that one device's messages to one conversation are stored in the order of their sends. */
   checkOrder(): void {
     for (const sends of this.byDeviceAndTarget.values()) {
       let last: Send | undefined;
       for (const send of sends) {
-        // What was given up and tried again, or tried by two devices, has no order of its own.
+        // A message that was retried, or sent by two devices, has no defined order.
         const alone = this.byKey.get(sendKey(send.user, send.target, send.clientMsgID))?.length === 1;
         if (!send.stored || send.unknown || send.invoked > 1 || !alone) continue;
         if (last?.stored && send.stored.seq <= last.stored.seq) {
@@ -116,7 +116,7 @@ export class Sends {
 
   private find(where: string, clientMsgID: string): Send | undefined {
     const send = this.current.get(`${where} ${clientMsgID}`);
-    if (!send) this.violations.add('I3', where, `an answer came for ${clientMsgID}, which was never sent`);
+    if (!send) this.violations.add('I3', where, `received an answer for ${clientMsgID}, which was never sent`);
     return send;
   }
 }

@@ -1,13 +1,13 @@
 /**
- * What the devices of one user were given, all of them together, while the server's data was of one generation: an entry has one
- * number, whichever device it comes to.
+ * The entries of one user's inbox in one generation, as all devices of the user saw them. An entry has the same number
+ * on every device.
  */
 export class UserInbox {
   /** messageID by inboxSeq. */
   readonly entries = new Map<number, string>();
   private readonly numbers = new Map<string, number>();
 
-  /** @returns what was heard before and does not agree with it */
+  /** @returns the earlier observation that contradicts this one */
   hear(inboxSeq: number, messageID: string): string | undefined {
     const otherID = this.entries.get(inboxSeq) ?? messageID;
     const otherSeq = this.numbers.get(messageID) ?? inboxSeq;

@@ -9,15 +9,15 @@ interface DeviceState {
   connection: number;
   cursor: number;
   online: boolean;
-  /** Everything up to here was looked at in this connection. */
+  /** The highest inboxSeq that was processed on this connection. */
   given: number;
-  /** The last entry that was shown; those between were the device's own. */
+  /** The last entry that was delivered; entries in between were the device's own. */
   shown: number;
 }
 
 /**
- * A tiny perfect system in memory that writes the log a perfect run would leave: alice (two devices) and bob talk, carol and
- * dave talk beside them; bob goes away in the middle and loses a receipt on the way; a third device of alice's comes late.
+ * A tiny correct system in memory that writes the log of a correct run. Alice (two devices) and bob send to each other,
+ * and so do carol and dave. Bob disconnects midway and loses a receipt. A third device of alice logs in late.
  */
 export class GoodLog {
   readonly lines: LogLine[] = [];
@@ -66,7 +66,7 @@ export class GoodLog {
     const state = this.device(device);
     state.online = false;
     this.say(device, { ev: 'closed', connection: state.connection, code: 0, name: 'connectionLost' });
-    // Its last receipt never arrived.
+    // The last receipt never arrived.
     state.cursor = Math.max(0, state.cursor - 1);
     const confirmed = this.lines.findLastIndex(
       (line) => `${line.user}/${line.device}` === device && line.ev === 'confirmed',

@@ -3,7 +3,7 @@ import type { Rule } from '../violations.js';
 
 type Of<Ev extends LogLine['ev']> = Extract<LogLine, { ev: Ev }>;
 
-/** The n-th line of this kind that a device wrote. */
+/** The n-th line of this kind from a device. */
 export function nth<Ev extends LogLine['ev']>(
   lines: LogLine[],
   device: string,
@@ -19,7 +19,7 @@ export function nth<Ev extends LogLine['ev']>(
 
 const isOf = (line: LogLine, device: string): boolean => `${line.user}/${line.device}` === device;
 
-/** Takes a message away from everybody; answers its deliveries. */
+/** Removes a message from every device and history. Returns its deliveries. */
 function lose(lines: LogLine[], messageID: string): Of<'received'>[] {
   const lost: Of<'received'>[] = [];
   for (let i = lines.length - 1; i >= 0; i--) {
@@ -32,7 +32,7 @@ function lose(lines: LogLine[], messageID: string): Of<'received'>[] {
   return lost;
 }
 
-/** One mutation of a good log each, and the rules of which at least one must notice. */
+/** Mutations of a correct log, each with the rules of which at least one must report a violation. */
 export const mutants: { name: string; rules: Rule[]; mutate(lines: LogLine[]): void }[] = [
   {
     name: 'a stored message dropped everywhere',
@@ -94,7 +94,7 @@ export const mutants: { name: string; rules: Rule[]; mutate(lines: LogLine[]): v
     mutate: (lines) => void (nth(lines, 'bob/phone', 'received', 2).line.seq += 1),
   },
   {
-    name: 'a ghost in a delivery',
+    name: 'a delivery that was never sent',
     rules: ['I3'],
     mutate(lines) {
       const { at, line } = nth(lines, 'dave/phone', 'received', 5);
@@ -110,7 +110,7 @@ export const mutants: { name: string; rules: Rule[]; mutate(lines: LogLine[]): v
     },
   },
   {
-    name: 'a ghost in the history',
+    name: 'a history entry that was never sent',
     rules: ['I3'],
     mutate(lines) {
       for (const line of lines) {
@@ -122,7 +122,7 @@ export const mutants: { name: string; rules: Rule[]; mutate(lines: LogLine[]): v
     },
   },
   {
-    name: 'delivered again after it was confirmed',
+    name: 'a redelivery after its confirm',
     rules: ['I6'],
     mutate(lines) {
       const { at } = nth(lines, 'dave/phone', 'confirmed', 2);
@@ -135,12 +135,12 @@ export const mutants: { name: string; rules: Rule[]; mutate(lines: LogLine[]): v
     mutate: (lines) => void (nth(lines, 'bob/phone', 'connected', 1).line.cursor = 0),
   },
   {
-    name: 'confirmed without having been receipted',
+    name: 'a confirm without a receipt',
     rules: ['I6'],
     mutate: (lines) => void lines.splice(nth(lines, 'dave/phone', 'receipted', 2).at, 1),
   },
   {
-    name: 'a foreign receiver',
+    name: 'a delivery to a user outside the conversation',
     rules: ['I12'],
     mutate(lines) {
       const { at, line } = nth(lines, 'bob/phone', 'received', 0);
@@ -149,7 +149,7 @@ export const mutants: { name: string; rules: Rule[]; mutate(lines: LogLine[]): v
     },
   },
   {
-    name: 'a copy at the sending device',
+    name: 'a delivery to the sending device',
     rules: ['I12'],
     mutate(lines) {
       const { at, line } = nth(lines, 'alice/laptop', 'received', 0);
@@ -174,7 +174,7 @@ export const mutants: { name: string; rules: Rule[]; mutate(lines: LogLine[]): v
     },
   },
   {
-    name: 'one missing and one doubled',
+    name: 'one missing and one duplicated delivery',
     rules: ['I1'],
     mutate(lines) {
       const missing = nth(lines, 'dave/phone', 'received', 2);
@@ -202,13 +202,13 @@ export const mutants: { name: string; rules: Rule[]; mutate(lines: LogLine[]): v
     },
   },
   {
-    name: 'two of one sender stored in the other order',
+    name: 'two messages of one sender stored in reverse order',
     rules: ['I7'],
     mutate(lines) {
       const one = nth(lines, 'carol/phone', 'invoke', 1);
       const other = nth(lines, 'carol/phone', 'invoke', 2);
       [lines[one.at], lines[other.at]] = [other.line, one.line];
-      // The answers follow the invocations they belong to.
+      // Keep each answer after its own invocation.
       const early = nth(lines, 'carol/phone', 'ok', 1);
       const late = nth(lines, 'carol/phone', 'ok', 2);
       [lines[early.at], lines[late.at]] = [late.line, early.line];
@@ -220,7 +220,7 @@ export const mutants: { name: string; rules: Rule[]; mutate(lines: LogLine[]): v
     mutate: (lines) => void nth(lines, 'bob/phone', 'history', 0).line.messages.pop(),
   },
   {
-    name: 'more unreceipted than the window allows',
+    name: 'more unreceipted entries than the window allows',
     rules: ['I13'],
     mutate: (lines) => void (nth(lines, 'bob/phone', 'connected', 1).line.window = 1),
   },
@@ -235,7 +235,7 @@ export const mutants: { name: string; rules: Rule[]; mutate(lines: LogLine[]): v
     mutate: (lines) => void (nth(lines, 'bob/phone', 'ok', 5).line.seq = 999),
   },
   {
-    name: 'a receipt of what was lost that names another conversation',
+    name: 'a receipt of a lost message that names another conversation',
     rules: ['I4'],
     mutate(lines) {
       const { line } = nth(lines, 'carol/phone', 'ok', 5);
@@ -244,7 +244,7 @@ export const mutants: { name: string; rules: Rule[]; mutate(lines: LogLine[]): v
     },
   },
   {
-    name: 'the second device that sent a message told the id of another',
+    name: 'a second sending device with the messageID of another message',
     rules: ['I4'],
     mutate(lines) {
       const sent = nth(lines, 'alice/phone', 'invoke', 2).line;
@@ -254,7 +254,7 @@ export const mutants: { name: string; rules: Rule[]; mutate(lines: LogLine[]): v
     },
   },
   {
-    name: 'a receipted message lost and its id given to the next',
+    name: 'a receipted message lost and its messageID given to the next',
     rules: ['I1'],
     mutate(lines) {
       const lost = nth(lines, 'bob/phone', 'ok', 5).line;
@@ -273,7 +273,7 @@ export const mutants: { name: string; rules: Rule[]; mutate(lines: LogLine[]): v
     },
   },
   {
-    name: 'nothing delivered to a device that began later',
+    name: 'no delivery to a device that logged in later',
     rules: ['I1'],
     mutate(lines) {
       for (let i = lines.length - 1; i >= 0; i--) {
