@@ -1,8 +1,9 @@
-// The client protocol as an AsyncAPI 3.0 document, made from the schemas and the golden vectors. `generate-docs.mjs` writes it.
+// Builds the client protocol as an AsyncAPI 3.0 document from the schemas and the golden vectors. `generate-docs.mjs`
+// writes the file.
 
 const DELIVERY = 'server.normal';
 
-/** A schema as plain JSON. Deliveries inside other frames are named, not repeated. */
+/** A schema as plain JSON. Deliveries nested in other frames become references. */
 function plain(schema, named) {
   const nested = (name, value) =>
     value === named && value !== schema ? { $ref: `#/components/schemas/${DELIVERY}` } : value;
@@ -13,43 +14,43 @@ const capital = (name) => name[0].toUpperCase() + name.slice(1);
 const message = (key) => ({ $ref: `#/channels/connection/messages/${key}` });
 const CONNECTION = { $ref: '#/channels/connection' };
 
-/** What says which answer belongs to which question. */
+/** The fields that match an answer to its request. */
 const CORRELATION = {
-  clientMsgID: 'Echoed in every answer, with `sendTime`, which is what a message without it is known by.',
+  clientMsgID: 'Echoed in every answer together with `sendTime`, which identifies a message without it.',
   requestID: 'Echoed in the answer.',
   beatID: 'Echoed in the answer.',
 };
 
 const SUMMARIES = {
-  loginReceipt: 'The session is open (`code` 0), or why it is not; then a close follows.',
+  loginReceipt: 'The session is open (`code` 0), or was refused with a reason; then a close follows.',
   normalReceipt: 'The message is durable.',
-  invalidReceipt: 'The message is not stored and will not be.',
-  error: 'About a message or request when it echoes its id. `temporary`: the outcome is open, send it again.',
-  close: 'The last frame; `reconnect` says what to do next.',
+  invalidReceipt: 'Final: the message is not and will not be stored.',
+  error: 'Refers to a message or request when it echoes its id. `temporary`: the outcome is unknown, send it again.',
+  close: 'The last frame; `reconnect` tells whether to reconnect.',
   receiptConfirm: 'Everything up to `inboxSeq` is stored as receipted and is never delivered to this device again.',
-  normal: 'A message for this device. The device owes a receipt for it.',
+  normal: 'A message for this device. The device must receipt it.',
   historyReceipt: 'A page of history. It needs no receipt.',
   beat: 'The answer to a heartbeat, with the head of the inbox.',
-  batch: 'An offline batch: messages in `inboxSeq` order, in one frame. Version 1 gets them one by one.',
+  batch: 'An offline batch: messages in `inboxSeq` order, in one frame. Version 1 receives them one by one.',
 };
 
-/** What the server sends without being asked. Client commands describe themselves: `clientCommands`. */
+/** Operations that the server starts. Client commands describe themselves in `clientCommands`. */
 const SERVER_OPERATIONS = {
   deliver: {
     action: 'send',
-    summary: 'In `inboxSeq` order, and again until it is receipted.',
+    summary: 'Messages are delivered in `inboxSeq` order and redelivered until they are receipted.',
     messages: ['server.normal', 'server.batch'],
     answers: ['client.receipt'],
   },
   complain: {
     action: 'send',
-    summary: 'About a frame that cannot be matched with a message or a request.',
+    summary: 'An error for a frame that matches no message and no request.',
     messages: ['server.error'],
   },
-  close: { action: 'send', summary: 'Says why the server ends the connection.', messages: ['server.close'] },
+  close: { action: 'send', summary: 'The reason why the server closes the connection.', messages: ['server.close'] },
 };
 
-/** One operation per client command, then those of the server. */
+/** One operation per client command, followed by those of the server. */
 function operationsOf(clientCommands) {
   const ofClient = clientCommands.map(({ type, operation = type, usage, answers }) => [
     operation,
@@ -65,7 +66,7 @@ function operationsOf(clientCommands) {
 
 const HOST = 'im.example.org:4433';
 
-/** One port: the first bytes of a connection decide. */
+/** All modes share one port: the first bytes of a connection select the mode. */
 const SERVERS = {
   lines: {
     host: HOST,
@@ -78,13 +79,13 @@ const SERVERS = {
     protocol: 'tls',
     title: 'JSON lines in base64',
     description:
-      'The same lines, each in base64, over TLS. A line of a client that is not base64 of an object is a heartbeat with that `beatID`.',
+      'The same lines, each in base64, over TLS. A client line that is not base64 of an object is a heartbeat with that `beatID`.',
   },
   frames: {
     host: HOST,
     protocol: 'tls',
     title: 'Binary frames',
-    description: 'A header of ten bytes that begins with `HZ` and tells the length, then the JSON, over TLS.',
+    description: 'A header of ten bytes that begins with `HZ` and holds the length, then the JSON, over TLS.',
   },
   webSocket: {
     host: HOST,
@@ -97,7 +98,7 @@ const SERVERS = {
 
 const row = (examples, schema) => examples.filter((one) => one.schema === schema);
 
-/** The vectors as examples of one side: `{schema, name, frame}`. What a client sends is shown as the server reads it. */
+/** The vectors as examples per side: `{schema, name, frame}`. A client frame is shown as the server reads it. */
 function examplesOf({ up, down }) {
   const read = up.filter(({ type }) => type).map(({ type, name, frame }) => ({ schema: type, name, frame }));
   return { client: read, server: down };
@@ -154,9 +155,9 @@ export function asyncapiOf(protocol, vectors) {
       title: 'Huizhi client protocol',
       version: `${PROTOCOL_VERSION}.0.0`,
       description:
-        'How devices speak with a Huizhi server; the server is the application described. The words to it, and what cannot be ' +
-        'said in schemas (order, retries, limits, closes), are in protocol.md. On input integers and strings of digits are ' +
-        'interchangeable, null is the same as absent, and fields that are not listed are dropped.',
+        'The protocol between devices and a Huizhi server; the server is the application described. Prose, and rules that ' +
+        'schemas cannot express (order, retries, limits, closes), are in protocol.md. On input, integers and strings of ' +
+        'digits are interchangeable, null equals an absent field, and unlisted fields are dropped.',
       license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
     },
     defaultContentType: 'application/json',
@@ -165,7 +166,7 @@ export function asyncapiOf(protocol, vectors) {
       connection: {
         address: null,
         title: 'A connection of a device',
-        description: 'One TCP or WebSocket connection. Frames of both sides cross it in any order after the login.',
+        description: 'One TCP or WebSocket connection. After the login, both sides send frames at any time.',
         servers: Object.keys(SERVERS).map((name) => ({ $ref: `#/servers/${name}` })),
         messages: Object.fromEntries(each.map(({ key }) => [key, { $ref: `#/components/messages/${key}` }])),
       },

@@ -1,5 +1,5 @@
-// Draws docs/bench.svg from bench/results: what a message costs at each rate, against the budget, and how long it takes.
-// Nothing in it depends on fonts, time or chance, so that a check can compare it byte by byte.
+// Draws docs/bench.svg from bench/results: CPU per message at each rate, against the budget, and latency. The output
+// does not depend on fonts, time or chance, so that a check can compare it byte by byte.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,15 +11,15 @@ const WIDTH = 920;
 const HEIGHT = 330;
 const INK = '#24292f';
 const PAPER = '#ffffff';
-/** Told apart by people who do not see all colours, too. */
+/** A palette that colour-blind readers can distinguish. */
 const COLOURS = { gateway: '#0072b2', message: '#e69f00', offline: '#009e73', nats: '#cc79a7', postgres: '#56b4e9' };
 const PARTS = Object.keys(COLOURS);
 const BUDGET = '#d55e00';
-/** So that a figure reads across lines. */
+/** An outline that keeps figures readable over lines. */
 const HALO = { fill: INK, stroke: PAPER, strokeWidth: 4 };
 const SHADES = { p50: '#0072b2', p90: '#e69f00', p99: '#d55e00' };
 
-/** Results that git knows, oldest first: a run of somebody's own changes no document before it is added. */
+/** The results that are tracked by git, oldest first. An untracked local run changes no document. */
 export function savedResults() {
   const folder = join(root, 'bench', 'results');
   return known(folder)
@@ -38,12 +38,12 @@ function known(folder) {
     });
     return listed.split('\n').filter(isResult);
   } catch {
-    // Sources without git.
+    // The sources have no git repository.
     return readdirSync(folder).filter(isResult);
   }
 }
 
-/** The newest of each kind of work: the same mode with the same size and rate. */
+/** The newest result per mode, size and rate. */
 export function newestOfEach(results) {
   const key = ({ mode, options }) =>
     JSON.stringify([mode, options.sessions, options.members, options.rate, options.messages]);
@@ -119,11 +119,11 @@ function latency(document, results) {
 
 const text = (x, y, content, more = '') => `<text x="${x}" y="${y}" ${more}>${content}</text>`;
 
-/** Roughly, in pixels at 12 px: enough to set a legend. */
+/** Approximate width in pixels at 12 px, sufficient for a legend. */
 const widthOf = (name) =>
   [...name].reduce((sum, letter) => sum + (/[mw]/.test(letter) ? 11 : /[filt]/.test(letter) ? 4 : 7.3), 0);
 
-/** A title, a line under it, and what the colours mean. */
+/** A title with its legend below. */
 function heading(x, title, colours, dashed) {
   const legend = [];
   let at = x;
@@ -138,7 +138,9 @@ function heading(x, title, colours, dashed) {
   return text(x, 26, title, 'font-size="15" font-weight="600"') + legend.join('');
 }
 
-/** Under which conditions; whether others were at work is said, since latencies then are not to be quoted. */
+/**
+ * The conditions of the runs. It states when other programs were active, because their latencies must not be quoted.
+ */
 function noteOf(shown) {
   const { machine, options } = shown.at(-1);
   const runs = Math.min(...shown.map((result) => result.runs.length));
@@ -154,7 +156,7 @@ function noteOf(shown) {
   ].join('; ');
 }
 
-/** One SVG of both, on paper of its own, so that it reads on dark pages too. */
+/** One SVG with both plots on its own background, readable on dark pages too. */
 export function benchSvg(results, budget) {
   const shown = throughput(results);
   if (shown.length === 0) throw new Error('bench/results has no throughput run with 200 sessions to draw');
@@ -178,7 +180,7 @@ export function benchSvg(results, budget) {
   ].join('');
 }
 
-/** A row per kind of work, the newest of each, as the README shows them. */
+/** One row per kind of work, the newest of each, for the README. */
 export function benchRows(results) {
   return newestOfEach(results)
     .sort((a, b) => order(a).localeCompare(order(b)))
@@ -206,7 +208,7 @@ function work({ mode, options: { sessions, members, messages, rate, minutes } })
   return `${thousands(sessions)} idle sessions`;
 }
 
-/** What the mode is for, in its own words; where there is a rate, with the latency. */
+/** The main figure of the mode; in modes with a rate, also the latency. */
 function outcome({ mode, median: { figures, latencies } }) {
   const figure = (name) => thousands(Math.round(figures[name]));
   const delivery = latencies['end-to-end delivery'];

@@ -2,7 +2,7 @@ import { startEnvironment } from './environment.mjs';
 import { cli, run } from './run.mjs';
 import { setup } from './setup.mjs';
 
-/** `plot` draws with what the development packages bring, so the load tool has no such mode. */
+/** `plot` needs development packages, so the load tool has no such mode. */
 const isPlot = process.argv[2] === 'plot';
 
 await cli(async () => {

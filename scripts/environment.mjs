@@ -1,25 +1,26 @@
-// Environments of what the scripts start. The caller's shell may be set up for other work: NODE_ENV=production of a server, PGSSLMODE of a
-// database elsewhere, npm settings of another project. None of it may decide whether this project installs, builds and starts.
+// The environments of programs that the scripts start. The caller's shell may have settings for other work, such as
+// NODE_ENV=production, PGSSLMODE or npm settings. They must not affect whether this project installs, builds and
+// starts.
 
-/** What programs need to run at all, and to reach a registry from behind a proxy. */
+/** Variables that programs need to run, and to reach a registry through a proxy. */
 const KEPT = new Set([
   ...['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'TERM', 'TMPDIR', 'TMP', 'TEMP', 'APPDATA', 'SYSTEMROOT'],
   ...['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'ALL_PROXY', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_EXTRA_CA_CERTS'],
 ]);
 
-/** npm settings that say where packages come from and how to get there; all others say what to do, and that the scripts do. */
+/** npm settings for the location of packages and the access to it. The scripts decide all other settings. */
 const NPM_KEPT =
   /^npm_config_(registry|_?.*:registry|\/\/.*|https?_?-?proxy|no_?proxy|ca|cafile|cert|key|strict[_-]ssl|cache|userconfig|globalconfig|fetch[_-].*|maxsockets|prefer[_-]offline|offline)$/i;
 
-/** For npm and the build: an empty environment but for the above. */
+/** The environment for npm and the build: only the variables above. */
 export function toolEnvironment(env) {
   return filtered(env, (name) => KEPT.has(name.toUpperCase()) || NPM_KEPT.test(name));
 }
 
 /**
- * `npm install` with everything that the build and the tests need. Flags win over the environment, ~/.npmrc and /etc/npmrc, where
- * `omit=dev`, `production` or `global` may be set. Not `npm ci`: with npm 11 it can reject a lock file that lists other platforms'
- * packages.
+ * `npm install` with everything that the build and the tests need. Flags override the environment, ~/.npmrc and
+ * /etc/npmrc, where `omit=dev`, `production` or `global` may be set. Not `npm ci`: npm 11 can reject a lock file that
+ * lists packages for other platforms.
  */
 export const installArguments = [
   ...['install', '--no-audit', '--no-fund', '--ignore-scripts'],
@@ -28,8 +29,8 @@ export const installArguments = [
 ];
 
 /**
- * For `hz up` and jest: as it is, since the services' variables are in it, but for what Node, node-postgres and OpenSSL read by
- * themselves. NODE_ENV stays: `hz up` says what it does with it.
+ * The environment for `hz up` and jest. It keeps the services' variables, without those that Node, node-postgres and
+ * OpenSSL read. NODE_ENV stays: `hz up` prints how it uses it.
  */
 export function startEnvironment(env) {
   const isOurs = (name) => name === 'NODE_ENV' || name === 'NODE_EXTRA_CA_CERTS';

@@ -1,9 +1,10 @@
-// Regenerates the marked regions of the documents from the built code; `--check` only says whether they are up to date.
+// Regenerates the marked regions of the documents from the built code; `--check` only reports whether they are up to
+// date.
 //
-//   <!-- generated:errors -->  …replaced…  <!-- /generated -->
+// <!-- generated:errors -->  …replaced…  <!-- /generated -->
 //
-// `generated:config <service>` is the table of a service's variables. docs/asyncapi.json, docs/bench.svg and k8s/base/nats.conf are
-// generated as a whole.
+// `generated:config <service>` is the table of a service's variables. docs/asyncapi.json, docs/bench.svg and
+// k8s/base/nats.conf are generated as a whole.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -71,7 +72,7 @@ const types = (names) =>
     Object.entries(names).map(([pattern, name]) => [name, code(pattern)]),
   );
 
-/** How many, as words: "1–64 characters", "at most 500 items", "0 … 10". */
+/** A range in words: "1–64 characters", "at most 500 items", "0 … 10". */
 function range(unit, least, most) {
   if (least && most) return `${least}–${most} ${unit}`;
   if (most !== undefined) return `at most ${most} ${unit}`;
@@ -100,7 +101,7 @@ function typeName(schema, names) {
   return schema.type;
 }
 
-/** A row per field; the fields of an object inside follow it, named with a dot. */
+/** One row per field. The fields of a nested object follow it, named with a dot. */
 const rowsOf = (schema, names, prefix = '') =>
   Object.entries(schema.properties).flatMap(([name, field]) => [
     [code(prefix + name), typeName(field, names), schema.required?.includes(name) ? 'yes' : 'no'],
@@ -157,16 +158,16 @@ async function asyncapi(protocol) {
   return prettier.format(JSON.stringify(document), { ...(await prettier.resolveConfig(path)), parser: 'json' });
 }
 
-/** Passwords come from the environment, each in quotes: without them one of digits would be read as a number. */
+/** Passwords come from the environment, in quotes: an unquoted password of digits would be read as a number. */
 const natsConf = ({ natsAuthorization }) =>
   [
-    '# Generated from libs/protocol/src/bus/access.ts by `npm run docs`: who may say and hear what on the bus.',
+    '# Generated from libs/protocol/src/bus/access.ts by `npm run docs`: permissions of each service on the bus.',
     '# The variables must hold the passwords in double quotes.',
     'port: 4222',
     natsAuthorization((user) => `$NATS_${user.toUpperCase()}_PASSWORD`),
   ].join('\n');
 
-/** Every frame has its table, so that a new one cannot be forgotten. */
+/** The frames without a table: each frame must have one. */
 function missingFrames(text, { upSchemas, downSchemas }) {
   const expected = [
     ...Object.keys(upSchemas).map((name) => `up ${name}`),

@@ -1,20 +1,20 @@
-// Running programs, for the other scripts. Node's own modules only: nothing may be installed yet.
+// Runs programs for the other scripts. Uses only Node's own modules, because no package may be installed yet.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 
 export const root = join(import.meta.dirname, '..');
 
-/** An error whose message is all the user needs: it is printed without a stack. */
+/** An error whose message is sufficient for the user: printed without a stack. */
 export class UserError extends Error {
   name = 'UserError';
 }
 
-/** Runs to the end with our own output; resolves to the exit code. SIGINT and SIGTERM are passed on, once each. */
+/** Runs a program with inherited output and resolves to its exit code. Forwards SIGINT and SIGTERM. */
 export async function run(command, args, { env = process.env, quiet = false } = {}) {
   const child = spawn(command, args, { cwd: root, env, stdio: quiet ? ['ignore', 'pipe', 'pipe'] : 'inherit' });
   const kept = [];
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => kept.push(chunk));
-  // A terminal sends Ctrl-C to both of us: the child decides when to end, and we end after it.
+  // A terminal sends Ctrl-C to both processes. The child decides when to end; this process ends after it.
   const forward = { SIGINT: () => child.kill('SIGINT'), SIGTERM: () => child.kill('SIGTERM') };
   for (const [signal, handler] of Object.entries(forward)) process.on(signal, handler);
   try {
@@ -28,7 +28,7 @@ export async function run(command, args, { env = process.env, quiet = false } = 
   }
 }
 
-/** A long step: says that it begins, and after how long it ended. Throws UserError with `fix` when it fails. */
+/** Runs a long step and prints its start and duration. Throws UserError with `fix` when it fails. */
 export async function step(what, command, args, { fix, env } = {}) {
   const start = Date.now();
   console.log(`==> ${what} …`);
@@ -45,7 +45,7 @@ export async function step(what, command, args, { fix, env } = {}) {
   console.log(`    done in ${seconds(start)}`);
 }
 
-/** Ends this process as `main` says: its number is the exit code; a UserError is printed and is 1. */
+/** Sets the exit code from the result of `main`. A UserError is printed and gives 1. */
 export async function cli(main) {
   try {
     process.exitCode = (await main()) ?? 0;

@@ -1,4 +1,4 @@
-// Everything a checkout needs before it runs: packages, servers, a build. Does only what is missing.
+// Prepares a checkout: packages, servers, a build. Does only what is missing.
 import {
   accessSync,
   constants,
@@ -19,7 +19,7 @@ const MIN_POSTGRES = 14;
 const INSTALL_STAMP = join(root, 'node_modules', '.huizhi-installed');
 const BUILD_STAMP = join(root, 'dist', '.built');
 
-/** @param forTests also what only the tests need */
+/** @param forTests also install what only the tests need */
 export async function setup({ forTests = false } = {}) {
   checkNode();
   await installPackages();
@@ -66,7 +66,7 @@ async function installServers(forTests) {
   const fix = `Install by hand: apt-get install ${packages.join(' ')}`;
   const [command, ...prefix] = [...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', apt];
   await step('updating the package lists', command, [...prefix, 'update', '-qq'], { fix });
-  // Debian would create and start a cluster; we run one of our own, on a port of our own.
+  // Debian would create and start a cluster; dev-env runs its own cluster on another port.
   if (packages.includes('postgresql')) await keepDebianFromCreatingACluster(sudo);
   const args = [...prefix, 'install', '-y', '--no-install-recommends', ...packages];
   await step(`installing ${packages.join(', ')}`, command, args, { fix });
@@ -92,13 +92,13 @@ function missingPrograms(forTests) {
       found: () => find('nats-server'),
     },
     { what: 'openssl', debian: 'openssl', brew: 'openssl', needed: true, found: () => find('openssl') },
-    // Clocks that are wrong are tested.
+    // For tests with wrong clocks.
     { what: 'faketime', debian: 'faketime', brew: 'libfaketime', needed: forTests, found: () => find('faketime') },
-    // A client in another language is tested against the system.
+    // For tests of a client in another language.
     { what: 'Python 3', debian: 'python3', brew: 'python3', needed: forTests, found: () => find('python3') },
-    // Poolers between the services and PostgreSQL are tested.
+    // For tests with a pooler between the services and PostgreSQL.
     { what: 'PgBouncer', debian: 'pgbouncer', brew: 'pgbouncer', needed: forTests, found: () => find('pgbouncer') },
-    // The configurations in docs/proxies.md are tested.
+    // For tests of the configurations in docs/proxies.md.
     { what: 'nginx', debian: 'nginx', brew: 'nginx', needed: forTests, found: () => find('nginx') },
     {
       what: 'the stream module of nginx',
@@ -108,7 +108,7 @@ function missingPrograms(forTests) {
     },
     { what: 'HAProxy', debian: 'haproxy', brew: 'haproxy', needed: forTests, found: () => find('haproxy') },
     { what: 'Caddy', debian: 'caddy', brew: 'caddy', needed: forTests, found: () => find('caddy') },
-    // The SDK is tested in a browser.
+    // For tests of the SDK in a browser.
     { what: 'Chromium', debian: 'chromium', brew: 'chromium', needed: forTests, found: () => find('chromium') },
   ];
   return wanted.filter(({ needed, found }) => needed && !found());
@@ -126,11 +126,11 @@ async function keepDebianFromCreatingACluster(sudo) {
   if (existsSync(file)) return;
   const script = `mkdir -p /etc/postgresql-common && echo 'create_main_cluster = false' > ${file}`;
   const [command, ...args] = [...sudo, 'sh', '-c', script];
-  // Only a convenience: a default cluster on port 5432 does not disturb us.
+  // Optional: a default cluster on port 5432 does not interfere.
   await run(command, args, { quiet: true });
 }
 
-/** How to become root: nothing when we are, `sudo -n` when it asks no password, otherwise undefined. */
+/** The command prefix for root: empty for root, `sudo -n` when it needs no password, otherwise undefined. */
 async function rootPrefix() {
   if (process.getuid?.() === 0) return [];
   if (!find('sudo')) return undefined;
@@ -151,11 +151,11 @@ async function build() {
   if (modified(BUILD_STAMP) >= newest(sources)) return;
   const started = new Date();
   await step('building', 'npm', ['run', '--silent', 'build'], {
-    fix: 'Mend the errors above and start again.',
+    fix: 'Fix the errors above and start again.',
     env: toolEnvironment(process.env),
   });
   mkdirSync(join(root, 'dist'), { recursive: true });
-  // As of the beginning: what was saved during the build is not in it.
+  // The time of the start: files that changed during the build are not in it.
   writeFileSync(BUILD_STAMP, `${started.toISOString()}\n`);
   utimesSync(BUILD_STAMP, started, started);
 }
@@ -183,7 +183,7 @@ function modified(path) {
   return existsSync(path) ? statSync(path).mtimeMs : 0;
 }
 
-/** The latest change of files and of everything in folders; a folder's own time tells of removed files. */
+/** The latest modification of files and of everything in folders. A folder's own time reveals removed files. */
 function newest(paths) {
   let latest = 0;
   for (const path of paths.filter((each) => existsSync(each))) {

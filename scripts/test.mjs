@@ -1,4 +1,5 @@
-// All tests, on real servers: one PostgreSQL for the run, then jest. Arguments go to jest. The last line is the count.
+// Runs all tests on real servers: one PostgreSQL for the run, then jest. Arguments go to jest. The last line is the
+// count.
 import { mkdtempSync, chmodSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -10,14 +11,14 @@ import { setup } from './setup.mjs';
 const SLOWEST = 40;
 
 await cli(async () => {
-  // The servers of the tests are always our own, whatever the shell names. What node-postgres reads is removed from this process,
-  // too, which starts the first of them.
+  // The tests always start their own servers, even if the shell names others. Variables of node-postgres are removed
+  // from this process too, because it starts PostgreSQL.
   for (const name of Object.keys(process.env)) {
     if (/^(HZ_((MESSAGE|OFFLINE)_DATABASE|NATS)_|PG[A-Z_]+$)/.test(name)) delete process.env[name];
   }
   await setup({ forTests: true });
   const folder = mkdtempSync(join(tmpdir(), 'huizhi-test-'));
-  // PostgreSQL runs as another user when we are root.
+  // As root, PostgreSQL runs as another user, which must be able to pass through this folder.
   chmodSync(folder, 0o711);
   const { Postgres } = await import(pathToFileURL(join(root, 'dist/tools/dev-env/src/index.js')).href);
   let postgres;
@@ -33,7 +34,8 @@ await cli(async () => {
 async function jest(resultFile, postgresUrl) {
   const args = process.argv.slice(2);
   const workers = args.some((arg) => /^(-i|-w|--runInBand|--maxWorkers)/.test(arg)) ? [] : ['--maxWorkers=2'];
-  // Real servers on a busy machine: a bound for what hangs, not a measure of speed. Jest reads it here only, not in a project.
+  // A limit for tests that do not end; busy machines need much of it. Jest reads it from the command line only, not
+  // from a project.
   const timeout = args.some((arg) => arg.startsWith('--testTimeout')) ? [] : ['--testTimeout=60000'];
   const { code } = await run(
     process.execPath,
@@ -49,20 +51,20 @@ async function jest(resultFile, postgresUrl) {
   return code !== 0 ? code : count.failed > 0 ? 1 : 0;
 }
 
-/** Jest takes NODE_ENV as it is, and `test` when there is none. */
+/** Jest uses NODE_ENV if it is set; without it, jest sets `test`. */
 function testEnvironment(postgresUrl) {
   const { NODE_ENV: _, ...env } = startEnvironment(process.env);
   return { ...env, HZ_TEST_POSTGRES_URL: postgresUrl };
 }
 
-/** A test file that cannot even be loaded counts as one failed test. */
+/** A test file that cannot be loaded counts as one failed test. */
 function counts(resultFile) {
   if (!existsSync(resultFile)) return { passed: 0, failed: 1 };
   const result = JSON.parse(readFileSync(resultFile, 'utf8'));
   return { passed: result.numPassedTests, failed: result.numFailedTests + result.numRuntimeErrorTestSuites };
 }
 
-/** The files to make faster first. */
+/** The slowest test files. */
 function slowest(resultFile) {
   if (!existsSync(resultFile)) return [];
   const { testResults } = JSON.parse(readFileSync(resultFile, 'utf8'));
