@@ -1,7 +1,7 @@
 import type { FaultyBus } from './faulty-bus.js';
 import type { Endings } from './model-servers.js';
 
-/** Numbers in [0, 1) that depend on the seed alone: mulberry32. */
+/** Pseudo-random numbers in [0, 1) that depend only on the seed: mulberry32. */
 export function chanceOf(seed: number): () => number {
   let state = seed;
   return () => {
@@ -14,7 +14,10 @@ export function chanceOf(seed: number): () => number {
 
 const LATE_MS = 20;
 
-/** Of a hundred things said, `share` go wrong. Lost requests and answers cost seconds of waiting: refused, or rare. */
+/**
+ * Injects faults into `share` percent of the messages on the bus. A lost request costs seconds of waiting, so most are
+ * refused instead.
+ */
 export function spoil(bus: FaultyBus, share: number, chance: () => number): void {
   bus.fate = (kind) => {
     if (chance() * 100 >= share) return 'pass';
@@ -27,7 +30,7 @@ export function spoil(bus: FaultyBus, share: number, chance: () => number): void
   };
 }
 
-/** The same for transactions. */
+/** Injects faults into `share` percent of the transactions. */
 export function spoilEndings(endings: Endings, share: number, chance: () => number): void {
   const bad = ['refuse', 'rollBack', 'unheard'] as const;
   endings.chance = () => {

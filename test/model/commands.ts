@@ -7,7 +7,7 @@ import type { Spec } from './spec.js';
 
 export type Step = fc.AsyncCommand<Spec, ModelScenario>;
 
-/** A command with its arguments as plain data, so that a counterexample can be read. */
+/** A command with its arguments as plain data, so that a counterexample is readable. */
 function step<A extends object>(
   name: string,
   args: fc.Arbitrary<A>,
@@ -58,7 +58,7 @@ const send = step(
 const answered = (scenario: ModelScenario, device: Device, sends: readonly SendSpec[]): Promise<void> =>
   scenario.until('an answer', () => !device.link || sends.every((one) => one.told !== 'nothing'));
 
-/** The same message once more, from its device or from another of its user. */
+/** Resends a message from its device or from another device of its user. */
 const resend = step('resend', fc.record({ what: which, by: which }), (scenario, { what, by }) => {
   const one = of(scenario.spec.sends, what);
   if (!one) return;
@@ -100,7 +100,7 @@ const createGroup = step(
   },
 );
 
-/** What a device was delivered on this connection: all, up to one of them, one alone, or all in the other order; perhaps twice. */
+/** Receipts deliveries of this connection: all, up to one, a single one, or all in reverse order; possibly twice. */
 const receipt = step(
   'receipt',
   fc.record({ by: which, how: fc.constantFrom('all', 'upTo', 'one', 'backwards'), at: which, twice: fc.boolean() }),
@@ -124,7 +124,7 @@ const receipt = step(
   },
 );
 
-/** Claims about what was not delivered to it: of no effect, whatever they name. */
+/** Receipts for messages that were not delivered to the device. They must have no effect. */
 const foreignReceipt = step(
   'foreignReceipt',
   fc.record({ by: which, what: fc.constantFrom('others', 'unknown', 'own', 'beyond', 'beyond'), at: which }),
@@ -133,11 +133,11 @@ const foreignReceipt = step(
     if (!device?.link) return;
     const { user } = device.spec;
     if (what === 'beyond') {
-      // Entries on their way would count as delivered; with one device nobody else can bring any unforeseen.
+      // Entries in transit would count as delivered. With a single device, no other device adds entries.
       if (scenario.spec.devices.filter((one) => one.user === user).length > 1) return;
       await scenario.quiet();
       if (!device.link || !device.isSettled || scenario.spec.lacking(device.spec).length > 0) return;
-      // So would those that came on an earlier connection and come again on this one.
+      // Entries of an earlier connection that are redelivered on this one would count too.
       if (!device.hasAllAgain) return;
       if (scenario.devices.some((other) => !other.isSettled)) return;
       scenario.spec.receipts(device.link, device.link.delivered.values());
@@ -165,7 +165,7 @@ const hangUp = step('hangUp', fc.record({ who: which, abrupt: fc.boolean() }), (
   of(scenario.devices, who)!.hangUp(abrupt),
 );
 
-/** The same device once more, while its connection stands. */
+/** A new login of the same device while its old connection is open. */
 const takeOver = step('takeOver', fc.record({ who: which, gateway }), (scenario, { who, gateway: to }) =>
   of(scenario.devices, who)!.login(to),
 );
@@ -191,10 +191,10 @@ const readHistory = step('readHistory', fc.record({ by: which, what: which }), a
   if (!conversation.users.includes(user)) {
     if (conversation.groupID === undefined) return;
     const page = await device.history(scenario.addressOf(user, conversation));
-    if (page && page !== 'notAllowed') scenario.spec.violations.push(`${user} read a group it is not in`);
+    if (page && page !== 'notAllowed') scenario.spec.violations.push(`${user} read a group that it is not a member of`);
     return;
   }
-  // Nothing learnt while the page was on its way can be asked of it.
+  // The page need not contain messages that became known after the request.
   const known = new Map(conversation.bySeq);
   const page = await device.history(scenario.addressOf(user, conversation));
   if (page && page !== 'notAllowed') scenario.spec.history(conversation, user, page, known.keys());
@@ -202,7 +202,7 @@ const readHistory = step('readHistory', fc.record({ by: which, what: which }), a
 
 const quiet = step('quiet', fc.constant({}), (scenario) => scenario.quiet());
 
-/** The next things this service says are lost, said twice, or late. */
+/** The next messages that this service publishes are lost, duplicated or delayed. */
 const badBus = step(
   'badBus',
   fc.record({
@@ -225,7 +225,7 @@ function busOf({ cluster }: ModelScenario, who: string) {
   return cluster.gateways[who === 'gateway0' ? 0 : 1]!.bus;
 }
 
-/** The writer's next transactions end badly. */
+/** The next transaction of the writer fails. */
 const badCommit = step(
   'badCommit',
   fc.record({ who: owner, how: fc.constantFrom('refuse' as const, 'rollBack' as const, 'unheard' as const) }),
@@ -272,7 +272,7 @@ const usual: [number, fc.Arbitrary<Step>][] = [
   [4, quiet],
 ];
 
-/** Each costs between 20 and 500 ms of waiting, so they are not in every run. */
+/** Each of these costs between 20 and 500 ms of waiting, so not every run has them. */
 const trouble: [number, fc.Arbitrary<Step>][] = [
   [6, badBus],
   [2, dropBus],
@@ -287,7 +287,7 @@ const trouble: [number, fc.Arbitrary<Step>][] = [
 const weighted = (list: [number, fc.Arbitrary<Step>][]): fc.Arbitrary<Step> =>
   fc.oneof(...list.map(([weight, arbitrary]) => ({ weight, arbitrary })));
 
-/** @param share of commands that break something, in a hundred */
+/** @param share percentage of commands that inject a fault */
 export const steps = (share: number): fc.Arbitrary<Iterable<Step>> =>
   fc.commands(
     [fc.oneof({ weight: 100 - share, arbitrary: weighted(usual) }, { weight: share, arbitrary: weighted(trouble) })],

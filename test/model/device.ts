@@ -2,32 +2,32 @@ import { Link, type Frame } from './link.js';
 import type { ModelScenario } from './model-scenario.js';
 import type { ConversationSpec, DeliveryFrame, DeviceSpec, LinkSpec, SendSpec } from './facts.js';
 
-/** Before a message that was refused for the time being is sent again, milliseconds. */
+/** Delay in milliseconds before a message with a temporary error is sent again. */
 const AGAIN_MS = 20;
 
 interface Connected {
   readonly link: Link;
   readonly gateway: number;
-  /** What its user had confirmed when it asked to log in. */
+  /** The cursor that its user had confirmed when the login was sent. */
   readonly atLeast: number;
   spec: LinkSpec | undefined;
   closed: string | undefined;
-  /** How far {@link Device.receiptAll} has come. */
+  /** The last entry that {@link Device.receiptAll} has receipted. */
   saidUpTo: number;
 }
 
 /**
- * A device that keeps to the rules of docs/protocol.md, section 3, and to nothing beyond them: what is unsettled is sent again
- * after a login, and in order after a temporary error. It receipts only when told to.
+ * A device that follows docs/protocol.md, section 3, and does nothing more. It resends unsettled messages after a
+ * login, and in order after a temporary error. It receipts only on request.
  */
 export class Device {
   private at: Connected | undefined;
-  /** In the order of first sending. */
+  /** In the order of first sends. */
   private unsettled: SendSpec[] = [];
   private readonly pausing = new Map<ConversationSpec, NodeJS.Timeout>();
-  /** Older connections of this device, whose place a newer one took. */
+  /** Older connections of this device that a newer login replaced. */
   private readonly replaced = new Set<Connected>();
-  /** A login is under way, which may take the place of the present connection before it is answered. */
+  /** A login is in progress; it may replace the current connection before its answer arrives. */
   private isMoving = false;
 
   constructor(
@@ -51,12 +51,12 @@ export class Device {
     return this.unsettled.length === 0;
   }
 
-  /** Everything older is closed: two connections of one device never live for long. */
+  /** Whether all older connections are closed: two connections of one device exist only for a short time. */
   get isAlone(): boolean {
     return [...this.replaced].every(({ link }) => !link.isOpen);
   }
 
-  /** Connected and logged in, elsewhere if it must be; a connection that is still open is left to the server. */
+  /** Connects and logs in, on the other gateway if necessary. The server closes a connection that is still open. */
   async login(gateway: number): Promise<void> {
     let next = gateway;
     this.isMoving = true;
@@ -84,7 +84,7 @@ export class Device {
     this.at?.link.write({ messageType: 'receipt', ...frame });
   }
 
-  /** Everything delivered on this connection that is not receipted yet. */
+  /** Receipts all deliveries of this connection that are not yet receipted. */
   receiptAll(): void {
     const { at, link } = this;
     if (!at || !link || link.delivered.size === 0 || at.saidUpTo === link.last) return;
@@ -93,18 +93,18 @@ export class Device {
     this.receipt({ upTo: link.last });
   }
 
-  /** Whatever it was ever delivered and has not receipted has come on this connection, too. */
+  /** Whether every unreceipted entry was delivered on this connection, too. */
   get hasAllAgain(): boolean {
     const { delivered, receipted } = this.spec;
     return [...delivered].every(([at, messageID]) => receipted.has(at) || this.link?.delivered.has(messageID));
   }
 
-  /** Nothing it was delivered may ever come again. */
+  /** Whether every delivery is confirmed, so that none may be redelivered. */
   get isConfirmed(): boolean {
     return this.link !== undefined && this.spec.confirmed >= this.link.last;
   }
 
-  /** A page of a conversation. @returns undefined when it could not be had just now */
+  /** Requests a page of a conversation. @returns undefined when it is temporarily unavailable */
   async history(target: object): Promise<readonly DeliveryFrame[] | 'notAllowed' | undefined> {
     const requestID = this.scenario.newID();
     const { at } = this;
@@ -170,7 +170,7 @@ export class Device {
         if (typeof frame['requestID'] === 'string') return void answers.set(frame['requestID'], frame);
         if (frame['temporary'] === true && frame['sendTime'] !== undefined) return this.again(this.ofTime(frame));
     }
-    spec.violations.push(`${this.name} got what it cannot have asked for: ${JSON.stringify(frame)}`);
+    spec.violations.push(`${this.name} received an unexpected frame: ${JSON.stringify(frame)}`);
   }
 
   private answered(frame: Frame): void {
@@ -184,14 +184,14 @@ export class Device {
     this.unsettled = this.unsettled.filter((one) => one !== send);
   }
 
-  /** Every send has a time of its own, and every answer echoes it. */
+  /** Each send has a unique `sendTime`, and every answer echoes it. */
   private ofTime(frame: Frame): SendSpec {
     const send = this.scenario.spec.sends.find((one) => one.sendTime === frame['sendTime']);
-    if (!send) throw new Error(`${this.name}: an answer to nothing: ${JSON.stringify(frame)}`);
+    if (!send) throw new Error(`${this.name}: an answer that matches no send: ${JSON.stringify(frame)}`);
     return send;
   }
 
-  /** All that is unsettled in its conversation, in order, a moment later; what is new waits for that. */
+  /** Resends all unsettled messages of the conversation in order after a delay. New messages wait for that. */
   private again({ conversation }: SendSpec): void {
     if (this.pausing.has(conversation)) return;
     const timer = setTimeout(() => {
@@ -208,7 +208,7 @@ export class Device {
   private ended(now: Connected): void {
     const isCurrent = now === this.at;
     if (isCurrent && !this.isMoving && now.closed === 'kicked') {
-      this.scenario.spec.violations.push(`${this.name} was kicked, though nobody took its place`);
+      this.scenario.spec.violations.push(`${this.name} was kicked without a newer login`);
     }
     this.scenario.notify();
   }

@@ -1,26 +1,26 @@
-/** What is known of a run, as plain data. It is filled by `Spec` and by nobody else. */
+/** The known facts of a run as plain data. Only `Spec` writes them. */
 
 export interface SendSpec {
-  /** Names it in the run; the order of first sendings. */
+  /** Number of the message in the run, in the order of first sends. */
   readonly n: number;
   readonly user: string;
-  /** Devices that have sent it; the first is not necessarily the one whose copy was stored. */
+  /** Devices that have sent it. The stored copy may come from any of them. */
   readonly devices: Set<DeviceSpec>;
   readonly conversation: ConversationSpec;
-  /** What makes a resend the same: client id, or device, time and content. */
+  /** Identity of the message across resends: client id, or device, time and content. */
   readonly key: string;
   readonly clientMsgID: string | undefined;
   readonly sendTime: string;
-  /** As it goes out, each time. */
+  /** The frame, equal in every send. */
   readonly frame: object;
-  /** Unique in the test run: shows where it came from. */
+  /** Unique in the test run, so that a delivery shows its origin. */
   readonly text: string;
-  /** The target exists and is the sender's to write to. */
+  /** Whether the target exists and the sender may write to it. */
   readonly allowed: boolean;
-  /** The other users' devices that had logged in when it was first sent. */
+  /** All devices that had logged in when the message was first sent. */
   readonly known: ReadonlySet<DeviceSpec>;
   told: 'nothing' | 'stored' | 'refused';
-  /** Where it is, once anybody was told. */
+  /** Its place in the conversation, known from a receipt, a delivery or the history. */
   place: Place | undefined;
 }
 
@@ -41,24 +41,24 @@ export interface ConversationSpec {
 export interface DeviceSpec {
   readonly user: string;
   readonly id: string;
-  /** The user's first: it begins with everything. */
+  /** Whether it is the user's first device, which starts with the whole inbox. */
   readonly isFirst: boolean;
-  /** Where it began; absent until its first login. */
+  /** The cursor at its first login; undefined before. */
   began: number | undefined;
-  /** Everything it was ever delivered: inboxSeq → messageID. */
+  /** All deliveries to the device: inboxSeq → messageID. */
   readonly delivered: Map<number, string>;
-  /** What it has receipted of that, on the connection it was delivered on. */
+  /** The entries that it has receipted on the connection of their delivery. */
   readonly receipted: Set<number>;
-  /** The server has said that everything up to here is receipted. */
+  /** The server has confirmed all entries up to this one as receipted. */
   confirmed: number;
 }
 
-/** What a device sees on one connection. */
+/** The observations of a device on one connection. */
 export interface LinkSpec {
   readonly device: DeviceSpec;
-  /** The entry before the next one. */
+  /** The inboxSeq of the last delivery. */
   last: number;
-  /** What the login told: the newest entry that the device has to get, and how many it has to get. */
+  /** From the loginReceipt: the newest entry for the device, and the number of waiting entries. */
   readonly head: number;
   readonly waiting: number;
   readonly delivered: Map<string, number>;

@@ -15,7 +15,7 @@ const checked = (way: Way, seed: number, numRuns: number) =>
     { seed, numRuns, endOnFailure: true },
   );
 
-describe('with the services as they are', () => {
+describe('with unmodified services', () => {
   let ways: Way[] = [];
   beforeAll(async () => {
     ways = await Promise.all(Array.from({ length: WAYS }, () => openWay()));
@@ -23,7 +23,7 @@ describe('with the services as they are', () => {
   afterAll(() => Promise.all(ways.map((way) => way.stop())), 60_000);
 
   test(
-    'lanes and inboxes come out right, whatever bus and database lose, delay, double or leave unknown',
+    'lanes and inboxes are correct after lost, delayed and duplicated bus messages and unknown commits',
     async () => {
       const started = Date.now();
       const numRuns = Math.ceil(RUNS / WAYS);
@@ -41,19 +41,19 @@ describe('with the services as they are', () => {
 });
 
 test.each(mutants.flatMap(({ name, faults, seed }) => (faults ? [{ name, says: faults, seed }] : [])))(
-  'what is stored shows $name',
+  'the stored rows show $name',
   async ({ says, seed }) => {
     const takeBack = seed();
     const found = await runsOf(60).finally(takeBack);
     expect(String(found.errorInstance)).toMatch(says);
-    // It is wrong at once, not late.
+    // The violation itself must be reported, not a wait that timed out.
     expect(String(found.errorInstance)).not.toContain('waited');
     expect(await runsOf(found.numRuns)).toMatchObject({ failed: false });
   },
   120_000,
 );
 
-/** The first runs of one seed, in a house of their own. */
+/** The first runs of one seed, in a separate test cluster. */
 async function runsOf(count: number) {
   const way = await openWay();
   const details = await checked(way, 1, count).finally(() => way.stop());

@@ -8,7 +8,7 @@ import { PATIENCE_MS } from './model-servers.js';
 import { inboxesOf, isBehind, judgeLanes, judgeStored } from './stored.js';
 import { Traffic, type Tablet } from './traffic.js';
 
-/** A house with two of each owner, and the test in the place of its gateways. */
+/** A test cluster with two instances of each owner. The test acts as their gateway. */
 export interface Way {
   readonly cluster: ModelCluster;
   readonly bus: FaultyBus;
@@ -35,11 +35,11 @@ const action = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('terminate' as const, 'drop' as const), owner }) },
 );
 export const plan = fc.record({
-  /** Of a hundred things said or transactions, how many go wrong. */
+  /** Percentage of bus messages and transactions that fail. */
   share: fc.constantFrom(0, 3, 10, 30),
   seed: fc.nat(),
   actions: fc.array(action, { minLength: 5, maxLength: 40, size: 'max' }),
-  /** One of the owners dies in the middle, or none. */
+  /** The owner that crashes in the middle, if any. */
   crash: fc.option(owner, { freq: 4 }),
 });
 export type Plan = typeof plan extends fc.Arbitrary<infer P> ? P : never;
@@ -74,7 +74,7 @@ async function act({ cluster }: Way, traffic: Traffic, one: Plan['actions'][numb
   }
 }
 
-/** @throws what has come out wrong */
+/** @throws an error with all violations */
 export async function carryOut(way: Way, { share, seed, actions, crash }: Plan): Promise<void> {
   const { cluster, bus } = way;
   const traffic = new Traffic(bus);
@@ -94,7 +94,10 @@ export async function carryOut(way: Way, { share, seed, actions, crash }: Plan):
   }
 }
 
-/** Everything is answered and in the inboxes, or applied without being there and so will never be. @throws whatever is wrong */
+/**
+ * Waits until every send is answered, and until every entry is in the inboxes or can no longer arrive because the lanes
+ * are applied. @throws an error with all violations
+ */
 async function settle({ cluster }: Way, traffic: Traffic): Promise<void> {
   await eventually('all answers', () => traffic.isAnswered, PATIENCE_MS);
   const due = traffic.sent.reduce((sum, sent) => sum + sent.users.length, 0);
@@ -105,15 +108,15 @@ async function settle({ cluster }: Way, traffic: Traffic): Promise<void> {
     async (error: Error) => [error.message, ...(await judgeLanes(cluster))],
   );
   const wrong = [...late, ...(await judgeStored(cluster, traffic))];
-  if (wrong.length > 0) throw new Error(`stored wrongly:\n  ${wrong.join('\n  ')}`);
+  if (wrong.length > 0) throw new Error(`wrongly stored:\n  ${wrong.join('\n  ')}`);
 }
 
-/** What a device would be delivered is what is stored for it, once each, and its cursor arrives. */
+/** Checks that the device gets each of its stored messages once, and that its cursor is confirmed. */
 async function judgeDevice(traffic: Traffic, tablet: Tablet, n: number): Promise<void> {
   const texts = (await traffic.fetchAll(tablet)).map(textOf).sort();
   const mine = traffic.sent.filter((sent) => sent.users.includes(tablet.user)).map((sent) => sent.send.clientID);
   const same = JSON.stringify(texts) === JSON.stringify([...mine].sort());
-  if (!same) throw new Error(`${tablet.user} would get ${texts.join(' ')} of ${mine.join(' ')}`);
+  if (!same) throw new Error(`${tablet.user} would receive ${texts.join(' ')} of ${mine.join(' ')}`);
   const isStored = (): boolean => {
     traffic.claimCursor(n, mine.length);
     return tablet.confirmed >= mine.length;

@@ -6,25 +6,27 @@ import {
   type BusSubscription,
 } from '@huizhi/runtime';
 
-/** What becomes of one thing that a component says on the bus. */
-/** A request can be refused too, as when nobody listens: lost, it would cost the second or two that services wait for an answer. */
+/** The fate of one message that a component sends on the bus. */
+/**
+ * A request can also be refused, as without responders: a lost one costs the 1–2 s that services wait for an answer.
+ */
 export type Fate = 'pass' | 'lose' | 'refuse' | 'double' | { readonly delayMs: number };
 export type Kind = 'publish' | 'respond' | 'request';
 
-/** Later than any bound that somebody waits for in these tests. */
+/** Longer than any timeout in these tests. */
 const NEVER_MS = 60_000;
 
 /**
- * A component's own real bus connection, with faults on its way: what it says may be lost, doubled or late, and it may be cut
- * off as a whole. The server, the subscriptions and all that passes are real.
+ * A component's real bus connection with injected faults. Its messages may be lost, duplicated or delayed, and it may
+ * be disconnected. The server, the subscriptions and all forwarded messages are real.
  */
 export class FaultyBus {
-  /** Asked for each thing said; `pass` for all by default. */
+  /** Called for each message; the default is `pass`. */
   fate: (kind: Kind, subject: string) => Fate = () => 'pass';
   private up = true;
   private dead = false;
   private readonly listeners = new Set<(connected: boolean) => void>();
-  /** The last late thing on each subject. */
+  /** The last delayed message on each subject. */
   private readonly behind = new Map<string, Promise<void>>();
   private readonly late = new Set<NodeJS.Timeout>();
 
@@ -32,7 +34,7 @@ export class FaultyBus {
     real.onStatus((connected) => this.up && this.tell(connected));
   }
 
-  /** For whoever wants a bus: the class has private parts, this has the same face. */
+  /** This object as a `Bus`: the class has private members, but this one has the same interface. */
   get bus(): Bus {
     return this as unknown as Bus;
   }
@@ -60,7 +62,7 @@ export class FaultyBus {
   ): Promise<Uint8Array> {
     if (!this.connected) throw new BusDisconnectedError(`no connection for ${subject}`);
     const fate = this.fate('request', subject);
-    if (fate === 'refuse') throw new BusNoRespondersError(`nobody listens to ${subject}`);
+    if (fate === 'refuse') throw new BusNoRespondersError(`no subscriber for ${subject}`);
     if (fate === 'lose') return this.unanswered(options.timeoutMs);
     if (fate === 'double') this.real.request(subject, payload, options).catch(() => undefined);
     if (typeof fate === 'object') await this.later(fate.delayMs);
@@ -77,7 +79,7 @@ export class FaultyBus {
     return this.onStatus((connected) => connected && listener());
   }
 
-  /** As when the connection breaks: what is said and what is heard from now on is lost. */
+  /** Simulates a broken connection: messages in both directions are lost from now on. */
   drop(): void {
     if (!this.up) return;
     this.up = false;
@@ -90,7 +92,7 @@ export class FaultyBus {
     this.tell(true);
   }
 
-  /** As when the process dies: nobody in it is told anything any more either. */
+  /** Simulates the death of the process: its listeners are no longer called. */
   kill(): void {
     this.dead = true;
     this.up = false;
@@ -114,7 +116,7 @@ export class FaultyBus {
     return act();
   }
 
-  /** Overtaken on other subjects, never on its own: so it is with NATS. */
+  /** Delayed messages keep their order on each subject, but not across subjects, as in NATS. */
   private sayLate(subject: string, before: Promise<void> | undefined, delayMs: number, act: () => boolean): boolean {
     const said = Promise.all([before, this.later(delayMs)]).then(() => {
       if (this.behind.get(subject) === said) this.behind.delete(subject);
@@ -144,7 +146,7 @@ export class FaultyBus {
   }
 }
 
-/** The next so many things this component says have this fate. Requests pass: their bounds are the services' own seconds. */
+/** The next `count` messages of this component have this fate. Requests pass, because their timeouts take seconds. */
 export function next(bus: FaultyBus, count: number, fate: Fate): void {
   let left = count;
   bus.fate = (kind) => (kind === 'request' || left-- <= 0 ? 'pass' : fate);

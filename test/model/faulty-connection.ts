@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { CommitUnknownError, ConnectionLostError, DedicatedConnection } from '@huizhi/database';
 
-/** What becomes of one transaction. `unheard`: it was committed, and whoever asked does not know. */
+/** The outcome of one transaction. `unheard`: it was committed, but the caller gets an unknown outcome. */
 export type Ending = 'pass' | 'refuse' | 'rollBack' | 'unheard' | { readonly delayMs: number };
 
 interface Inside {
@@ -12,8 +12,8 @@ interface Inside {
 type Work<T> = (client: pg.Client) => Promise<T>;
 
 /**
- * Gives a real connection's transactions the endings that chance brings too rarely. Returns what kills it, as the end of
- * its process would: in the middle of whatever it does, and nothing that waits is carried out.
+ * Injects outcomes that are rare in practice into a real connection's transactions. Returns a function that kills the
+ * connection like the end of its process: the current work is interrupted, and queued work never runs.
  */
 export function makeFaulty(connection: DedicatedConnection, endingOf: () => Ending): () => void {
   const own = DedicatedConnection.prototype;
@@ -30,14 +30,14 @@ export function makeFaulty(connection: DedicatedConnection, endingOf: () => Endi
       });
     }
     const result = await real(work);
-    if (ending === 'unheard') throw new CommitUnknownError('COMMIT was carried out, unheard by the test');
+    if (ending === 'unheard') throw new CommitUnknownError('the test hides a COMMIT that succeeded');
     return result;
   };
   connection.transaction = (work) => ended(work, transaction);
   connection.single = (work) => ended(work, single);
   const inside = connection as unknown as Inside;
   return () => {
-    inside.run = () => Promise.reject(new ConnectionLostError('its process is dead'));
+    inside.run = () => Promise.reject(new ConnectionLostError('the process has ended'));
     inside.client?.connection.stream.destroy();
     void connection.close();
   };

@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 
 export type Frame = Readonly<Record<string, unknown>> & { readonly messageType?: string };
 
-/** One connection of a device: frames as lines, and nothing that is not told. */
+/** One connection of a device: it sends and receives frames as JSON lines and does nothing else. */
 export class Link {
   private rest = '';
   private readonly socket: Socket;
@@ -31,7 +31,7 @@ export class Link {
     if (this.isOpen) this.socket.write(frames.map((frame) => `${JSON.stringify(frame)}\n`).join(''));
   }
 
-  /** Hangs up; without ceremony the other side may find a reset. Nothing is heard from it any more. */
+  /** Closes the connection, `abrupt` with a reset. No further frames are delivered. */
   end(abrupt: boolean): void {
     this.isOpen = false;
     if (abrupt) this.socket.resetAndDestroy();

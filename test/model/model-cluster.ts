@@ -22,9 +22,12 @@ import {
 
 export type Owner = 'message' | 'offline';
 
-/** Two gateways, a message service and an offline service in one process, on a PostgreSQL and a NATS of their own. */
+/**
+ * Two gateways, a message service and an offline service in one process, with their own PostgreSQL databases and NATS
+ * server.
+ */
 export class ModelCluster {
-  /** Told of each service that begins, before anybody speaks with it. */
+  /** Called with each service that starts, before the test uses it. */
   onBegin: (running: Running) => void = () => undefined;
   readonly gateways: (Running & { readonly port: number })[] = [];
   message!: Running;
@@ -35,12 +38,12 @@ export class ModelCluster {
 
   private constructor(
     readonly servers: ModelServers,
-    /** As each service's own role, to its own database. */
+    /** One connection per service database, with the role of the service. */
     readonly admins: Readonly<Record<Owner, pg.Client>>,
     private readonly close: () => Promise<void>,
   ) {}
 
-  /** @param twins a second message and a second offline service beside the first, which share the lanes with them */
+  /** With `twins`, also starts a second message and a second offline service, which share the lanes. */
   static async start({ gateways = 2, twins = false } = {}): Promise<ModelCluster> {
     const [message, offline] = await Promise.all([makeTestDatabase(MESSAGE_SCHEMA), makeTestDatabase(OFFLINE_SCHEMA)]);
     const admins = { message: await adminOf(message.url), offline: await adminOf(offline.url) };
@@ -71,14 +74,17 @@ export class ModelCluster {
     return cluster;
   }
 
-  /** The owner dies; another takes its place. Under its own name at once, under another when the lease has run out. */
+  /**
+   * Kills the owner and starts another. With the same name it takes the lanes at once, otherwise after the lease has
+   * expired.
+   */
   async crash(who: Owner, sameName: boolean): Promise<void> {
     const old = this[who];
     this.ends.push(old.kill());
     await this.begin(who, sameName ? old.name : this.name(who));
   }
 
-  /** Another begins, then this one stops and hands over. */
+  /** Starts another instance, then stops this one, which hands over its lanes. */
   async replace(who: Owner): Promise<void> {
     const old = this[who];
     await this.begin(who, this.name(who));
@@ -90,14 +96,14 @@ export class ModelCluster {
     this.gateways[n] = await startGateway(this.servers, this.name('gateway'));
   }
 
-  /** It tells its clients to go; resolves when they have gone or its time is over. */
+  /** Drains the gateway. Resolves when its clients have left or its time is over. */
   async drainGateway(n: number): Promise<void> {
     const old = this.gateways[n]!;
     this.gateways[n] = await startGateway(this.servers, this.name('gateway'));
     await old.stop();
   }
 
-  /** PostgreSQL ends all connections of the service, and of its database only. */
+  /** PostgreSQL terminates all connections of the service. */
   async terminate(who: Owner): Promise<void> {
     await this.admins[who].query(
       `select pg_terminate_backend(pid) from pg_stat_activity
@@ -110,7 +116,7 @@ export class ModelCluster {
     return [this.message, this.offline, ...this.twins, ...this.gateways];
   }
 
-  /** Whatever a command broke for a while is whole again. */
+  /** Ends all faults that commands have injected. */
   heal(): void {
     for (const one of this.all) {
       one.bus.restore();

@@ -8,16 +8,16 @@ import { Spec } from './spec.js';
 
 let modelScenarios = 0;
 
-/** Where a message may be sent: a user by its place, a group, oneself, or what does not exist. */
+/** The target of a message: a user by index, the group, or a user or group that does not exist. */
 export type Target = 0 | 1 | 2 | 'group' | 'nobody' | 'noGroup';
 
-/** One run: three users of its own, their devices, and what is to be true of them. */
+/** One run: three new users, their devices, and the specification that they are checked against. */
 export class ModelScenario {
   readonly spec: Spec;
   readonly devices: Device[] = [];
-  /** Pages of history and refusals of them, by request. */
+  /** Answers to history requests, by request id. */
   readonly answers = new Map<string, Frame>();
-  /** As devices sent them, and none of which is sent by the SDK: resends are the commands'. */
+  /** The group of this run, after its creation was sent. */
   group: ConversationSpec | undefined;
   private readonly name = `m${++modelScenarios}`;
   private readonly waiting = new Set<() => void>();
@@ -32,7 +32,7 @@ export class ModelScenario {
     await Promise.all([
       this.addDevice(a!, 'phone').login(0),
       this.addDevice(b!, 'phone').login(1),
-      // Exists, is written to, and logs in later, or never.
+      // This user exists and receives messages, but logs in later or never.
       this.cluster.servers.directory.ensureUser(c!),
     ]);
   }
@@ -52,7 +52,10 @@ export class ModelScenario {
     return this.cluster.gateways[gateway]!.port;
   }
 
-  /** A new message, to be sent by this device first. @param like the same client id with other content */
+  /**
+   * Composes a new message whose first sender is this device. @param like a message whose client id is reused with
+   * other content
+   */
   compose(device: Device, target: Target, withID: boolean, like?: SendSpec): SendSpec {
     const { user, id } = device.spec;
     const text = this.newID();
@@ -69,7 +72,7 @@ export class ModelScenario {
     return this.spec.addSend({ user, conversation, key, clientMsgID, sendTime, text, frame, allowed }, device.spec);
   }
 
-  /** A group of its maker and some others; it is written to from its receipt on. */
+  /** A group of its creator and other users. It can be written to after the receipt of its creation. */
   composeGroup(device: Device, others: readonly string[]): SendSpec {
     const { user } = device.spec;
     const clientMsgID = this.newID();
@@ -82,25 +85,25 @@ export class ModelScenario {
     return this.spec.addSend({ ...about, text: `${user} created the group` }, device.spec);
   }
 
-  /** For `history`: a conversation as this user names it. */
+  /** The address of a conversation in a history request of this user. */
   addressOf(user: string, { users, groupID }: ConversationSpec): object {
     if (groupID !== undefined) return { chatType: 'groupChat', groupID };
     return { chatType: 'userChat', toUserID: users.find((one) => one !== user) ?? user };
   }
 
-  /** All is quiet when everything sent is answered and everything owed to those who are here has come. */
+  /** Waits until every send is answered and every pending delivery to a connected device has arrived. */
   async quiet(): Promise<void> {
     await this.until('answers to all sends', () => this.devices.every((device) => device.isSettled || !device.link));
-    await this.until('what is owed', () => this.devices.every((device) => !this.isLacking(device)));
+    await this.until('all pending deliveries', () => this.devices.every((device) => !this.isLacking(device)));
   }
 
-  /** Everybody is here, receipts everything, and everything that was ever promised is looked at. */
+  /** Connects all devices, receipts all entries, and checks every invariant. */
   async finish(): Promise<void> {
     this.cluster.heal();
     await this.everybodyHere();
     await this.until('answers to all sends', () => this.ended((device) => device.isSettled));
     await this.readAll();
-    await this.until('everything owed', () =>
+    await this.until('all deliveries and confirms', () =>
       this.ended((device) => {
         device.receiptAll();
         return this.spec.lacking(device.spec).length === 0 && device.isConfirmed && device.isAlone;
@@ -112,7 +115,10 @@ export class ModelScenario {
     this.verify();
   }
 
-  /** A wait in vain says little: what was promised may be found broken by looking. @throws that, or the error */
+  /**
+   * A timeout says little, so look for a violated invariant by reading all histories. @throws the violation, or the
+   * given error
+   */
   async explain(error: unknown): Promise<never> {
     this.cluster.heal();
     await this.readAll();
@@ -120,16 +126,17 @@ export class ModelScenario {
     throw error;
   }
 
-  /** @throws what was promised and does not hold */
+  /** @throws an error with all violated invariants */
   verify(): void {
-    if (this.spec.violations.length > 0) throw new Error(`broken promises:\n  ${this.spec.violations.join('\n  ')}`);
+    if (this.spec.violations.length > 0)
+      throw new Error(`violated invariants:\n  ${this.spec.violations.join('\n  ')}`);
   }
 
   notify(): void {
     for (const look of [...this.waiting]) look();
   }
 
-  /** Resolves when it holds. @throws when a promise is broken meanwhile, or it does not hold in time */
+  /** Resolves when `holds()` is true. @throws when an invariant is violated meanwhile, or after PATIENCE_MS */
   until(what: string, holds: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       const finish = (): void => {
@@ -166,9 +173,9 @@ export class ModelScenario {
   }
 
   private ended(of: (device: Device) => boolean): boolean {
-    // A gateway that ended a connection for a reason of its own: a device comes back.
+    // A device reconnects when a gateway closed its connection for its own reasons.
     for (const device of this.devices) if (!device.link) void this.comeBack(device);
-    // Each is asked, whatever the others say: one that waits must not keep the rest from receipting.
+    // Evaluate every device, because `of` also sends its receipts.
     const ends = this.devices.map((device) => device.link !== undefined && of(device));
     return ends.every(Boolean);
   }
@@ -188,7 +195,7 @@ export class ModelScenario {
 
   private async everybodyHere(): Promise<void> {
     for (const device of this.devices) if (!device.link) void this.comeBack(device);
-    await this.until('everybody to be here', () => this.devices.every((device) => device.link !== undefined));
+    await this.until('all devices to be connected', () => this.devices.every((device) => device.link !== undefined));
   }
 
   private async readAll(): Promise<void> {
@@ -208,7 +215,7 @@ export class ModelScenario {
 
   private isLacking({ spec, link }: Device): boolean {
     if (!link || this.spec.lacking(spec).length === 0) return false;
-    // Near the end of the window nothing need come before receipts do.
+    // Near the end of the window, further entries may wait for receipts.
     const first = [...spec.delivered.keys()].filter((at) => !spec.receipted.has(at)).sort((x, y) => x - y)[0];
     return first === undefined || link.last - first < 5;
   }
@@ -218,7 +225,7 @@ export class ModelScenario {
       const { users, groupID } = this.group;
       const address = { chatType: 'groupChat', groupID };
       if (users.includes(user)) return { conversation: this.group, address };
-      return { conversation: this.spec.conversation(`group, from outside`, []), address };
+      return { conversation: this.spec.conversation(`group, not a member`, []), address };
     }
     if (target === 'noGroup' || target === 'group') {
       return {
@@ -236,12 +243,12 @@ export class ModelScenario {
     return { conversation, address: { chatType: 'userChat', toUserID: peer } };
   }
 
-  /** For who reads that something did not come. */
+  /** The state of all devices, for the error of a timeout. */
   private picture(): string {
     const lines = this.devices.map((device) => {
       const { began, confirmed, delivered, receipted } = device.spec;
       const lacking = this.spec.lacking(device.spec).map((send) => send.text);
-      const here = device.link ? `on gateway ${device.gateway}, last ${device.link.last}` : 'away';
+      const here = device.link ? `on gateway ${device.gateway}, last ${device.link.last}` : 'offline';
       return `  ${device.name}: ${here}; began ${began}, confirmed ${confirmed}, delivered ${delivered.size}, receipted ${receipted.size}, lacks ${lacking.join(' ')}`;
     });
     const open = this.spec.sends.filter((send) => send.told === 'nothing').map((send) => send.text);

@@ -16,13 +16,15 @@ import { makeFaulty, type Ending } from './faulty-connection.js';
 
 export const HZ_MESSAGE_LANES = 4;
 export const HZ_OFFLINE_LANES = 2;
-/** The least that services take: what a crash under another name costs. */
+/** The minimum that services accept; a crash of an owner under another name takes this long. */
 export const LEASE_MS = 500;
 export const WINDOW = 12;
-/** How long a run waits for a condition, in ms. A bound for a run that hangs, not a measure of speed: the machine may be busy. */
+/**
+ * How long a run waits for a condition, in milliseconds. It limits runs that hang; a busy machine may need much of it.
+ */
 export const PATIENCE_MS = 60_000;
 
-/** What all services of a house need. */
+/** The servers and addresses that all services of a test cluster need. */
 export interface ModelServers {
   readonly natsUrl: string;
   readonly messageUrl: string;
@@ -30,18 +32,18 @@ export interface ModelServers {
   readonly directory: Directory;
 }
 
-/** A running service without its Nest shell. */
+/** A running service without its Nest application. */
 export interface Running {
   readonly name: string;
   readonly bus: FaultyBus;
   readonly endings: Endings;
-  /** In order: works finished, lanes given back. */
+  /** An orderly stop: finishes work and releases lanes. */
   stop(): Promise<void>;
-  /** As kill -9: nothing finished, nothing released, nothing said. Resolves when nothing of it is left in this process. */
+  /** Like kill -9: finishes, releases and sends nothing. Resolves when no part of it is left in this process. */
   kill(): Promise<void>;
 }
 
-/** How transactions of a writer end: the next ones as they are listed, those after as chance has it. */
+/** The outcomes of a writer's transactions: first those in the list, then random ones. */
 export class Endings {
   readonly list: Ending[] = [];
   chance: () => Ending = () => 'pass';
@@ -62,7 +64,7 @@ async function busFor(servers: ModelServers, name: string): Promise<FaultyBus> {
   return new FaultyBus(real);
 }
 
-/** The control plane's way to the directory, which is real; only Nest's transport is left out. */
+/** A control client that calls the real directory without Nest's transport. */
 const controlOf = (directory: Directory): Pick<ControlClient, 'request'> => ({
   request: async <Name extends CommandName>(command: Name, data: ControlCommands[Name]['request']) => {
     if (command !== 'ensureUser') throw new Error(`the gateway asked for ${command}`);
@@ -109,7 +111,7 @@ export async function startGateway(servers: ModelServers, name: string): Promise
     endings: new Endings(),
     port: gateway.port,
     stop: end,
-    // Its clients' sockets are ended by the test: for them and for the bus it is gone at the same moment.
+    // The test closes its clients' sockets, so clients and bus lose the gateway at the same moment.
     kill: () => {
       faulty.kill();
       return end();

@@ -8,9 +8,9 @@ import { judgeLanes } from './stored.js';
 const RUNS = Number(process.env['HZ_RUNS'] ?? 400);
 const SEED = Number(process.env['HZ_SEED'] ?? Date.now() % 1_000_000);
 const PATH = process.env['HZ_PATH'];
-/** To make the counterexample smaller takes as long as it does: not where nobody waits for it. */
+/** Shrinking a counterexample takes long, so it must be requested. */
 const HASTY = process.env['HZ_SHRINK'] !== 'on';
-/** Runs wait more than they compute; each house runs its own, undisturbed by the others' crashes. */
+/** Number of test clusters. Runs mostly wait, and clusters are not affected by each other's crashes. */
 const HOUSES = PATH === undefined ? 4 : 1;
 
 let houses: ModelCluster[] = [];
@@ -19,7 +19,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => Promise.all(houses.map((cluster) => cluster.stop())), 60_000);
 
-/** Behind the frames: no hole in any lane, and inboxes have applied all of it. */
+/** Checks the tables: no lane has a gap, and the inboxes have applied all events. */
 async function judgeHouse(cluster: ModelCluster): Promise<void> {
   let wrong: string[] = [];
   const isRight = async (): Promise<boolean> => {
@@ -32,7 +32,7 @@ async function judgeHouse(cluster: ModelCluster): Promise<void> {
 }
 
 test(
-  'whatever devices do and whatever breaks, the promises hold',
+  'the invariants hold under random commands of devices and random faults',
   async () => {
     const started = Date.now();
     const share = Math.ceil(RUNS / HOUSES);

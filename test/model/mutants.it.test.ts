@@ -3,11 +3,11 @@ import { ModelCluster } from './model-cluster.js';
 import { mutants } from './mutants.js';
 import { checkRuns } from './runs.js';
 
-/** In how many runs the model must have found a mutant. The most that any needs is a small part of it. */
+/** Runs within which the model must detect a mutant. Every mutant needs far fewer. */
 const RUNS = 300;
 
 test.each(mutants.flatMap(({ name, model, seed }) => (model ? [{ name, ...model, seed }] : [])))(
-  'the model sees $name',
+  'the model detects $name',
   async ({ seed, shownBy, says }) => {
     const takeBack = seed();
     const cluster = await ModelCluster.start();

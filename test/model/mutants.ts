@@ -9,20 +9,20 @@ import type { CommitPlan } from '../../apps/message/src/commit/plan.js';
 import type { QueuedSend } from '../../apps/message/src/commit/send-batch-task.js';
 import { Recipients, type Recipient } from '../../apps/offline/src/recipients.js';
 
-/** A mistake that somebody could make in the services, made in them as they run. */
+/** A plausible defect, injected into the running services. */
 export interface Mutant {
   readonly name: string;
-  /** What the model must say of it, and what brings that to light: what devices do, or what breaks meanwhile. */
+  /** The violation that the model must report, and what reveals it: commands of devices alone, or injected faults. */
   readonly model?: { readonly shownBy: 'devices' | 'trouble'; readonly says: RegExp };
-  /** What `faults` must say of it, if lanes and inboxes alone can show it. */
+  /** The violation that `faults` must report, if lanes and inboxes alone can reveal it. */
   readonly faults?: RegExp;
-  /** Makes the mistake. Returns what takes it back. */
+  /** Injects the defect. Returns a function that removes it. */
   readonly seed: () => () => void;
 }
 
 type Method<This, Args extends unknown[], Result> = (this: This, ...args: Args) => Result;
 
-/** Puts another method in place of one, private ones too: production code has no place for such a thing, nor should it. */
+/** Replaces a method, also a private one, so that production code needs no hook. */
 function instead<This, Args extends unknown[], Result>(
   owner: { readonly prototype: object },
   method: string,
@@ -35,7 +35,7 @@ function instead<This, Args extends unknown[], Result>(
   return () => void (methods[method] = original);
 }
 
-/** A mistake that has a place in the services already. */
+/** A defect that exists in the services behind a failpoint. */
 const seeded = (bug: string) => (): (() => void) => {
   enableFailpoints({ bugs: true });
   armFailpoints(`${bug}=error`);
@@ -47,15 +47,15 @@ export const mutants: readonly Mutant[] = [
     name: 'a receipt before the commit',
     model: {
       shownBy: 'trouble',
-      says: /is known, the history ends at|has the (messageID|seq) of|what nobody sent|is \{.*\} and|without a reason/,
+      says: /is known, the history ends at|has the (messageID|seq) of|a message that was not sent|is \{.*\} and|without a reason/,
     },
-    // Receipts and refusals alike: a refusal, too, is said before the transaction has seen that its message is stored already.
+    // A refusal is also sent before the transaction has seen that its message is already stored.
     faults: /and was told \d|was refused: notAllowed/,
     seed: seeded('bug.ack-before-commit'),
   },
   {
-    name: 'a commit of unknown outcome called a refusal',
-    model: { shownBy: 'trouble', says: /refused .*but it is stored|was refused and is there|without a reason/ },
+    name: 'a commit of unknown outcome reported as a refusal',
+    model: { shownBy: 'trouble', says: /refused .*but it is stored|was refused but is stored|without a reason/ },
     faults: /was refused: badField/,
     seed: () =>
       instead<LaneWriter, [QueuedSend[], Error], Promise<Outcome[]>>(LaneWriter, 'recover', (original) => {
@@ -80,7 +80,7 @@ export const mutants: readonly Mutant[] = [
     },
   },
   {
-    name: "a sender's messages in another order",
+    name: "a sender's messages in reverse order",
     model: { shownBy: 'devices', says: /overtook/ },
     seed: () =>
       instead<SessionSends, unknown[], Batch>(SessionSends, 'gather', (original) => {
@@ -108,7 +108,7 @@ export const mutants: readonly Mutant[] = [
     seed: seeded('bug.delivered-at-push'),
   },
   {
-    name: 'a reader that passes over holes',
+    name: 'a reader that skips gaps',
     faults: /no entry for \d+:\d+/,
     seed: seeded('bug.cursor-reader'),
   },
@@ -129,7 +129,7 @@ export const mutants: readonly Mutant[] = [
       }),
   },
   {
-    name: 'a receipt believed for what was not delivered',
+    name: 'a receipt accepted for a message that was not delivered',
     model: { shownBy: 'devices', says: /which it has not receipted/ },
     seed: () =>
       instead<Inbox, [string, number], void>(Inbox, 'receiptMessage', (original) => {
@@ -141,7 +141,7 @@ export const mutants: readonly Mutant[] = [
       }),
   },
   {
-    name: 'an entry in the inbox of somebody else',
+    name: 'an entry in the inbox of an unrelated user',
     model: { shownBy: 'devices', says: /which is for/ },
     faults: /an entry for \d+:\d+, which is not theirs/,
     seed: () =>

@@ -5,16 +5,16 @@ import { ModelScenario } from './model-scenario.js';
 
 export interface RunsOptions {
   readonly seed: number;
-  /** Of one counterexample, as fast-check prints it. */
+  /** The path of one counterexample, as fast-check prints it. */
   readonly path?: string;
   readonly runs: number;
-  /** Of a hundred commands, how many break something. */
+  /** Percentage of commands that inject a fault. */
   readonly trouble: number;
-  /** Stop at the first counterexample instead of looking for a smaller one. */
+  /** Stop at the first counterexample instead of shrinking it. */
   readonly hasty?: boolean;
 }
 
-/** Checks so many runs on one house, one after another. */
+/** Checks this many runs on one test cluster, one after another. */
 export async function checkRuns(cluster: ModelCluster, options: RunsOptions): Promise<fc.RunDetails<[Iterable<Step>]>> {
   const { seed, path, runs, trouble, hasty = false } = options;
   const property = fc.asyncProperty(steps(trouble), async (commands) => {

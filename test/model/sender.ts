@@ -9,17 +9,17 @@ import {
 } from '@huizhi/protocol';
 import type { FaultyBus } from './faulty-bus.js';
 
-/** A message on its way into a lane, and what was said of it. */
+/** A message on its way into a lane, with the answers to it. */
 export interface Sent {
   readonly session: Sender;
   readonly n: number;
   readonly conversation: string;
-  /** Everybody in the conversation. */
+  /** All users of the conversation. */
   readonly users: readonly string[];
   readonly lane: number;
   readonly send: Send;
   readonly body: string;
-  /** All receipts that ever came: one value, however often. */
+  /** All receipts for the message; they must be equal. */
   readonly receipts: StoredReceipt[];
   readonly refusals: string[];
 }
@@ -33,12 +33,12 @@ interface Lane {
 }
 
 /**
- * One session as the lanes see it: at most one unanswered batch per lane, said again until it is answered; what is refused for the time
- * being goes again, and whatever follows it in its conversation goes behind it.
+ * One session as lane owners see it: at most one unanswered batch per lane, repeated until it is answered. Messages
+ * with a temporary error are sent again, before later ones of the lane.
  */
 export class Sender {
   private readonly lanes = new Map<number, Lane>();
-  /** Every batch that was ever sent: answers to old ones must be right too. */
+  /** Every batch that was ever sent: answers to old batches must be correct too. */
   private readonly batches = new Map<string, readonly Sent[]>();
   private count = 0;
 
@@ -102,7 +102,7 @@ export class Sender {
 }
 
 function note(sent: Sent, receipt: SendReceipt | undefined): void {
-  if (!receipt) sent.refusals.push('a batch was answered in part');
+  if (!receipt) sent.refusals.push('a batch was answered partially');
   else if (isStored(receipt)) sent.receipts.push(receipt);
   else if (!errorTable[receipt.error].temporary) sent.refusals.push(receipt.error);
 }

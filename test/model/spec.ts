@@ -1,8 +1,8 @@
 import type { ConversationSpec, DeliveryFrame, DeviceSpec, LinkSpec, Place, SendSpec } from './facts.js';
 
 /**
- * What is promised to devices, as plain data, and the judgement of everything a device is told against it. It knows no service:
- * what it is told are the frames a device sent and got. What contradicts a promise is noted in `violations`.
+ * The promises to devices as plain data. Judges every frame that a device sends or receives, without knowledge of any
+ * service. `violations` collects every contradiction of a promise.
  */
 export class Spec {
   readonly violations: string[] = [];
@@ -11,7 +11,7 @@ export class Spec {
   readonly conversations = new Map<string, ConversationSpec>();
   private readonly byText = new Map<string, SendSpec>();
   private readonly byID = new Map<string, SendSpec>();
-  /** Per user, both ways between inboxSeq and messageID. */
+  /** Per user, the mapping between inboxSeq and messageID in both directions. */
   private readonly inboxes = new Map<string, { ids: Map<number, string>; seqs: Map<string, number> }>();
 
   constructor(readonly users: readonly string[]) {}
@@ -41,7 +41,7 @@ export class Spec {
     return send;
   }
 
-  /** Promises 1, 2: what a sender is told never changes, and one client id is one message. */
+  /** Promises 1 and 2: the receipt of a message never changes, and one client id is one message. */
   receipted(send: SendSpec, place: Place): void {
     this.claim(send.told !== 'refused', `${nameOf(send)}: stored after it was refused`);
     send.told = 'stored';
@@ -55,7 +55,7 @@ export class Spec {
     send.told = 'refused';
   }
 
-  /** A device is back, or here for the first time. @param atLeast what its user had confirmed when it asked */
+  /** Checks a login. @param atLeast the cursor that the user had confirmed when the login was sent */
   loggedIn(device: DeviceSpec, cursor: number, head: number, waiting: number, atLeast: number): LinkSpec {
     const name = `${device.user}/${device.id}`;
     if (device.began === undefined) {
@@ -63,11 +63,11 @@ export class Spec {
       this.claim(device.isFirst || cursor >= atLeast, `${name}: a later device began at ${cursor}, before ${atLeast}`);
       const others = this.devices.filter((other) => other.user === device.user && other !== device);
       const isSomebodys = device.isFirst || others.some((other) => uncovered(other, cursor) === undefined);
-      this.claim(isSomebodys, `${name}: a later device began at ${cursor}, where no other device has come to`);
+      this.claim(isSomebodys, `${name}: a later device began at ${cursor}, which is no other device's cursor`);
       device.began = cursor;
     }
     this.claim(cursor >= device.confirmed, `${name}: cursor ${cursor} after ${device.confirmed} was confirmed`);
-    // What the device sent itself does not wait for it.
+    // Messages that the device itself sent are not waiting for it.
     const isPlausible = waiting <= head - cursor && waiting > 0 === head > cursor;
     this.claim(isPlausible, `${name}: ${waiting} are waiting between ${cursor} and ${head}`);
     this.covers(device, cursor, 'cursor at login');
@@ -75,7 +75,7 @@ export class Spec {
     return { device, last: cursor, head, waiting, delivered: new Map(), seqs: new Map() };
   }
 
-  /** Promises 3, 4, 7: in order, gapless, what is this device's, never after it was confirmed. */
+  /** Promises 3, 4 and 7: deliveries are in order, without gaps, for this device, and never after their confirm. */
   delivered(link: LinkSpec, frame: DeliveryFrame): void {
     const { device } = link;
     const send = this.recognised(device.user, frame);
@@ -93,10 +93,10 @@ export class Spec {
     link.delivered.set(frame.messageID, at);
     device.delivered.set(at, frame.messageID);
     const isTold = at > link.head || link.delivered.size <= link.waiting;
-    this.claim(isTold, `${what}: more than the ${link.waiting} that the login told of, up to ${link.head}`);
+    this.claim(isTold, `${what}: more than the ${link.waiting} that the login announced, up to ${link.head}`);
   }
 
-  /** The device receipts these entries: a claim about what it was delivered on this connection and nothing else. */
+  /** Records the device's receipts. They count only for deliveries on this connection. */
   receipts(link: LinkSpec, entries: Iterable<number>): void {
     for (const entry of entries) link.device.receipted.add(entry);
   }
@@ -106,12 +106,14 @@ export class Spec {
     device.confirmed = Math.max(device.confirmed, upTo);
   }
 
-  /** The furthest that any device of the user is confirmed. */
+  /** The highest confirmed cursor of the user's devices. */
   confirmedOf(user: string): number {
     return Math.max(0, ...this.devices.filter((one) => one.user === user).map((one) => one.confirmed));
   }
 
-  /** All of a conversation, as its members may read it. @param known the seqs that were known when it was asked for */
+  /**
+   * Checks a whole conversation as a member reads it. @param known the seqs that were known at the time of the request
+   */
   history(
     conversation: ConversationSpec,
     reader: string,
@@ -134,13 +136,16 @@ export class Spec {
     }
   }
 
-  /** What the device must have been delivered by the time everything is quiet; undefined place: not stored as far as anybody knows. */
+  /**
+   * The messages that the device must have received once the system has settled. Sends without a known place are left
+   * out.
+   */
   owed(device: DeviceSpec): SendSpec[] {
     const { began } = device;
     if (began === undefined) return [];
     return this.sends.filter(({ place, conversation, user, devices, known }) => {
       if (!place || !conversation.users.includes(device.user) || devices.has(device)) return false;
-      // A copy of what the user's other device sent: only who was there is sure to get one.
+      // A copy of the other device's message is certain only for devices that existed at its first send.
       if (user === device.user && !known.has(device)) return false;
       const at = this.inboxes.get(device.user)?.seqs.get(place.messageID);
       return device.isFirst || at === undefined || at > began;
@@ -152,7 +157,7 @@ export class Spec {
     return this.owed(device).filter(({ place }) => place && !ids.has(place.messageID));
   }
 
-  /** When everything is settled: order of each sender, one content per client id, inboxes in conversation order. */
+  /** Final checks: the order of each sender, one content per client id, inboxes in the order of conversations. */
   judge(): void {
     const last = new Map<string, SendSpec>();
     const winners = new Map<string, SendSpec>();
@@ -184,31 +189,31 @@ export class Spec {
       const send = this.byID.get(id);
       if (!send?.place) continue;
       const before = seqs.get(send.conversation) ?? 0;
-      this.claim(send.place.seq > before, `${user}'s inbox: ${nameOf(send)} at ${at} comes after seq ${before}`);
+      this.claim(send.place.seq > before, `${user}'s inbox: ${nameOf(send)} at ${at} follows seq ${before}`);
       seqs.set(send.conversation, send.place.seq);
     }
   }
 
-  /** Promise 7, and no phantoms: it was sent, by whom it says, to where this user is. */
+  /** Promise 7: the message was sent in this run, by that sender and to this user. */
   private recognised(reader: string, frame: DeliveryFrame): SendSpec | undefined {
     const send = this.byText.get(frame.content.text);
     if (!send) {
-      this.claim(false, `${reader} got what nobody sent in this run: ${frame.content.text}`);
+      this.claim(false, `${reader} received a message that was not sent in this run: ${frame.content.text}`);
       return undefined;
     }
     const { users, groupID } = send.conversation;
-    this.claim(users.includes(reader), `${reader} got ${nameOf(send)}, which is for ${users.join(' and ')}`);
-    this.claim(frame.fromUserID === send.user, `${nameOf(send)} came as from ${frame.fromUserID}`);
-    this.claim(frame.groupID === groupID, `${nameOf(send)} came with group ${frame.groupID}`);
-    this.claim(frame.clientMsgID === send.clientMsgID, `${nameOf(send)} came with client id ${frame.clientMsgID}`);
-    this.claim(send.told !== 'refused', `${nameOf(send)} was refused and is there`);
+    this.claim(users.includes(reader), `${reader} received ${nameOf(send)}, which is for ${users.join(' and ')}`);
+    this.claim(frame.fromUserID === send.user, `${nameOf(send)} arrived with sender ${frame.fromUserID}`);
+    this.claim(frame.groupID === groupID, `${nameOf(send)} arrived with group ${frame.groupID}`);
+    this.claim(frame.clientMsgID === send.clientMsgID, `${nameOf(send)} arrived with client id ${frame.clientMsgID}`);
+    this.claim(send.told !== 'refused', `${nameOf(send)} was refused but is stored`);
     this.stored(send, { messageID: frame.messageID, seq: frame.seq, serverTime: frame.serverTime });
     return send;
   }
 
   private stored(send: SendSpec, place: Place): void {
     const { conversation, place: before } = send;
-    this.claim(send.allowed, `${nameOf(send)} is not allowed and is stored`);
+    this.claim(send.allowed, `${nameOf(send)} is not allowed but is stored`);
     const same = !before || (before.messageID === place.messageID && before.seq === place.seq);
     this.claim(
       same && (!before || before.serverTime === place.serverTime),
@@ -222,7 +227,7 @@ export class Spec {
     conversation.bySeq.set(place.seq, send);
   }
 
-  /** An entry has one place in the user's inbox, the same for all its devices. */
+  /** An entry has one inboxSeq, the same on all devices of the user. */
   private entry(user: string, at: number, messageID: string, what: string): void {
     let inbox = this.inboxes.get(user);
     if (!inbox) this.inboxes.set(user, (inbox = { ids: new Map(), seqs: new Map() }));
@@ -232,7 +237,7 @@ export class Spec {
     inbox.seqs.set(messageID, at);
   }
 
-  /** A cursor stands for receipts: nothing unreceipted may be below it, delivered or still owed. */
+  /** No entry at or below a cursor may be unreceipted or undelivered. */
   private covers(device: DeviceSpec, cursor: number, what: string): void {
     const at = uncovered(device, cursor);
     const covers = `${device.user}/${device.id}: ${what} ${cursor} covers`;
@@ -249,7 +254,7 @@ export class Spec {
   }
 }
 
-/** An entry up to the cursor that the device was delivered and has not receipted. */
+/** An entry at or below the cursor that the device received but has not receipted. */
 function uncovered(device: DeviceSpec, cursor: number): number | undefined {
   for (const at of device.delivered.keys()) if (at <= cursor && !device.receipted.has(at)) return at;
   return undefined;

@@ -41,7 +41,9 @@ export const inboxesOf = (cluster: ModelCluster, users: readonly string[]): Prom
     [users],
   );
 
-/** What contradicts the promises in what a run has stored. Everything was answered, everything is healed. */
+/**
+ * Contradictions between the tables and the answers of a run, after all faults have ended and every send is answered.
+ */
 export async function judgeStored(cluster: ModelCluster, traffic: Traffic): Promise<string[]> {
   const events = await eventsOf(cluster, traffic.users);
   const inboxes = await inboxesOf(cluster, traffic.users);
@@ -97,7 +99,7 @@ function* judgeInboxes(
   }
 }
 
-/** Some inbox lane has yet to apply events that are in the log. */
+/** Whether some inbox lane has not yet applied all events of the log. */
 export async function isBehind({ admins }: ModelCluster): Promise<boolean> {
   const [log] = await rowsOf<{ heads: number[] }>(
     admins.message,
@@ -110,7 +112,10 @@ export async function isBehind({ admins }: ModelCluster): Promise<boolean> {
   return inboxes.some(({ applied }) => log!.heads.some((head, lane) => (applied[lane] ?? 0) < head));
 }
 
-/** Of the whole house, when nothing is under way: heads and logs agree, and inboxes have applied all of it. */
+/**
+ * Checks the whole test cluster when no work is in progress: heads match the logs, and the inboxes have applied all
+ * events.
+ */
 export async function judgeLanes({ admins }: ModelCluster): Promise<string[]> {
   const lanes = await rowsOf<{ lane: number; head: number; last: number; count: number }>(
     admins.message,

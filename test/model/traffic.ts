@@ -28,15 +28,15 @@ interface Conversation {
   readonly address: Partial<Send>;
 }
 
-/** A user's tablet: the other device, which gets a copy of everything. */
+/** A user's tablet: the second device, which gets a copy of every message. */
 export interface Tablet {
   readonly user: string;
   epoch: number;
-  /** What the owner of its inbox lane has confirmed. */
+  /** The cursor that the owner of the inbox lane has confirmed. */
   confirmed: number;
 }
 
-/** What one run sends and is told, in the place of a gateway. Three users, two pairs, a group; users of its own each time. */
+/** The sends and answers of one run, in the role of a gateway. Each run has three new users, two pairs and a group. */
 export class Traffic {
   readonly sent: Sent[] = [];
   readonly users: readonly string[];
@@ -74,11 +74,14 @@ export class Traffic {
     ];
   }
 
-  /** The users exist, each with a second device, so that what it sends is an entry of its own inbox too; the group is being made. */
+  /**
+   * Creates the users with a second device each, so that their own messages become entries too. Sends the creation of
+   * the group.
+   */
   async begin(directory: Pick<Directory, 'ensureUser'>): Promise<void> {
     await Promise.all(this.users.map((user) => directory.ensureUser(user)));
     await Promise.all(this.tablets.map((tablet, n) => this.open(tablet, n + 1)));
-    // First in its lane from this session, so nothing of its maker can come before it.
+    // The first message of this session in its lane, so that no other message of its creator precedes it.
     this.say(0, 2, { kind: 'groupCreated', members: this.users.slice(1) });
   }
 
@@ -86,7 +89,7 @@ export class Traffic {
     return this.sent.every((sent) => sent.receipts.length > 0 || sent.refusals.length > 0);
   }
 
-  /** The group exists for the others from the receipt of its creation on. */
+  /** Whether the group's creation is receipted, so that the others may use it. */
   get hasGroup(): boolean {
     return this.sent[0]!.receipts.length > 0;
   }
@@ -97,7 +100,7 @@ export class Traffic {
     this.say(from, to, {});
   }
 
-  /** All entries of the tablet's inbox beyond the cursor, in order, as delivered. */
+  /** All entries of the tablet's inbox, in order, as they would be delivered. */
   async fetchAll(tablet: Tablet): Promise<string[]> {
     const found: string[] = [];
     const { user, epoch } = tablet;
@@ -156,7 +159,7 @@ export class Traffic {
     tablet.epoch = head.epoch;
   }
 
-  /** Until it is answered, as a gateway asks. */
+  /** Repeats a request until it is answered, as a gateway does. */
   private async ask<Reply extends { error?: string }>(subject: string, request: object) {
     for (const until = performance.now() + PATIENCE_MS; ;) {
       try {
