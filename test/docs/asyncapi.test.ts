@@ -7,7 +7,7 @@ import { beforeAll, expect, test } from '@jest/globals';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 
-/** docs/asyncapi.json as others read it; that it is up to date with the schemas is what `npm run docs -- --check` says. */
+/** Checks docs/asyncapi.json as readers see it. `npm run docs -- --check` checks that it matches the schemas. */
 const text = readFileSync(join(projectRoot(), 'docs/asyncapi.json'), 'utf8');
 /** Diagnostics of this severity and below (0 is an error) are mistakes; above are hints. */
 const WARNING = 1;
@@ -23,7 +23,7 @@ beforeAll(async () => {
 
 const messages = () => document.channels().get('connection')?.messages().all() ?? [];
 
-test('names every frame of the protocol', () => {
+test('asyncapi.json names every frame of the protocol', () => {
   const expected = [
     ...Object.keys(upSchemas).map((name) => `client.${name}`),
     ...Object.keys(downSchemas).map((name) => `server.${name}`),
@@ -36,7 +36,7 @@ test('names every frame of the protocol', () => {
   ).toEqual(expected.sort());
 });
 
-test('every message is sent or received by some operation', () => {
+test('every message in asyncapi.json has an operation that sends or receives it', () => {
   const used = document
     .operations()
     .all()
@@ -48,7 +48,7 @@ test('every message is sent or received by some operation', () => {
   );
 });
 
-test('says what answers each command', () => {
+test('asyncapi.json lists the answers to each command', () => {
   const answers = document
     .operations()
     .filterByReceive()
@@ -70,7 +70,7 @@ test('says what answers each command', () => {
   });
 });
 
-test('every message has examples, and its schema accepts them and nothing without its required fields', () => {
+test('every message has examples that its schema accepts, and the schema rejects missing required fields', () => {
   for (const message of messages()) {
     const schema = Compile(message.payload()?.json() as TSchema);
     const examples = message.examples().all();
@@ -81,7 +81,7 @@ test('every message has examples, and its schema accepts them and nothing withou
   }
 });
 
-test('holds both tables', () => {
+test('asyncapi.json holds the tables of errors and closes', () => {
   const { 'x-errors': errors, 'x-closes': closes } = JSON.parse(text) as Record<string, Record<string, object>>;
   expect(Object.keys(errors ?? {})).toEqual(Object.keys(errorTable));
   expect(Object.keys(closes ?? {})).toEqual(Object.keys(closeTable));

@@ -6,7 +6,7 @@ import { BUS_USERS } from '@huizhi/protocol';
 import { expect, test } from '@jest/globals';
 import { parse, parseAllDocuments } from 'yaml';
 
-/** The bus as compose and Kubernetes set it up: a user per service, and no secret with a default. */
+/** Checks the bus in compose and Kubernetes: one user per service, and no secret with a default value. */
 
 const root = projectRoot();
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -14,27 +14,27 @@ const SERVICES = BUS_USERS.filter((user) => user !== 'admin');
 const passwordOf = (user: string): string => `NATS_${user.toUpperCase()}_PASSWORD`;
 const CONFIG = 'k8s/base/nats.conf';
 
-/** @throws what nats-server says of it */
+/** @throws the error that nats-server prints for the configuration */
 function checked(env: Record<string, string>): string {
   const args = ['-t', '-c', join(root, CONFIG)];
   return execFileSync(requireBinary('natsServer'), args, { env, encoding: 'utf8', stdio: 'pipe' });
 }
 
-test('nats-server takes the file for compose and Kubernetes with passwords from the environment', () => {
-  // Without the quotes the second would be a number.
+test('nats-server accepts nats.conf with passwords from the environment', () => {
+  // Without quotes the second password would be a number.
   for (const password of ['0f3e', '1234567890', '12e45', 'true']) {
     checked(Object.fromEntries(BUS_USERS.map((user) => [passwordOf(user), `"${password}"`])));
   }
 });
 
-test.each(BUS_USERS)('nats-server does not start without a password of %s', (missing) => {
+test.each(BUS_USERS)('nats-server does not start without the password of %s', (missing) => {
   const others = BUS_USERS.filter((user) => user !== missing);
   expect(() => checked(Object.fromEntries(others.map((user) => [passwordOf(user), '"x"'])))).toThrow(
     passwordOf(missing),
   );
 });
 
-test('compose: the server has a password of every user, each service its own, and none has a default', () => {
+test('compose gives the server all passwords and each service its own, without default values', () => {
   type Service = { environment?: Record<string, string>; volumes?: string[] };
   const { services } = parse(read('docker-compose.yml'), { merge: true }) as { services: Record<string, Service> };
   expect(services['nats']?.environment).toEqual(
@@ -64,14 +64,14 @@ interface Variable {
   valueFrom?: { secretKeyRef?: { key: string } };
 }
 
-/** The variables of the first container of a file's first workload. */
+/** The environment variables of the first container in the file's first workload. */
 function environmentOf(file: string): Variable[] {
   type Workload = { spec: { template: { spec: { containers: { env: Variable[] }[] } } } };
   const [first] = parseAllDocuments(read(`k8s/base/${file}.yaml`)).map((document) => document.toJS() as Workload);
   return first?.spec.template.spec.containers[0]?.env ?? [];
 }
 
-test('Kubernetes: the server has a password of every user, each service its own, and all come from the secret', () => {
+test('Kubernetes gives the server all passwords and each service its own, all from the secret', () => {
   const { stringData } = parse(read('k8s/base/secret.example.yaml')) as { stringData: Record<string, string> };
   expect(environmentOf('nats')).toEqual([
     ...BUS_USERS.map((user) => ({

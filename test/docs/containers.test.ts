@@ -4,7 +4,7 @@ import { projectRoot } from '@huizhi/dev-env';
 import { describe, expect, test } from '@jest/globals';
 import { parse, parseAllDocuments } from 'yaml';
 
-/** What the given deployments allow their containers. */
+/** Checks the privileges of containers in the given deployments. */
 
 const root = projectRoot();
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -42,7 +42,7 @@ interface Workload {
 }
 
 describe('the image', () => {
-  test('runs as a user of its own, which nothing after it changes', () => {
+  test('runs as its own user', () => {
     const users = [...read('Dockerfile').matchAll(/^USER (\S+)/gm)].map(([, user]) => user);
     expect(users).toEqual(['node']);
   });
@@ -54,12 +54,12 @@ describe('containers of compose', () => {
   };
   const ours = Object.entries(services).filter(([, { image }]) => image.includes('huizhi'));
 
-  test('are those of all services, and the migrations', () => {
+  test('include all services and migrations', () => {
     expect(ours.map(([name]) => name).sort()).toEqual([...OURS, 'migrate-message', 'migrate-offline'].sort());
   });
 
   test.each([...ours, ['nats', services['nats']!] as const])(
-    '%s: read-only, without capabilities or new privileges, not root',
+    '%s runs read-only, without capabilities or new privileges, and not as root',
     (_, service) => {
       expect(service).toMatchObject({
         read_only: true,
@@ -68,7 +68,7 @@ describe('containers of compose', () => {
       });
       expect(service.cap_add ?? []).toEqual([]);
       expect(service.privileged ?? false).toBe(false);
-      // Our image has a user of its own, another's is not known.
+      // Our image sets its own user; other images may run as root.
       const imageUser = service.image.includes('huizhi') ? 'node' : 'root';
       expect(service.user ?? imageUser).not.toMatch(/^(root|0)(:|$)/);
       expect((service.volumes ?? []).filter((volume) => !volume.endsWith(':ro'))).toEqual([]);
@@ -82,12 +82,12 @@ describe('containers of Kubernetes', () => {
     .flatMap((file) => parseAllDocuments(read(`k8s/base/${file}`)).map((document) => document.toJS() as Workload))
     .flatMap(({ metadata, spec }) => (spec?.template ? [{ name: metadata.name, pod: spec.template.spec }] : []));
 
-  test('are those of all services, the migrations and the servers', () => {
+  test('include all services, migrations and servers', () => {
     const expected = [...OURS, 'migrate-message', 'migrate-offline', 'nats', 'postgres'];
     expect(workloads.map(({ name }) => name).sort()).toEqual(expected.sort());
   });
 
-  test.each(workloads)('$name: not root, read-only, without capabilities or new privileges', ({ pod }) => {
+  test.each(workloads)('$name runs read-only, without capabilities or new privileges, and not as root', ({ pod }) => {
     expect(pod).toMatchObject({
       automountServiceAccountToken: false,
       securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },

@@ -3,12 +3,12 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { projectRoot } from '@huizhi/dev-env';
 import { expect, test } from '@jest/globals';
 
-/** What the documents point at is there: links, their anchors, and files named in backticks. */
+/** Checks that the targets of the documents exist: links, their anchors, and files named in backticks. */
 
 const root = projectRoot();
 const NOT_OURS = new Set(['node_modules', 'dist', 'coverage', '.git', '.data']);
 
-/** Every file and folder of the project, with `/` before it. */
+/** Every file and folder of the project, prefixed with `/`. */
 function* tree(folder = root): Iterable<string> {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     if (NOT_OURS.has(entry.name)) continue;
@@ -26,7 +26,7 @@ const documents = paths.filter((path) => path.endsWith('.md')).map((path) => pat
 
 const prose = (document: string): string => readFileSync(join(root, document), 'utf8').replace(/^```[^]*?^```$/gm, '');
 
-/** As GitHub makes them. */
+/** The anchor that GitHub makes for a heading. */
 const anchorOf = (heading: string): string =>
   heading
     .toLowerCase()
@@ -43,7 +43,10 @@ function brokenLink(document: string, target: string): boolean {
   return anchor !== undefined && !anchorsIn(relative(root, file)).includes(anchor);
 }
 
-/** A path in backticks: from the root, or the end of one as where a section has named its folder before. `*` stands for a name. */
+/**
+ * Whether the text is a path: from the root, or the end of a path whose folder the section has named. `*` stands for a
+ * name.
+ */
 function isPath(span: string): boolean {
   if (!/^[\w.*/-]+$/.test(span) || /^(dist|node_modules)\//.test(span)) return false;
   return folders.some((folder) => span.startsWith(`${folder}/`)) || /^[^.].*\.(ts|mjs|md)$/.test(span);
@@ -55,18 +58,18 @@ function isThere(path: string): boolean {
   return paths.some((one) => end.test(one));
 }
 
-test.each(documents)('%s: links lead somewhere', (document) => {
+test.each(documents)('%s has no broken link', (document) => {
   const links = [...prose(document).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target ?? '');
   const broken = links.filter((target) => !/^[a-z]+:/.test(target) && brokenLink(document, target));
   expect(broken).toEqual([]);
 });
 
-test.each(documents)('%s: the files it names exist', (document) => {
+test.each(documents)('%s names only files that exist', (document) => {
   const spans = [...prose(document).matchAll(/`([^`\n]+)`/g)].map(([, span]) => span ?? '');
   expect(spans.filter((span) => isPath(span) && !isThere(span))).toEqual([]);
 });
 
-test('notices what is not there', () => {
+test('the checks report missing targets and files', () => {
   expect(brokenLink('README.md', 'docs/nowhere.md')).toBe(true);
   expect(brokenLink('docs/operations.md', 'protocol.md#nothing-of-the-kind')).toBe(true);
   expect(brokenLink('docs/operations.md', '../README.md')).toBe(false);

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { titlesIn } from './named-tests.js';
 
-test('a test counts that runs, once or for each of several rows; one that is skipped or only spoken of does not', () => {
+test('titlesIn() returns the titles of tests that run, but not of skipped or quoted ones', () => {
   const source = `
     test('plain', () => {});
     describe('a group', () => {
@@ -22,8 +22,8 @@ test('a test counts that runs, once or for each of several rows; one that is ski
     xtest('crossed out', () => {});
     describe.skip('all of it', () => test('skipped inside', () => {}));
     describe.skip.each(rows)('all of %s', () => test('skipped for each', () => {}));
-    (slow ? test.skip : test)('perhaps', () => {});
-    // test('spoken of', () => {});
+    (slow ? test.skip : test)('conditional', () => {});
+    // test('in a comment', () => {});
     const text = "test('quoted', () => {})";
     expect('no title');`;
   expect([...titlesIn(source)]).toEqual(['plain', 'of it', 'inside', 'each %s', 'each of it']);

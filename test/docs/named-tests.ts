@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { projectRoot } from '@huizhi/dev-env';
 import ts from 'typescript';
 
-/** For the documents that name a test for each thing they promise: whether it is there and runs. */
+/** For documents that name a test for each promise: checks that the test exists and runs. */
 
 const RUNS = /^(test|it)(\.each)?$/;
 const DOES_NOT = /^x?(describe|test|it)\.(skip|todo|failing)|^x(describe|test|it)$/;
 
 export const read = (path: string): string => readFileSync(join(projectRoot(), path), 'utf8');
 
-/** The rows of every table of a document, without their bars. */
+/** The rows of every table of a document, without the bars. */
 export const rowsOf = (markdown: string): string[][] =>
   markdown
     .split('\n')
@@ -20,7 +20,7 @@ export const rowsOf = (markdown: string): string[][] =>
 
 export const plain = (cell = ''): string => cell.replace(/^`|`$/g, '');
 
-/** The titles of the tests of a file that run, as they are written: what is skipped is not among them, nor is what a comment says. */
+/** The titles of all tests that run, as written in the source. Skipped tests and comments do not count. */
 export function titlesIn(source: string): Set<string> {
   const titles = new Set<string>();
   const visit = (node: ts.Node): void => {
@@ -36,7 +36,7 @@ export function titlesIn(source: string): Set<string> {
   return titles;
 }
 
-/** `test.each` of `test.each(rows)`, too. */
+/** Also resolves `test.each` in `test.each(rows)`. */
 function nameOf(callee: ts.Expression): string {
   if (ts.isIdentifier(callee)) return callee.text;
   if (ts.isPropertyAccessExpression(callee)) return `${nameOf(callee.expression)}.${callee.name.text}`;
@@ -49,6 +49,6 @@ const paths = ['apps', 'libs', 'test'].flatMap((folder) =>
     .map((path) => join(folder, path)),
 );
 
-/** The titles in all files of this name, for a document leaves out the folder. */
+/** The titles in all files of this name. Documents leave out the folder. */
 export const titlesOf = (file: string): string[] =>
   paths.filter((path) => path.endsWith(`/${file}`)).flatMap((path) => [...titlesIn(read(path))]);

