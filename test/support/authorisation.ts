@@ -1,38 +1,38 @@
 import type { upSchemas } from '@huizhi/protocol';
 import type { Device } from './device.js';
 
-/** Who and what the matrix is about. */
+/** The users, groups and messages that the matrix refers to. */
 export interface Stage {
-  /** The one who asks. */
+  /** The device that sends the commands. */
   readonly asker: Device;
-  /** Has talked with the asker. */
+  /** A user that has exchanged messages with the asker. */
   readonly friend: string;
-  /** Exists, and never talked with the asker. */
+  /** An existing user that has exchanged no message with the asker. */
   readonly stranger: string;
-  /** Exists; the asker never says a word to them. */
+  /** An existing user to which the asker sends no message. */
   readonly unmet: string;
   readonly nobody: string;
-  /** A group the asker is in. */
+  /** A group with the asker as member. */
   readonly ownGroup: string;
-  /** A group that exists and the asker is not in. */
+  /** An existing group without the asker. */
   readonly otherGroup: string;
   readonly noGroup: string;
-  /** Delivered to the asker and not receipted. */
+  /** A message delivered to the asker and not receipted. */
   readonly ownMessage: string;
-  /** Delivered to somebody else. */
+  /** A message delivered to another user only. */
   readonly otherMessage: string;
   readonly noMessage: string;
 }
 
 type Frame = Record<string, unknown>;
 
-/** One cell: a command in a situation. */
+/** One cell of the matrix: a command in a situation. */
 export interface Cell {
   readonly situation: string;
   readonly frame: (stage: Stage) => Frame;
-  /** What is answered: the type, or the name where it refuses. */
+  /** The message type of the answer, or the name of the refusal. */
   readonly outcome: string;
-  /** Cells of a command with the same word are answered alike, byte for byte apart from what they echo. */
+  /** Cells of a command with the same word get equal answers, byte for byte except for echoed fields. */
   readonly alike?: string;
 }
 
@@ -46,18 +46,25 @@ const page = (target: Frame): Frame => ({ messageType: 'history', ...target });
 const toUser = (toUserID: string): Frame => ({ chatType: 'userChat', toUserID });
 const toGroup = (groupID: string): Frame => ({ chatType: 'groupChat', groupID });
 
-/** Every command in every situation that differs for it; before the login all but the login are `loginRequired` and a close. */
+/**
+ * Every command in every situation that affects it. Before the login, all commands but the login get `loginRequired`
+ * and a close.
+ */
 export const matrix: Record<keyof typeof upSchemas, readonly Cell[]> = {
   login: [
     {
-      situation: 'logged in already',
+      situation: 'already logged in',
       frame: ({ stranger }) => ({ messageType: 'login', fromUserID: stranger, versionCode: 2 }),
       outcome: 'unsupported',
     },
   ],
   normal: [
     { situation: 'friend', frame: ({ friend }) => chat(toUser(friend)), outcome: 'normalReceipt' },
-    { situation: 'stranger', frame: ({ stranger }) => chat(toUser(stranger)), outcome: 'normalReceipt' },
+    {
+      situation: 'user without common messages',
+      frame: ({ stranger }) => chat(toUser(stranger)),
+      outcome: 'normalReceipt',
+    },
     { situation: 'own group', frame: ({ ownGroup }) => chat(toGroup(ownGroup)), outcome: 'normalReceipt' },
     { situation: 'no such user', frame: ({ nobody }) => chat(toUser(nobody)), outcome: 'notAllowed', alike: 'no' },
     {
@@ -68,7 +75,7 @@ export const matrix: Record<keyof typeof upSchemas, readonly Cell[]> = {
     },
     { situation: 'no such group', frame: ({ noGroup }) => chat(toGroup(noGroup)), outcome: 'notAllowed', alike: 'no' },
     {
-      situation: 'in the name of another',
+      situation: 'with the sender fields of another user',
       frame: ({ friend, stranger }) =>
         chat({ ...toUser(friend), fromUserID: stranger, deviceID: 'x', conversationID: 'p_x' }),
       outcome: 'normalReceipt',
@@ -81,12 +88,12 @@ export const matrix: Record<keyof typeof upSchemas, readonly Cell[]> = {
       outcome: 'normalReceipt',
     },
     {
-      situation: 'with one that does not',
+      situation: 'with a user that does not exist',
       frame: ({ friend, nobody }) => ({ messageType: 'createGroup', memberUserIDs: [friend, nobody] }),
       outcome: 'notAllowed',
     },
     {
-      situation: 'under the id of a group of others',
+      situation: 'with the id of a group of others',
       frame: ({ friend, otherGroup }) => ({ messageType: 'createGroup', memberUserIDs: [friend], groupID: otherGroup }),
       outcome: 'normalReceipt',
     },
@@ -114,7 +121,7 @@ export const matrix: Record<keyof typeof upSchemas, readonly Cell[]> = {
     { situation: 'friend', frame: ({ friend }) => page(toUser(friend)), outcome: 'historyReceipt' },
     { situation: 'own group', frame: ({ ownGroup }) => page(toGroup(ownGroup)), outcome: 'historyReceipt' },
     {
-      situation: 'never talked with',
+      situation: 'user without common messages',
       frame: ({ unmet }) => page(toUser(unmet)),
       outcome: 'historyReceipt',
     },
@@ -127,7 +134,7 @@ export const matrix: Record<keyof typeof upSchemas, readonly Cell[]> = {
     },
     { situation: 'no such group', frame: ({ noGroup }) => page(toGroup(noGroup)), outcome: 'notAllowed', alike: 'no' },
     {
-      situation: 'another’s conversation by its id',
+      situation: 'conversation id of a group of others',
       frame: ({ noGroup, otherGroup }) =>
         page({ ...toGroup(noGroup), conversationID: `g_${otherGroup}`, fromUserID: 'x' }),
       outcome: 'notAllowed',

@@ -7,11 +7,11 @@ import { Site } from './site.js';
 
 export const CHROMIUM_ARGS = [
   ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
-  // The test's certificate is its own authority.
+  // The test's certificate is self-signed.
   ...['--disable-component-update', '--disable-sync', '--ignore-certificate-errors'],
 ];
 
-/** Chromium, and pages that hold the SDK and what the documentation shows of it. */
+/** Chromium with pages that load the SDK and the documented example. */
 export class Browser {
   private constructor(
     private readonly site: Site,

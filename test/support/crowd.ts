@@ -6,11 +6,11 @@ import { bounded } from './bounded.js';
 export interface CrowdOptions extends Pick<TestUserOptions, 'timings'> {
   size: number;
   word: string;
-  /** Numbers of the gateways, or proxies before them, that each uses in turn. */
+  /** Numbers of the gateways that each member uses in turn; the gateways may be behind proxies. */
   gateways: readonly number[];
 }
 
-/** Patient enough for many who connect at once. */
+/** Timings that suit many simultaneous connections. */
 const TIMINGS: TestUserOptions['timings'] = {
   reconnect: { baseMs: 200, maxMs: 2_000 },
   resend: { baseMs: 200, maxMs: 2_000 },
@@ -19,7 +19,7 @@ const TIMINGS: TestUserOptions['timings'] = {
   answerMs: 35_000,
 };
 
-/** Actors of a scene in a ring, each writing to the next. */
+/** Users of a scenario in a ring, each of which sends to the next. */
 export class Crowd {
   private constructor(
     readonly members: readonly TestUser[],
@@ -36,18 +36,18 @@ export class Crowd {
     return this.members.filter(({ client }) => client.state === 'online').length;
   }
 
-  /** Each sends so many to the next, now. */
+  /** Each member immediately sends `count` messages to the next. */
   say(count: number): void {
     for (let n = 0; n < count; n++) void this.sayOne();
   }
 
-  /** A steady flow, whatever is answered, until the scene is over. */
+  /** Sends at a steady rate, regardless of answers, until the scenario ends. */
   start(perSecond: number): void {
     const everyMs = (1_000 * this.members.length) / perSecond;
     for (const [n, member] of this.members.entries()) member.pour(this.targets[n]!, everyMs);
   }
 
-  /** Every member's next message is receipted. */
+  /** Resolves when the next message of every member is receipted. */
   async works(withinMs = 20_000): Promise<void> {
     await bounded(Promise.all(this.sayOne()), withinMs);
   }

@@ -2,10 +2,10 @@ import { connect, type TLSSocket } from 'node:tls';
 import type { Delivery } from '@huizhi/protocol';
 import type { GatewayAddress } from '@huizhi/dev-env';
 
-/** A frame of the server, as it came: an object, or an array of deliveries. */
+/** A frame from the server, unchanged: an object, or an array of deliveries. */
 export type Frame = Record<string, unknown> | Delivery[];
 
-/** A delivery as this device saw it. */
+/** A delivery as this device received it. */
 export interface Seen extends Delivery {
   inboxSeq: number;
   via: 'live' | 'batch';
@@ -16,17 +16,17 @@ export interface DeviceOptions {
   deviceID: string;
   token: string;
   versionCode?: number;
-  /** Receipts each delivery as it comes. Default true. */
+  /** Whether to receipt each delivery when it arrives. Default true. */
   receipts?: boolean;
-  /** Each line in base64, as the guide's client means it: the line end of the JSON inside too. */
+  /** Each line in base64, as a version 1 client sends it: the encoding includes the line end of the JSON. */
   base64?: boolean;
 }
 
 const WAIT_MS = 20_000;
 
 /**
- * One connection of a device, at the level of frames: it says exactly what a test tells it to and forgets nothing. The
- * SDK would heal what these tests want to see.
+ * One connection of a device at the level of frames. It sends exactly what a test requests and keeps all received
+ * frames. The SDK would hide the errors that these tests look for.
  */
 export class Device {
   readonly frames: Frame[] = [];
@@ -90,7 +90,7 @@ export class Device {
     if (!this.ended) this.socket.write(bytes);
   }
 
-  /** Sends a text and does not wait. */
+  /** Sends a text without waiting for its answer. */
   text(to: string, clientMsgID: string, text = clientMsgID): void {
     const content = { text };
     const sendTime = String(Date.now());
@@ -98,12 +98,14 @@ export class Device {
     this.say({ ...target, clientMsgID, sendTime, content });
   }
 
-  /** The answer to a client id: normalReceipt, invalidReceipt or a temporary error. The first that was not asked for yet. */
+  /**
+   * The first answer to a client id that no earlier call returned: normalReceipt, invalidReceipt or a temporary error.
+   */
   answer(clientMsgID: string): Promise<Record<string, unknown>> {
     return this.next({ clientMsgID }, (frame) => frame.messageType !== 'normal');
   }
 
-  /** Sends, and again after each temporary answer or close to a second of silence, until there is a final one. */
+  /** Sends the message until it has a final answer. Waits 200 ms after each temporary error. */
   async settle(to: string, clientMsgID: string, text = clientMsgID): Promise<Record<string, unknown>> {
     const deadline = Date.now() + 40_000;
     for (;;) {
@@ -117,7 +119,7 @@ export class Device {
 
   private readonly taken = new Set<Frame>();
 
-  /** The next object frame with these fields that no earlier call was given; waits for it. */
+  /** Waits for the next object frame with these fields that no earlier call returned. */
   next(
     fields: Record<string, unknown>,
     also?: (frame: Record<string, unknown>) => boolean,
@@ -139,7 +141,7 @@ export class Device {
     });
   }
 
-  /** Resolves once these many different messages were seen. */
+  /** Resolves when this many different messages have arrived. */
   async sawMessages(count: number): Promise<Seen[]> {
     await this.until(`${count} messages`, () => this.messageIDs.size >= count);
     return this.seen;
@@ -149,7 +151,7 @@ export class Device {
     return new Set(this.seen.map((one) => one.messageID));
   }
 
-  /** Until the server confirmed that everything up to this `inboxSeq` is receipted. */
+  /** Resolves when the server has confirmed all entries up to this `inboxSeq`. */
   confirmed(inboxSeq: number): Promise<unknown> {
     return this.until(`confirmation of ${inboxSeq}`, () =>
       this.frames.some(
@@ -159,7 +161,7 @@ export class Device {
     );
   }
 
-  /** Resolves with what `ask` gives once it is neither `false` nor `undefined`; asked again at every frame. */
+  /** Resolves with the result of `ask` when it is neither `false` nor `undefined`. Calls `ask` after every frame. */
   until<T>(what: string, ask: () => T | false | undefined, withinMs = WAIT_MS): Promise<T> {
     return new Promise((resolve, reject) => {
       const finish = (): void => {
@@ -191,7 +193,7 @@ export class Device {
     });
   }
 
-  /** Ends the connection at once, as a lost network would. */
+  /** Destroys the connection at once, like a network failure. */
   async drop(): Promise<void> {
     this.socket.destroy();
     await this.closed;
@@ -227,7 +229,7 @@ const frameIn = (line: string): Frame => JSON.parse(line) as Frame;
 
 const frameInBase64 = (line: string): Frame => frameIn(Buffer.from(line, 'base64').toString('utf8'));
 
-/** Splits lines; arrays are frames too, which the server's own decoder would refuse. */
+/** Splits lines. It accepts arrays of frames, which the server's decoder refuses. */
 class LineReader {
   private rest = Buffer.alloc(0);
 

@@ -8,7 +8,7 @@ import { WebSocket } from 'ws';
 import { CHROMIUM_ARGS } from './browser.js';
 import { Site } from './site.js';
 
-/** How long a page must be hidden until its timers are held up; five minutes unless it is told. */
+/** Seconds that a page must be hidden before Chromium throttles its timers; Chromium's default is five minutes. */
 const GRACE_S = 3;
 const START_MS = 30_000;
 
@@ -24,8 +24,8 @@ interface Evaluated {
 }
 
 /**
- * Chromium with pages that are hidden for real, and then throttled intensively: timers set by timers fire once a minute. Playwright cannot
- * do this, since it makes every page believe that it has the focus; so this speaks the DevTools protocol itself.
+ * Chromium with pages that are really hidden, so that it throttles them intensively: chained timers fire once a minute.
+ * Playwright makes every page believe that it has the focus, so this class uses the DevTools protocol directly.
  */
 export class HiddenTabs {
   private readonly waiting = new Map<number, { resolve(result: object): void; reject(error: Error): void }>();
@@ -72,7 +72,7 @@ export class HiddenTabs {
     return this.site.origin;
   }
 
-  /** A new tab in front of all others, which are hidden by it. */
+  /** Opens a new tab in the foreground, which hides all other tabs. */
   async open(): Promise<Tab> {
     const { targetId } = (await this.call('Target.createTarget', { url: `${this.site.origin}/` })) as {
       targetId: string;
@@ -112,7 +112,7 @@ export class Tab {
     private readonly sessionId: string,
   ) {}
 
-  /** The value of an expression in the page, awaited. */
+  /** Evaluates an expression in the page and awaits its value. */
   async evaluate(expression: string): Promise<unknown> {
     const { result, exceptionDetails } = (await this.tabs.call(
       'Runtime.evaluate',
@@ -127,7 +127,7 @@ export class Tab {
     await this.tabs.call('Target.activateTarget', { targetId: this.targetId });
   }
 
-  /** As the page is told it; connections that are open stay so. */
+  /** Changes the network state that the page is told; open connections stay open. */
   async setNetwork(state: 'online' | 'offline'): Promise<void> {
     const unlimited = { latency: 0, downloadThroughput: -1, uploadThroughput: -1 };
     await this.tabs.call('Network.enable', {}, this.sessionId);

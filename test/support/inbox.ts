@@ -1,7 +1,10 @@
 import { type DevEnv, eventually } from '@huizhi/dev-env';
 import pg from 'pg';
 
-/** Until so many entries are in a user's inbox: a message is receipted before it is there, and a login counts what is there. */
+/**
+ * Resolves when the user's inbox has this many entries. A receipt may precede the inbox entry, and a login counts
+ * entries only.
+ */
 export async function inboxHolds(system: DevEnv, user: string, count: number, withinMs?: number): Promise<void> {
   const client = new pg.Client({ connectionString: system.databaseUrl('offline') });
   await client.connect();

@@ -8,7 +8,9 @@ export type Owners = 'message' | 'offline';
 
 const LANES = { message: 32, offline: 16 };
 
-/** The lanes of the message or the offline service, as its tables say: who writes where, and whether the log is what it must be. */
+/**
+ * Reads the lanes of the message or the offline service from its tables: their owners, and whether the log is complete.
+ */
 export class Lanes {
   private constructor(
     private readonly cluster: TestCluster,
@@ -27,13 +29,13 @@ export class Lanes {
     return this.client.end();
   }
 
-  /** Where what one says to the other is written: the lane of their conversation, or of the other's inbox. */
+  /** The lane of the conversation between the two users, or of the other's inbox. */
   laneOf(one: string, other: string): number {
     if (this.service === 'offline') return inboxLaneOf(other, LANES.offline);
     return laneOf(pairConversation(one, other), LANES.message);
   }
 
-  /** The living instance that writes there; waits until there is one, and not one of `except`. */
+  /** The running instance that owns the lane. Waits until there is one that is not in `except`. */
   owner(one: string, other: string, ...except: Service[]): Promise<Service> {
     return eventually('an owner of the lane', async () => {
       const { rows } = await this.client.query<{ owner: string }>(
@@ -45,7 +47,7 @@ export class Lanes {
     });
   }
 
-  /** Waits until these instances, and no other, own lanes: the load is shared. */
+  /** Waits until these instances own all lanes in equal shares. */
   async sharedBy(...services: Service[]): Promise<void> {
     await eventually(`lanes shared by ${services.map(({ label }) => label).join(', ')}`, async () => {
       const { rows } = await this.client.query<{ owner: string; lanes: number }>(
@@ -59,7 +61,7 @@ export class Lanes {
     });
   }
 
-  /** Of the message service: positions are 1, 2, 3 … up to the head in every lane, `seq` in every conversation, whoever wrote them. */
+  /** For the message service: checks that positions in every lane and `seq` in every conversation have no gap. */
   async haveNoHoles(): Promise<void> {
     const { rows: lanes } = await this.client.query(
       `select lane, head::int, coalesce(max(position), 0)::int as last, count(position)::int as events

@@ -1,12 +1,13 @@
 import { expect } from '@jest/globals';
 import type { Device, Frame, Seen } from './device.js';
 
-/** What a sender holds: `normalReceipt`s, in the order of sending. */
+/** The sender's `normalReceipt`s, in the order of its sends. */
 export type Receipts = Record<string, unknown>[];
 
 /**
- * What one device saw over its connections, given in the order they were made, against what it should have: each message at
- * least once, with one `inboxSeq`; new ones in order and with nothing missing between them; none after its confirm.
+ * Compares what one device received over its connections, in order, with the expected messages. Each message must
+ * arrive at least once, with one `inboxSeq`. New messages must arrive in order without gaps, and none after its
+ * confirm.
  */
 export function expectLedger(connections: readonly Device[], expected: readonly unknown[]): void {
   const bySeq = new Map<number, string>();
@@ -17,11 +18,12 @@ export function expectLedger(connections: readonly Device[], expected: readonly 
       for (const { inboxSeq, messageID, prevInboxSeq } of deliveriesIn(frame)) {
         if (inboxSeq <= confirmed) throw new Error(`${inboxSeq} was delivered after the confirm of ${confirmed}`);
         const known = bySeq.get(inboxSeq) ?? messageID;
-        if (known !== messageID) throw new Error(`${inboxSeq} was ${known} and is ${messageID}`);
+        if (known !== messageID) throw new Error(`${inboxSeq} was ${known} but is now ${messageID}`);
         bySeq.set(inboxSeq, messageID);
         if (inboxSeq <= shown) continue;
         const previous = prevInboxSeq ?? inboxSeq - 1;
-        if (previous !== shown) throw new Error(`${inboxSeq} says it follows ${previous}, but follows ${shown}`);
+        if (previous !== shown)
+          throw new Error(`${inboxSeq} names ${previous} as its predecessor, but follows ${shown}`);
         shown = inboxSeq;
       }
       if (Array.isArray(frame)) continue;
@@ -33,7 +35,7 @@ export function expectLedger(connections: readonly Device[], expected: readonly 
   expect(inOrder).toEqual(expected);
 }
 
-/** The same for the only device of a user: its inbox is numbered 1, 2, 3 … */
+/** The same check for the only device of a user: its inbox is numbered 1, 2, 3 … */
 export function expectWholeInbox(connections: readonly Device[], expected: readonly unknown[]): void {
   expectLedger(connections, expected);
   const numbers = new Set(connections.flatMap((one) => one.seen.map((each) => each.inboxSeq)));
@@ -45,7 +47,7 @@ export function deliveriesIn(frame: Frame): Pick<Seen, 'inboxSeq' | 'messageID' 
   return frame.messageType === 'normal' ? [frame as unknown as Seen] : [];
 }
 
-/** Sends texts at once and resolves with their receipts; an answer that is none is an error. */
+/** Sends texts at once and resolves with their receipts. Any other answer is an error. */
 export async function sendTexts(sender: Device, to: string, count: number, word = 'm'): Promise<Receipts> {
   const ids = Array.from({ length: count }, (_, n) => `${word}-${to}-${n}`);
   for (const id of ids) sender.text(to, id);
@@ -56,7 +58,7 @@ export async function sendTexts(sender: Device, to: string, count: number, word 
 
 export const idsOf = (receipts: Receipts): unknown[] => receipts.map((receipt) => receipt.messageID);
 
-/** One message after the other, each until it is settled. */
+/** Sends one message after another, each until it is settled. */
 export class Flow {
   readonly receipts: Receipts = [];
   private stopping = false;
@@ -70,7 +72,7 @@ export class Flow {
     this.running = this.run().catch((error: unknown) => void (this.failure = error));
   }
 
-  /** Until so many more are receipted. */
+  /** Resolves when this many more messages are receipted. */
   more(count: number): Promise<unknown> {
     const goal = this.receipts.length + count;
     const check = (): boolean => {

@@ -3,14 +3,14 @@ import type { Observed } from '@huizhi/client';
 import type { Stated } from '@huizhi/history-checker';
 import { eventually } from '@huizhi/dev-env';
 
-/** Milliseconds from the moment it is said; Infinity as long as it has not happened. */
+/** Milliseconds since the send; Infinity until it has happened. */
 interface Times {
   said: number;
   receipted: number;
   delivered: number;
 }
 
-/** How long the messages of a scene take until their receipt is there, and until they first come to a device. */
+/** Measures how long messages of a scenario take until their receipt, and until their first delivery. */
 export class Pace {
   private readonly messages = new Map<string, Times>();
 
@@ -27,8 +27,8 @@ export class Pace {
   }
 
   /**
-   * Of what is said in the next `ms` milliseconds: how long 99 of 100 take until they are receipted, and until they are delivered. Nothing is waited
-   * for longer than `patienceMs` after them.
+   * The 99th percentiles of receipt and delivery times, in milliseconds, of all messages sent in the next `ms`
+   * milliseconds. Waits at most `patienceMs` after them.
    */
   async p99(ms: number, patienceMs: number): Promise<Pick<Times, 'receipted' | 'delivered'>> {
     const from = performance.now();

@@ -11,24 +11,24 @@ import type { TestCluster } from './test-cluster.js';
 
 type History = Extract<Stated, { ev: 'history' }>;
 
-/** A conversation, as one of those who may read it addresses it. */
+/** A conversation, as one of its participants addresses it. */
 interface Thread {
   reader: TestUser;
   target: Target;
   participants: string[];
 }
 
-/** On a machine that does much else. Outside faults an answer takes milliseconds. */
+/** A bound for busy machines. Without faults an answer takes milliseconds. */
 const ANSWERED_WITHIN_MS = 10_000;
 const GRACE_MS = 10_000;
 const SETTLE_MS = 45_000;
 const MIB = 2 ** 20;
-/** What none of the services comes near in a small system. */
+/** MiB that no service approaches in a small system. */
 const RESIDENT_MIB = 500;
 
-/** The devices of one scene, what they saw, and the verdict of the history checker on it. */
+/** The devices of one scenario, their observations, and the history checker's verdict on them. */
 export class Scenario {
-  /** In the order in which they came, which is by chance for those of one {@link users}. */
+  /** In the order of connecting, which is random within one call of {@link users}. */
   readonly actors: TestUser[] = [];
   readonly pace = new Pace();
   private readonly lines: string[] = [];
@@ -41,9 +41,9 @@ export class Scenario {
   ) {}
 
   /**
-   * Plays a scene, waits until everything is delivered, and has the checker judge. Whatever goes wrong, the histories are in a
-   * file that the error names: `npm run verify-history -- <file>`.
-   * @param graceMs for how long after a fault slow answers are still its consequence
+   * Runs a scenario, waits until every message is delivered, and checks the histories. On failure the error names a
+   * file with the histories: `npm run verify-history -- <file>`.
+   * @param graceMs how long slow answers after a fault are attributed to it
    */
   static async play(
     cluster: TestCluster,
@@ -66,7 +66,7 @@ export class Scenario {
     }
   }
 
-  /** The same for a scene in which something is wrong: answers what the checker says. */
+  /** Runs a scenario with a deliberate defect and returns the verdict of the checker. */
   static async judge(
     cluster: TestCluster,
     title: string,
@@ -94,7 +94,7 @@ export class Scenario {
     return testUser;
   }
 
-  /** Two or more users, one device each, at the gateways in turn. */
+  /** Two or more users with one device each, distributed over the gateways in turn. */
   async users(word: string, count: number, options: TestUserOptions = {}): Promise<TestUser[]> {
     return Promise.all(
       Array.from({ length: count }, (_, n) =>
@@ -103,7 +103,7 @@ export class Scenario {
     );
   }
 
-  /** What this actor says to that target belongs to the verdict. */
+  /** Registers a conversation, so that the verdict covers it. */
   pair(one: TestUser, other: TestUser): Target {
     const target = { user: other.user };
     const participants = [one.user, other.user].sort();
@@ -121,7 +121,7 @@ export class Scenario {
     return target;
   }
 
-  /** Breaks something, does the rest, mends it; the checker knows of it. */
+  /** Records the fault for the checker while `scene` injects it and ends it. */
   async fault<T>(what: string, scene: () => Promise<T>): Promise<T> {
     const name = `${what} ${++this.scenes}`;
     this.state({ ev: 'fault', what: name, over: false });
@@ -132,7 +132,7 @@ export class Scenario {
     }
   }
 
-  /** Until so many more messages of all actors are receipted. */
+  /** Resolves when this many more messages of all users are receipted. */
   async more(count: number, withinMs = 30_000): Promise<void> {
     const goal = this.receipted + count;
     await eventually(`${count} more receipts`, () => this.receipted >= goal, withinMs);
@@ -142,20 +142,20 @@ export class Scenario {
     return this.actors.reduce((sum, { receipted }) => sum + receipted, 0);
   }
 
-  /** Lets everybody finish, and waits until everything has come and is confirmed. */
+  /** Lets all users finish, and waits until every message is delivered and confirmed. */
   private async settle(withinMs: number): Promise<void> {
     await bounded(Promise.all(this.actors.map((testUser) => testUser.settled())), withinMs);
     const histories = await Promise.all([...this.threads.values()].map((thread) => this.read(thread)));
     await eventually('everything to be delivered', () => this.complete(histories), withinMs).catch(
-      // What is missing the checker says better.
+      // The checker reports missing messages in more detail.
       () => undefined,
     );
     for (const testUser of this.actors) testUser.state({ ev: 'quiet' });
   }
 
-  /** When everything is delivered nothing waits to be applied, and no service has kept what it should have let go. */
+  /** Checks that no event waits to be applied, and that no service uses too much memory. */
   private async measure(): Promise<void> {
-    // If it stays the checker says so.
+    // The checker reports a lag that remains.
     await this.cluster.noLag().catch(() => undefined);
     for (const service of this.cluster.services().filter(({ running }) => running)) {
       const sum = async (...names: string[]): Promise<number> =>
@@ -175,7 +175,7 @@ export class Scenario {
     return checker.finish();
   }
 
-  /** NDJSON, one file for the scene; beside it what the services logged. */
+  /** Writes the histories as NDJSON, one file per scenario, and the logs of the services beside it. */
   private save(): string {
     const folder = join(tmpdir(), 'huizhi-histories');
     mkdirSync(folder, { recursive: true });

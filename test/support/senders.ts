@@ -6,8 +6,8 @@ export type Answer = Record<string, unknown>;
 const PATIENCE_MS = 60_000;
 
 /**
- * Sends these in one go and keeps to the rules of the protocol: what is refused for the time being goes out again, in order, with
- * everything behind it. Answers what settled them, in the order of sending.
+ * Sends these messages at once. Follows the protocol after temporary errors: resends them with all later messages, in
+ * order. Returns the final answers in the order of sending.
  */
 export async function pipeline(device: Device, to: string, ids: readonly string[]): Promise<Answer[]> {
   const settled = new Map<string, Answer>();
@@ -26,7 +26,10 @@ export async function pipeline(device: Device, to: string, ids: readonly string[
   return ids.map((id) => settled.get(id)!);
 }
 
-/** The answers to these ids among the frames from this one on; one look at each frame, for there may be thousands. */
+/**
+ * The answers to these ids among the frames from index `from` on. Each frame is examined once, because there may be
+ * thousands.
+ */
 async function answers(device: Device, ids: readonly string[], from: number): Promise<Iterable<Answer>> {
   const waited = new Set(ids);
   const found = new Map<string, Answer>();
@@ -43,7 +46,7 @@ async function answers(device: Device, ids: readonly string[], from: number): Pr
   return found.values();
 }
 
-/** A sender that never stops until it is told to, a window of messages at a time. */
+/** A sender that sends one window of messages after another until it is stopped. */
 export class Stream {
   private readonly receipts: Answer[] = [];
   private readonly ended: Promise<void>;
@@ -63,7 +66,7 @@ export class Stream {
     return this.receipts.length;
   }
 
-  /** Settles what is under way. All answers, in the order of sending. */
+  /** Settles the messages in flight. Returns all answers in the order of sending. */
   async stop(): Promise<Answer[]> {
     this.stopping = true;
     await this.ended;

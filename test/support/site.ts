@@ -9,7 +9,7 @@ import { join } from 'node:path';
 const PAGE = '<!doctype html><meta charset="utf-8"><title>test</title>';
 const SNIPPET = /```js\n((?:(?!```)[^])*export async function startChat(?:(?!```)[^])*)```/;
 
-/** Serves an empty page, the SDK as `/huizhi.js`, and the module that the documentation shows as `/chat.js`. */
+/** Serves an empty page, the SDK as `/huizhi.js`, and the documented module as `/chat.js`. */
 export class Site {
   private constructor(private readonly server: Server) {}
 
@@ -25,7 +25,7 @@ export class Site {
     return new Site(server);
   }
 
-  /** Of the pages; the same server is another origin by the name of {@link foreignOrigin}. */
+  /** The origin of the pages. The same server has another origin under the name of {@link foreignOrigin}. */
   get origin(): string {
     return `http://127.0.0.1:${this.port}`;
   }
@@ -44,7 +44,7 @@ export class Site {
   }
 }
 
-/** By path: the SDK as it is bundled for browsers, and the module that docs/clients/javascript.md shows. */
+/** The scripts by path: the SDK as bundled for browsers, and the module in docs/clients/javascript.md. */
 async function scripts(): Promise<Map<string, string>> {
   const { outputFiles } = await build({
     entryPoints: [join(projectRoot(), 'libs/client/src/browser.ts')],

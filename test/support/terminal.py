@@ -1,5 +1,5 @@
 """Runs a program in a pseudo-terminal and keeps the screen that a user would see. Commands are JSON lines on stdin:
-{"type": text} and {"resize": [columns, rows]}; after whatever changes, a JSON line with the screen goes to stdout."""
+{"type": text} and {"resize": [columns, rows]}. Each change of the screen is printed as a JSON line."""
 
 import codecs
 import fcntl
@@ -15,7 +15,7 @@ import unicodedata
 
 
 def columns_of(character):
-    """Independent of the program's own table: this is what Python's Unicode data says."""
+    """The width from Python's Unicode data, independent of the program's own table."""
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
@@ -27,7 +27,7 @@ class Screen:
         self.cells = [[]]
         self.row = self.column = 0
         self.saved = (0, 0)
-        # Rows that were too long, which the terminal had to break.
+        # Number of rows that were too long, so that the terminal wrapped them.
         self.broken = 0
         self.escape = None
 
@@ -130,7 +130,7 @@ def main():
             for line in whole:
                 command = json.loads(line)
                 if "type" in command:
-                    # A terminal takes a few kilobytes at a time; the program reads meanwhile.
+                    # A terminal accepts a few kilobytes at a time; the program reads meanwhile.
                     rest = command["type"].encode()
                     while rest:
                         rest = rest[os.write(terminal, rest[:1024]) :]

@@ -3,22 +3,22 @@ import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-/** What a user sees, the scrollback included. */
+/** The screen that a user would see, scrollback included. */
 export interface Shown {
   lines: string[];
   row: number;
   column: number;
-  /** Rows that the program wrote longer than the terminal is wide. */
+  /** Number of rows that were longer than the width of the terminal. */
   broken: number;
-  /** When the program has ended. */
+  /** The exit code, when the program has ended. */
   code?: number;
 }
 
 const SCRIPT = join(projectRoot(), 'test/support/terminal.py');
-/** For what a busy machine takes to show something. */
+/** A bound in milliseconds for busy machines. */
 const WAIT_MS = 30_000;
 
-/** A program in a pseudo-terminal, which Python keeps. */
+/** A program in a pseudo-terminal, which Python manages. */
 export class Terminal {
   private shown: Shown = { lines: [], row: 0, column: 0, broken: 0 };
   private readonly watchers = new Set<() => void>();
@@ -40,7 +40,7 @@ export class Terminal {
     this.say({ type: text });
   }
 
-  /** As a terminal sends what is pasted, when the program has asked for marks around it. */
+  /** Sends pasted text as a terminal does when the program has enabled bracketed paste. */
   paste(text: string): void {
     this.type(`\u001b[200~${text}\u001b[201~`);
   }
@@ -49,7 +49,7 @@ export class Terminal {
     this.say({ resize: [columns, rows] });
   }
 
-  /** Resolves with the screen as soon as it is so. */
+  /** Resolves with the screen when it fulfils the condition. */
   until(what: string, condition: (shown: Shown) => boolean): Promise<Shown> {
     if (condition(this.shown)) return Promise.resolve(this.shown);
     return new Promise((resolve, reject) => {
@@ -68,12 +68,12 @@ export class Terminal {
     });
   }
 
-  /** Until some row matches. */
+  /** Resolves when some row matches. */
   row(pattern: RegExp): Promise<Shown> {
     return this.until(String(pattern), ({ lines }) => lines.some((line) => pattern.test(line)));
   }
 
-  /** Ends the program, if it has not ended. */
+  /** Ends the program if it still runs. */
   stop(): void {
     if (this.shown.code === undefined) this.process.stdin.end();
   }

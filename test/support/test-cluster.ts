@@ -1,15 +1,9 @@
-import {
-  DevEnv,
-  type DevEnvOptions,
-  type Service,
-  type ServiceName,
-  eventually,
-} from '@huizhi/dev-env';
+import { DevEnv, type DevEnvOptions, type Service, type ServiceName, eventually } from '@huizhi/dev-env';
 import { expect } from '@jest/globals';
 import { Device, type DeviceOptions } from './device.js';
 import { inboxHolds } from './inbox.js';
 
-/** The whole system on real servers, and the devices of a test. */
+/** The whole system on real servers, with the devices of a test. */
 export class TestCluster {
   private readonly devices: Device[] = [];
   private names = 0;
@@ -20,12 +14,12 @@ export class TestCluster {
     return new TestCluster(await DevEnv.start(options));
   }
 
-  /** A user name no test used before. */
+  /** A user name that no earlier test has used. */
   name(word: string): string {
     return `${word}${++this.names}-${process.pid}`;
   }
 
-  /** Logs a device in, at the gateway with this number. */
+  /** Logs a device in at the gateway with this number. */
   async device(
     user: string,
     deviceID = 'phone',
@@ -38,7 +32,7 @@ export class TestCluster {
     return device;
   }
 
-  /** Makes users known without leaving them connected. */
+  /** Creates users by a short login. */
   async known(...users: string[]): Promise<void> {
     for (const user of users) await (await this.device(user, 'first')).drop();
   }
@@ -53,13 +47,13 @@ export class TestCluster {
     expect(response.status).toBeLessThan(300);
   }
 
-  /** Ends whatever was armed in these running services, or in all. */
+  /** Disarms all failpoints in these running services, or in all. */
   async disarm(...services: Service[]): Promise<void> {
     const those = services.length > 0 ? services : this.services().filter(({ running }) => running);
     await Promise.all(those.map(({ baseUrl }) => fetch(`${baseUrl}/failpoints`, { method: 'DELETE' })));
   }
 
-  /** How often a failpoint fired in all running instances of a service, by name. */
+  /** How often each failpoint has fired in all running instances of a service, by name. */
   async fired(service: ServiceName): Promise<Map<string, number>> {
     const sums = new Map<string, number>();
     for (const { baseUrl, running } of this.system.instances(service)) {
@@ -74,13 +68,13 @@ export class TestCluster {
     return (['gateway', 'message', 'offline'] as const).flatMap((name) => this.system.instances(name));
   }
 
-  /** After a test that broke something: everything runs, nothing is armed. */
+  /** Restores the system after a test with faults: all services run and no failpoint is armed. */
   async mended(): Promise<void> {
     await Promise.all(this.services().map((service) => (service.running ? service.waitReady() : service.restart())));
     await this.disarm();
   }
 
-  /** Until no owner of inboxes knows of an event that it has not applied. */
+  /** Waits until every offline instance has applied all events that it knows of. */
   async noLag(withinMs = 20_000): Promise<void> {
     await eventually(
       'the lag to be zero',
@@ -97,19 +91,19 @@ export class TestCluster {
     );
   }
 
-  /** Until so many entries are in a user's inbox. */
+  /** Resolves when the user's inbox has this many entries. */
   inboxHolds(user: string, count: number, withinMs?: number): Promise<void> {
     return inboxHolds(this.system, user, count, withinMs);
   }
 
-  /** The sum of a metric of a service over all labels, or of the lines that hold `label`. */
+  /** The sum of a metric of a service over all labels, or over the lines that contain `label`. */
   async metric(service: { baseUrl: string }, name: string, label = ''): Promise<number> {
     const text = await (await fetch(`${service.baseUrl}/metrics`)).text();
     const lines = text.split('\n').filter((line) => /^[^{ ]+/.exec(line)?.[0] === name && line.includes(label));
     return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
   }
 
-  /** All of a conversation by `seq`, as this device reads it. */
+  /** A whole conversation by `seq`, as this device reads it. */
   async history(device: Device, to: string): Promise<{ seq: number; messageID: string; clientMsgID: string }[]> {
     const all: { seq: number; messageID: string; clientMsgID: string }[] = [];
     for (let hasMore = true; hasMore;) {
@@ -125,8 +119,8 @@ export class TestCluster {
   }
 
   /**
-   * The end of every crash test: what was receipted is stored once, `seq` has no holes, the recipient got each message
-   * with the same id, in order, and nothing that was not sent.
+   * The final check of every crash test. Each receipted message is stored once and `seq` has no gaps. The recipient got
+   * each message with the same id, in order, and no message that was not sent.
    */
   async nothingLost(sender: Device, recipient: Device, receipts: Record<string, unknown>[]): Promise<void> {
     const to = recipient.options.user;
@@ -138,7 +132,7 @@ export class TestCluster {
     const seqs = new Map(stored.map((one) => [one.messageID, one.seq]));
     const mine = new Set(receipts.map((receipt) => String(receipt.messageID)));
     await recipient.until('every message', () => everyOf(mine, recipient.messageIDs));
-    // Redelivery may repeat; the first sight of each is in order.
+    // Redelivery may repeat messages; the first deliveries are in order.
     const firsts = [...recipient.messageIDs].map((id) => seqs.get(id));
     expect(firsts).not.toContain(undefined);
     expect(firsts).toEqual([...firsts].sort((a, b) => a! - b!));
@@ -147,7 +141,7 @@ export class TestCluster {
   async stop(): Promise<void> {
     await Promise.all(this.devices.filter((device) => device.open).map((device) => device.drop()));
     await this.system.stop();
-    // Whatever a test made the services do, each had leave to say and hear.
+    // No service may have violated its bus permissions.
     expect(this.system.nats?.logs.filter((line) => / Violation /.test(line)) ?? []).toEqual([]);
   }
 }

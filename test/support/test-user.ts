@@ -5,30 +5,30 @@ import type { GatewayAddress } from '@huizhi/dev-env';
 import type { TestCluster } from './test-cluster.js';
 
 export interface TestUserOptions {
-  /** Numbers of the gateways that it uses in turn, a connection each. Default: all. */
+  /** Numbers of the gateways that its connections use in turn. Default: all. */
   gateways?: readonly number[];
-  /** With which of these it begins. */
+  /** The gateway of the first connection. */
   gateway?: number;
   store?: ClientOptions['store'];
   timings?: ClientOptions['timings'];
 }
 
 /**
- * A device with the SDK, which heals whatever happens to it, and the log of what it saw. Its sends never give up: what the test
- * breaks it mends. Nothing it says may be refused: a refusal fails the scene.
+ * A device with the SDK, which recovers from all faults, and the log of its observations. Sends have no deadline,
+ * because the tests end every fault. A refused send fails the scenario.
  */
 export class TestUser {
-  /** By messageID: what came to it. */
+  /** The messageIDs of all deliveries. */
   readonly received = new Set<string>();
   readonly client: HuizhiClient;
-  /** Client ids of what it sent. */
+  /** The client ids of all sends. */
   readonly sent = new Set<string>();
   receipted = 0;
-  /** The highest `inboxSeq` it was given, and that the server has confirmed. */
+  /** The highest delivered `inboxSeq`, and the highest confirmed one. */
   highest = 0;
   confirmed = 0;
   logins = 0;
-  /** How its connections ended, by name. */
+  /** The names of the closes of its connections. */
   readonly closes: string[] = [];
   private readonly perTarget = new Map<string, number>();
   private readonly outcomes: Promise<unknown>[] = [];
@@ -85,7 +85,7 @@ export class TestUser {
     return outcome;
   }
 
-  /** Receipts so far, by whom or what it wrote to. */
+  /** Receipts so far, by target. */
   receiptedBy(): Map<string, number> {
     return new Map(this.perTarget);
   }
@@ -97,8 +97,8 @@ export class TestUser {
   }
 
   /**
-   * Talks to each of these until {@link settled}: `window` messages of each at a time are without receipt, the next follows a
-   * receipt after a pause in milliseconds.
+   * Sends to each target until {@link settled}. Up to `window` messages per target are unreceipted; each next one
+   * follows a receipt after `pauseMs`.
    */
   talk(targets: readonly Target[], window = 2, pauseMs = 10): void {
     for (const target of targets) {
@@ -111,7 +111,7 @@ export class TestUser {
     }
   }
 
-  /** Says one so often, whatever becomes of those before, until {@link settled}. */
+  /** Sends a message every `everyMs`, regardless of earlier ones, until {@link settled}. */
   pour(target: Target, everyMs: number): void {
     let n = 0;
     this.timers.push(setInterval(() => void this.say(target, `${this.where} pours ${n++}`), everyMs));
@@ -120,12 +120,12 @@ export class TestUser {
   private async flow(target: Target, word: string, pauseMs: number): Promise<void> {
     for (let n = 0; !this.stopping; n++) {
       await this.say(target, `${this.where} ${word} ${n}`);
-      // A busy machine has to keep up with all of them.
+      // The pause lets a busy machine keep up with all users.
       await delay(pauseMs);
     }
   }
 
-  /** Ends the talking and resolves when all it said has its answer. */
+  /** Stops sending and resolves when every message has its answer. */
   async settled(): Promise<void> {
     this.stop();
     await Promise.all(this.flows);

@@ -12,7 +12,7 @@ export function newDataFolder(): string {
   return folder;
 }
 
-/** `hz up` as a process of its own: what `npm start` runs. */
+/** `hz up` as a separate process, which is what `npm start` runs. */
 export class Up {
   readonly lines: string[] = [];
   readonly exited: Promise<number | string>;
@@ -25,7 +25,7 @@ export class Up {
   ) {
     const { PATH = '', HOME = '' } = process.env;
     this.#child = spawn(process.execPath, [join(projectRoot(), 'dist/apps/cli/src/main.js'), 'up', '--data', dataDir], {
-      // Not in the project's folder: a start must not depend on where it is called.
+      // Outside the project's folder: a start must not depend on the current folder.
       cwd: tmpdir(),
       env: { PATH, HOME, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -42,7 +42,7 @@ export class Up {
     return this.lines.join('\n');
   }
 
-  /** Until the start has printed its last line. Rejects when it ends before. */
+  /** Resolves when the start has printed its last line. Rejects when the process ends before. */
   async ready(): Promise<this> {
     let over = false;
     void this.exited.then(() => (over = true));
@@ -59,7 +59,7 @@ export class Up {
     return this;
   }
 
-  /** Until a line matches that was printed after the first `from` lines; gives its groups. */
+  /** Resolves with the groups of the first match after the first `from` lines. */
   async line(pattern: RegExp, from = 0, withinMs = 60_000): Promise<RegExpExecArray> {
     return eventually(
       `a line like ${pattern}`,
@@ -74,7 +74,7 @@ export class Up {
     });
   }
 
-  /** The processes that the banner lists: pid by label. */
+  /** The pids of the processes that the banner lists, by label. */
   pids(): Map<string, number> {
     const rows = this.lines.map((line) => /^ {2}(?:processes)? *(\S+) +pid (\d+)/.exec(line));
     return new Map(rows.flatMap((row) => (row ? [[row[1]!, Number(row[2])] as const] : [])));
@@ -84,7 +84,7 @@ export class Up {
     this.#child.kill(signal);
   }
 
-  /** Ctrl-C, and the end of it. Does nothing when it is over already. */
+  /** Sends Ctrl-C and waits for the exit. Does nothing when the process has ended. */
   async stop(): Promise<number | string> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) this.signal('SIGINT');
     return this.exited;

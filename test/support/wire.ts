@@ -12,13 +12,13 @@ import {
 } from '@huizhi/protocol';
 import { WebSocket } from 'ws';
 
-/** A connection in one of the modes that says any bytes as a frame of it, also what no frame may hold. */
+/** A connection in one of the modes that can send any bytes as a frame, including invalid content. */
 export interface Wire {
   readonly frames: Record<string, unknown>[];
   readonly closed: Promise<unknown>;
-  /** As one frame. */
+  /** Sends the body as one frame. */
   say(body: Buffer): void;
-  /** As they are. */
+  /** Sends the bytes unchanged. */
   raw(bytes: Buffer | string): void;
 }
 
@@ -47,14 +47,14 @@ const wireCodecs: Record<
   'HZ frames': { decoder: () => new HzDecoder(MAX_SERVER_FRAME_BYTES, fromServer), encode: hzFrame },
 };
 
-/** TLS, and what is on top is the caller's. Errors are its end, too. */
+/** A TLS connection without a protocol on top. Errors also end it. */
 export async function tlsTo({ host, port, ca }: GatewayAddress): Promise<TLSSocket> {
   const socket = connectTls({ host, port, ca, servername: 'localhost' });
   await new Promise<void>((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject));
   return socket.on('error', () => undefined);
 }
 
-/** @param path of the upgrade, where there is one */
+/** @param path path of the WebSocket upgrade */
 export async function wireTo(address: GatewayAddress, mode: WireMode, path = '/ws'): Promise<Wire> {
   const frames: Record<string, unknown>[] = [];
   const heard = (frame: ServerFrame): void => void frames.push(...(Array.isArray(frame) ? frame : [frame]));
@@ -91,7 +91,7 @@ async function overWebSocket(
 const closeOf = (connection: TLSSocket | WebSocket): Promise<unknown> =>
   new Promise((resolve) => connection.once('close', resolve));
 
-/** The first frame that came or comes with these fields. */
+/** Resolves with the first frame that has these fields, received or still to come. */
 export const frameOf = (wire: Wire, fields: Record<string, unknown>): Promise<Record<string, unknown>> =>
   eventually(`a frame with ${JSON.stringify(fields)}`, () =>
     wire.frames.find((frame) => Object.entries(fields).every(([name, value]) => frame[name] === value)),
