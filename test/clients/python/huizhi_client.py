@@ -1,4 +1,4 @@
-"""A small Huizhi client that uses only what docs/protocol.md tells. Python 3.8 or newer, standard library only.
+"""A small Huizhi client that uses only what docs/protocol.md specifies. Python 3.8 or newer, standard library only.
 
     python3 huizhi_client.py --host 127.0.0.1 --port 7443 --ca ca.pem --user alice --token eyJ… --device phone \
         conversation --to bob --send "hi" --send "are you there?" --expect 2
@@ -22,11 +22,11 @@ from huizhi_wire import BadFrame, JsonLines, MODES, WebSocketFrames
 
 
 class Stopped(Exception):
-    """The server said not to reconnect, or refused the login for good."""
+    """The server forbade a reconnect, or refused the login permanently."""
 
 
 class Client:
-    """One device. Single-threaded: `step` reads what has come and does what is due."""
+    """One device. Single-threaded: `step` reads available data and runs due timers."""
 
     def __init__(self, host, port, user, token, device, ca=None, plain=False, mode=JsonLines, report=lambda event: None):
         self.host, self.port, self.user, self.token, self.device = host, port, user, token, device
@@ -73,7 +73,7 @@ class Client:
         self.write({**login, "deviceType": "python", **({"token": self.token} if self.token else {})})
 
     def cut(self):
-        """The network is gone, without a word."""
+        """Simulates a network failure without a close."""
         self.disconnected()
         self.reconnect_at = 0.0
         self.report({"event": "cut"})
@@ -136,7 +136,7 @@ class Client:
             self.write({"beatID": str(int(now))})
         self.write_sends(now)
 
-    # --- what comes
+    # --- received frames
 
     def on_frame(self, frame):
         if isinstance(frame, list):
@@ -212,7 +212,7 @@ class Client:
         if "retryAfter" in frame:
             self.told_to_wait = frame["retryAfter"] / 1000
 
-    # --- what goes
+    # --- sent frames
 
     def send_text(self, text, to=None, group=None):
         target = {"chatType": "groupChat", "groupID": group} if group else {"chatType": "userChat", "toUserID": to}
@@ -227,7 +227,7 @@ class Client:
         return client_id
 
     def write_sends(self, now):
-        """Everything unsettled that is not on its way, in order; a conversation that was refused waits as a whole."""
+        """Sends unsettled messages that are not in flight, in order. After a temporary error its conversation waits."""
         for client_id, frame in list(self.unsettled.items()):
             if len(self.written) >= self.limits["unansweredSends"]:
                 return
@@ -240,7 +240,7 @@ class Client:
         at, _ = self.held_back.get(target_of(frame), (0.0, 1.0))
         return now < at
 
-    # --- for those who wait
+    # --- waiting
 
     def until(self, condition, timeout):
         deadline = time.monotonic() + timeout
@@ -277,7 +277,7 @@ def conversation(options):
 
     try:
         if options.cut_after:
-            # Take that many without a receipt, lose the connection, and come back for them.
+            # Receive N messages without receipts, cut the connection, and reconnect to receive them again.
             client.receipting = False
             if not until(lambda: len(client.messages) >= options.cut_after):
                 return "too few messages before the cut"
@@ -294,11 +294,11 @@ def conversation(options):
         for text in options.send:
             client.send_text(text, options.to, group)
         if not until(client.is_settled):
-            return "not everything sent is settled"
+            return "some sent messages are not settled"
         if not until(lambda: len(client.messages) >= options.expect):
-            return "too few messages came"
+            return "too few messages arrived"
         if not until(client.is_confirmed):
-            return "not everything receipted is confirmed"
+            return "some receipts are not confirmed"
     except Stopped as stop:
         return f"stopped: {stop}"
     finally:
@@ -321,11 +321,11 @@ def main():
     talk = commands.add_parser("conversation", help="log in, send, receive, receipt")
     talk.add_argument("--to", help="the user to send to")
     talk.add_argument("--group", help="the group to send to")
-    talk.add_argument("--create-group", metavar="NAME", help="make a group of --member and send to it")
+    talk.add_argument("--create-group", metavar="NAME", help="create a group with --member and send to it")
     talk.add_argument("--member", action="append", default=[])
     talk.add_argument("--send", action="append", default=[], metavar="TEXT")
     talk.add_argument("--expect", type=int, default=0, metavar="N", help="wait for N messages")
-    talk.add_argument("--cut-after", type=int, default=0, metavar="N", help="first take N without receipts and reconnect")
+    talk.add_argument("--cut-after", type=int, default=0, metavar="N", help="first receive N without receipts and reconnect")
     talk.add_argument("--timeout", type=float, default=30)
     talk.set_defaults(run=conversation)
     options = parser.parse_args()

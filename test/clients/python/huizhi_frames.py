@@ -1,4 +1,4 @@
-"""What the tables of docs/protocol.md say of a frame: the page itself is read, so that page and golden vectors cannot differ."""
+"""Checks frames against the tables of docs/protocol.md. It parses the page, so that page and golden vectors must agree."""
 
 import json
 import re
@@ -18,7 +18,7 @@ def is_id(text):
 
 class Page:
     def __init__(self, text):
-        # Python's `re` knows no Unicode categories, and no pattern says that an id is in normalization form C.
+        # Python's `re` knows no Unicode categories, and no pattern can test for normalization form C.
         self.types = {
             name: is_id if name == "id" else re.compile(pattern.strip("`")).fullmatch
             for name, pattern in self.rows(text, "types")
@@ -39,7 +39,7 @@ class Page:
         return {name: [(f.strip("`"), t, r == "yes") for f, t, r in self.rows(text, f"{side} {name}")] for name in names}
 
     def read(self, table, raw, of_client):
-        """The fields of the table, as the server reads them (of_client) or as they must come from it."""
+        """The fields of the table, as the server reads them (of_client) or as the server must send them."""
         frame = {}
         for field, kind, required in table:
             value = raw.get(field)
@@ -108,7 +108,7 @@ def as_integer(value):
 
 
 def read_up(page, raw, first):
-    """The kind of a client's frame and its fields. Raises BadFrame."""
+    """Returns the type of a client's frame and its fields. Raises BadFrame."""
     kind = raw.get("messageType")
     if kind is None:
         is_login = first and raw.get("versionCode") is not None and raw.get("fromUserID") is not None

@@ -1,4 +1,4 @@
-"""Runs every golden vector through a codec that knows nothing but docs/protocol.md.
+"""Runs every golden vector through a codec that was written from docs/protocol.md only.
 
     python3 huizhi_vectors.py libs/protocol/fixtures docs/protocol.md
 
@@ -43,7 +43,7 @@ def splits_of(data):
 
 
 def stream(mode, row):
-    """How a row of bytes comes out, and how it should. Whole, and byte by byte."""
+    """The decoded and the expected frames of a row, from whole and from single bytes."""
     made = [decoded(MODES[mode](row["limit"], row.get("from", "client")), pieces) for pieces in splits_of(bytes_of(row))]
     return made, [(row["frames"], row.get("error"))] * 2
 
@@ -65,14 +65,14 @@ def up(page, row):
 
 
 def down(page, row):
-    """Every field is in the table and as the table says."""
+    """Checks every field against the table."""
     frames = row["frame"] if row["schema"] == "batch" else [row["frame"]]
     table = page.down["normal" if row["schema"] == "batch" else row["schema"]]
     return [page.read(table, frame, of_client=False) for frame in frames], frames
 
 
 def handshake(row):
-    """The answer to an upgrade: its status, and what the two headers hold when it is 101."""
+    """The answer to an upgrade: its status, and the values of the two headers when it is 101."""
     line, *lines = row["request"].split("\r\n")
     method, target, version = line.split(" ")
     headers = headers_of(lines)
@@ -123,7 +123,7 @@ def identifier(row):
 
 
 def runners(file, page):
-    """For each list of rows in a file, what makes of a row what it is and what it should be."""
+    """For each list of rows in a file, a function from a row to its actual and expected results."""
     if file in MODE_OF_FILE:
         mode = MODE_OF_FILE[file]
         return {"rows": lambda row: stream(mode, row), "encodes": lambda row: encoded(mode, row)}

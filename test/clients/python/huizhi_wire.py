@@ -1,6 +1,6 @@
 """The four modes of the wire as docs/protocol.md describes them: bytes in, frames out, no socket and no clock.
 
-A decoder is for what a server sends unless it is made with `of="client"`: then it checks what a client may send, as a server does.
+A decoder reads frames of a server. With `of="client"` it checks frames of a client, as a server does.
 """
 
 import base64
@@ -19,7 +19,7 @@ BYTES_FROM_SERVER = 1024 * 1024
 
 
 class BadFrame(Exception):
-    """Bytes or a frame that are not this protocol. `name` is that of the error; a decoder that raises it is at its end."""
+    """Invalid bytes or an invalid frame. `name` is the name of the error; a decoder that raises it must not be reused."""
 
     def __init__(self, name):
         super().__init__(name)
@@ -27,15 +27,15 @@ class BadFrame(Exception):
 
 
 class Refused(str):
-    """In place of a whole frame of a client whose content is refused: the name of the error. The stream goes on."""
+    """Replaces a complete client frame with refused content. Holds the name of the error; the stream continues."""
 
 
-# RFC 9110, PATCH, and how HTTP/2 begins.
+# Methods of RFC 9110, PATCH, and the first bytes of HTTP/2.
 HTTP_METHODS = b"GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH PRI".split()
 
 
 def mode_of(beginning):
-    """The name in MODES, "http", None (nothing that is spoken here), or "undecided" while more bytes are needed."""
+    """The name in MODES, "http", None (an unknown protocol), or "undecided" while more bytes are needed."""
     words = {b"{": "lines", b"HZ": "hz", b"beatID": "base64", b"YmVhdElE": "base64"}
     words.update((method + b" ", "http") for method in HTTP_METHODS)
     if re.match(rb"e[w-z0-9+/]", beginning):
@@ -107,7 +107,7 @@ class JsonLines(Decoder):
             self.empty += 1
             if self.empty > MAX_EMPTY_LINES:
                 raise BadFrame("badFrame")
-        # One byte more: it may be the CR of a CRLF.
+        # One extra byte may be the CR of a CRLF.
         if len(self.held) > self.line_limit() + 1:
             raise BadFrame("frameTooLarge")
 
@@ -180,7 +180,7 @@ class HzFrames(Decoder):
 
 
 class WebSocketFrames(Decoder):
-    """What comes after the upgrade. `answers` are the control frames to be written: pongs, and the echo of a close."""
+    """The stream after the upgrade. `answers` holds control frames to write: pongs, and the echo of a close."""
 
     GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
     CONTINUATION, TEXT, CLOSE, PING, PONG = 0x0, 0x1, 0x8, 0x9, 0xA
@@ -287,7 +287,7 @@ class WebSocketFrames(Decoder):
         lines += ["Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {key}", "", ""]
         connection.sendall("\r\n".join(lines).encode())
         answer = b""
-        # The server writes nothing behind its answer before the login.
+        # The server writes nothing after its answer until the login.
         while not answer.endswith(b"\r\n\r\n"):
             data = connection.recv(4096)
             if not data:
