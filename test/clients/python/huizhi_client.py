@@ -3,8 +3,8 @@
     python3 huizhi_client.py --host 127.0.0.1 --port 7443 --ca ca.pem --user alice --token eyJ… --device phone \
         conversation --to bob --send "hi" --send "are you there?" --expect 2
 
-What happens is printed as one JSON object per line. The exit code is 0 when everything sent is settled and everything
-expected has been received, receipted and confirmed.
+Prints one JSON object per event and line. The exit code is 0 when every sent message is settled and every expected one
+has been received, receipted and confirmed.
 
 huizhi_wire.py holds the four modes of the wire; huizhi_vectors.py runs the golden vectors through them.
 """

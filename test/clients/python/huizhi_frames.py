@@ -1,4 +1,4 @@
-"""Checks frames against the tables of docs/protocol.md. It parses the page, so that page and golden vectors must agree."""
+"""Checks frames against the tables of docs/protocol.md. It parses the page, so page and golden vectors must agree."""
 
 import json
 import re

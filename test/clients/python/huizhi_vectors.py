@@ -2,8 +2,8 @@
 
     python3 huizhi_vectors.py libs/protocol/fixtures docs/protocol.md
 
-Prints one JSON object for each row that differs, one for each file with the number of its rows, and exits with 1 if any differs.
-A file or a list of rows that is not known here is an error: nothing is skipped.
+Prints one JSON object for each row that differs and one per file with its number of rows. Exits with 1 if any differs.
+An unknown file or list of rows is an error, so that none is skipped.
 """
 
 import base64

@@ -19,7 +19,7 @@ BYTES_FROM_SERVER = 1024 * 1024
 
 
 class BadFrame(Exception):
-    """Invalid bytes or an invalid frame. `name` is the name of the error; a decoder that raises it must not be reused."""
+    """Invalid bytes or an invalid frame. `name` is the error's name. A decoder that raises it must not be reused."""
 
     def __init__(self, name):
         super().__init__(name)
