@@ -7,7 +7,7 @@ import { matrix, matrixTable, type Cell, type Stage } from './support/authorisat
 import { Device } from './support/device.js';
 import { TestCluster } from './support/test-cluster.js';
 
-/** Who may do what, command by command; see `support/authorisation.ts`. */
+/** Plays the authorisation matrix of `support/authorisation.ts`, command by command. */
 
 jest.setTimeout(60_000);
 
@@ -23,9 +23,9 @@ afterAll(() => cluster?.stop(), 60_000);
 
 const user = (device: Device): string => device.options.user;
 
-/** Those whom nothing of the asker may reach. */
+/** Devices that no message of the asker may reach. */
 const bystanders: Device[] = [];
-/** Ids of what the asker has a receipt for, by whom it is to reach. */
+/** Ids of the asker's receipted messages, by the user that must receive them. */
 const meant = new Map<string, string[]>();
 
 function means(to: string, { messageID }: Record<string, unknown>): void {
@@ -58,12 +58,12 @@ async function group(owner: Device, ...members: string[]): Promise<Record<string
   return owner.answer('g');
 }
 
-/** Echoes, and what follows from whom the frame names. */
+/** Fields that are echoed or derived from the target of the frame. */
 const ECHOES = ['clientMsgID', 'requestID', 'sendTime', 'conversationID'];
 const withoutEchoes = (answer: Record<string, unknown>): string =>
   JSON.stringify(Object.fromEntries(Object.entries(answer).filter(([name]) => !ECHOES.includes(name))));
 
-/** What a cell is answered, on the asker's connection. */
+/** Sends the frame of a cell on the asker's connection and returns the answer. */
 async function play(command: string, { situation, frame, outcome }: Cell): Promise<Record<string, unknown>> {
   const { asker, stranger } = stage;
   const said = frame(stage);
@@ -78,7 +78,7 @@ async function play(command: string, { situation, frame, outcome }: Cell): Promi
       return one.clientMsgID === id || one.requestID === id;
     }),
   );
-  // Whatever else is taken is for the friend, or for a group that the friend is in.
+  // All other accepted messages go to the friend, or to a group that includes the friend.
   if (answer.messageType === 'normalReceipt') means(said.toUserID === stranger ? stranger : user(friend), answer);
   return answer;
 }
@@ -90,7 +90,7 @@ test('the matrix has a row for every command', () => {
   expect(Object.keys(matrix).sort()).toEqual(Object.keys(upSchemas).sort());
 });
 
-test('the documents show the matrix as it is', () => {
+test('security-controls.md shows the matrix unchanged', () => {
   const text = readFileSync(join(projectRoot(), 'docs/security-controls.md'), 'utf8');
   const shown = /<!-- authorisation -->\n([^]*?)<!-- \/authorisation -->/.exec(text)?.[1] ?? '';
   const plain = (table: string): string[] =>
@@ -103,7 +103,7 @@ test('the documents show the matrix as it is', () => {
 
 describe.each(Object.entries(matrix))('%s', (command, cells) => {
   if (command !== 'login') {
-    test('before the login it is refused and the connection closed', async () => {
+    test('the gateway refuses the command before the login and closes the connection', async () => {
       const token = await cluster.system.token('early');
       const device = await Device.connect(cluster.system.address, { user: 'early', deviceID: 'd', token });
       device.say({ clientMsgID: 'c', requestID: 'r', ...cells[0]!.frame(stage) });
@@ -112,7 +112,7 @@ describe.each(Object.entries(matrix))('%s', (command, cells) => {
     });
   }
 
-  test('in each situation it is answered as the matrix says, and what is not one’s own looks like what does not exist', async () => {
+  test('the gateway answers as in the matrix; foreign and missing targets get equal answers', async () => {
     const alike = new Map<string, Set<string>>();
     for (const cell of cells) {
       const answer = await play(command, cell);
@@ -123,10 +123,10 @@ describe.each(Object.entries(matrix))('%s', (command, cells) => {
   });
 });
 
-test('nobody who was not to has got anything, and whoever was has got it from the asker', async () => {
+test('only the intended users receive the messages of the asker, with the asker as sender', async () => {
   const asker = user(stage.asker);
   const others = [...bystanders, await cluster.device(stage.unmet, 'first')];
-  // Nothing that was said is on its way any more; what comes now comes last.
+  // No earlier message is in transit any more, so the next one arrives last.
   await cluster.noLag();
   for (const [n, device] of others.entries()) {
     await friend.settle(user(device), `last-${n}`);

@@ -20,9 +20,9 @@ beforeAll(async () => {
   cluster = await TestCluster.start({
     env: {
       gateway: {
-        // Nobody here beats, and all of it takes minutes on a busy machine.
+        // The devices here send no heartbeats, and the test takes minutes on a busy machine.
         HZ_HEARTBEAT_MIN: '10m',
-        // Who waits for something else does not receipt meanwhile, and what comes is counted.
+        // No redelivery: a device that waits for other events does not receipt, and deliveries are counted.
         HZ_REDELIVER_AFTER: '1h',
         HZ_REDELIVER_MAX: '1h',
         HZ_RECEIPT_OVERDUE: '1h',
@@ -33,9 +33,9 @@ beforeAll(async () => {
 afterAll(() => cluster?.stop(), 60_000);
 
 /**
- * What the message service would have stored of so many sends, made in one statement from a real one while no service runs. The
- * inbox is not touched: the offline service comes back, finds its lane far ahead and catches up by itself. Some are long, so that
- * pages end at their bytes; others grow slowly, so that at some page the entries and the bytes are full at the same time.
+ * Stores `count` copies of a real message with one statement, as the message service would, while no service runs. The
+ * offline service then finds its lane far ahead and catches up. Some messages are long, so that pages end at their byte
+ * limit. Others grow slowly, so that some page reaches both limits at once.
  */
 async function storeBacklog(conversation: string, count: number): Promise<void> {
   const lane = laneOf(conversation, LANES);
@@ -61,7 +61,7 @@ async function storeBacklog(conversation: string, count: number): Promise<void> 
 const rss = (service: Service): number =>
   Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${service.pid}/status`, 'utf8'))?.[1]) * 1024;
 
-/** From so many on it receipts no more: how many it has receipted. */
+/** Stops receipting when `count` messages have arrived. Returns the number that are receipted. */
 function heldBack(device: Device, count: number): number | undefined {
   if (device.seen.length < count) return undefined;
   device.receipts = false;
@@ -70,7 +70,7 @@ function heldBack(device: Device, count: number): number | undefined {
 
 const batchesOf = (device: Device): unknown[][] => device.frames.filter((frame) => Array.isArray(frame));
 
-/** How long after the login was said its first page came, and what was told before it. */
+/** Milliseconds from the login to its first page. */
 async function firstPage(user: string, receipts: boolean): Promise<{ phone: Device; ms: number }> {
   const start = performance.now();
   const phone = await cluster.device(user, 'phone', { receipts });
@@ -78,7 +78,7 @@ async function firstPage(user: string, receipts: boolean): Promise<{ phone: Devi
   return { phone, ms: performance.now() - start };
 }
 
-test('23. a backlog of 100,000: told up front, bounded pages, the first at once, all in order, in bounded memory', async () => {
+test('a device receives a backlog of 100,000 in order and in bounded pages, and the gateway in bounded memory', async () => {
   const [aliceName, bob, carolName] = [cluster.name('alice'), cluster.name('bob'), cluster.name('carol')];
   await cluster.known(bob);
   const alice = await cluster.device(aliceName);
@@ -94,7 +94,7 @@ test('23. a backlog of 100,000: told up front, bounded pages, the first at once,
   const total = BACKLOG + 1;
   await cluster.inboxHolds(bob, total, 90_000);
 
-  // One that takes nothing over gets a window, however much there is.
+  // A device that does not receipt gets one window, regardless of the size of the backlog.
   const gateway = system.gateway();
   const before = rss(gateway);
   const { phone: idle, ms: first } = await firstPage(bob, false);
@@ -108,7 +108,8 @@ test('23. a backlog of 100,000: told up front, bounded pages, the first at once,
   const { phone, ms } = await firstPage(bob, true);
   expect(phone.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 0, head: total, waiting: total });
   const begun = performance.now();
-  // What comes meanwhile waits its turn; who has no backlog does not. Half of it is kept back until that is seen.
+  // New messages wait behind the backlog, but not those of users without one. Half of the backlog is held back until
+  // that is checked.
   let peak = before;
   const look = (): void => void (peak = Math.max(peak, rss(gateway)));
   const half = phone.until('half of it', () => (look(), heldBack(phone, total / 2)), 90_000);
@@ -132,7 +133,7 @@ test('23. a backlog of 100,000: told up front, bounded pages, the first at once,
     },
     90_000,
   );
-  // On any machine a page is little of all of it. One of two may have met a pause that was not the gateway's.
+  // A page takes a small part of the total time on any machine. The smaller of two times avoids pauses of the machine.
   expect(Math.min(first, ms)).toBeLessThan((performance.now() - begun) / 10);
   await phone.confirmed(total + 1);
   const lane = laneOf(conversation, LANES);
@@ -146,8 +147,8 @@ test('23. a backlog of 100,000: told up front, bounded pages, the first at once,
   const bytes = batches.map((batch) => Buffer.byteLength(JSON.stringify(batch)));
   expect(Math.max(...batches.map((batch) => batch.length))).toBe(HZ_BATCH_ENTRIES);
   expect(Math.max(...bytes)).toBeLessThanOrEqual(HZ_BATCH_BYTES);
-  // The long ones make pages that end at their bytes.
+  // The long messages make pages that end at their byte limit.
   expect(Math.max(...bytes)).toBeGreaterThan(HZ_BATCH_BYTES * 0.9);
-  // Less than what went through it: it was never there as a whole.
+  // Less than the bytes that passed through: the gateway never held the whole backlog.
   expect(peak - before).toBeLessThan(bytes.reduce((sum, one) => sum + one, 0));
 });

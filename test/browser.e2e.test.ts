@@ -7,7 +7,7 @@ import { Browser } from './support/browser.js';
 import { named, pipeline } from './support/senders.js';
 import { TestCluster } from './support/test-cluster.js';
 
-// The functions given to `evaluate` run in the page.
+// Functions passed to `evaluate` run in the page.
 
 interface Chat {
   client: HuizhiClient;
@@ -38,7 +38,7 @@ let page: Page;
 beforeAll(async () => {
   browser = await Browser.start();
   cluster = await TestCluster.start({
-    // Pages at the first, through a proxy; devices at the second.
+    // Pages use the first gateway through a proxy; devices use the second.
     instances: { gateway: 2 },
     throughProxy: ['gateway.client'],
     env: { gateway: { HZ_ALLOWED_ORIGINS: browser.origin } },
@@ -61,7 +61,7 @@ async function loginOf(user: string, deviceID = 'browser'): Promise<Login> {
   return { server: `wss://${host}:${port}`, user, deviceID, token: await cluster.system.token(user) };
 }
 
-/** Starts the module of the documentation in a page, and notes what it tells. */
+/** Starts the documented module in a page and records its events. */
 async function start(page: Page, login: Login): Promise<void> {
   await page.evaluate(async ({ token, ...login }) => {
     const globals = globalThis as unknown as PageGlobals;
@@ -75,7 +75,7 @@ async function start(page: Page, login: Login): Promise<void> {
   }, login);
 }
 
-/** Sends these from the page, and does not wait. */
+/** Sends these texts from the page without waiting. */
 function send(page: Page, to: string, ids: string[]): Promise<void> {
   return page.evaluate(
     ({ to, ids }) => {
@@ -94,7 +94,7 @@ const seqsOf = (page: Page): Promise<number[]> =>
 const shownIn = (page: Page): Promise<string[]> =>
   page.evaluate(() => (globalThis as unknown as PageGlobals).shown.map(({ content }) => String(content.text)));
 
-/** Until the page has shown so many messages and their receipts are confirmed. */
+/** Resolves when the page has shown this many messages and their receipts are confirmed. */
 async function sawMessages(page: Page, count: number): Promise<string[]> {
   await page.waitForFunction((count) => {
     const { shown, confirmed } = globalThis as unknown as PageGlobals;
@@ -103,7 +103,7 @@ async function sawMessages(page: Page, count: number): Promise<string[]> {
   return shownIn(page);
 }
 
-/** What another connection to the page's database finds unsettled: it is on the disk. */
+/** The unsettled sends that another connection to the page's database reads, so they are on the disk. */
 const keptIn = (page: Page, { user, deviceID }: Login): Promise<string[]> =>
   page.evaluate(async (name) => {
     const path = '/huizhi.js';
@@ -115,7 +115,7 @@ const keptIn = (page: Page, { user, deviceID }: Login): Promise<string[]> =>
   }, `huizhi ${user} ${deviceID}`);
 
 describe('the SDK in a browser', () => {
-  test('writes to a device that speaks lines, and it writes back; all is receipted both ways', async () => {
+  test('exchanges messages with a device on JSON lines, with receipts in both directions', async () => {
     const [alice, bob] = [cluster.name('alice'), cluster.name('bob')];
     const device = await cluster.device(bob, 'phone', { gateway: 1 });
     page = await browser.page();
@@ -129,7 +129,7 @@ describe('the SDK in a browser', () => {
     expect(await sawMessages(page, 20)).toEqual(named('b', 20));
   });
 
-  test('reloaded in mid send, it sends again what has no answer, and each is stored once', async () => {
+  test('resends unanswered messages after a reload, and each is stored once', async () => {
     const [alice, bob] = [cluster.name('alice'), cluster.name('bob')];
     const device = await cluster.device(bob, 'phone', { gateway: 1 });
     page = await browser.page();
@@ -137,15 +137,15 @@ describe('the SDK in a browser', () => {
     await start(page, login);
     await send(page, bob, ['first']);
     expect(await seqsOf(page)).toEqual([1]);
-    // These are stored, and the answers never come.
+    // These messages are stored, but their answers never arrive.
     const swallowed = proxy.dropResponsesOnce(() => true, 'silence');
     await send(page, bob, named('a', 5));
     await swallowed;
     await device.sawMessages(6);
-    // These never arrive.
+    // The next messages never arrive.
     proxy.blackhole();
     await send(page, bob, named('b', 5));
-    // Transactions of a database take turns: this reads after all of them are kept.
+    // Transactions of a database run in turn: this read follows all pending writes.
     expect(await keptIn(page, login)).toEqual([...named('a', 5), ...named('b', 5)]);
     await page.reload();
     await proxy.heal();
@@ -161,7 +161,7 @@ describe('the SDK in a browser', () => {
     expect(await keptIn(page, login)).toEqual([]);
   });
 
-  test('cut off under way it comes back, and nothing is lost or doubled either way', async () => {
+  test('reconnects after a cut without losing or duplicating a message in either direction', async () => {
     const [alice, bob] = [cluster.name('alice'), cluster.name('bob')];
     const device = await cluster.device(bob, 'phone', { gateway: 1 });
     page = await browser.page();
@@ -183,7 +183,7 @@ describe('the SDK in a browser', () => {
     expect(await sawMessages(page, 100)).toEqual(named('b', 100));
     const stored = await cluster.history(device, alice);
     expect(stored.map(({ seq }) => seq)).toEqual(Array.from({ length: 201 }, (_, n) => n + 1));
-    // What the page keeps is what it was shown, also after a reload.
+    // The page keeps the messages that it has shown, also after a reload.
     const conversationID = device.seen[0]!.conversationID;
     await page.reload();
     await start(page, await loginOf(alice));
@@ -195,7 +195,7 @@ describe('the SDK in a browser', () => {
     expect(await shownIn(page)).toEqual([]);
   });
 
-  test('a page of a foreign origin is not let in', async () => {
+  test('is refused when its page has a foreign origin', async () => {
     page = await browser.page(browser.foreignOrigin);
     const login = await loginOf(cluster.name('alice'));
     const ends = await page.evaluate(async ({ token, server, ...login }) => {
@@ -218,7 +218,7 @@ describe('the SDK in a browser', () => {
     expect(ends).toEqual(['connectFailed']);
   });
 
-  test('a second tab with the same device kicks the first, which stays away', async () => {
+  test('closes the first tab as kicked when a second tab logs in with the same device', async () => {
     const login = await loginOf(cluster.name('alice'));
     page = await browser.page();
     await start(page, login);
@@ -230,7 +230,7 @@ describe('the SDK in a browser', () => {
     await second.close();
   });
 
-  test('the store keeps each message once, the newest of them, and forgets them with their generation', async () => {
+  test('stores each message once, keeps the newest ones and drops them when the generation changes', async () => {
     page = await browser.page();
     const seen = await page.evaluate(async () => {
       const path = '/huizhi.js';
@@ -267,7 +267,7 @@ describe('the SDK in a browser', () => {
     });
     expect(seen).toEqual({
       fresh: [[1, 2, 3, 4, 5, 6, 7, 8], [9]],
-      // 1 to 4 were the oldest.
+      // Messages 1 to 4 were the oldest and were dropped.
       kept: [[6, 8, 10, 12, 14], [7, 9], [4]],
       generations: [undefined, 'g2'],
       cursors: [14, 0],

@@ -7,7 +7,7 @@ import type { Device } from './support/device.js';
 import { Terminal, type Shown } from './support/terminal.js';
 import { TestCluster } from './support/test-cluster.js';
 
-/** `hz chat` as users run it: in a terminal, and in a pipe. */
+/** Runs `hz chat` as users do: in a terminal, and in a pipe. */
 const HZ = join(projectRoot(), 'dist/apps/cli/src/main.js');
 const CTRL_C = '\u0003';
 const CTRL_D = '\u0004';
@@ -19,7 +19,7 @@ const terminals: Terminal[] = [];
 let sent = 0;
 
 beforeAll(async () => {
-  // The chats at the first, through a proxy; devices at the second.
+  // The chats use the first gateway through a proxy; devices use the second.
   cluster = await TestCluster.start({ instances: { gateway: 2 }, throughProxy: ['gateway.client'] });
   proxy = cluster.system.proxy('gateway.client', 0);
 }, 120_000);
@@ -36,7 +36,7 @@ const command = (user: string, ...more: string[]): string[] => [
   ...['--host', proxy.host, '--port', String(proxy.port), ...more],
 ];
 
-/** A chat that is logged in and writes to a user who exists. */
+/** Starts a chat that is logged in and writes to an existing user. */
 async function chat(
   columns = 80,
   rows = 24,
@@ -49,7 +49,7 @@ async function chat(
   return { me, peer, terminal, device };
 }
 
-/** Sends a text from the device, and waits until it is stored. */
+/** Sends a text from the device and waits until it is stored. */
 async function write(device: Device, to: string, text: string): Promise<void> {
   const clientMsgID = `c${++sent}`;
   const content = { text };
@@ -61,7 +61,7 @@ const last = ({ lines }: Shown): string => lines.at(-1) ?? '';
 const count = ({ lines }: Shown, pattern: RegExp): number => lines.filter((line) => pattern.test(line)).length;
 
 describe('hz chat in a terminal', () => {
-  test('keeps the line that is typed while messages arrive, and shows when its own message is stored', async () => {
+  test('keeps the typed line while messages arrive, and marks its own message when it is stored', async () => {
     const { me, peer, terminal, device } = await chat();
     terminal.type('half a 中文 line');
     await terminal.until('the input', (shown) => last(shown) === '> half a 中文 line');
@@ -77,7 +77,7 @@ describe('hz chat in a terminal', () => {
     expect((await terminal.until('an empty input', (each) => last(each) === '>')).broken).toBe(0);
   });
 
-  test('withholds receipts while away: messages come again, also after a cut, until it is back', async () => {
+  test('withholds receipts after /away, so that messages are redelivered, also after a cut, until /back', async () => {
     const { me, terminal, device } = await chat();
     terminal.type(`/away${ENTER}`);
     await terminal.row(/^-- .*away/);
@@ -91,7 +91,7 @@ describe('hz chat in a terminal', () => {
     await terminal.until('nothing to be receipted', (each) => count(each, /not receipted|away/) === 0);
   });
 
-  test('leaves what was withheld for the next start', async () => {
+  test('receives messages with withheld receipts again at the next start', async () => {
     const { me, peer, terminal, device } = await chat();
     terminal.type(`/away${ENTER}`);
     await terminal.row(/^-- .*away/);
@@ -104,7 +104,7 @@ describe('hz chat in a terminal', () => {
     await again.row(new RegExp(`${peer}: for later$`));
   });
 
-  test('shows one status line while the server is away, and sends then what was typed meanwhile', async () => {
+  test('shows one status line while the server is unreachable, and sends the typed lines afterwards', async () => {
     const { peer, terminal, device } = await chat(120);
     await proxy.cut();
     terminal.type(`written meanwhile${ENTER}`);
@@ -118,7 +118,7 @@ describe('hz chat in a terminal', () => {
     await device.until('the message', () => device.seen.length === 1);
   });
 
-  test('shows the history of a conversation when it begins, and nothing of it twice', async () => {
+  test('shows the history of a conversation at the start, each message once', async () => {
     const { me, peer, terminal, device } = await chat();
     terminal.type(`first${ENTER}`);
     await terminal.row(/✓ .*first$/);
@@ -135,7 +135,7 @@ describe('hz chat in a terminal', () => {
     expect(count(await again.row(/✓ .*third$/), /first|second/)).toBe(2);
   });
 
-  test('shows the wire, without tokens, when asked to', async () => {
+  test('shows the frames without tokens after /frames', async () => {
     const { terminal } = await chat(300);
     terminal.type(`/frames${ENTER}seen${ENTER}`);
     await terminal.row(/^\d\d:\d\d:\d\d >> \{"messageType":"normal".*"text":"seen"/);
@@ -145,7 +145,7 @@ describe('hz chat in a terminal', () => {
     expect(count(shown, /"token":"\*\*\*"/)).toBe(1);
   });
 
-  test('is drawn right in a narrow window, with wide characters, emoji and long pasted text of many lines', async () => {
+  test('draws correctly in a narrow window with wide characters, emoji and long pasted text', async () => {
     const { me, terminal, device } = await chat(24, 12);
     const pasted = '中文 👋 👨‍👩‍👧 lorem-ipsum-dolor '.repeat(150);
     terminal.paste(`${pasted}\nsecond line`);
@@ -163,7 +163,7 @@ describe('hz chat in a terminal', () => {
     expect(shown.broken).toBe(0);
   });
 
-  test('explains itself, and what it does not know', async () => {
+  test('prints help, and an explanation for an unknown or wrong command', async () => {
     const { terminal } = await chat();
     terminal.type(`/help${ENTER}/nonsense${ENTER}/cut x${ENTER}`);
     for (const pattern of [/^\/away +withhold/, /^There is no \/nonsense/, /^So: \/cut/]) await terminal.row(pattern);
@@ -173,7 +173,7 @@ describe('hz chat in a terminal', () => {
     ['Ctrl-C', CTRL_C],
     ['Ctrl-D', CTRL_D],
     ['/quit', `/quit${ENTER}`],
-  ])('leaves with code 0 and a clean screen at %s', async (_, keys) => {
+  ])('ends with code 0 and a clean screen at %s', async (_, keys) => {
     const { terminal } = await chat();
     terminal.type(`said${ENTER}`);
     await terminal.row(/✓ .*said$/);
@@ -184,18 +184,18 @@ describe('hz chat in a terminal', () => {
   });
 });
 
-test('hz chat in a pipe writes a line for each message, and obeys one line after the other', async () => {
+test('hz chat in a pipe prints a line per message and executes its input line by line', async () => {
   const [me, peer] = [cluster.name('a'), cluster.name('b')];
   await cluster.known(peer);
   const [program = '', ...args] = command(me);
   const child = spawn(program, args);
   let out = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
-  child.stdin.end(`/to ${peer}\nfrom a pipe\n/to nobody-${process.pid}\nto nobody\n`);
+  child.stdin.end(`/to ${peer}\nfrom a pipe\n/to unknown-${process.pid}\nto unknown\n`);
   const [code] = (await once(child, 'close')) as [number];
   expect(code).toBe(0);
   expect(out).toMatch(/^-- online$/m);
   expect(out).toMatch(new RegExp(`^\\d\\d:\\d\\d:\\d\\d ✓ you > ${peer}: from a pipe$`, 'm'));
-  expect(out).toMatch(/^\d\d:\d\d:\d\d ✗ you > nobody-\d+: to nobody {2}\(.*notAllowed/m);
+  expect(out).toMatch(/^\d\d:\d\d:\d\d ✗ you > unknown-\d+: to unknown {2}\(.*notAllowed/m);
   expect(out).not.toContain('\u001b');
 });

@@ -8,8 +8,8 @@ import { Scenario } from './support/scenario.js';
 import { TestCluster } from './support/test-cluster.js';
 
 /**
- * The history checker on the running system: what it says of a good one, and whether it finds the bugs that are in the services
- * for it to find (`bug.` failpoints, which exist in tests only).
+ * Runs the history checker on the real system: without a defect, and with each seeded bug (`bug.` failpoints, which
+ * exist in tests only).
  */
 
 jest.setTimeout(60_000);
@@ -33,7 +33,7 @@ afterEach(async () => {
   }
 }, 30_000);
 
-/** What is wrong shows at once; what is lost never comes. */
+/** How long to wait for deliveries. A seeded loss never arrives, so the time is short. */
 const PATIENCE_MS = 3_000;
 
 async function rulesBroken(what: string, scene: (scenario: Scenario) => Promise<void>): Promise<Rule[]> {
@@ -46,7 +46,7 @@ async function pair(scenario: Scenario): Promise<[TestUser, TestUser, { user: st
   return [alice, bob, scenario.pair(alice, bob) as { user: string }];
 }
 
-/** So slow that a connection can end before what it brought is receipted. */
+/** A store so slow that a connection can end before its deliveries are receipted. */
 class SlowStore implements Store {
   private readonly kept = new MemoryStore();
 
@@ -70,7 +70,7 @@ class SlowStore implements Store {
   }
 }
 
-test('of a system without seeded bugs it has nothing to say', async () => {
+test('the history checker reports no violation for a system without seeded bugs', async () => {
   await Scenario.play(cluster, 'good', async (scenario) => {
     const actors = await scenario.users('u', 4);
     const [alice, bob, carol, dave] = actors as [TestUser, TestUser, TestUser, TestUser];
@@ -81,7 +81,7 @@ test('of a system without seeded bugs it has nothing to say', async () => {
   });
 });
 
-test('a message that is refused for good fails its scene', async () => {
+test('Scenario.play() rejects when a message is refused as invalid', async () => {
   const scene = Scenario.play(cluster, 'refused', async (scenario) => {
     const [alice] = (await scenario.users('u', 2)) as [TestUser, TestUser];
     alice.say({ user: 'nobody' }, 'to whom').catch(() => undefined);
@@ -89,8 +89,8 @@ test('a message that is refused for good fails its scene', async () => {
   await expect(scene).rejects.toThrow(SendRefusedError);
 });
 
-describe('it finds', () => {
-  test('a receipt that is said before the commit', async () => {
+describe('the history checker detects', () => {
+  test('a receipt before the commit', async () => {
     const rules = await rulesBroken('ack before commit', async (scenario) => {
       const [alice, , bob] = await pair(scenario);
       await alice.say(bob, 'first');
@@ -104,7 +104,7 @@ describe('it finds', () => {
     expect(rules).toContain('I1');
   });
 
-  test('a reader that passes over what it missed', async () => {
+  test('a reader that skips missed events', async () => {
     const rules = await rulesBroken('cursor reader', async (scenario) => {
       const [alice, other, bob] = await pair(scenario);
       const came: unknown[] = [];
@@ -112,11 +112,11 @@ describe('it finds', () => {
       const arrives = (text: string): Promise<unknown> => eventually(`"${text}" to arrive`, () => came.includes(text));
       await alice.say(bob, 'first');
       await arrives('first');
-      // The owner of a lane also says now and then how far it is. Between the two messages that has the log read, and nothing is
-      // missed, bug or not: then once more.
+      // The lane owner also announces its head periodically. An announcement between the two messages makes the reader
+      // read the log, which hides the bug; then try again.
       for (let round = 1; round <= 10; round++) {
         await cluster.arm(cluster.system.offline(), 'bug.cursor-reader=error,offline.before-news=error@1');
-        const [lost, behind] = [`its news is lost ${round}`, `comes right behind ${round}`];
+        const [lost, behind] = [`its event is lost ${round}`, `comes right behind ${round}`];
         for (const text of [lost, behind]) await alice.say(bob, text);
         await arrives(behind);
         if (!came.includes(lost)) break;
@@ -133,7 +133,7 @@ describe('it finds', () => {
       await cluster.arm(cluster.system.gateway(), 'bug.delivered-at-push=error');
       for (let n = 0; n < 5; n++) await alice.say(target, `${n}`);
       await eventually('deliveries', () => bob.received.size > 0);
-      // Before it has said a receipt; the cursor it finds is beyond what it has.
+      // Before the first receipt: the cursor of the next login is then beyond the received entries.
       bob.client.networkLost();
       await delay(100);
       bob.client.networkBack();
@@ -157,7 +157,7 @@ describe('it finds', () => {
     expect(rules).toContain('I1');
   });
 
-  test('a confirm of what is not stored', async () => {
+  test('a confirm of a cursor that is not stored', async () => {
     const rules = await rulesBroken('confirm unstored', async (scenario) => {
       const [alice, other, bob] = await pair(scenario);
       const service = cluster.system.offline();

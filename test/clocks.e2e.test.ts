@@ -7,7 +7,10 @@ import { Device } from './support/device.js';
 import { Lanes } from './support/lanes.js';
 import { TestCluster } from './support/test-cluster.js';
 
-/** Clocks that are wrong by an hour, or jump by days, in real processes: libfaketime turns the clock of a service, timers apart. */
+/**
+ * Wrong clocks in real processes, by an hour or several days: libfaketime changes the clock of a service, but not its
+ * timers.
+ */
 
 jest.setTimeout(90_000);
 
@@ -22,11 +25,11 @@ const off = (by: '-1h' | '+1h'): Record<string, string> => ({
   LD_PRELOAD: LIBRARY ?? '',
   FAKETIME: by,
   FAKETIME_DONT_FAKE_MONOTONIC: '1',
-  // Processes would tell each other through shared memory what time it is.
+  // Otherwise processes would share the fake time through shared memory.
   FAKETIME_NO_CACHE: '0',
 });
 
-/** A clock that the test sets while the process runs. */
+/** A clock that the test changes while the process runs. */
 class SettableClock {
   private readonly folder = mkdtempSync(join(tmpdir(), 'hz-clock-'));
   private readonly file = join(this.folder, 'time');
@@ -72,8 +75,8 @@ const texts = async (from: Device, to: Device, ids: string[]): Promise<Record<st
   return Promise.all(ids.map((id) => from.answer(id)));
 };
 
-describe('10. a clock that is wrong', () => {
-  test('of senders: order and the server’s times have nothing to do with `sendTime`', async () => {
+describe('a wrong clock', () => {
+  test('of a sender affects neither `serverTime` nor the order', async () => {
     const [alice, bob] = [await cluster.device(cluster.name('clock-a')), await cluster.device(cluster.name('clock-b'))];
     const receipts = [];
     for (const [n, ahead] of [HOUR, -HOUR, 0, -1e15, 1e15].entries()) {
@@ -87,7 +90,7 @@ describe('10. a clock that is wrong', () => {
     expect(bob.seen.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
   });
 
-  test('of the message service, an hour behind its predecessor: `seq` goes on and `serverTime` does not go back', async () => {
+  test('of the message service, an hour behind its predecessor, neither disturbs `seq` nor moves `serverTime` back', async () => {
     const [alice, bob] = [
       await cluster.device(cluster.name('behind-a')),
       await cluster.device(cluster.name('behind-b')),
@@ -105,7 +108,7 @@ describe('10. a clock that is wrong', () => {
     expect(times).toEqual([...times].sort((a, b) => a - b));
     await cluster.nothingLost(alice, bob, all);
 
-    // A conversation that begins with it has its time, and still one that never goes back when the right clock takes over again.
+    // A new conversation gets the slow clock's time, which must not decrease after the correct clock takes over again.
     const early = await texts(bob, alice, ['n1']);
     await first.launch();
     await first.waitReady();
@@ -117,7 +120,7 @@ describe('10. a clock that is wrong', () => {
   });
 
   test.each(['+3d', '-3d'] as const)(
-    'the message service stores the database’s time while its own clock is %s off, and says so',
+    'of the message service, off by %s, is replaced by the database’s time and logged',
     async (jump) => {
       const [alice, bob] = [await cluster.device(cluster.name('jump-a')), await cluster.device(cluster.name('jump-b'))];
       const clock = new SettableClock();
@@ -146,7 +149,7 @@ describe('10. a clock that is wrong', () => {
     },
   );
 
-  test('of the offline service, an hour ahead: what it takes over is delivered in order and confirmed', async () => {
+  test('of an offline service that takes lanes over, an hour ahead, does not affect deliveries and confirms', async () => {
     const [alice, bob] = [await cluster.device(cluster.name('ahead-a')), await cluster.device(cluster.name('ahead-b'))];
     const first = cluster.system.offline();
     const receipts = await texts(alice, bob, ['m1', 'm2']);
@@ -160,7 +163,7 @@ describe('10. a clock that is wrong', () => {
     expect(later.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 4, waiting: 0 });
   });
 
-  test('of a gateway: it says when a token has expired by its own clock, whatever a client believes', async () => {
+  test('of a gateway alone decides when a token has expired', async () => {
     const wrong = await cluster.system.add('gateway', off('+1h'));
     const i = cluster.system.instances('gateway').indexOf(wrong);
     const name = cluster.name('expiry');
@@ -176,7 +179,7 @@ describe('10. a clock that is wrong', () => {
   });
 });
 
-/** What time a service believes it is, milliseconds: from its last log line. */
+/** The current time of a service in milliseconds, from its last log line. */
 async function clockOf(service: Service): Promise<number> {
   const line = service.logs.findLast((each) => each.startsWith('{')) ?? '{}';
   return Date.parse((JSON.parse(line) as { time: string }).time);

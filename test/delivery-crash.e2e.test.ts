@@ -7,7 +7,7 @@ import { TestCluster } from './support/test-cluster.js';
 
 jest.setTimeout(90_000);
 
-/** After healing, on a machine that does much else. Quiet, it is a second or two. */
+/** A bound in milliseconds for busy machines; an idle one needs one or two seconds after a fault ends. */
 const SECONDS_MS = 20_000;
 let cluster: TestCluster;
 
@@ -36,7 +36,7 @@ afterEach(async () => {
   await Promise.all(services.map((service) => (service.running ? service.waitReady() : service.restart())));
 }, 60_000);
 
-/** The recipient is at the first gateway, the sender at the second. */
+/** The recipient uses the first gateway, the sender the second. */
 async function pair(options: { receipts: boolean } = { receipts: true }): Promise<{ alice: Device; bob: Device }> {
   const bob = await cluster.device(cluster.name('bob'), 'phone', { gateway: 0, ...options });
   return { alice: await cluster.device(cluster.name('alice'), 'phone', { gateway: 1 }), bob };
@@ -46,7 +46,7 @@ const again = (device: Device): Promise<Device> => cluster.device(device.options
 const send = (alice: Device, bob: Device, count: number, word?: string): Promise<Receipts> =>
   sendTexts(alice, bob.options.user, count, word);
 
-/** All is delivered and receipted, on the last of these connections at the latest; then nothing is owed. */
+/** Checks that every message is delivered and receipted on these connections, and that none is pending afterwards. */
 async function allDelivered(connections: Device[], receipts: Receipts): Promise<void> {
   const last = connections.at(-1) as Device;
   const done = (): boolean => {
@@ -65,14 +65,14 @@ async function allDelivered(connections: Device[], receipts: Receipts): Promise<
   await check.drop();
 }
 
-/** A send that the gateway gives up on: what lies behind it does not answer. */
+/** A send that ends with a temporary error, because the system does not answer the gateway. */
 async function unknown(alice: Device, bob: Device, clientMsgID: string): Promise<void> {
   alice.text(bob.options.user, clientMsgID);
   expect(await alice.answer(clientMsgID)).toMatchObject({ messageType: 'error', temporary: true });
 }
 
-describe('16. a gateway dies', () => {
-  test('between push and receipt: delivered again at another gateway', async () => {
+describe('a gateway that crashes', () => {
+  test('between delivery and receipt loses no message: another gateway delivers again', async () => {
     const { alice, bob } = await pair({ receipts: false });
     const receipts = await send(alice, bob, 3);
     await bob.sawMessages(3);
@@ -85,7 +85,7 @@ describe('16. a gateway dies', () => {
   });
 
   test.each(['gateway.before-delivery-write=crash@2', 'gateway.before-cursor=crash'])(
-    'at %s: delivered again at another gateway',
+    'at %s loses no message: another gateway delivers again',
     async (failpoint) => {
       const { alice, bob } = await pair();
       const gateway = cluster.system.gateway(0);
@@ -100,8 +100,8 @@ describe('16. a gateway dies', () => {
   );
 });
 
-describe('17. the bus or a service is away', () => {
-  test('NATS is killed twice while messages flow', async () => {
+describe('an outage of the bus or a service', () => {
+  test('loses no message when NATS is killed twice under load', async () => {
     const { alice, bob } = await pair();
     const flow = new Flow(alice, bob.options.user);
     for (let time = 0; time < 2; time++) {
@@ -113,7 +113,7 @@ describe('17. the bus or a service is away', () => {
     await allDelivered([bob], await flow.stop());
   });
 
-  test('NATS is frozen: sends end as unknown, and are settled by a resend after it', async () => {
+  test('lets sends end as unknown when NATS freezes, and a resend settles them', async () => {
     const { alice, bob } = await pair();
     const receipts = await send(alice, bob, 10);
     cluster.system.nats?.freeze();
@@ -122,7 +122,7 @@ describe('17. the bus or a service is away', () => {
     await allDelivered([bob], receipts);
   });
 
-  test('the offline services are cut from the bus: sends are receipted, and delivered after it', async () => {
+  test('delays only deliveries when the offline services are cut from the bus', async () => {
     const { alice, bob } = await pair();
     const proxies = [0, 1].map((i) => cluster.system.proxy('offline.nats', i));
     const receipts = await send(alice, bob, 10);
@@ -134,7 +134,7 @@ describe('17. the bus or a service is away', () => {
     await allDelivered([bob], receipts);
   });
 
-  test('the offline services lose one piece of news, the last one: delivered without another message', async () => {
+  test('delivers the last message when its event on the bus is lost', async () => {
     const { alice, bob } = await pair();
     const proxies = [0, 1].map((i) => cluster.system.proxy('offline.nats', i));
     const receipts = await send(alice, bob, 3);
@@ -145,7 +145,7 @@ describe('17. the bus or a service is away', () => {
     await allDelivered([bob], receipts);
   });
 
-  test('the message services are cut from the bus: sends end as unknown, and are settled by a resend after it', async () => {
+  test('lets sends end as unknown when the message services are cut from the bus, and a resend settles them', async () => {
     const { alice, bob } = await pair();
     const proxies = [0, 1].map((i) => cluster.system.proxy('message.nats', i));
     const receipts = await send(alice, bob, 10);
@@ -156,7 +156,7 @@ describe('17. the bus or a service is away', () => {
     await allDelivered([bob], receipts);
   });
 
-  test('the recipient’s gateway is cut from the bus: receipts are stored and messages delivered after it', async () => {
+  test('delays receipts and deliveries when the recipient’s gateway is cut from the bus', async () => {
     const { alice, bob } = await pair({ receipts: false });
     const proxy = cluster.system.proxy('gateway.nats', 0);
     const receipts = await send(alice, bob, 5);
@@ -169,7 +169,7 @@ describe('17. the bus or a service is away', () => {
     await allDelivered([bob], receipts);
   });
 
-  test('both offline services are dead while 200 messages are sent: all are receipted, and delivered after it', async () => {
+  test('delays only deliveries when both offline services are dead during 200 sends', async () => {
     const { alice, bob } = await pair();
     const services = cluster.system.instances('offline');
     const receipts = await send(alice, bob, 10);
@@ -179,7 +179,7 @@ describe('17. the bus or a service is away', () => {
     await allDelivered([bob], receipts);
   });
 
-  test('the offline services are restarted in turn while messages flow', async () => {
+  test('loses no message when the offline services are restarted in turn under load', async () => {
     const { alice, bob } = await pair();
     const flow = new Flow(alice, bob.options.user);
     for (const service of cluster.system.instances('offline')) {
@@ -191,20 +191,20 @@ describe('17. the bus or a service is away', () => {
   });
 });
 
-describe('17. the owner of an inbox fails', () => {
+describe('the owner of an inbox lane', () => {
   let lanes: Lanes;
   beforeAll(async () => {
     lanes = await Lanes.of(cluster, 'offline');
   });
   afterAll(() => lanes?.close());
-  // Who hands lanes over meanwhile would be no owner any more when its turn to fail has come.
+  // An instance that hands lanes over meanwhile would not be the owner when the fault is injected.
   beforeEach(() => lanes.sharedBy(...cluster.system.instances('offline')), 60_000);
 
   const ownerOf = (alice: Device, bob: Device, ...except: Service[]): Promise<Service> =>
     lanes.owner(alice.options.user, bob.options.user, ...except);
 
   test.each(['offline.before-commit', 'offline.after-commit', 'offline.after-delivery'])(
-    'killed at %s: another takes over, nothing is lost or numbered twice',
+    'killed at %s is replaced, and no entry is lost or numbered twice',
     async (failpoint) => {
       const { alice, bob } = await pair();
       const flow = new Flow(alice, bob.options.user);
@@ -218,7 +218,7 @@ describe('17. the owner of an inbox fails', () => {
     },
   );
 
-  test('it never learns what became of its COMMIT: nothing is lost or numbered twice', async () => {
+  test('without an answer to its COMMIT loses no entry and numbers none twice', async () => {
     const { alice, bob } = await pair();
     const flow = new Flow(alice, bob.options.user);
     await flow.more(5);
@@ -227,7 +227,7 @@ describe('17. the owner of an inbox fails', () => {
     await allDelivered([bob], await flow.stop());
   });
 
-  test('frozen until another has taken over, then resumed: what it still believes counts for nothing', async () => {
+  test('frozen until another instance takes over has no effect after it resumes', async () => {
     const { alice, bob } = await pair();
     const flow = new Flow(alice, bob.options.user);
     await flow.more(5);

@@ -8,7 +8,9 @@ jest.setTimeout(60_000);
 
 const WINDOW = 20;
 const BATCH = 5;
-/** The number of a gateway that delivers again after a second. The others never do: tests count what comes. */
+/**
+ * The number of a gateway that redelivers after a second. The others do not redeliver, because tests count deliveries.
+ */
 const HASTY = 2;
 let cluster: TestCluster;
 
@@ -32,14 +34,14 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => cluster?.stop(), 60_000);
 
-/** Two new users, the recipient not connected. The sender is at the second gateway, out of the way of the proxy of the first. */
+/** Two new users; the recipient is not connected. The sender uses the second gateway, not the proxy of the first. */
 async function pair(): Promise<{ alice: Device; bob: string }> {
   const bob = cluster.name('bob');
   await register(bob);
   return { alice: await cluster.device(cluster.name('alice'), 'phone', { gateway: 1 }), bob };
 }
 
-/** Known, and never logged in. */
+/** Creates a user without a login. */
 async function register(user: string): Promise<void> {
   const client = new pg.Client({ connectionString: cluster.system.databaseUrl('message') });
   await client.connect();
@@ -50,13 +52,13 @@ async function register(user: string): Promise<void> {
 const silent = { receipts: false };
 const hasty = { receipts: false, gateway: HASTY };
 
-/** What the server confirms to a receipt. Nothing else may be unconfirmed. */
+/** Sends a receipt and returns the confirmed cursor. No other receipt may be unconfirmed. */
 async function confirmed(device: Device, fields: Parameters<Device['receipt']>[0]): Promise<number> {
   device.receipt(fields);
   return Number((await device.next({ messageType: 'receiptConfirm' })).inboxSeq);
 }
 
-/** What is unreceipted is delivered again meanwhile: shown by a device that never receipts. */
+/** Waits until unreceipted entries would be redelivered, as a second device that never receipts shows. */
 async function redeliveryTime(): Promise<void> {
   const { alice, bob } = await pair();
   const clock = await cluster.device(bob, 'phone', hasty);
@@ -65,7 +67,7 @@ async function redeliveryTime(): Promise<void> {
   await Promise.all([clock.drop(), alice.drop()]);
 }
 
-/** Takes what is owed on a new connection; then nothing is. */
+/** Receives the pending entries on a new connection and checks that none remain. */
 async function takeRest(user: string, deviceID: string, before: Device[], receipts: Receipts): Promise<Device> {
   const last = await cluster.device(user, deviceID, { gateway: 1 });
   const head = Number(last.find({ messageType: 'loginReceipt' })?.head);
@@ -79,11 +81,11 @@ async function takeRest(user: string, deviceID: string, before: Device[], receip
   return last;
 }
 
-describe('13. what gets lost on the way back', () => {
-  test('a message whose receipt stays out is delivered again, with the same id and number, in order, until it is receipted', async () => {
+describe('lost receipts and confirms', () => {
+  test('an unreceipted message is redelivered with the same id and number, in order, until it is receipted', async () => {
     const { alice, bob } = await pair();
     const receipts = await sendTexts(alice, bob, 3);
-    // Delivered together, whatever was between the sends, so that they come again together.
+    // The messages are delivered together regardless of pauses between the sends, so they are redelivered together.
     await cluster.inboxHolds(bob, 3);
     const phone = await cluster.device(bob, 'phone', hasty);
     await phone.until('three rounds', () => phone.seen.length >= 9);
@@ -95,12 +97,12 @@ describe('13. what gets lost on the way back', () => {
     await takeRest(bob, 'phone', [phone], receipts);
   });
 
-  test('a receipt lost with its connection: delivered again at the next login', async () => {
+  test('a message whose receipt is lost with its connection is redelivered at the next login', async () => {
     const { alice, bob } = await pair();
     const phone = await cluster.device(bob, 'phone', silent);
     const receipts = await sendTexts(alice, bob, 3);
     await phone.sawMessages(3);
-    // In one turn: the proxy cannot have read it yet.
+    // In one turn of the event loop, so the proxy cannot have read the receipt.
     phone.receipt({ upTo: 3 });
     cluster.system.proxy('gateway.client').reset();
     await phone.closed;
@@ -111,7 +113,7 @@ describe('13. what gets lost on the way back', () => {
     await takeRest(bob, 'phone', [phone, again], receipts);
   });
 
-  test('a confirm lost with its connection: stored all the same, receipted again and confirmed again', async () => {
+  test('a cursor whose confirm is lost with its connection is stored, and a second receipt is confirmed', async () => {
     const { alice, bob } = await pair();
     const phone = await cluster.device(bob, 'phone', silent);
     const receipts = await sendTexts(alice, bob, 3);
@@ -132,8 +134,8 @@ describe('13. what gets lost on the way back', () => {
   });
 });
 
-describe('14. receipts in any order', () => {
-  test('doubled, late and out of order they never move the cursor back, and only what precedes is complete moves it on', async () => {
+describe('receipts in any order', () => {
+  test('move the cursor only forward, and only over contiguous receipts', async () => {
     const { alice, bob } = await pair();
     const phone = await cluster.device(bob, 'phone', silent);
     const receipts = await sendTexts(alice, bob, 6);
@@ -159,8 +161,8 @@ describe('14. receipts in any order', () => {
   });
 });
 
-describe('15. receipts for what is not the device’s', () => {
-  test('another’s message, an unknown id and a number beyond the head change nothing and are answered alike', async () => {
+describe('receipts for messages that were not delivered to the device', () => {
+  test('have no effect and get equal answers: foreign messages, unknown ids, numbers beyond the head', async () => {
     const { alice, bob } = await pair();
     const mallory = await cluster.device(cluster.name('mallory'), 'phone', silent);
     const phone = await cluster.device(bob, 'phone', silent);
@@ -178,7 +180,7 @@ describe('15. receipts for what is not the device’s', () => {
       answers.push(await mallory.next({ messageType: 'receiptConfirm' }));
     }
     expect(answers).toEqual(answers.map(() => ({ messageType: 'receiptConfirm', inboxSeq: 0 })));
-    // Nothing of it was stored: not for bob, and not as an advance for mallory.
+    // No foreign receipt was stored, neither for bob nor in advance for mallory.
     await phone.drop();
     await takeRest(bob, 'phone', [phone], receipts);
     const late = await sendTexts(alice, mallory.options.user, 3, 'late');
@@ -187,7 +189,7 @@ describe('15. receipts for what is not the device’s', () => {
     await takeRest(mallory.options.user, 'phone', [mallory], late);
   });
 
-  test('what is not delivered yet cannot be receipted, by id or by number', async () => {
+  test('have no effect on pending entries, by id or by number', async () => {
     const { alice, bob } = await pair();
     const phone = await cluster.device(bob, 'phone', silent);
     const receipts = await sendTexts(alice, bob, WINDOW + 5);
@@ -202,8 +204,8 @@ describe('15. receipts for what is not the device’s', () => {
   });
 });
 
-describe('19. devices', () => {
-  test('each owes its own receipts; the sender’s other device gets a copy, the sending one does not', async () => {
+describe('devices', () => {
+  test('have separate cursors; the sender’s other device gets a copy, the sending device does not', async () => {
     const { alice, bob } = await pair();
     const aliceName = alice.options.user;
     const phone = await cluster.device(bob, 'phone');
@@ -222,14 +224,14 @@ describe('19. devices', () => {
       [answer[0]?.messageID, 4, 0],
     ]);
     await Promise.all([phone, tablet, laptop, alice].map((one) => one.drop()));
-    // For the phone its own answer is void, for the tablet it is the fourth entry.
+    // The phone's own answer is void for the phone and is the fourth entry for the tablet.
     await takeRest(bob, 'phone', [phone], receipts);
     await takeRest(bob, 'tablet', [tablet], [...receipts, ...answer]);
     await takeRest(aliceName, 'laptop', [laptop], [...receipts, ...answer]);
     await takeRest(aliceName, 'phone', [alice], answer);
   });
 
-  test('19a. the first login of all gets what waited; a later device begins at the most advanced cursor', async () => {
+  test('start at the whole inbox for the first login, and at the highest cursor for a later device', async () => {
     const { alice, bob } = await pair();
     const receipts = await sendTexts(alice, bob, 7);
     await cluster.inboxHolds(bob, 7);
@@ -246,8 +248,8 @@ describe('19. devices', () => {
   });
 });
 
-describe('21, 22. offline batches', () => {
-  test('21. a batch partly receipted, then the connection drops: the next begins at the first unreceipted entry', async () => {
+describe('offline batches', () => {
+  test('restart at the first unreceipted entry after a partly receipted batch and a lost connection', async () => {
     const { alice, bob } = await pair();
     const receipts = await sendTexts(alice, bob, 12);
     await cluster.inboxHolds(bob, 12);
@@ -260,7 +262,7 @@ describe('21, 22. offline batches', () => {
     expect(second.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 3, head: 12, waiting: 9 });
     await second.sawMessages(9);
     expect(second.seen.slice(0, 9).map((one) => one.inboxSeq)).toEqual([4, 5, 6, 7, 8, 9, 10, 11, 12]);
-    // A hole in what is receipted: the entry after it comes again, too.
+    // A gap in the receipts: the entry after it is redelivered, too.
     expect(await confirmed(second, { messageIDs: [4, 5, 7].map((n) => String(receipts[n - 1]?.messageID)) })).toBe(5);
     await second.drop();
     const third = await cluster.device(bob, 'phone', silent);
@@ -270,7 +272,7 @@ describe('21, 22. offline batches', () => {
     await takeRest(bob, 'phone', [first, second, third], receipts);
   });
 
-  test('22. what arrives while the batches are being sent comes after them, exactly once', async () => {
+  test('precede messages that arrive during the batches, which are delivered exactly once', async () => {
     const { alice, bob } = await pair();
     const before = await sendTexts(alice, bob, 60, 'before');
     await cluster.inboxHolds(bob, 60);
@@ -288,8 +290,8 @@ describe('21, 22. offline batches', () => {
   });
 });
 
-describe('23a. clients that receipt badly', () => {
-  test('one that never receipts gets its window again and is then closed, and nobody else notices', async () => {
+describe('clients with bad receipts', () => {
+  test('without receipts, the client gets its window again and is closed, and no other client is affected', async () => {
     const { alice, bob } = await pair();
     const other = cluster.name('carol');
     const carol = await cluster.device(other, 'phone', { gateway: HASTY });
@@ -310,7 +312,7 @@ describe('23a. clients that receipt badly', () => {
     await takeRest(bob, 'phone', [phone], receipts);
   });
 
-  test('one that receipts shuffled, by id, by number and twice gets everything once and is confirmed to the end', async () => {
+  test('with shuffled and repeated receipts, the client gets every message once and all confirms', async () => {
     const { alice, bob } = await pair();
     const phone = await cluster.device(bob, 'phone', hasty);
     const receipts = await sendTexts(alice, bob, WINDOW);

@@ -9,7 +9,7 @@ import { afterAll, describe, expect, jest, test } from '@jest/globals';
 import WebSocket from 'ws';
 import { newDataFolder, Up } from './support/up.js';
 
-/** Set-up and start do not depend on what the caller's shell is set up for. */
+/** Set-up and start do not depend on the variables of the caller's shell. */
 
 jest.setTimeout(240_000);
 
@@ -24,7 +24,7 @@ interface Scripts {
 const script = join(projectRoot(), 'scripts/environment.mjs');
 const { toolEnvironment, startEnvironment, installArguments } = (await import(pathToFileURL(script).href)) as Scripts;
 
-/** Each of them breaks something when it is passed on. */
+/** Each of these variables breaks something when it is passed on. */
 const HOSTILE: Env = {
   ...{ NODE_ENV: 'production', NODE_OPTIONS: '--max-old-space-size=1 --no-such-option', NODE_PATH: '/nowhere' },
   ...{ NODE_TLS_REJECT_UNAUTHORIZED: '0', NODE_USE_ENV_PROXY: '1', NODE_DEBUG: 'net', OPENSSL_CONF: '/no/such/file' },
@@ -40,7 +40,7 @@ const HOSTILE: Env = {
   ...{ LANG: 'tr_TR.UTF-8', LC_ALL: 'no_SUCH', LC_NUMERIC: 'de_DE', TZ: 'Pacific/Kiritimati' },
   ...{ CI: 'true', FORCE_COLOR: '3', NO_COLOR: '1' },
 };
-/** What is needed behind a proxy, and to reach a registry of one's own. */
+/** Variables needed behind a proxy, and to reach a private registry. */
 const KEPT: Env = {
   ...{ https_proxy: 'http://proxy:1', NO_PROXY: 'x', NODE_EXTRA_CA_CERTS: '/ca.pem', SSL_CERT_FILE: '/ca.pem' },
   ...{ npm_config_registry: 'http://127.0.0.1:1/', 'npm_config_@own:registry': 'http://127.0.0.1:2/' },
@@ -53,11 +53,11 @@ const KEPT: Env = {
 };
 
 describe('the environment of', () => {
-  test('npm and the build holds what is needed to reach a registry, and nothing else', () => {
+  test('npm and the build holds only the variables needed to run and to reach a registry', () => {
     expect(toolEnvironment({ ...HOSTILE, ...KEPT, ANYTHING: 'else' })).toEqual(KEPT);
   });
 
-  test('a start holds the variables of services, NODE_ENV for the line that it says, and nothing that Node or PostgreSQL read', () => {
+  test('a start holds the services’ variables and NODE_ENV, but none that Node or PostgreSQL read', () => {
     const ours = {
       HZ_ALLOWED_ORIGINS: 'x',
       HZ_MIN_COMMIT_INTERVAL: '3ms',
@@ -71,15 +71,15 @@ describe('the environment of', () => {
   });
 });
 
-describe('npm install as the set-up calls it', () => {
+describe('npm install as called by the set-up', () => {
   const folder = mkdtempSync(join(tmpdir(), 'huizhi-install-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  test('installs development packages whatever the environment and ~/.npmrc say', async () => {
+  test('installs development packages regardless of the environment and ~/.npmrc', async () => {
     const { PATH = '' } = process.env;
     const write = (name: string, text: string): void => writeFileSync(join(folder, name), text);
     write('.npmrc', 'omit[]=dev\nomit[]=optional\nproduction=true\n');
-    // Packages of this folder need no registry.
+    // Packages in this folder need no registry.
     for (const name of ['plain', 'dev', 'optional']) {
       await run('mkdir', ['-p', join(folder, 'project', name)]);
       write(`project/${name}/package.json`, JSON.stringify({ name, version: '1.0.0' }));
@@ -100,10 +100,10 @@ describe('npm install as the set-up calls it', () => {
   });
 });
 
-describe('hz up in a hostile shell', () => {
-  test('starts everything, in development mode, and lets pages of a local dev server in', async () => {
+describe('hz up in a shell with conflicting variables', () => {
+  test('starts all services in development mode and accepts pages of a local dev server', async () => {
     const { NODE_OPTIONS: _, OPENSSL_CONF: __, ...env } = HOSTILE;
-    // Node itself reads these two before any of our code runs: the start script removes them.
+    // Node itself reads these two before any project code runs; the start script removes them.
     const dataDir = newDataFolder();
     const up = new Up(dataDir, env);
     try {

@@ -4,19 +4,19 @@ import { Scenario } from './support/scenario.js';
 import { TestCluster } from './support/test-cluster.js';
 
 /**
- * Every failpoint that a service declares, made to fail and to kill, while people talk, a device is away and comes back to a
- * batch that goes on growing (scenarios 6, 13, 16, 17, 21, 22). A declared failpoint without a row fails the test.
+ * Triggers every declared failpoint with an error and a crash under load, while a device reconnects to a growing batch
+ * (scenarios 6, 13, 16, 17, 21, 22). A declared failpoint without a row fails the test.
  */
 
-// More than all that one test waits for: it is to fail for what it waited for in vain, and with its histories saved.
+// Longer than all waits of one test, so that the failing wait is reported and the histories are saved.
 jest.setTimeout(300_000);
 
 type Owner = 'gateway' | 'message' | 'offline';
 
-/** What is done at each place. `error` and `crash` as failpoints know them, at which hit, how often. */
+/** The actions per failpoint, in the failpoint syntax: `error` or `crash`, the hit number, the number of repeats. */
 const ROWS: Record<Owner, Record<string, string[]>> = {
   gateway: {
-    // A subject's handler that throws is news that was lost.
+    // An error in the handler loses the events of a bus message.
     'gateway.before-news': ['error@3x5', 'crash@3'],
     'gateway.before-delivery-write': ['error@3x5', 'crash@3'],
     'gateway.before-cursor': ['error@2x3', 'crash@2'],
@@ -37,7 +37,7 @@ const ROWS: Record<Owner, Record<string, string[]>> = {
   },
 };
 
-/** Declared by the library that all services share, and never passed: a gateway has no database. */
+/** Declared by the shared library but never reached: a gateway has no database. */
 const NOT_PASSED: Partial<Record<Owner, string[]>> = { gateway: ['database.commit-answer-lost'] };
 
 let cluster: TestCluster;
@@ -63,7 +63,7 @@ beforeAll(async () => {
 afterAll(() => cluster?.stop(), 60_000);
 afterEach(() => cluster.mended(), 60_000);
 
-test('each declared failpoint has a row here; the seeded bugs are the checker’s', async () => {
+test('every declared failpoint except the seeded bugs has a row in this test', async () => {
   for (const owner of ['gateway', 'message', 'offline'] as const) {
     const declared = [...(await cluster.fired(owner)).keys()].filter((name) => !name.startsWith('bug.'));
     expect(declared.sort()).toEqual([...Object.keys(ROWS[owner]), ...(NOT_PASSED[owner] ?? [])].sort());
@@ -73,7 +73,7 @@ test('each declared failpoint has a row here; the seeded bugs are the checker’
 describe.each(Object.entries(ROWS) as [Owner, Record<string, string[]>][])('%s', (owner, rows) => {
   const cases = Object.entries(rows).flatMap(([name, actions]) => actions.map((action) => [name, action] as const));
 
-  test.each(cases)('at %s=%s nothing is lost, doubled or out of order', async (name, action) => {
+  test.each(cases)('loses, duplicates and reorders no message at %s=%s', async (name, action) => {
     await Scenario.play(cluster, `${owner} ${name} ${action}`, async (scenario) => {
       const [alice, bob, carol] = await scenario.users('f', 3);
       const group = await scenario.group(alice!, [bob!, carol!]);
@@ -93,7 +93,7 @@ describe.each(Object.entries(ROWS) as [Owner, Record<string, string[]>][])('%s',
   });
 });
 
-/** As often as was asked for, in at least one of the instances. */
+/** Waits until the failpoint has fired this often in all instances together. */
 async function fired(owner: Owner, name: string, action: string): Promise<void> {
   const times = Number(/x(\d+)$/.exec(action)?.[1]);
   expect(times).toBeGreaterThan(0);
@@ -104,12 +104,12 @@ async function fired(owner: Owner, name: string, action: string): Promise<void> 
   await cluster.disarm();
 }
 
-/** One has died of it at least; no other shall from now on, and who did is started again. */
+/** Waits until one instance has crashed, prevents further crashes, and restarts the crashed ones. */
 async function dead(services: readonly Service[]): Promise<void> {
   const gone = await eventually('one to die', () => services.find(({ running }) => !running), 30_000);
   expect((await gone.exited).signal).toBe('SIGKILL');
   for (const service of services) {
-    // Who does not answer is dying of it too.
+    // An instance that does not answer is crashing, too.
     if (service.running) await cluster.disarm(service).catch(() => service.exited);
   }
   await Promise.all(services.filter(({ running }) => !running).map((service) => service.restart()));

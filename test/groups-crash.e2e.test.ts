@@ -5,7 +5,7 @@ import { laneOf } from '@huizhi/protocol';
 import { Scenario } from './support/scenario.js';
 import { TestCluster } from './support/test-cluster.js';
 
-/** Groups that overlap, over many lanes and inbox lanes, while the owners of both kinds are killed and frozen in turn. */
+/** Overlapping groups over many lanes and inbox lanes, while owners of both kinds are killed and frozen in turn. */
 
 jest.setTimeout(120_000);
 
@@ -39,7 +39,7 @@ async function killed(service: Service): Promise<void> {
   await service.restart();
 }
 
-/** Longer than its lease: when it wakes up, others own what it believes to own. */
+/** Freezes the service for longer than its lease, so that others own its lanes when it resumes. */
 async function frozen(service: Service): Promise<void> {
   service.freeze();
   await delay(2 * LEASE_MS);
@@ -47,7 +47,7 @@ async function frozen(service: Service): Promise<void> {
   await service.waitReady();
 }
 
-test('forty members in eight overlapping groups: each device has all of its groups, in order, whatever happens to the owners', async () => {
+test('forty members of eight overlapping groups receive every message in order while owners crash and freeze', async () => {
   await Scenario.play(cluster, 'groups', async (scenario) => {
     const actors = await scenario.users('member', MEMBERS);
     const groups = await Promise.all(
@@ -60,7 +60,7 @@ test('forty members in eight overlapping groups: each device has all of its grou
       }),
     );
     expect(new Set(groups.map((group) => laneOf('group' in group ? group.group : '', 32))).size).toBeGreaterThan(2);
-    // Who makes a group writes to it, and so does one more of its members.
+    // The creator and one more member of each group write to it.
     groups.forEach((group, g) => {
       actors[(g * 5) % MEMBERS]!.talk([group], 1, 60);
       actors[(g * 5 + 2 * (g % 3 === 0 ? 1 : 2)) % MEMBERS]!.talk([group], 1, 60);

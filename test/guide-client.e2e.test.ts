@@ -7,8 +7,8 @@ import { Device } from './support/device.js';
 import { TestCluster } from './support/test-cluster.js';
 
 /**
- * The guide's published iOS client, replayed frame by frame from the golden vectors, against a development server
- * (`AUTH=open`, since it has no token). docs/clients/ios.md says the same in words.
+ * Replays the published version 1 client frame by frame from the golden vectors, against a development server
+ * (`HZ_AUTH=open`, because the client has no token). docs/clients/ios.md describes the same in prose.
  */
 
 jest.setTimeout(60_000);
@@ -18,7 +18,9 @@ type Raw = Record<string, unknown>;
 const FIXTURE = join(projectRoot(), 'libs/protocol/fixtures/guide-client.json');
 const rows = (JSON.parse(readFileSync(FIXTURE, 'utf8')) as { rows: { name: string; raw: Raw }[] }).rows;
 
-/** What it keeps for itself: neither stored nor relayed. And what it says about itself that nobody asks it for. */
+/**
+ * Local fields of the client, which are neither stored nor relayed, and fields about itself that the server ignores.
+ */
 const LOCAL = ['byMyself', 'isSend', 'isRead', 'isSending', 'progress', 'unreadCount', 'messageHeight', 'showTime'];
 const OF_THE_LIST = ['noDisturb', 'lastMessage', 'lastTimeString'];
 const ABOUT_USERS = ['nickName', 'fromPortrait', 'toPortrait', 'groupName'];
@@ -33,14 +35,14 @@ beforeAll(async () => {
     HZ_AUTH: 'open',
     HZ_UPGRADE_URL: 'https://example.org/upgrade',
     HZ_REDELIVER_AFTER: '1s',
-    // It beats each second; here it need not.
+    // The client sends a heartbeat each second; this test does not.
     HZ_HEARTBEAT_MIN: '60s',
   };
   cluster = await TestCluster.start({ env: { gateway } });
 }, 120_000);
 afterAll(() => cluster?.stop(), 60_000);
 
-/** Two users of its kind, numbers like its own, that no test used before. */
+/** Two new version 1 users with numeric ids. */
 class Pair {
   private static last = 20_000;
   readonly me = String(++Pair.last);
@@ -48,7 +50,7 @@ class Pair {
 
   constructor(private readonly base64: boolean) {}
 
-  /** A frame of the fixture, between these two. */
+  /** A frame of the fixture, addressed between these two users. */
   frame(name: string, more: Raw = {}): Raw {
     const found = rows.find((row) => row.name === name);
     if (!found) throw new Error(`the fixture has no frame "${name}"`);
@@ -61,7 +63,7 @@ class Pair {
     return Device.connect(cluster.system.address, { user, deviceID: 'default', token: '', receipts: false, base64 });
   }
 
-  /** Connected and logged in as that client does. */
+  /** Connects and logs in as the version 1 client does. */
   async login(name = 'login'): Promise<Device> {
     const device = await this.connect();
     device.say(this.frame(name));
@@ -69,13 +71,13 @@ class Pair {
     return device;
   }
 
-  /** The other one, with a client of today. */
+  /** The other user, with a current client. */
   async friend(): Promise<Device> {
     return cluster.device(this.other);
   }
 }
 
-/** The answer to a frame of that client: it has nothing else to match it by. */
+/** The answer to a frame, matched by `sendTime`, which is all that this client can match. */
 const answer = (device: Device, sendTime: string): Promise<Raw> =>
   device.next({ sendTime }, ({ messageType }) => messageType !== 'normal');
 
@@ -84,7 +86,7 @@ describe.each([
   ['base64 lines', true],
 ])('in %s', (_, base64) => {
   describe('the login', () => {
-    test('needs no messageType, no token and no device id, and local fields do no harm', async () => {
+    test('is accepted without messageType, token and device id, and with local fields', async () => {
       for (const name of ['login', 'login with numbers']) {
         const pair = new Pair(base64);
         const device = await pair.connect();
@@ -101,14 +103,14 @@ describe.each([
       }
     });
 
-    test('from another connection takes the place of the first, which is told: both are the device `default`', async () => {
+    test('from another connection kicks the first, because both are the device `default`', async () => {
       const pair = new Pair(base64);
       const first = await pair.login();
       await pair.login();
       expect(await first.closed).toMatchObject({ name: 'kicked', reconnect: false });
     });
 
-    test('of a version that is no longer served is told where to upgrade', async () => {
+    test('of an unsupported version is refused with an upgrade URL', async () => {
       const pair = new Pair(base64);
       const device = await pair.connect();
       device.say(pair.frame('login of a version that is no longer served'));
@@ -123,7 +125,7 @@ describe.each([
   });
 
   describe('sending', () => {
-    test('two messages of one millisecond are both stored, the receipts echo sendTime as a string', async () => {
+    test('stores two messages of one millisecond, and receipts echo sendTime as a string', async () => {
       const pair = new Pair(base64);
       const friend = await pair.friend();
       const device = await pair.login();
@@ -139,7 +141,7 @@ describe.each([
       ]);
     });
 
-    test('a message sent again is the same message', async () => {
+    test('stores a resent message once', async () => {
       const pair = new Pair(base64);
       await pair.friend();
       const device = await pair.login();
@@ -151,7 +153,7 @@ describe.each([
       expect(await answer(later, '1700000000123')).toMatchObject({ messageType: 'normalReceipt', messageID, seq: 1 });
     });
 
-    test('only what is the message is stored and relayed: the sender is the session’s, content comes as it was sent', async () => {
+    test('relays only the fields of a message, with the session’s sender and unchanged content', async () => {
       const pair = new Pair(base64);
       const friend = await pair.friend();
       const device = await pair.login();
@@ -179,7 +181,7 @@ describe.each([
       }
     });
 
-    test('to a group: the name it gives the group is not relayed', async () => {
+    test('does not relay the group name of the sender', async () => {
       const pair = new Pair(base64);
       const friend = await pair.friend();
       const device = await pair.login();
@@ -193,7 +195,7 @@ describe.each([
       expect(Object.keys(message).filter((field) => DROPPED.includes(field))).toEqual([]);
     });
 
-    test('its recall is refused by name, since there is no recall yet, and the connection goes on', async () => {
+    test('refuses a recall as unsupported, and the connection stays open', async () => {
       const pair = new Pair(base64);
       const friend = await pair.friend();
       const device = await pair.login();
@@ -210,7 +212,7 @@ describe.each([
       expect(friend.seen.map(({ contenType }) => contenType)).toEqual(['text', 'picture']);
     });
 
-    test('a message it got wrong is refused for good, by its sendTime', async () => {
+    test('refuses an invalid message with an invalidReceipt that echoes its sendTime', async () => {
       const pair = new Pair(base64);
       const device = await pair.login();
       const refused = { messageType: 'invalidReceipt', name: 'badField' };
@@ -222,7 +224,7 @@ describe.each([
   });
 
   describe('heartbeats', () => {
-    test('are answered with the beatID that the client compares, bare ones too; the beatID of a message is none', async () => {
+    test('are answered with the beatID that the client compares; a message with a beatID is no heartbeat', async () => {
       const pair = new Pair(base64);
       await pair.friend();
       const device = await pair.login();
@@ -240,7 +242,7 @@ describe.each([
   });
 
   describe('receiving', () => {
-    /** Three messages that wait for it. */
+    /** Three messages that wait for the client. */
     async function waiting(pair: Pair): Promise<{ friend: Device; ids: string[] }> {
       await (await pair.login()).drop();
       const friend = await pair.friend();
@@ -250,7 +252,7 @@ describe.each([
       return { friend, ids };
     }
 
-    test('every kind of message that this client sends reaches a client of its own version unchanged', async () => {
+    test('delivers every kind of message from this client unchanged to a client of its version', async () => {
       const pair = new Pair(base64);
       const device = await pair.login();
       const other = await Device.connect(cluster.system.address, {
@@ -269,7 +271,7 @@ describe.each([
       );
     });
 
-    test('offline messages come as single frames, in order, the total told before', async () => {
+    test('delivers offline messages as single frames in order, after their total', async () => {
       const pair = new Pair(base64);
       const { ids } = await waiting(pair);
       const device = await pair.connect();
@@ -279,7 +281,7 @@ describe.each([
       expect(device.seen.map(({ messageID, via }) => [messageID, via])).toEqual(ids.map((id) => [id, 'live']));
     });
 
-    test('without receipts everything comes again: on the same connection, and at each login', async () => {
+    test('redelivers unreceipted messages on the same connection and at each login', async () => {
       const pair = new Pair(base64);
       const { ids } = await waiting(pair);
       const device = await pair.login();
@@ -291,7 +293,7 @@ describe.each([
       expect(later.seen.slice(0, 3).map(({ messageID }) => messageID)).toEqual(ids);
     });
 
-    test('what it receipts by messageID, also as a number, never comes again; the rest does', async () => {
+    test('redelivers only messages not receipted by messageID, as string or number', async () => {
       const pair = new Pair(base64);
       const { friend, ids } = await waiting(pair);
       const device = await pair.login();
@@ -308,8 +310,8 @@ describe.each([
   });
 });
 
-describe('the bytes as printed', () => {
-  test('are no frame: the code decodes base64 where it should encode', async () => {
+describe('the bytes of the published code', () => {
+  test('are an invalid frame, because the code decodes base64 instead of encoding', async () => {
     const pair = new Pair(false);
     const device = await pair.connect();
     const text = `${JSON.stringify(pair.frame('login'))}\n`;

@@ -5,21 +5,21 @@ import { HiddenTabs, type Tab } from './support/hidden-tab.js';
 import { named, pipeline } from './support/senders.js';
 import { TestCluster } from './support/test-cluster.js';
 
-/** Long enough for a timer that is held up to the next full minute to miss many heartbeats. */
+/** Long enough that a timer delayed to the next full minute misses many heartbeats. */
 const HIDDEN_MS = 65_000;
 const HEARTBEAT_MS = 2_000;
-/** "A few seconds", on a machine that is busy with other tests; a timer that is held up takes up to 60 s. */
+/** "A few seconds" in milliseconds on a busy machine; a throttled timer takes up to 60 s. */
 const SOON_MS = 20_000;
 
 interface Seen {
   state: string;
   visibility: string;
-  /** Names of the ends of connections. */
+  /** The names of the closes. */
   closes: string[];
   texts: string[];
-  /** To heartbeats and logins. */
+  /** The number of answers to heartbeats and logins. */
   answers: number;
-  /** The longest time between two firings of a timer that should fire each second. */
+  /** The longest interval in milliseconds between two firings of a one-second timer. */
   longestGapMs: number;
 }
 
@@ -30,7 +30,7 @@ let proxy: TcpProxy;
 beforeAll(async () => {
   tabs = await HiddenTabs.start();
   cluster = await TestCluster.start({
-    // The page at the first, through a proxy; the device at the second.
+    // The page uses the first gateway through a proxy; the device uses the second.
     instances: { gateway: 2 },
     throughProxy: ['gateway.client'],
     env: { gateway: { HZ_ALLOWED_ORIGINS: tabs.origin } },
@@ -43,7 +43,7 @@ afterAll(async () => {
   await cluster?.stop();
 }, 60_000);
 
-/** A page whose client is logged in. */
+/** Opens a page whose client is logged in. */
 async function start(heartbeatMs = HEARTBEAT_MS): Promise<{ tab: Tab; user: string }> {
   const user = cluster.name('alice');
   const tab = await tabs.open();
@@ -73,7 +73,7 @@ async function start(heartbeatMs = HEARTBEAT_MS): Promise<{ tab: Tab; user: stri
   return { tab, user };
 }
 
-/** Another user writes these. */
+/** Sends these texts from another user. */
 async function write(to: string, texts: string[]): Promise<void> {
   const device = await cluster.device(cluster.name('bob'), 'phone', { gateway: 1 });
   await pipeline(device, to, texts);
@@ -88,17 +88,17 @@ const look = (tab: Tab): Promise<Seen> =>
 const until = (tab: Tab, what: string, condition: (seen: Seen) => boolean): Promise<true> =>
   eventually(what, async () => (condition(await look(tab)) ? true : undefined), SOON_MS);
 
-test('a hidden tab with throttled timers stays connected, and is back within seconds when cut off', async () => {
+test('a hidden tab with throttled timers stays connected, and reconnects within seconds after a cut', async () => {
   const { tab, user } = await start();
   await tabs.open();
   await until(tab, 'the page to be hidden', ({ visibility }) => visibility === 'hidden');
-  // What is told is time itself: the browser holds timers up by the minute.
+  // The elapsed time itself is under test: the browser delays timers by up to a minute.
   await delay(HIDDEN_MS);
   await write(user, named('a', 5));
   await until(tab, 'messages in the hidden page', ({ texts }) => texts.length === 5);
   const hidden = await look(tab);
   expect(hidden).toMatchObject({ state: 'online', visibility: 'hidden', closes: [] });
-  // Otherwise the timers were not throttled, and this showed nothing.
+  // Otherwise the timers were not throttled and the test would prove nothing.
   expect(hidden.longestGapMs).toBeGreaterThan(15_000);
   await proxy.cut();
   await proxy.heal();
@@ -108,21 +108,21 @@ test('a hidden tab with throttled timers stays connected, and is back within sec
   expect((await look(tab)).texts).toEqual([...named('a', 5), ...named('b', 5)]);
 }, 180_000);
 
-test('a page that was frozen is online within seconds when it is resumed, and reads what was sent meanwhile', async () => {
+test('a frozen page reconnects within seconds when it resumes, and receives the missed messages', async () => {
   const { tab, user } = await start();
   await tab.setLifecycle('frozen');
   await delay(4 * HEARTBEAT_MS);
   await write(user, named('c', 5));
   await tab.setLifecycle('active');
   await until(tab, 'messages in the page', ({ texts }) => texts.length === 5);
-  // Chromium closes the WebSocket of a page that it freezes; the page hears of it when it is resumed.
+  // Chromium closes the WebSocket of a frozen page; the page learns of it when it resumes.
   const { closes, texts } = await look(tab);
   expect(closes.filter((name) => name !== 'connectionLost')).toEqual([]);
   expect(texts).toEqual(named('c', 5));
 });
 
-test('a page beats at once when it is shown and when its network changes', async () => {
-  // Far longer than the test: only an event of the page makes it beat.
+test('a page sends a heartbeat at once when it is shown and when its network changes', async () => {
+  // Longer than the test, so that only events of the page cause a heartbeat.
   const { tab } = await start(600_000);
   await tabs.open();
   await until(tab, 'the page to be hidden', ({ visibility }) => visibility === 'hidden');
@@ -133,7 +133,7 @@ test('a page beats at once when it is shown and when its network changes', async
     () => tab.setLifecycle('frozen').then(() => tab.setLifecycle('active')),
   ];
   for (const act of acts) {
-    // A heartbeat within a second after the last sign of life is not repeated.
+    // No heartbeat is sent within a second of the last received frame.
     await delay(1_500);
     const { answers } = await look(tab);
     await act();

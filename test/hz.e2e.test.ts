@@ -5,11 +5,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** The command `hz` as it is built, run by hand and by mistake. */
+/** Runs the built command `hz` with correct and wrong arguments. */
 const HZ = join(projectRoot(), 'dist/apps/cli/src/main.js');
-/** CPU time of `hz --help`, without that of Node itself. */
+/** Milliseconds of CPU time of `hz --help`, without that of Node itself. */
 const HELP_MS = 300;
-/** "At once" on a machine that is busy with other tests; the waits that were there took 10 s each. */
+/** "At once" in milliseconds on a busy machine; earlier versions waited 10 s. */
 const SOON_MS = 8_000;
 
 interface Ran {
@@ -42,7 +42,7 @@ function node(args: readonly string[]): Promise<Ran> {
 
 const hz = (...args: string[]): Promise<Ran> => node([HZ, ...args]);
 
-/** Prints what the process has used of the CPU, which other work on the machine changes far less than how long it took. */
+/** Prints the CPU time of the process, which depends much less on other load than the elapsed time. */
 const METER = `process.on('exit', () => { const { user, system } = process.cpuUsage(); process.stderr.write('cpu ' + (user + system) / 1000); })`;
 
 async function cpuMs(...args: string[]): Promise<number> {
@@ -55,25 +55,33 @@ async function cpuMs(...args: string[]): Promise<number> {
   return used.sort((a, b) => a - b)[2]!;
 }
 
-test('hz --help says what there is, and costs at most 300 ms of CPU time more than Node itself', async () => {
+test('hz --help lists the commands and uses at most 300 ms more CPU time than Node itself', async () => {
   const { code, out } = await hz('--help');
   expect(code).toBe(0);
   expect(out).toMatch(/up[^]*demo[^]*chat <user>[^]*token <user>[^]*revoke <user>/);
   expect((await cpuMs(HZ, '--help')) - (await cpuMs('-e', '0'))).toBeLessThan(HELP_MS);
 });
 
-describe('hz ends with code 1 and says what to change, when', () => {
+describe('hz ends with code 1 and a hint when', () => {
   test.each<[string, string[], RegExp]>([
-    ['it is given nothing', [], /Usage: hz[^]*Commands:/],
+    ['it has no arguments', [], /Usage: hz[^]*Commands:/],
     ['the command is unknown', ['chatt'], /unknown command 'chatt'[^]*Did you mean chat\?[^]*--help/],
     ['an option is unknown', ['demo', '--prot', '1'], /unknown option '--prot'[^]*Did you mean --port\?[^]*--help/],
     ['an option has no value', ['demo', '--port'], /option '--port <port>' argument missing/],
     ['chat has no user', ['chat'], /missing required argument 'user'[^]*--help/],
-    ['the port is no number', ['demo', '--data', '/nowhere', '--port', 'x'], /--port: must be between 1 and 65535/],
+    ['the port is not a number', ['demo', '--data', '/nowhere', '--port', 'x'], /--port: must be between 1 and 65535/],
     ['the mode is unknown', ['demo', '--mode', 'udp'], /--mode.*Allowed choices are lines, frames, websocket/],
-    ['nothing has run here', ['demo', '--data', '/nowhere'], /cannot read \/nowhere\/state\.json: .*--data and --port/],
+    [
+      'the data folder does not exist',
+      ['demo', '--data', '/nowhere'],
+      /cannot read \/nowhere\/state\.json: .*--data and --port/,
+    ],
     ['there is no secret', ['token', 'alice', '--data', '/nowhere'], /\/nowhere.*--token-secret-file/],
-    ['the bus is no URL', ['revoke', 'alice', '--nats', 'nowhere'], /\(--nats, HZ_NATS_URL\) must begin with nats/],
+    [
+      'the bus address is not a URL',
+      ['revoke', 'alice', '--nats', 'nowhere'],
+      /\(--nats, HZ_NATS_URL\) must begin with nats/,
+    ],
   ])('%s', async (_, args, text) => {
     const { code, err } = await hz(...args);
     expect(err).toMatch(text);
@@ -82,11 +90,11 @@ describe('hz ends with code 1 and says what to change, when', () => {
   });
 });
 
-describe("a developer's tool ends with code 1 and says what to change, when", () => {
+describe('a developer tool ends with code 1 and a hint when', () => {
   test.each<[string, string, string[], RegExp]>([
-    ['a log is not there', 'history-checker', ['/nowhere/log'], /\/nowhere\/log/],
-    ['a duration is no number', 'fuzz', ['--minutes', '-1'], /--minutes.*must be a number above 0/],
-    ['a mode of the bench is unknown', 'load', ['nonsense'], /nonsense is no mode/],
+    ['a log does not exist', 'history-checker', ['/nowhere/log'], /\/nowhere\/log/],
+    ['a duration is not a positive number', 'fuzz', ['--minutes', '-1'], /--minutes.*must be a number above 0/],
+    ['a mode of the bench is unknown', 'load', ['nonsense'], /nonsense is not a mode/],
   ])('%s', async (_, tool, args, text) => {
     const { code, err } = await node([join(projectRoot(), `dist/tools/${tool}/src/main.js`), ...args]);
     expect(err).toMatch(text);
@@ -95,7 +103,7 @@ describe("a developer's tool ends with code 1 and says what to change, when", ()
   });
 });
 
-describe.each(['demo', 'chat'])('hz %s ends soon with code 1, when', (name) => {
+describe.each(['demo', 'chat'])('hz %s ends soon with code 1 when', (name) => {
   const run = async (...more: string[]): Promise<Ran> => {
     const { host, port } = system.address;
     const user = name === 'chat' ? ['alice'] : [];
@@ -107,24 +115,24 @@ describe.each(['demo', 'chat'])('hz %s ends soon with code 1, when', (name) => {
     expect(ms).toBeLessThan(SOON_MS);
   };
 
-  test('nothing listens at the port', async () => {
+  test('no server listens at the port', async () => {
     const port = await freePort();
     const text = new RegExp(`cannot connect to 127.0.0.1:${port}: connection refused[^]*--port`);
     expectError(await run('--port', String(port)), text);
   });
 
-  test('the certificate is of another authority', async () => {
+  test('the certificate is from another authority', async () => {
     const { certFile } = await certificateFor(join(folder, name));
     expectError(await run('--ca', certFile), /certificate of 127\.0\.0\.1:\d+ is not accepted[^]*--ca/);
   });
 
-  test('the secret is another', async () => {
+  test('the secret is wrong', async () => {
     const file = join(folder, 'secret');
     writeFileSync(file, 'another secret that is long enough for HS256\n');
     expectError(await run('--token-secret-file', file), /badToken[^]*--token-secret-file/);
   });
 
-  test('the port speaks TLS and the command does not', async () => {
+  test('the port uses TLS and the command does not', async () => {
     expectError(await run('--no-tls'), /cannot connect to[^]*--no-tls/);
   });
 });

@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/global
 import { Device } from './support/device.js';
 import { TestCluster } from './support/test-cluster.js';
 
-/** Users whose ids are as identity providers make them, through the whole system. */
+/** User ids as identity providers make them, through the whole system. */
 
 jest.setTimeout(60_000);
 
@@ -24,13 +24,13 @@ afterAll(() => cluster?.stop(), 60_000);
 const longest = (first: string): string => first + '😀'.repeat(254);
 
 test.each([
-  ['of identity providers and of people', 'auth0|5f7c0a1b2d3e4f5a6b7c8d9e', '张三'],
-  ['with quotes, backslashes and what the bus and SQL read in their own way', `"\\'; --`, 'hz.>.*.${x} %_'],
-  ['that begin with signs', '_alice', '-bob='],
+  ['from identity providers and in Chinese', 'auth0|5f7c0a1b2d3e4f5a6b7c8d9e', '张三'],
+  ['with quotes, backslashes and special characters of the bus and SQL', `"\\'; --`, 'hz.>.*.${x} %_'],
+  ['that start with signs', '_alice', '-bob='],
   ['that hold spaces', 'Ann Lee', 'Ann  Lee'],
   ['whose UTF-16 order is not their byte order', 'order\u{10000}', 'order\uffee'],
-  ['of the greatest length', longest('a'), longest('b')],
-])('users with ids %s talk: live, as a batch, in the history, in a group', async (_, alice, bob) => {
+  ['of maximum length', longest('a'), longest('b')],
+])('users with ids %s exchange messages live, in batches, in the history and in groups', async (_, alice, bob) => {
   const a = await cluster.device(alice, 'Ann’s 手机');
   const b = await cluster.device(bob, '"tablet" 2');
   expect(a.find({ messageType: 'loginReceipt' })).toMatchObject({ fromUserID: alice, deviceID: 'Ann’s 手机' });
@@ -46,7 +46,7 @@ test.each([
     receipts.push(await a.answer(id));
   }
   expect(receipts.map(({ seq }) => seq)).toEqual([3, 4, 5]);
-  // The same again is the same.
+  // A resend is the same message.
   a.text(bob, 'a2');
   expect(await a.answer('a2')).toMatchObject({ messageID: receipts[0]?.messageID, seq: 3 });
   await cluster.inboxHolds(bob, 4);
@@ -82,7 +82,7 @@ test.each<[Mode, Mode]>([
   ['lines', 'frames'],
   ['websocket', 'lines'],
   ['frames', 'websocket'],
-])('the SDK carries such ids over %s to one that speaks %s', async (mode, other) => {
+])('the SDK carries such ids over %s to a client on %s', async (mode, other) => {
   const [alice, bob] = [`auth0|${mode}`, `张三 ${mode}`];
   const connect = async (user: string, how: Mode): Promise<{ client: HuizhiClient; messages: Delivery[] }> => {
     const address = { ...cluster.system.address, mode: how };
@@ -101,7 +101,7 @@ test.each<[Mode, Mode]>([
   expect(messages).toMatchObject([{ content: { text: '你好' } }]);
 });
 
-test('two ids that only look alike are two users; what is no id is refused by its rule', async () => {
+test('ids that look alike are different users, and an invalid id is refused with its rule', async () => {
   const composed = await cluster.device('caf\u00e9');
   const wide = await cluster.device('ｃafé'.normalize('NFC'));
   wide.text('caf\u00e9', 'w1');

@@ -12,22 +12,22 @@ import { frameOf, tlsTo, wireTo, type WireMode } from './support/wire.js';
 import { TestCluster } from './support/test-cluster.js';
 
 /**
- * Nothing of a body or a token reaches a log, at the most talkative level, whatever is sent in whatever mode, and whatever fails. The tests
- * only make noise; the last one breaks everything and looks.
+ * No part of a body or a token may reach a log, at any log level, in any mode and after any failure. The first tests
+ * only produce traffic; the last one injects failures and checks all logs.
  */
 
 jest.setTimeout(90_000);
 
-/** What people write, and what proves who they are. */
+/** The markers in message bodies and in tokens. */
 const BODY = 'Zq7bodyXw9';
 const TOKEN = 'Zq7tokenXw9';
 
 let cluster: TestCluster;
 let dataDir: string;
-/** Good tokens that were used; nothing of what proves in them may be logged either. */
+/** Valid tokens that were used; their secret parts must not be logged either. */
 const tokens: string[] = [];
 
-/** A server of keys, and a gateway that believes nobody else. */
+/** A key server, and a gateway that trusts its keys only. */
 let keyServer: Server;
 let byKeys: Service;
 const keys = await generateKeyPair('ES256');
@@ -51,7 +51,10 @@ afterAll(async () => {
   rmSync(dataDir, { recursive: true, force: true });
 }, 60_000);
 
-/** Every line any process wrote: services, PostgreSQL, NATS. What they have said by now is waited for: files are written behind. */
+/**
+ * Every log line of services, PostgreSQL and NATS. Waits until all lines so far are in the files, which are written
+ * asynchronously.
+ */
 async function everyLog(): Promise<{ name: string; text: string }[]> {
   const { postgres, nats } = cluster.system;
   const last = [...cluster.services(), postgres!, nats!].map(({ logs }) => logs.at(-1) ?? '');
@@ -68,7 +71,7 @@ function logFiles(): { name: string; text: string }[] {
 
 const user = (device: Device): string => device.options.user;
 
-/** Good and bad frames of all kinds, each with the mark where people's words are. */
+/** Valid and invalid frames of all kinds, with the marker in place of user text. */
 function marked(to: string): string[] {
   const message = { messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: to };
   const head = JSON.stringify({ ...message, clientMsgID: 'p' }).slice(0, -1);
@@ -93,7 +96,7 @@ function marked(to: string): string[] {
   ];
 }
 
-/** Each of these ends its connection. */
+/** Each of these frames closes its connection. */
 const deadly = [
   `{"content":{"text":"${BODY}"}`,
   `${BODY}`,
@@ -102,7 +105,7 @@ const deadly = [
   `{"${BODY}":${BODY}}`,
 ];
 
-/** Tokens that are wrong in every way, as a client might send them. */
+/** Invalid tokens of every kind. */
 async function badTokens(): Promise<string[]> {
   const good = await cluster.system.token(`${TOKEN}-somebody`);
   const [header, payload] = good.split('.');
@@ -120,59 +123,62 @@ async function badTokens(): Promise<string[]> {
 const loginOf = (fromUserID: string, token: string): Buffer =>
   Buffer.from(JSON.stringify({ messageType: 'login', fromUserID, deviceID: 'd', versionCode: 2, token }));
 
-/** Bytes that end a connection, whatever it has said before, besides frames that are none. */
+/** Bytes that close a connection in any state, followed by other invalid frames. */
 const brokenBytes: Record<WireMode, [Buffer, ...Buffer[]]> = {
   'JSON lines': [Buffer.from(`{"text":"${BODY}`.padEnd(70_000, BODY))],
   'base64 lines': [
     Buffer.from(`${BODY}!${BODY}\n`),
     Buffer.from(`${Buffer.from(`{"text":"${BODY}`).toString('base64')}=${BODY}\n`),
   ],
-  // Another version; a flag that is not defined; no header.
+  // A wrong version; an undefined flag; no header.
   'HZ frames': [
     Buffer.from(`HZ\x09\x01${BODY}`),
     Buffer.from(`HZ\x01\x01\x00\x01\x00\x00\x00\x0a${BODY}`),
     Buffer.from(BODY),
   ],
-  // Not masked; an opcode that there is not.
+  // An unmasked frame; an undefined opcode.
   WebSocket: [Buffer.from(`\x81\x0a${BODY}`, 'latin1'), Buffer.from(`\x8f\x8a\x00\x00\x00\x00${BODY}`, 'latin1')],
 };
 
-test.each(Object.keys(brokenBytes) as WireMode[])('%s: good and bad frames, garbage and bad tokens', async (mode) => {
-  const { address } = cluster.system;
-  const open = async (word: string): Promise<{ user: string; wire: Awaited<ReturnType<typeof wireTo>> }> => {
-    const user = cluster.name(word);
-    const token = await cluster.system.token(user);
-    tokens.push(token);
-    const wire = await wireTo(address, mode, `/ws?token=${TOKEN}`);
-    wire.say(loginOf(user, token));
-    await frameOf(wire, { messageType: 'loginReceipt', code: 0 });
-    return { user, wire };
-  };
-  const bob = await open('wire-b');
-  const alice = await open('wire-a');
-  for (const text of marked(bob.user)) alice.wire.say(Buffer.from(text, 'latin1'));
-  alice.wire.say(Buffer.from(JSON.stringify({ beatID: BODY })));
-  await frameOf(alice.wire, { beatID: BODY });
-  await frameOf(bob.wire, { messageType: 'normal', fromUserID: alice.user });
-  for (const text of deadly) {
-    const { wire } = await open('wire-d');
-    wire.say(Buffer.from(text, 'latin1'));
-    // In base64 some of it is a bare heartbeat, and answered.
-    wire.raw(brokenBytes[mode][0]);
-    await wire.closed;
-  }
-  for (const bytes of brokenBytes[mode]) {
-    const { wire } = await open('wire-x');
-    wire.raw(bytes);
-    await wire.closed;
-  }
-  for (const token of await badTokens()) {
-    const wire = await wireTo(address, mode, `/ws?token=${encodeURIComponent(token.slice(0, 900))}`);
-    wire.say(loginOf('mallory', token));
-    await wire.closed;
-    expect(wire.frames.filter(({ code }) => code === 0)).toEqual([]);
-  }
-});
+test.each(Object.keys(brokenBytes) as WireMode[])(
+  'a gateway survives valid and invalid frames, garbage and bad tokens in %s',
+  async (mode) => {
+    const { address } = cluster.system;
+    const open = async (word: string): Promise<{ user: string; wire: Awaited<ReturnType<typeof wireTo>> }> => {
+      const user = cluster.name(word);
+      const token = await cluster.system.token(user);
+      tokens.push(token);
+      const wire = await wireTo(address, mode, `/ws?token=${TOKEN}`);
+      wire.say(loginOf(user, token));
+      await frameOf(wire, { messageType: 'loginReceipt', code: 0 });
+      return { user, wire };
+    };
+    const bob = await open('wire-b');
+    const alice = await open('wire-a');
+    for (const text of marked(bob.user)) alice.wire.say(Buffer.from(text, 'latin1'));
+    alice.wire.say(Buffer.from(JSON.stringify({ beatID: BODY })));
+    await frameOf(alice.wire, { beatID: BODY });
+    await frameOf(bob.wire, { messageType: 'normal', fromUserID: alice.user });
+    for (const text of deadly) {
+      const { wire } = await open('wire-d');
+      wire.say(Buffer.from(text, 'latin1'));
+      // Some of these bytes are a bare heartbeat in base64 and are answered.
+      wire.raw(brokenBytes[mode][0]);
+      await wire.closed;
+    }
+    for (const bytes of brokenBytes[mode]) {
+      const { wire } = await open('wire-x');
+      wire.raw(bytes);
+      await wire.closed;
+    }
+    for (const token of await badTokens()) {
+      const wire = await wireTo(address, mode, `/ws?token=${encodeURIComponent(token.slice(0, 900))}`);
+      wire.say(loginOf('mallory', token));
+      await wire.closed;
+      expect(wire.frames.filter(({ code }) => code === 0)).toEqual([]);
+    }
+  },
+);
 
 const upgrade = (target: string, ...headers: string[]): string =>
   [
@@ -188,14 +194,14 @@ const upgrade = (target: string, ...headers: string[]): string =>
 
 test.each([
   ['an upgrade at another path', upgrade(`/${TOKEN}?token=${TOKEN}`), 404],
-  ['an upgrade of another site’s page', upgrade(`/ws?token=${TOKEN}`, `Origin: https://${TOKEN}.example`), 403],
+  ['an upgrade from another site’s page', upgrade(`/ws?token=${TOKEN}`, `Origin: https://${TOKEN}.example`), 403],
   ['an upgrade of an old version', upgrade(`/ws?token=${TOKEN}`, 'Sec-WebSocket-Version: 7', `X: ${TOKEN}`), 400],
-  ['an upgrade with too much', upgrade(`/ws?token=${TOKEN}`, `Cookie: ${TOKEN.repeat(5_000)}`), 431],
+  ['an upgrade with too large headers', upgrade(`/ws?token=${TOKEN}`, `Cookie: ${TOKEN.repeat(5_000)}`), 431],
   ['no upgrade', `GET /ws?token=${TOKEN} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${TOKEN}\r\n\r\n`, 426],
-  ['a header that is none', upgrade(`/ws?token=${TOKEN}`, `${TOKEN} ${BODY}`), 400],
-  ['no HTTP at all', `GET ${TOKEN}\r\n${BODY}\r\n\r\n`, 400],
+  ['an invalid header', upgrade(`/ws?token=${TOKEN}`, `${TOKEN} ${BODY}`), 400],
+  ['a request that is not HTTP', `GET ${TOKEN}\r\n${BODY}\r\n\r\n`, 400],
   ['another HTTP', `GET /ws?token=${TOKEN} HTTP/9.9\r\n\r\n`, 400],
-  ['a header of bytes', upgrade('/ws', `X-${TOKEN}: \x00${BODY}`), 400],
+  ['a header with control bytes', upgrade('/ws', `X-${TOKEN}: \x00${BODY}`), 400],
 ])('HTTP: %s', async (_, request, status) => {
   const socket = await tlsTo(cluster.system.address);
   let answer = '';
@@ -205,9 +211,9 @@ test.each([
   expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
 });
 
-test('a gateway with public keys: tokens and keys that are good, forged, unknown and broken', async () => {
+test('a gateway with published keys handles valid, forged, unknown and broken tokens and keys', async () => {
   const address = cluster.system.addressOf(1);
-  /** What the gateway says to it first; then it is given a reason to end whatever came of it. */
+  /** Logs in and returns the first answer. Then sends invalid bytes, so that the gateway closes the connection. */
   const login = async (user: string, token: string): Promise<Record<string, unknown>> => {
     const wire = await wireTo(address, 'JSON lines');
     wire.say(loginOf(user, token));
@@ -236,14 +242,14 @@ test('a gateway with public keys: tokens and keys that are good, forged, unknown
     { status: 200, body: JSON.stringify({ keys: [{ kid: TOKEN, kty: TOKEN, [TOKEN]: TOKEN }] }) },
   ]) {
     published = answer;
-    // What is known of keys is forgotten with the process.
+    // A restart clears the cached keys.
     await byKeys.restart();
     expect(await login('keyed', await made('keyed'))).not.toMatchObject({ code: 0 });
     expect(await login('keyed', await made('keyed', { kid: TOKEN }))).not.toMatchObject({ code: 0 });
   }
 });
 
-test('a mark is found in clear, in base64 wherever it begins, in hex and as bytes', () => {
+test('Marks finds a word in clear text, in base64 at any offset, in hex and as bytes', () => {
   const marks = new Marks([BODY]);
   const writings = ['', 'x', 'xy'].flatMap((before) => {
     const bytes = Buffer.from(`${before}${BODY}after`);
@@ -253,7 +259,7 @@ test('a mark is found in clear, in base64 wherever it begins, in hex and as byte
   expect(marks.in(Buffer.from('something else altogether').toString('base64'))).toBe(false);
 });
 
-test('of what is sent, refused, stored, delivered, or lost in a crash, no log holds a word', async () => {
+test('no log holds a part of a sent, refused, stored, delivered or lost message or token', async () => {
   const alice = await cluster.device(cluster.name('scrub-a'));
   const bob = await cluster.device(cluster.name('scrub-b'));
   tokens.push(alice.options.token, bob.options.token);
@@ -269,7 +275,7 @@ test('of what is sent, refused, stored, delivered, or lost in a crash, no log ho
     device.raw(Buffer.from(`${bytes}\n`, 'latin1'));
     await device.closed;
   }
-  // Then everything fails, in turn, with such a message under way.
+  // Inject each failure while a marked message is in flight.
   const failures: [Parameters<TestCluster['arm']>[0], string][] = [
     [cluster.system.gateway(), 'gateway.before-delivery-write=error@1'],
     [cluster.system.gateway(), 'gateway.before-cursor=error@1'],
@@ -305,7 +311,7 @@ test('of what is sent, refused, stored, delivered, or lost in a crash, no log ho
 
   const logs = await everyLog();
   const all = logs.map(({ text }) => text).join('\n');
-  // That there is something to look at: all parts, and the failures.
+  // The logs must contain all parts and the failures, so that the check is meaningful.
   for (const name of ['gateway-1', 'gateway-2', 'message-1', 'offline-1', 'postgres', 'nats']) {
     expect([name, logs.some((log) => log.name.includes(name) && log.text.length > 0)]).toEqual([name, true]);
   }
@@ -321,5 +327,5 @@ test('of what is sent, refused, stored, delivered, or lost in a crash, no log ho
   expect(leaks).toEqual([]);
 });
 
-/** The parts of a token that prove something. */
+/** The payload and the signature of a token. */
 const parts = (token: string): string[] => token.split('.').slice(1);

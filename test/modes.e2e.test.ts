@@ -17,7 +17,7 @@ afterEach(() => Promise.all(clients.splice(0).map((client) => client.close())));
 
 afterAll(() => cluster?.stop(), 60_000);
 
-/** A client and what it was told. */
+/** A client with the events that it reported. */
 interface Person {
   client: HuizhiClient;
   messages: Delivery[];
@@ -42,13 +42,13 @@ function person(user: string, mode: Mode, options: Partial<ClientOptions> = {}):
 
 const textsOf = ({ messages }: Person): unknown[] => messages.map(({ content }) => content.text);
 
-/** Sends all and waits for every receipt. */
+/** Sends all texts and waits for every receipt. */
 async function say(from: Person, to: string, texts: string[]): Promise<number[]> {
   const sends = texts.map((text) => from.client.sendText({ user: to }, text));
   return (await Promise.all(sends.map(({ receipt }) => receipt))).map(({ seq }) => seq);
 }
 
-/** Resolves once so many messages were told and their receipts are confirmed; then they must be these. */
+/** Waits until this many messages were reported and confirmed, then compares them with `texts`. */
 async function heard(who: Person, texts: string[]): Promise<void> {
   await holds(`${texts.length} confirmed messages`, () => {
     const last = who.messages.at(-1)?.inboxSeq ?? 0;
@@ -60,7 +60,7 @@ async function heard(who: Person, texts: string[]): Promise<void> {
 const holds = (what: string, condition: () => boolean): Promise<true> => eventually(what, condition);
 
 describe.each<Mode>(['lines', 'frames', 'websocket'])('over %s', (mode) => {
-  test('a conversation: both ways, live and as a batch, receipted, in the history, with those who speak lines', async () => {
+  test('exchanges messages with a device on JSON lines, live, in batches and in the history', async () => {
     const [alice, bob] = [cluster.name('alice'), cluster.name('bob')];
     const [a, b] = [person(alice, mode), person(bob, 'lines')];
     await Promise.all([a.client.connect(), b.client.connect()]);
@@ -83,7 +83,7 @@ describe.each<Mode>(['lines', 'frames', 'websocket'])('over %s', (mode) => {
     await expect(refused.receipt).rejects.toMatchObject({ name: 'SendRefusedError', error: 'notAllowed' });
   });
 
-  test('cut off in mid conversation it goes on, without loss and without doubles', async () => {
+  test('continues after a cut without lost or duplicated messages', async () => {
     const [alice, bob] = [cluster.name('alice'), cluster.name('bob')];
     const [a, b] = [person(alice, mode), person(bob, mode)];
     await Promise.all([a.client.connect(), b.client.connect()]);
@@ -97,7 +97,7 @@ describe.each<Mode>(['lines', 'frames', 'websocket'])('over %s', (mode) => {
     expect(a.closes).toEqual([[0, 'connectionLost', true]]);
   });
 
-  test('the device that logs in again kicks its older connection, which stays away', async () => {
+  test('closes its older connection as kicked when the device logs in again', async () => {
     const alice = cluster.name('alice');
     const [first, second] = [person(alice, mode), person(alice, mode)];
     await first.client.connect();
@@ -107,13 +107,13 @@ describe.each<Mode>(['lines', 'frames', 'websocket'])('over %s', (mode) => {
     expect(second.client.state).toBe('online');
   });
 
-  test('a token that is no good is refused by name', async () => {
+  test('is refused with a named error when its token is invalid', async () => {
     const { client } = person(cluster.name('alice'), mode, { token: () => 'forged' });
     await expect(client.connect()).rejects.toMatchObject({ name: 'LoginRefusedError', error: 'badToken' });
   });
 });
 
-test('a WebSocket of a foreign origin is refused before it is one', async () => {
+test('the gateway refuses the upgrade of a WebSocket from a foreign origin', async () => {
   const { host, port, ca } = cluster.system.address;
   const status = await new Promise<number | undefined>((resolve, reject) => {
     const socket = new WebSocket(`wss://${host}:${port}/`, 'huizhi', { ca, origin: 'https://foreign.example' });

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { newDataFolder } from './support/up.js';
 
-/** Passwords are taken as they are, by real servers, through the variables that docker-compose.yml sets. */
+/** Unusual passwords work unencoded with real servers, through the variables that docker-compose.yml sets. */
 
 jest.setTimeout(120_000);
 
@@ -35,7 +35,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 }, 60_000);
 
-/** The environment of a service in docker-compose.yml, with these servers in place of its own. */
+/** The environment of a service from docker-compose.yml, with the servers of this test. */
 async function composed(service: string): Promise<Record<string, string>> {
   type Compose = { services: Record<string, { environment: Record<string, string> }> };
   const { services } = parse(readFileSync(join(projectRoot(), 'docker-compose.yml'), 'utf8'), {
@@ -73,7 +73,7 @@ test.each(SERVICES)('%s migrates and is ready when its passwords hold @ # / : % 
   await service.launch();
   try {
     await service.waitReady(60_000);
-    // Nor does a log line show it, encoded or not.
+    // No log line shows the password, encoded or not.
     for (const secret of [PASSWORD, encodeURIComponent(PASSWORD)]) {
       expect(service.logs.filter((line) => line.includes(secret))).toEqual([]);
     }
@@ -83,7 +83,7 @@ test.each(SERVICES)('%s migrates and is ready when its passwords hold @ # / : % 
 });
 
 test.each(SERVICES)(
-  '%s refuses a raw password in its URLs with the names of the variables, and does not show it',
+  '%s refuses an unencoded password in its URLs, names the variables and hides the password',
   async (name) => {
     const prefix = `${name.toUpperCase()}_DATABASE`;
     const env = {
@@ -105,7 +105,7 @@ test.each(SERVICES)(
   },
 );
 
-test('hz revoke reaches the bus by parts, and refuses a raw password in a URL without showing it', async () => {
+test('hz revoke reaches the bus by separate variables, and refuses an unencoded password in a URL', async () => {
   const hz = (env: Record<string, string>): Promise<string> =>
     run(process.execPath, [join(projectRoot(), 'dist/apps/cli/src/main.js'), 'revoke', 'alice'], { env }).then(
       ({ stdout }) => stdout,
@@ -120,7 +120,7 @@ test('hz revoke reaches the bus by parts, and refuses a raw password in a URL wi
     HZ_NATS_USER: 'offline',
     HZ_NATS_PASSWORD: PASSWORD,
   };
-  // The bus lets it in; there is no service to answer.
+  // The bus accepts the login; there is no service to answer.
   expect(await hz(parts)).not.toMatch(/cannot reach the bus/);
   expect(await hz({ ...parts, HZ_NATS_PASSWORD: 'wrong' })).toMatch(/cannot reach the bus/);
 });

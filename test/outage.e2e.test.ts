@@ -9,13 +9,13 @@ import { Device } from './support/device.js';
 import { TestCluster } from './support/test-cluster.js';
 
 /**
- * 17, in full: the bus or a service away for so long that everything that can expire has expired several times over (time-outs
- * are short here, so that an "hour" is seconds), parts of the system cut off from the rest, consumers too slow for the bus.
+ * Outages of the bus or a service that outlast every time-out several times (time-outs are short here, so the outage
+ * lasts seconds), partial disconnects, and consumers too slow for the bus.
  */
 
 jest.setTimeout(120_000);
 
-/** Longer than each time-out below by a multiple, and than three leases. */
+/** Several times longer than each time-out below, and than three leases. */
 const HOUR_MS = 5_000;
 const LOGIN_BUDGET_MS = 1_000;
 
@@ -24,7 +24,7 @@ beforeAll(async () => {
   cluster = await TestCluster.start({
     instances: { gateway: 2, message: 2, offline: 2 },
     throughProxy: ['gateway.nats', 'message.nats', 'offline.nats', 'message.postgres', 'offline.postgres'],
-    // A consumer that does not read is cut after half a second.
+    // The server disconnects a consumer that does not read for half a second.
     natsSettings: ['write_deadline: "500ms"', 'max_pending: 4194304'],
     env: {
       gateway: {
@@ -60,7 +60,7 @@ const kinds = ['gateway', 'message', 'offline'] as const;
 const proxies = (kind: (typeof kinds)[number]): TcpProxy[] =>
   [0, 1].map((i) => cluster.system.proxy(`${kind}.nats`, i));
 
-/** Two pairs and a group; everybody stays with a gateway of its own. */
+/** Two pairs and a group, distributed over the gateways. */
 async function crowd(scenario: Scenario): Promise<TestUser[]> {
   const actors = await Promise.all(
     [0, 1, 0, 1].map((gateway) => scenario.testUser(cluster.name('out'), 'phone', { gateways: [gateway] })),
@@ -73,12 +73,12 @@ async function crowd(scenario: Scenario): Promise<TestUser[]> {
   return actors;
 }
 
-/** Whether the first instance says that it is ready. */
+/** Whether the first instance reports ready. */
 async function ready(kind: (typeof kinds)[number]): Promise<boolean> {
   return (await fetch(`${cluster.system.service(kind).baseUrl}/readyz`)).ok;
 }
 
-/** A login has a second here, and a busy machine may need more: once more, then. */
+/** Logs a user in. A login may take a second here, and a busy machine may need more, so it is repeated. */
 const getsIn = (user: string): Promise<Device> =>
   eventually(`${user} to get in`, () => cluster.device(user).catch(() => undefined));
 
@@ -92,42 +92,45 @@ async function further(actor: TestUser, count: number): Promise<void> {
   await eventually(`${actor.where} to go on`, () => actor.receipted >= goal);
 }
 
-describe('17. one instance is cut off from the bus, and from nothing else', () => {
+describe('an instance that is cut off from the bus only', () => {
   const ways = kinds.flatMap((kind) => (['cut', 'blackhole'] as const).map((how) => [kind, how] as const));
 
-  test.each(ways)('a %s (%s): the others go on, and after it everything is delivered', async (kind, how) => {
-    await Scenario.play(cluster, `${kind} ${how}`, async (scenario) => {
-      const [alice, bob, carol, dave] = (await crowd(scenario)) as [TestUser, TestUser, TestUser, TestUser];
-      const proxy = proxies(kind)[0]!;
-      await scenario.fault(`${kind} ${how}`, async () => {
-        await proxy[how]();
-        // Bob and Dave are at the second gateway, the lanes of all have an owner again after their lease.
-        await eventually('the fault to be noticed', async () => ((await ready(kind)) ? undefined : true));
-        const [saidBefore, gotBefore] = [bob.receiptedBy(), dave.received.size];
-        await eventually(
-          'everything Bob says to be receipted, and to arrive',
-          () =>
-            [...saidBefore].every(([to, count]) => (bob.receiptedBy().get(to) ?? 0) > count + 5) &&
-            dave.received.size > gotBefore + 5,
-        );
-        if (kind !== 'gateway') await Promise.all([further(alice, 10), arrives(carol, 10)]);
-        await proxy.heal();
+  test.each(ways)(
+    'a %s (%s) does not stop the others, and every message is delivered afterwards',
+    async (kind, how) => {
+      await Scenario.play(cluster, `${kind} ${how}`, async (scenario) => {
+        const [alice, bob, carol, dave] = (await crowd(scenario)) as [TestUser, TestUser, TestUser, TestUser];
+        const proxy = proxies(kind)[0]!;
+        await scenario.fault(`${kind} ${how}`, async () => {
+          await proxy[how]();
+          // Bob and Dave use the second gateway; after the lease every lane has an owner again.
+          await eventually('the fault to be noticed', async () => ((await ready(kind)) ? undefined : true));
+          const [saidBefore, gotBefore] = [bob.receiptedBy(), dave.received.size];
+          await eventually(
+            'everything Bob says to be receipted, and to arrive',
+            () =>
+              [...saidBefore].every(([to, count]) => (bob.receiptedBy().get(to) ?? 0) > count + 5) &&
+              dave.received.size > gotBefore + 5,
+          );
+          if (kind !== 'gateway') await Promise.all([further(alice, 10), arrives(carol, 10)]);
+          await proxy.heal();
+        });
+        await scenario.more(20);
       });
-      await scenario.more(20);
-    });
-    await cluster.noLag();
-  });
+      await cluster.noLag();
+    },
+  );
 });
 
-describe('17. everything is away for an hour', () => {
-  test('the bus: sends are refused for the time being, nobody is told "failed", and after it all is delivered', async () => {
+describe('an outage longer than every time-out', () => {
+  test('of the bus refuses sends temporarily, fails none and loses none', async () => {
     await Scenario.play(cluster, 'bus for an hour', async (scenario) => {
       await crowd(scenario);
       const raw = await getsIn(cluster.name('raw'));
       await scenario.fault('NATS is away', async () => {
         await cluster.system.nats!.kill9();
         raw.text(scenario.actors[0]!.user, 'meanwhile');
-        // An answer, or a connection that is closed because its gateway is stale: in bounded time either way.
+        // Either an answer, or a close because the gateway is stale; both within bounds.
         const answer = await raw.answer('meanwhile').catch(() => raw.closed);
         expect(answer).toMatchObject(answer?.messageType === 'close' ? { reconnect: true } : { temporary: true });
         await delay(HOUR_MS);
@@ -138,7 +141,7 @@ describe('17. everything is away for an hour', () => {
     await cluster.noLag();
   });
 
-  test('the offline services, while thousands of messages are sent: each is receipted, and after it all are delivered', async () => {
+  test('of the offline services delays deliveries, but no receipts, of thousands of messages', async () => {
     await Scenario.play(cluster, 'offline for an hour', async (scenario) => {
       const [alice, bob] = await crowd(scenario);
       const services = cluster.system.instances('offline');
@@ -146,7 +149,7 @@ describe('17. everything is away for an hour', () => {
         await Promise.all(services.map((service) => service.kill9()));
         const began = performance.now();
         const target = scenario.pair(alice!, bob!);
-        // As many at a time as the SDK keeps.
+        // As many messages in flight as the SDK allows.
         for (let wave = 0; wave < 3; wave++) {
           await Promise.all(Array.from({ length: 500 }, (_, n) => alice!.say(target, `volume ${wave} ${n}`)));
         }
@@ -158,7 +161,7 @@ describe('17. everything is away for an hour', () => {
     await cluster.noLag();
   });
 
-  test('the message services: nothing is lost of what they had taken, and after it all goes on', async () => {
+  test('of the message services loses no accepted message', async () => {
     await Scenario.play(cluster, 'message for an hour', async (scenario) => {
       await crowd(scenario);
       const services = cluster.system.instances('message');
@@ -173,16 +176,16 @@ describe('17. everything is away for an hour', () => {
   });
 });
 
-describe('17. a consumer too slow for the bus', () => {
+describe('a consumer too slow for the bus', () => {
   const cutOff = (): number => cluster.system.nats!.logs.filter((line) => /slow consumer/i.test(line)).length;
 
-  /** More than the sockets on the way and the server's own buffer hold, of what everybody listens to. */
+  /** Publishes more than the sockets and the server's buffer hold, on a subject that every consumer receives. */
   async function flood(until: () => boolean): Promise<void> {
     const { host, username: user, password: pass } = new URL(cluster.system.natsUrl());
     const client = await connect({ servers: host, user, pass });
     const events = { owner: 'nobody', taken: false, lanes: [], released: false, padding: 'x'.repeat(400_000) };
     try {
-      await eventually('the server to cut off who does not read', async () => {
+      await eventually('the server to disconnect the slow consumer', async () => {
         if (until()) return true;
         for (const service of ['message', 'offline'] as const)
           client.publish(subjects.lanes(service), JSON.stringify(events));
@@ -194,7 +197,7 @@ describe('17. a consumer too slow for the bus', () => {
     }
   }
 
-  test.each(kinds)('a %s is cut off by the server, comes back, and has missed nothing', async (kind) => {
+  test.each(kinds)('a %s reconnects after the server cut it off, and misses no message', async (kind) => {
     await Scenario.play(cluster, `slow ${kind}`, async (scenario) => {
       await crowd(scenario);
       const service = cluster.system.service(kind);
@@ -210,7 +213,7 @@ describe('17. a consumer too slow for the bus', () => {
   });
 });
 
-describe('17. a login while something behind the gateway is away', () => {
+describe('a login during an outage behind the gateway', () => {
   const outages: [string, () => Promise<unknown>, () => Promise<unknown>][] = [
     ['the bus', () => cluster.system.nats!.kill9(), () => cluster.system.nats!.restart()],
     ['the offline service', () => each('offline', 'kill9'), () => each('offline', 'restart')],
@@ -227,11 +230,11 @@ describe('17. a login while something behind the gateway is away', () => {
     );
 
   test.each(outages)(
-    '%s: refused for the time being, in bounded time; clients back off and get in after it',
+    'of %s is refused temporarily in bounded time; clients back off and log in afterwards',
     async (what, begin, end) => {
       await Scenario.play(cluster, `login without ${what}`, async (scenario) => {
         const newcomer = cluster.name('new');
-        // The SDK's own back-off: nobody hurries in tests only.
+        // The SDK's default back-off, because shorter test timings would retry more often.
         const timings = { reconnect: { baseMs: 500, maxMs: 30_000 } };
         const actors = await Promise.all(
           [0, 1, 0, 1].map((gateway) => scenario.testUser(cluster.name('in'), 'phone', { gateway, timings })),
@@ -251,7 +254,7 @@ describe('17. a login while something behind the gateway is away', () => {
           expect(await device.closed).toMatchObject({ reconnect: true });
           expect(performance.now() - asked).toBeLessThan(LOGIN_BUDGET_MS + 5_000);
           await delay(2 * LOGIN_BUDGET_MS);
-          // Four clients and the newcomer, each attempt takes its budget and a pause that doubles.
+          // Four clients and the new one; each attempt takes its time limit plus a pause that doubles.
           expect((await refused()) - refusals).toBeLessThan(5 * 8);
           await end();
         });

@@ -4,7 +4,7 @@ import type { Device } from './support/device.js';
 import { Lanes } from './support/lanes.js';
 import { TestCluster } from './support/test-cluster.js';
 
-/** What a device sent itself it need not get: neither heartbeats nor logins may say that it waits. */
+/** A device's own messages do not wait for it: neither heartbeats nor logins may count them. */
 
 jest.setTimeout(120_000);
 
@@ -26,15 +26,15 @@ async function headOf(device: Device): Promise<number> {
   return Number((await device.next({ beatID })).inboxSeq);
 }
 
-/** The last entry it got, or where its login began. */
+/** The last entry that the device received, or the cursor of its login. */
 const lastOf = (device: Device): number =>
   Math.max(Number(device.find({ messageType: 'loginReceipt' })?.inboxSeq), ...device.seen.map((seen) => seen.inboxSeq));
 
-/** News of what it sent may come after its receipt. Then it is said to wait, for a moment. */
+/** An event may arrive shortly after its receipt; until then the message counts as waiting. */
 const nothingWaits = (device: Device): Promise<unknown> =>
   eventually('a heartbeat that names the last entry it got', async () => (await headOf(device)) === lastOf(device));
 
-test('a device that sends while its user has another one is told that nothing waits for it: by heartbeats, at login, by a new owner', async () => {
+test('a device’s own messages do not count as waiting for it in heartbeats, at login and after a take-over', async () => {
   const [alice, bob] = [cluster.name('alice'), cluster.name('bob')];
   let phone = await cluster.device(alice, 'phone');
   const tablet = await cluster.device(alice, 'tablet');

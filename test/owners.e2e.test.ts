@@ -5,7 +5,10 @@ import { Lanes } from './support/lanes.js';
 import { named, pipeline, Stream, type Answer } from './support/senders.js';
 import { TestCluster } from './support/test-cluster.js';
 
-/** 12a: a lane changes hands, in order or not. One writer at a time, no hole, and one sender's messages keep their order. */
+/**
+ * A lane changes its owner, by hand-over or crash. It always has one writer and no gap, and one sender's messages keep
+ * their order.
+ */
 
 jest.setTimeout(60_000);
 
@@ -38,7 +41,7 @@ interface Scene {
   other: Service;
 }
 
-/** A pair whose lane has an owner that is not about to change. */
+/** A pair of users whose lane has a stable owner. */
 async function scene(word: string): Promise<Scene> {
   const alice = await cluster.device(cluster.name(`${word}-a`));
   const bob = await cluster.device(cluster.name(`${word}-b`), 'phone', { gateway: 1 });
@@ -48,14 +51,14 @@ async function scene(word: string): Promise<Scene> {
   return { alice, bob, owner, other: other! };
 }
 
-/** All stored, in the order of sending, and delivered so. */
+/** Checks that all messages are stored and delivered in the order of sending. */
 async function inOrder({ alice, bob }: Scene, receipts: readonly Answer[]): Promise<void> {
   expect(receipts.map(({ messageType }) => messageType)).toEqual(receipts.map(() => 'normalReceipt'));
   expect(receipts.map(({ seq }) => seq)).toEqual(receipts.map((_, n) => n + 1));
   await cluster.nothingLost(alice, bob, [...receipts]);
 }
 
-/** Until the service logged this; `from` is how many lines there were before. */
+/** Waits until the service has logged a line with these marks after its first `from` lines. */
 const logged = (service: Service, from: number, ...marks: string[]): Promise<true> =>
   eventually(`${service.label} to log ${marks.join(' ')}`, () =>
     service.logs.slice(from).some((line) => marks.every((mark) => line.includes(mark))),
@@ -68,7 +71,7 @@ async function fired(service: Service, name: string): Promise<void> {
   });
 }
 
-test('12a: the owner is killed under a hundred messages in one go: the other goes on, in order', async () => {
+test('the other instance continues in order when the lane owner is killed during a hundred sends', async () => {
   const now = await scene('killed');
   const { alice, bob, owner } = now;
   const sent = pipeline(alice, user(bob), named('m', 100));
@@ -79,7 +82,7 @@ test('12a: the owner is killed under a hundred messages in one go: the other goe
   await owner.restart();
 });
 
-test('12a: m1 is lost with its owner while m2 waits behind it: m1 is first all the same', async () => {
+test('an earlier message is stored first when it is lost with its owner and others wait behind it', async () => {
   const now = await scene('waiting');
   const { alice, bob, owner } = now;
   await cluster.arm(owner, 'message.before-commit=hang@1');
@@ -92,7 +95,7 @@ test('12a: m1 is lost with its owner while m2 waits behind it: m1 is first all t
   await owner.restart();
 });
 
-test('12a: the owner freezes and wakes up: what it still holds is not written, and nobody is told anything else', async () => {
+test('a frozen lane owner writes and answers nothing after it resumes', async () => {
   const now = await scene('frozen');
   const { alice, bob, owner, other } = now;
   const before = await pipeline(alice, user(bob), named('before', 10));
@@ -111,7 +114,7 @@ test('12a: the owner freezes and wakes up: what it still holds is not written, a
   expect(alice.find({ temporary: true })).toBeUndefined();
 });
 
-test('12a: the owner freezes in the middle of a transaction: its lock does not outlive it for long', async () => {
+test('the lock of an owner that freezes within a transaction is released soon', async () => {
   const now = await scene('locked');
   const { alice, bob, owner, other } = now;
   await cluster.arm(owner, 'message.before-commit=delay:2000@1');
@@ -130,7 +133,7 @@ test('12a: the owner freezes in the middle of a transaction: its lock does not o
 });
 
 test.each(['cut', 'blackhole'] as const)(
-  '12a: the owner is cut off from the database (%s): the other takes over and is not disturbed',
+  'another instance takes over undisturbed when the owner is cut off from the database (%s)',
   async (how) => {
     const now = await scene(how);
     const { alice, bob, owner, other } = now;
@@ -142,7 +145,7 @@ test.each(['cut', 'blackhole'] as const)(
       const refusedBy = alice.frames.length;
       const reached = stream.settled + 300;
       await eventually('messages to flow through the other', () => stream.settled >= reached);
-      // The first may have been refused before the gateway heard of the new owner.
+      // The first sends may be refused before the gateway knows the new owner.
       const refused = alice.frames
         .slice(refusedBy)
         .filter((frame) => !Array.isArray(frame) && frame.temporary === true);
@@ -155,7 +158,7 @@ test.each(['cut', 'blackhole'] as const)(
   },
 );
 
-test('12a: instances come and go under load: each hand-over keeps the order and nobody is told to wait', async () => {
+test('hand-overs under load keep the order and refuse no send temporarily', async () => {
   const scenes = [await scene('load'), await scene('load'), await scene('load')];
   const streams = scenes.map(({ alice, bob }) => new Stream(alice, user(bob)));
   const further = async (): Promise<void> => {

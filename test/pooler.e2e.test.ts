@@ -34,7 +34,7 @@ const through = (mode: keyof typeof poolers, service: (typeof SERVICES)[number])
 });
 
 describe.each(SERVICES)('the %s service', (service) => {
-  test('refuses to start behind a pooler in transaction mode and says which variable to change', async () => {
+  test('refuses to start behind a pooler in transaction mode and names the variable to change', async () => {
     await expect(cluster.system.add(service, through('transaction', service))).rejects.toThrow(
       new RegExp(
         `HZ_${service.toUpperCase()}_DATABASE_URL: a connection pooler .* connect directly or use session mode`,
@@ -43,7 +43,7 @@ describe.each(SERVICES)('the %s service', (service) => {
   });
 });
 
-test('messages are stored and delivered behind a pooler in session mode, which the services notice when it hangs', async () => {
+test('services work behind a pooler in session mode, and become unready when it hangs', async () => {
   for (const service of SERVICES) {
     const [direct] = cluster.system.instances(service);
     await cluster.system.add(service, through('session', service));

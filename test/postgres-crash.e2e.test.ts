@@ -6,7 +6,7 @@ import { Scenario } from './support/scenario.js';
 import { Lanes } from './support/lanes.js';
 import { TestCluster } from './support/test-cluster.js';
 
-/** 8, deeper: the database dies, freezes and eats answers under both services at once, in the middle of everything. */
+/** The database crashes, freezes and loses answers under both services at once, under load. */
 
 jest.setTimeout(120_000);
 
@@ -42,7 +42,7 @@ const SCHEMAS = ['message', 'offline'] as const;
 const proxies = (schema: (typeof SCHEMAS)[number]): TcpProxy[] =>
   [0, 1].map((i) => cluster.system.proxy(`${schema}.postgres`, i));
 
-/** Pairs and a group, all of them talking; one device away, so that there are batches too. */
+/** Pairs and a group that all exchange messages; one device is offline, so that there are batches too. */
 async function crowd(scenario: Scenario): Promise<TestUser[]> {
   const actors = await scenario.users('pg', 5);
   const [alice, bob, carol, dave] = actors as [TestUser, TestUser, TestUser, TestUser];
@@ -53,21 +53,21 @@ async function crowd(scenario: Scenario): Promise<TestUser[]> {
   return actors;
 }
 
-/** What the tables say afterwards: the connections of those who look were cut with the rest. */
+/** Checks the tables for gaps. Uses new connections, because existing ones were cut. */
 async function noHoles(): Promise<void> {
   lanes = await Lanes.of(cluster);
   await lanes.haveNoHoles().finally(() => lanes.close());
   await cluster.noLag();
 }
 
-describe('8: PostgreSQL under load', () => {
+describe('PostgreSQL under load', () => {
   const server = (): NonNullable<typeof cluster.system.postgres> => cluster.system.postgres!;
 
   test.each([
-    ['is killed with all its processes', () => server().kill9()],
-    ['is shut down at once, without a checkpoint', () => shutDownAtOnce()],
-    ['is stopped in order', () => server().stop()],
-  ])('%s and started again: nothing acknowledged is missing', async (what, end) => {
+    ['killed with all its processes', () => server().kill9()],
+    ['shut down at once, without a checkpoint', () => shutDownAtOnce()],
+    ['stopped in order', () => server().stop()],
+  ])('%s and restarted, loses no receipted message', async (what, end) => {
     await Scenario.play(cluster, what, async (scenario) => {
       const actors = await crowd(scenario);
       await scenario.fault(what, async () => {
@@ -81,13 +81,13 @@ describe('8: PostgreSQL under load', () => {
     await noHoles();
   });
 
-  test('is frozen for longer than any statement may take, and wakes up: no second writer, no hole', async () => {
+  test('frozen for longer than the statement time-outs, causes no second writer and no gap', async () => {
     await Scenario.play(cluster, 'frozen', async (scenario) => {
       await crowd(scenario);
       await scenario.fault('PostgreSQL is frozen', async () => {
         const frozen = [server().pid!];
         try {
-          // The postmaster first: frozen, it starts nobody while the others are listed.
+          // The postmaster first: frozen, it starts no process while the others are listed.
           signal(frozen[0]!, 'SIGSTOP');
           for (const pid of server().pids().slice(1)) if (signal(pid, 'SIGSTOP')) frozen.push(pid);
           // A statement may take 4 s, its answer 5 s.
@@ -101,7 +101,7 @@ describe('8: PostgreSQL under load', () => {
     await noHoles();
   });
 
-  /** False when it has ended meanwhile, as a backend does when its client leaves. */
+  /** Returns false when the process has ended meanwhile, as a backend does when its client disconnects. */
   function signal(pid: number, name: NodeJS.Signals): boolean {
     try {
       return process.kill(pid, name);
@@ -118,8 +118,8 @@ describe('8: PostgreSQL under load', () => {
   }
 });
 
-describe('8: the answer to what an owner commits', () => {
-  /** The column in which an owner's statement answers, after its commit. */
+describe('the answer to an owner’s commit', () => {
+  /** The result column of the owner's statement, sent after its commit. */
   const ANSWER = 'fenced\0';
 
   test.each([
@@ -128,17 +128,18 @@ describe('8: the answer to what an owner commits', () => {
     ['offline', 'reset'],
     ['offline', 'silence'],
   ] as ['message' | 'offline', 'reset' | 'silence'][])(
-    'of the %s service is eaten (%s), at both instances: the truth is read again',
+    'of the %s service, dropped (%s) at both instances, is replaced by reading the stored state',
     async (schema, then) => {
       await Scenario.play(cluster, `${schema} ${then}`, async (scenario) => {
         await crowd(scenario);
         await scenario.fault('answers are eaten', async () => {
-          // Whichever of the two writes next; the other's turn comes while the first is still in doubt, or not at all.
+          // Wait for the writer that writes first. The other one drops its answer while the first is in doubt, or not
+          // at all.
           const first = await Promise.any(
             proxies(schema).map((proxy) => proxy.dropResponsesOnce(ANSWER, then).then(() => proxy)),
           );
           await scenario.more(40);
-          // What it has not eaten by now it must not eat when the fault is over. The first one's silence lasts.
+          // A proxy that has dropped no answer yet must not drop one after the fault. The first one stays silent.
           for (const proxy of proxies(schema)) if (proxy !== first) await proxy.heal();
         });
       });
@@ -147,7 +148,7 @@ describe('8: the answer to what an owner commits', () => {
   );
 });
 
-test('every service is killed and started again at once: messages flow again, and nothing of before is lost', async () => {
+test('the system loses no message when every service is killed and restarted at once', async () => {
   await Scenario.play(cluster, 'restart of everything', async (scenario) => {
     await crowd(scenario);
     await scenario.fault('all are killed', async () => {

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { DevEnv, projectRoot } from '@huizhi/dev-env';
 import { inboxHolds } from './support/inbox.js';
 
-/** A client in another language, which uses only what docs/protocol.md tells, against the real system. Needs python3. */
+/** A client in another language, written from docs/protocol.md only, against the real system. Needs python3. */
 const PYTHON = join(projectRoot(), 'test/clients/python');
 const CLIENT = join(PYTHON, 'huizhi_client.py');
 const FIXTURES = join(projectRoot(), 'libs/protocol/fixtures');
@@ -68,7 +68,7 @@ async function client(user: string, device: string, args: string[], listener?: L
   return python([...server, '--user', user, '--token', token, '--device', device, 'conversation', ...args], listener);
 }
 
-/** The run that is expected to have gone well. */
+/** Runs the client and expects success. */
 async function talk(
   user: string,
   device: string,
@@ -86,14 +86,14 @@ const delivered = (events: Event[]) => all(events, 'delivered').map(({ message }
 const texts = (messages: Message[]) => messages.map(({ content }) => content.text);
 const receipts = (events: Event[]) => all(events, 'settled').map(({ receipt }) => receipt as Record<string, unknown>);
 
-/** Rows of a file of vectors, in all its lists. */
+/** The number of rows in all lists of a file of vectors. */
 function rowsIn(file: string): number {
   const { about, ...lists } = JSON.parse(readFileSync(join(FIXTURES, file), 'utf8')) as Record<string, unknown[]>;
   expect(about).toEqual(expect.any(String));
   return Object.values(lists).reduce((sum, list) => sum + list.length, 0);
 }
 
-test('a codec written from docs/protocol.md alone agrees with every row of every file of golden vectors', async () => {
+test('a codec written from docs/protocol.md alone passes all golden vectors', async () => {
   const page = join(projectRoot(), 'docs/protocol.md');
   const { code, events, errors } = await python([FIXTURES, page], undefined, join(PYTHON, 'huizhi_vectors.py'));
   const files = readdirSync(FIXTURES).filter((name) => name.endsWith('.json'));
@@ -102,7 +102,7 @@ test('a codec written from docs/protocol.md alone agrees with every row of every
   expect({ code, errors }).toEqual({ code: 0, errors: '' });
 });
 
-test('sends, gets receipts, catches up in a batch, receipts it, and is not sent it again', async () => {
+test('the Python client sends, catches up in a batch, receipts it and does not receive it again', async () => {
   await talk('bob', 'tablet');
   const sent = receipts(
     await talk('alice', 'phone', ['--to', 'bob', '--send', '你好 😀', '--send', 'two', '--send', 'three']),
@@ -123,7 +123,7 @@ test('sends, gets receipts, catches up in a batch, receipts it, and is not sent 
   expect(delivered(again)).toEqual([]);
 });
 
-test('gets live what is sent while it is connected', async () => {
+test('the Python client receives live messages while it is connected', async () => {
   await talk('carol', 'phone');
   await talk('dave', 'phone');
   let dave!: Promise<Event[]>;
@@ -138,7 +138,7 @@ test('gets live what is sent while it is connected', async () => {
   expect(all(events, 'delivered').map(({ via }) => via)).toContain('live');
 });
 
-test('what was not receipted when the connection was lost comes again, once more and in order', async () => {
+test('the Python client receives unreceipted messages again in order after a lost connection', async () => {
   await talk('erin', 'phone');
   await talk('frank', 'phone', ['--to', 'erin', '--send', '1', '--send', '2', '--send', '3']);
   const events = await talk('erin', 'phone', ['--cut-after', '3', '--expect', '3']);
@@ -148,7 +148,7 @@ test('what was not receipted when the connection was lost comes again, once more
   expect(all(events, 'done')[0]?.['received']).toHaveLength(3);
 });
 
-test('who speaks base64 lines, binary frames, JSON lines or WebSocket hears all others', async () => {
+test('Python clients of all four modes receive each other’s messages', async () => {
   const modes = { kim: 'base64', lee: 'hz', max: 'lines', ned: 'websocket' };
   for (const [user, mode] of Object.entries(modes)) await talk(user, 'phone', [], undefined, mode);
   const members = ['lee', 'max', 'ned'].flatMap((user) => ['--member', user]);
@@ -163,23 +163,26 @@ test('who speaks base64 lines, binary frames, JSON lines or WebSocket hears all 
   const max = await say('max', 'three', 3);
   const ned = await say('ned', 'four', 4);
   const kim = await talk('kim', 'phone', ['--expect', '3'], undefined, modes.kim);
-  // The first one tells the members of the group.
+  // The first message tells the members about the group.
   expect(lee.slice(1)).toEqual(['你好 😀']);
   expect(max.slice(1)).toEqual(['你好 😀', 'two']);
   expect(ned.slice(1)).toEqual(['你好 😀', 'two', 'three']);
   expect(texts(delivered(kim))).toEqual(['two', 'three', 'four']);
 });
 
-test.each(['lines', 'base64', 'hz', 'websocket'])('carries ids of any script over %s', async (mode) => {
-  const [alice, bob] = [`auth0|${mode}`, `张三 ${mode}`];
-  await talk(bob, '平板', [], undefined, mode);
-  const sent = receipts(await talk(alice, 'Ann’s "phone"', ['--to', bob, '--send', '你好'], undefined, mode));
-  expect(sent).toMatchObject([{ messageType: 'normalReceipt', seq: 1 }]);
-  const messages = delivered(await talk(bob, '平板', ['--expect', '1'], undefined, mode));
-  expect(messages).toMatchObject([{ fromUserID: alice, content: { text: '你好' } }]);
-});
+test.each(['lines', 'base64', 'hz', 'websocket'])(
+  'the Python client carries ids of any script over %s',
+  async (mode) => {
+    const [alice, bob] = [`auth0|${mode}`, `张三 ${mode}`];
+    await talk(bob, '平板', [], undefined, mode);
+    const sent = receipts(await talk(alice, 'Ann’s "phone"', ['--to', bob, '--send', '你好'], undefined, mode));
+    expect(sent).toMatchObject([{ messageType: 'normalReceipt', seq: 1 }]);
+    const messages = delivered(await talk(bob, '平板', ['--expect', '1'], undefined, mode));
+    expect(messages).toMatchObject([{ fromUserID: alice, content: { text: '你好' } }]);
+  },
+);
 
-test('makes a group and writes to it; every member gets the tip first', async () => {
+test('the Python client creates a group and writes to it; every member gets the tip first', async () => {
   for (const user of ['gina', 'hugo', 'ines']) await talk(user, 'phone');
   const made = receipts(
     await talk('gina', 'phone', [
@@ -204,7 +207,7 @@ test('makes a group and writes to it; every member gets the tip first', async ()
   }
 });
 
-test('is told what is refused, and why a login is not accepted', async () => {
+test('the Python client receives the reasons of refused sends and logins', async () => {
   const refused = await client('alice', 'phone', ['--to', 'nobody-at-all', '--send', 'anyone?']);
   expect(receipts(refused.events)).toMatchObject([{ messageType: 'invalidReceipt', code: 1201, name: 'notAllowed' }]);
 

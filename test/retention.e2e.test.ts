@@ -12,7 +12,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => cluster?.stop(), 60_000);
 
-/** As if these entries had been written 40 days ago, ten days more than they are kept. */
+/** Makes the entries 40 days old, ten days more than the retention. */
 async function age(client: pg.Client): Promise<string> {
   const { rows } = await client.query<{ day: string; table: string }>(
     `select day::text as day, 'inbox_' || to_char(day, 'YYYYMMDD') as table from (select (now() at time zone 'utc')::date - 40 as day) d`,
@@ -25,7 +25,7 @@ async function age(client: pg.Client): Promise<string> {
   return table;
 }
 
-test('19a: a device away past the retention is told to resync, finds all in the history, and goes on', async () => {
+test('a device that is offline past the retention gets resync, reads the history and continues', async () => {
   const [alice, bob] = [cluster.name('alice'), cluster.name('bob')];
   await cluster.known(bob);
   const sender = await cluster.device(alice);

@@ -5,7 +5,7 @@ import { Lanes } from './support/lanes.js';
 import { named, pipeline, Stream, type Answer } from './support/senders.js';
 import { TestCluster } from './support/test-cluster.js';
 
-/** What a sender may rely on while the message service and its database fail under it. */
+/** What a sender may rely on while the message service and its database fail. */
 
 jest.setTimeout(90_000);
 
@@ -14,19 +14,19 @@ const places = ['message.before-commit', 'message.after-commit', 'message.after-
 
 const user = (device: Device): string => device.options.user;
 
-/** Everything the sender was told about its messages, however often. */
+/** All answers that the sender received to its messages, repeats included. */
 const told = ({ frames }: Device): string[] =>
   frames.flatMap((frame) =>
     Array.isArray(frame) || frame.clientMsgID === undefined ? [] : [String(frame.messageType)],
   );
 
-/** Nobody was told "failed", everything was settled as stored. */
+/** Checks that no send was refused and that all were settled as stored. */
 function noFailure(device: Device, answers: readonly Answer[]): void {
   expect(told(device)).not.toContain('invalidReceipt');
   expect(answers.map(({ messageType }) => messageType)).toEqual(answers.map(() => 'normalReceipt'));
 }
 
-/** Sends again what is settled: nothing may change. */
+/** Resends settled messages and checks that the receipts do not change. */
 async function sameAgain(device: Device, to: string, receipts: readonly Answer[]): Promise<void> {
   const again = await pipeline(
     device,
@@ -36,7 +36,7 @@ async function sameAgain(device: Device, to: string, receipts: readonly Answer[]
   expect(again.map(({ messageID, seq }) => [messageID, seq])).toEqual(receipts.map((one) => [one.messageID, one.seq]));
 }
 
-describe('with two instances of everything', () => {
+describe('with two instances of every service', () => {
   let cluster: TestCluster;
   let lanes: Lanes;
   beforeAll(async () => {
@@ -61,7 +61,7 @@ describe('with two instances of everything', () => {
   }
 
   test.each(places)(
-    '6: the owner dies at %s: the other instance settles everything without being asked again',
+    'the other instance settles every send without a resend when the owner dies at %s',
     async (place) => {
       const [alice, bob] = await pair('dies');
       const owner = await lanes.owner(user(alice), user(bob));
@@ -74,7 +74,7 @@ describe('with two instances of everything', () => {
       noFailure(alice, receipts);
       expect(receipts.map(({ seq }) => seq)).toEqual(ids.map((_, n) => n + 1));
       expect(told(alice)).toHaveLength(ids.length);
-      // Nothing was sent again: what reaches the recipient now got there without it, the news lost or not.
+      // There was no resend: the messages reach the recipient without one, even when the events on the bus were lost.
       await bob.sawMessages(ids.length);
       await owner.restart();
       await sameAgain(alice, user(bob), receipts);
@@ -84,15 +84,18 @@ describe('with two instances of everything', () => {
     },
   );
 
-  /** Fails commits by `prepare` until one of a message is hit: lane keeping commits through the same connection. */
+  /**
+   * The number of unknown commits. The tests repeat sends until one is hit, because lane keeping commits on the same
+   * connection.
+   */
   const unknowns = (owner: Service): number => owner.logs.filter((line) => line.includes('"commit.unknown"')).length;
 
-  test('7: the answer to COMMIT is lost: what was stored is found by its client id, never stored twice', async () => {
+  test('stored messages are found by client id, and none is stored twice, when the answer to COMMIT is lost', async () => {
     const [alice, bob] = await pair('unknown');
     const owner = await lanes.owner(user(alice), user(bob));
     const before = unknowns(owner);
     const receipts: Answer[] = [];
-    // The failpoint may be met by a transaction that keeps the lanes instead.
+    // A transaction of the lane keeper may hit the failpoint instead.
     for (let n = 0; unknowns(owner) === before; n++) {
       expect(n).toBeLessThan(20);
       await cluster.arm(owner, 'database.commit-answer-lost=error@1x1');
@@ -105,13 +108,13 @@ describe('with two instances of everything', () => {
   });
 
   test.each(['reset', 'silence'] as const)(
-    '7: the network eats the answer to COMMIT, then %s: nothing is stored twice',
+    'no message is stored twice when the network drops the answer to COMMIT, then %s',
     async (then) => {
       const [alice, bob] = await pair('eaten');
       const owner = await lanes.owner(user(alice), user(bob));
       const proxy = cluster.system.proxy('message.postgres', cluster.system.instances('message').indexOf(owner));
       const before = unknowns(owner);
-      // The column in which the statement that is the transaction answers.
+      // The result column of the statement that is the transaction.
       const eaten = proxy.dropResponsesOnce('fenced\0', then);
       const receipts = await pipeline(alice, user(bob), named('eaten-', 5));
       await eaten;
@@ -124,7 +127,7 @@ describe('with two instances of everything', () => {
   );
 
   test.each(['cut', 'reset'] as const)(
-    '7: the database is gone in the middle of a flow (%s) and comes back: each message is stored once',
+    'each message is stored once when the database connection fails under load (%s)',
     async (how) => {
       const [alice, bob] = await pair('flow');
       const proxies = [0, 1].map((i) => cluster.system.proxy('message.postgres', i));
@@ -144,7 +147,7 @@ describe('with two instances of everything', () => {
   );
 });
 
-describe('with one instance of everything and a database of its own', () => {
+describe('with one instance of every service and its own database', () => {
   let cluster: TestCluster;
   beforeAll(async () => {
     cluster = await TestCluster.start({ env: { gateway }, postgres: 'own' });
@@ -155,30 +158,27 @@ describe('with one instance of everything and a database of its own', () => {
     return [await cluster.device(cluster.name(`${word}-a`)), await cluster.device(cluster.name(`${word}-b`))];
   }
 
-  test.each(places)(
-    '6: the only instance dies at %s and is started again: everything is settled as stored',
-    async (place) => {
-      const [alice, bob] = await pair('alone');
-      const service = cluster.system.message();
-      await cluster.arm(service, `${place}=crash@1`);
-      const ids = named('m', 10);
-      for (const id of ids) alice.text(user(bob), id);
-      await service.exited;
-      await service.restart();
-      const receipts = await Promise.all(ids.map((id) => alice.answer(id)));
-      noFailure(alice, receipts);
-      expect(receipts.map(({ seq }) => seq)).toEqual(ids.map((_, n) => n + 1));
-      await bob.sawMessages(ids.length);
-      await sameAgain(alice, user(bob), receipts);
-      await cluster.nothingLost(alice, bob, receipts);
-    },
-  );
+  test.each(places)('every send is settled as stored when the only instance dies at %s and restarts', async (place) => {
+    const [alice, bob] = await pair('alone');
+    const service = cluster.system.message();
+    await cluster.arm(service, `${place}=crash@1`);
+    const ids = named('m', 10);
+    for (const id of ids) alice.text(user(bob), id);
+    await service.exited;
+    await service.restart();
+    const receipts = await Promise.all(ids.map((id) => alice.answer(id)));
+    noFailure(alice, receipts);
+    expect(receipts.map(({ seq }) => seq)).toEqual(ids.map((_, n) => n + 1));
+    await bob.sawMessages(ids.length);
+    await sameAgain(alice, user(bob), receipts);
+    await cluster.nothingLost(alice, bob, receipts);
+  });
 
   test.each([
     ['is stopped', () => cluster.system.postgres!.stop()],
     ['is killed', () => cluster.system.postgres!.kill9()],
   ])(
-    '8: PostgreSQL %s while messages flow: a temporary code at once, and nothing acknowledged is missing',
+    'sends get a temporary error at once, and no receipted message is lost, when PostgreSQL %s under load',
     async (_how, end) => {
       const [alice, bob] = await pair('flows');
       const [carol, dave] = await pair('fast');
@@ -186,7 +186,7 @@ describe('with one instance of everything and a database of its own', () => {
       await eventually('messages to flow', () => stream.settled >= 60);
       await end();
       carol.text(user(dave), 'fast');
-      // Said by the message service itself: who only runs out of patience, after half a minute, says `unknown`.
+      // The message service itself answers; a gateway that times out after half a minute would answer `unknown`.
       expect(await carol.answer('fast')).toMatchObject({ messageType: 'error', temporary: true, name: 'unavailable' });
       await cluster.system.postgres!.restart();
       const settled = await carol.settle(user(dave), 'fast');

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import type { Device } from './support/device.js';
 import { TestCluster } from './support/test-cluster.js';
 
-/** What a sender is refused, and that it costs nobody else anything. Two instances of everything. */
+/** Refused sends, and that they do not affect other sends. Two instances of every service. */
 
 jest.setTimeout(60_000);
 
@@ -13,7 +13,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => cluster?.stop(), 60_000);
 
-/** A sender at the first gateway, a recipient at the second. */
+/** A sender on the first gateway, a recipient on the second. */
 async function pair(word: string): Promise<[Device, Device]> {
   const alice = await cluster.device(cluster.name(`${word}-a`));
   const bob = await cluster.device(cluster.name(`${word}-b`), 'phone', { gateway: 1 });
@@ -22,17 +22,17 @@ async function pair(word: string): Promise<[Device, Device]> {
 
 const user = (device: Device): string => device.options.user;
 
-/** Every message came to this device once, on the wire and not only in effect. */
+/** Checks that every message arrived once on the wire. */
 const cameOnce = (device: Device): void => expect(device.seen).toHaveLength(device.messageIDs.size);
 
-describe('poison', () => {
+describe('invalid messages', () => {
   const send = (to: string, fields: object): object => ({
     ...{ messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: to },
     ...{ clientMsgID: 'poison', content: { text: 'x' }, ...fields },
   });
   const nested = (depth: number): object => (depth === 0 ? {} : { in: nested(depth - 1) });
 
-  /** What the message service was ever given to decide, and the gateways to repeat. */
+  /** The number of sends that the message services decided and that the gateways repeated. */
   async function sendsDecided(): Promise<number> {
     const sums = cluster.system
       .instances('message')
@@ -40,7 +40,7 @@ describe('poison', () => {
     return (await Promise.all(sums)).reduce((sum, one) => sum + one, 0);
   }
 
-  /** Content as JSON text, a byte a character: `JSON.stringify` would not write some of it. */
+  /** Content as JSON text, one byte per character; `JSON.stringify` could not produce some of it. */
   const unclean: [what: string, content: string, error: string][] = [
     ['NUL in a text', '{"text":"a\\u0000b"}', 'badText'],
     ['NUL in a name', '{"text":"x","a\\u0000":1}', 'badText'],
@@ -48,12 +48,12 @@ describe('poison', () => {
     ['depth 20', `{"text":"x","deep":${'['.repeat(18)}${']'.repeat(18)}}`, 'tooDeep'],
     ['depth 10,000', `{"text":"x","deep":${'['.repeat(10_000)}${']'.repeat(10_000)}}`, 'tooDeep'],
     ['a number beyond 2^53', '{"text":"x","n":9007199254740993}', 'badField'],
-    ['a number that is no number', '{"text":"x","n":1e999}', 'badField'],
+    ['a number out of range', '{"text":"x","n":1e999}', 'badField'],
     ['__proto__', '{"text":"x","__proto__":{"a":1}}', 'badField'],
   ];
 
   test.each(unclean)(
-    '9: %s is refused by name, for good, and the connection goes on',
+    '%s is refused with its final error, and the connection stays open',
     async (_what, content, error) => {
       const [alice, bob] = await pair('unclean');
       const before = await sendsDecided();
@@ -71,12 +71,12 @@ describe('poison', () => {
 
   const deadly: typeof unclean = [
     ['a byte that is not UTF-8', '{"text":"\xff"}', 'badFrame'],
-    ['half a character of four bytes', '{"text":"\xf0\x9f\x98"}', 'badFrame'],
-    ['something that is not JSON', '{}}', 'badFrame'],
+    ['half of a four-byte character', '{"text":"\xf0\x9f\x98"}', 'badFrame'],
+    ['invalid JSON', '{}}', 'badFrame'],
     ['65 KiB', `{"text":"${'x'.repeat(65 * 1024)}"}`, 'frameTooLarge'],
   ];
 
-  test.each(deadly)('9: %s is refused by name and ends this connection only', async (_what, content, error) => {
+  test.each(deadly)('%s is refused with its error and closes only this connection', async (_what, content, error) => {
     const [alice, bob] = await pair('deadly');
     const before = await sendsDecided();
     const frame = JSON.stringify(send(user(bob), { content: '?' })).replace('"?"', () => content);
@@ -101,13 +101,13 @@ describe('poison', () => {
     ['a target that is an object', { toUserID: { a: 1 } }, 'badField'],
     ['a target with a blank at its end', { toUserID: 'a ' }, 'badField'],
     ['no target', { toUserID: undefined }, 'badField'],
-    ['a chat type nobody knows', { chatType: 'everybody' }, 'badField'],
+    ['an unknown chat type', { chatType: 'everybody' }, 'badField'],
     ['a kind that is an array', { contenType: ['text'] }, 'badField'],
-    ['mentions that are no array', { atToUserIDs: 'all' }, 'badField'],
+    ['mentions that are not an array', { atToUserIDs: 'all' }, 'badField'],
     ['a tip', { contenType: 'tip' }, 'unsupported'],
   ];
 
-  test('9: whole frames that are wrong are refused for good, each by name, and the connection goes on', async () => {
+  test('complete but invalid frames get their final error, and the connection stays open', async () => {
     const [alice, bob] = await pair('wrong');
     const before = await sendsDecided();
     for (const [what, fields, error] of wrong) {
@@ -119,7 +119,7 @@ describe('poison', () => {
       ]);
     }
     alice.say(send(user(bob), { clientMsgID: ['a'] }));
-    // It names no message that an `invalidReceipt` could be about.
+    // The frame names no message, so an `invalidReceipt` could not refer to one.
     expect(await alice.next({ messageType: 'error' })).toMatchObject({ name: 'badField', temporary: false });
     alice.say({ messageType: 'teleport' });
     expect(await alice.next({ messageType: 'error' })).toMatchObject({ name: 'unsupported', temporary: false });
@@ -127,7 +127,7 @@ describe('poison', () => {
     await cluster.nothingLost(alice, bob, [await alice.settle(user(bob), 'm1')]);
   });
 
-  test('9: what is only just allowed is stored and arrives unchanged, also in the middle of other messages', async () => {
+  test('content just within the limits is stored and delivered unchanged, also between other messages', async () => {
     const [alice, bob] = await pair('extreme');
     const contents: object[] = [
       { text: 'x', deep: nested(13) },
@@ -144,11 +144,11 @@ describe('poison', () => {
   });
 });
 
-describe('what is not the sender’s', () => {
+describe('targets and messages of other users', () => {
   const without = ({ clientMsgID: _1, requestID: _2, ...rest }: Record<string, unknown>): object => rest;
   const nowhere = 'ab'.repeat(12);
 
-  /** A group of three that `eve` is not in. */
+  /** A group of three without `eve`. */
   async function group(): Promise<{ groupID: string; members: Device[]; eve: Device }> {
     const members = [];
     for (const word of ['ann', 'ben', 'cat']) members.push(await cluster.device(cluster.name(word)));
@@ -160,7 +160,7 @@ describe('what is not the sender’s', () => {
     return { groupID: String(groupID), members, eve };
   }
 
-  test('12b: writing to a group one is not in looks like writing to none, and nobody gets anything', async () => {
+  test('a send to a foreign group gets the same refusal as one to no group, and is not delivered', async () => {
     const { groupID, members, eve } = await group();
     const refused = [];
     for (const target of [groupID, nowhere]) {
@@ -185,7 +185,7 @@ describe('what is not the sender’s', () => {
     expect(eve.seen).toEqual([]);
   });
 
-  test('12b: the history of a group one is not in looks like that of none, also by names the client made up', async () => {
+  test('a history request for a foreign group gets the same refusal as one for no group', async () => {
     const { groupID, members, eve } = await group();
     const pages = [];
     for (const target of [groupID, nowhere]) {
@@ -199,7 +199,7 @@ describe('what is not the sender’s', () => {
     expect(await members[2]!.next({ requestID: 'mine' })).toMatchObject({ messageType: 'historyReceipt' });
   });
 
-  test('12b: a frame that names another sender, place or number is the session’s own message all the same', async () => {
+  test('a frame with a forged sender, id or number is stored as the session’s own message', async () => {
     const [alice, bob] = await pair('forged');
     const [, carol] = await pair('victim');
     const receipt = await alice.settle(user(bob), 'm1');
@@ -213,7 +213,7 @@ describe('what is not the sender’s', () => {
     expect(carol.seen).toEqual([]);
   });
 
-  test('12b: a receipt for another user’s message looks like one for no message, and nothing is receipted', async () => {
+  test('a receipt for a foreign message gets the same answer as one for no message, and has no effect', async () => {
     const [alice, bob] = await pair('owed');
     const eve = await cluster.device(cluster.name('eve'));
     bob.receipts = false;
@@ -232,7 +232,7 @@ describe('what is not the sender’s', () => {
     expect([...later.messageIDs]).toEqual([messageID]);
   });
 
-  test('12b: a user who does not exist is refused like any other target that is not the sender’s', async () => {
+  test('a send to an unknown user gets the same refusal as one to a foreign target', async () => {
     const eve = await cluster.device(cluster.name('eve'));
     eve.text('nobody-at-all', 'm1');
     const nobody = without(await eve.answer('m1'));

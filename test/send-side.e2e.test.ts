@@ -3,11 +3,11 @@ import type { Device } from './support/device.js';
 import { named, pipeline } from './support/senders.js';
 import { TestCluster } from './support/test-cluster.js';
 
-/** What a sender may rely on while nothing fails but the network and the sender itself. Two instances of everything. */
+/** What a sender may rely on while only the network and the sender fail. Two instances of every service. */
 
 jest.setTimeout(60_000);
 
-/** The number of a gateway that does not wait long for the rest of a frame. Others do: a byte at a time takes its time. */
+/** The number of a gateway with a short frame deadline. The others wait longer, because single bytes take time. */
 const STRICT = 2;
 let cluster: TestCluster;
 
@@ -19,7 +19,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => cluster?.stop(), 60_000);
 
-/** A sender at the first gateway, a recipient at the second. */
+/** A sender on the first gateway, a recipient on the second. */
 async function pair(word: string): Promise<[Device, Device]> {
   const alice = await cluster.device(cluster.name(`${word}-a`));
   const bob = await cluster.device(cluster.name(`${word}-b`), 'phone', { gateway: 1 });
@@ -34,11 +34,11 @@ const identity = ({ messageID, conversationID, seq, serverTime }: Record<string,
   serverTime,
 ];
 
-/** Every message came to this device once, on the wire and not only in effect. */
+/** Checks that every message arrived once on the wire. */
 const cameOnce = (device: Device): void => expect(device.seen).toHaveLength(device.messageIDs.size);
 
-describe('sending again', () => {
-  test('1: a message sent again on the same connection gets the same receipt and is stored and delivered once', async () => {
+describe('a resend', () => {
+  test('on the same connection gets the same receipt, and the message is stored and delivered once', async () => {
     const [alice, bob] = await pair('again');
     alice.text(user(bob), 'm1');
     const first = await alice.answer('m1');
@@ -53,7 +53,7 @@ describe('sending again', () => {
     cameOnce(bob);
   });
 
-  test('1: many at once, each said twice in a row, are stored once each and in order', async () => {
+  test('of many messages at once, each sent twice in a row, stores each once and in order', async () => {
     const [alice, bob] = await pair('twice');
     const ids = named('m', 40);
     const doubled = ids.flatMap((id) => [id, id]);
@@ -64,7 +64,7 @@ describe('sending again', () => {
     cameOnce(bob);
   });
 
-  test('2: sent again through another gateway it is the same message', async () => {
+  test('through another gateway is the same message', async () => {
     const [alice, bob] = await pair('elsewhere');
     alice.text(user(bob), 'm1');
     const first = await alice.answer('m1');
@@ -77,7 +77,7 @@ describe('sending again', () => {
     cameOnce(bob);
   });
 
-  test('2: a connection lost with forty sends unanswered: sent again elsewhere, each is stored once and in order', async () => {
+  test('of forty unanswered sends after a lost connection stores each once and in order', async () => {
     const [alice, bob] = await pair('cut');
     const ids = named('m', 40);
     for (const id of ids) alice.text(user(bob), id);
@@ -90,11 +90,11 @@ describe('sending again', () => {
     await cluster.nothingLost(later, bob, receipts);
   });
 
-  test('3: two connections send one client id at once through two gateways: one message, the same receipt', async () => {
+  test('of one client id through two gateways at once is one message with the same receipt', async () => {
     const [alice, bob] = await pair('race');
     const tablet = await cluster.device(user(alice), 'tablet', { gateway: 1 });
     const ids = named('m', 30);
-    // The same content: the clocks of the two devices differ and do not count.
+    // The content is equal, and the clocks of the two devices do not count.
     for (const id of ids) for (const device of [alice, tablet]) device.text(user(bob), id);
     const [one = [], other = []] = await Promise.all(
       [alice, tablet].map((device) => Promise.all(ids.map((id) => device.answer(id)))),
@@ -105,7 +105,7 @@ describe('sending again', () => {
     cameOnce(bob);
   });
 
-  test('4: a client id used again with other content is refused and the first message stays', async () => {
+  test('of a client id with other content is refused, and the first message stays', async () => {
     const [alice, bob] = await pair('conflict');
     alice.text(user(bob), 'm1', 'the first');
     const first = await alice.answer('m1');
@@ -117,7 +117,7 @@ describe('sending again', () => {
     expect(bob.seen.map(({ content }) => content)).toEqual([{ text: 'the first' }]);
   });
 
-  test('4: a content with minus zero is the one with zero: with a client id and without, sent again it is the same message', async () => {
+  test('with zero instead of minus zero is the same message, with and without a client id', async () => {
     const [alice, bob] = await pair('zero');
     const [clientMsgID, sendTime] = ['m1', String(Date.now())];
     const frame = {
@@ -141,7 +141,7 @@ describe('sending again', () => {
     expect(await cluster.history(alice, user(bob))).toHaveLength(2);
   });
 
-  test('4: a client id is its user’s own: the other side of the conversation may use it too', async () => {
+  test('of a client id by the other user of the conversation is a separate message', async () => {
     const [alice, bob] = await pair('own');
     const [carol] = await pair('third');
     alice.text(user(bob), 'm1', 'from one');
@@ -160,7 +160,7 @@ describe('sending again', () => {
     await bob.sawMessages(2);
   });
 
-  test('5: without client ids two different messages in one millisecond are both stored, a repeated one once', async () => {
+  test('without client id is recognised; two different messages of one millisecond are both stored', async () => {
     const [alice, bob] = await pair('nameless');
     const sendTime = String(Date.now());
     const frame = { messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: user(bob), sendTime };
@@ -175,7 +175,7 @@ describe('sending again', () => {
   });
 });
 
-describe('frames that arrive in pieces', () => {
+describe('a gateway that receives frames in pieces', () => {
   const frame = (to: string, clientMsgID: string, text: string): string =>
     JSON.stringify({
       ...{ messageType: 'normal', chatType: 'userChat', contenType: 'text' },
@@ -185,7 +185,7 @@ describe('frames that arrive in pieces', () => {
   const written = (device: Device, bytes: Buffer): Promise<void> =>
     new Promise((resolve, reject) => device.socket.write(bytes, (error) => (error ? reject(error) : resolve())));
 
-  test('12: half a frame and then silence ends this connection with `frameTimeout` and stores nothing', async () => {
+  test('closes a connection as `frameTimeout` after a partial frame and silence, and stores nothing', async () => {
     const [alice, bob] = await pair('half');
     const whole = await alice.settle(user(bob), 'whole');
     const half = await cluster.device(user(alice), 'tablet', { gateway: STRICT });
@@ -195,7 +195,7 @@ describe('frames that arrive in pieces', () => {
     expect(await cluster.history(alice, user(bob))).toHaveLength(1);
   });
 
-  test('12: two frames in one segment, ends of lines CR LF, empty lines between: each frame counts once', async () => {
+  test('counts each frame once with two frames in one segment, CR LF and empty lines', async () => {
     const [alice, bob] = await pair('segments');
     const [a, b, c, d] = named('m', 4).map((id) => frame(user(bob), id, id));
     alice.raw(`${a}\n${b}\n${c}\r\n\r\n\n${d}\r\n`);
@@ -205,7 +205,7 @@ describe('frames that arrive in pieces', () => {
     cameOnce(bob);
   });
 
-  test('12: split at every byte, also inside characters of four bytes, it is the same text', async () => {
+  test('reads the same text when it is split at every byte, also within four-byte characters', async () => {
     const [alice, bob] = await pair('bytes');
     const texts = ['回执 😀 é 𐍈', '\u2028 "quoted" \\ \t'];
     const receipts = [];
@@ -217,7 +217,7 @@ describe('frames that arrive in pieces', () => {
     expect(bob.seen.map(({ content }) => content)).toEqual(texts.map((text) => ({ text })));
   });
 
-  test('12: cut in two at each offset it is the same text', async () => {
+  test('reads the same text when it is cut in two at any offset', async () => {
     const [alice, bob] = await pair('offsets');
     const texts = Buffer.from(frame(user(bob), 'm', '回😀')).length;
     const receipts = [];
@@ -231,7 +231,7 @@ describe('frames that arrive in pieces', () => {
     expect(new Set(bob.seen.map(({ content }) => content.text))).toEqual(new Set(['回😀']));
   });
 
-  test('12: a network that passes on three bytes at a time changes nothing, in either direction', async () => {
+  test('reads and writes the same text over a network that forwards three bytes at a time', async () => {
     const proxy = cluster.system.proxy('gateway.client', 0);
     try {
       proxy.splitBytes(3);
@@ -244,8 +244,8 @@ describe('frames that arrive in pieces', () => {
   });
 });
 
-describe('after everything was restarted', () => {
-  test('2: sent again when every service was restarted it is the same message', async () => {
+describe('after a restart of every service', () => {
+  test('a resend is the same message', async () => {
     const [alice, bob] = await pair('restarted');
     const receipts = await pipeline(alice, user(bob), named('m', 10));
     await bob.sawMessages(10);

@@ -18,7 +18,10 @@ const BURST = 4;
 const STALE_AFTER_MS = 3_000;
 const LEEWAY_S = 5;
 const OVERTAKEN = 'this device has logged in elsewhere since';
-/** Gateways by number: two as they come, one that misses heartbeats and notices its own absence soon, one that is strict with logins. */
+/**
+ * Gateways by number: two with default settings, QUICK with short heartbeat and staleness limits, STRICT with a strict
+ * login limit.
+ */
 const QUICK = 2;
 const STRICT = 3;
 let cluster: TestCluster;
@@ -32,7 +35,7 @@ beforeAll(async () => {
       gateway: { HZ_WINDOW: String(WINDOW), HZ_BATCH_ENTRIES: '5', HZ_REDELIVER_AFTER: '30s' },
     },
   });
-  // Its devices never beat: what a test does before one is missed must fit into the least silence.
+  // Its devices send no heartbeats, so a test must finish within the shortest silence limit.
   const quick = { HZ_STALE_AFTER: `${STALE_AFTER_MS}ms`, HZ_HEARTBEAT: '400ms', HZ_HEARTBEAT_MIN: '5s' };
   await cluster.system.add('gateway', quick);
   await cluster.system.add('gateway', { HZ_LOGIN_ATTEMPTS: String(BURST) });
@@ -42,12 +45,12 @@ afterAll(() => cluster?.stop(), 60_000);
 const silent = { receipts: false };
 const closeOf = async (device: Device): Promise<unknown> => (await device.closed)?.name;
 
-describe('20. the same device logs in again', () => {
-  test('in mid batch: the old socket is told and closed, the new one gets everything unreceipted, in order', async () => {
+describe('a second login of the same device', () => {
+  test('during a batch closes the old socket as kicked, and the new one gets all unreceipted entries in order', async () => {
     const [alice, bob] = [await cluster.device(cluster.name('alice')), cluster.name('bob')];
     await cluster.known(bob);
     const receipts = await sendTexts(alice, bob, 60);
-    // The same device as the one that made the user known: to it everything is owed.
+    // The first device of the user, to which all entries are delivered.
     const first = await cluster.device(bob, 'first', silent);
     await first.sawMessages(WINDOW);
     first.receipt({ upTo: 7 });
@@ -59,11 +62,11 @@ describe('20. the same device logs in again', () => {
     expectWholeInbox([first, second], idsOf(receipts));
   });
 
-  test('ten times a second, through two gateways at once: slowed down, and one session lives in the end', async () => {
+  test('ten times a second through two gateways is rate-limited and leaves one session', async () => {
     const [alice, bob] = [await cluster.device(cluster.name('alice')), cluster.name('bob')];
     await cluster.known(bob);
     const token = await cluster.system.token(bob);
-    // Handshakes take their time on a busy machine: they are over before the first login.
+    // The handshakes, which are slow on a busy machine, end before the first login.
     const connected = await Promise.all(
       Array.from({ length: 20 }, async (_, n) => {
         const gateway = n % 2 === 0 ? STRICT : 1;
@@ -87,7 +90,7 @@ describe('20. the same device logs in again', () => {
     for (const { device } of overtaken) {
       expect(await device.closed).toMatchObject({ name: 'unavailable', reconnect: true });
     }
-    // A burst, and one more for each second that it took.
+    // The burst, plus one login per elapsed second.
     expect(tooMany.length).toBeGreaterThanOrEqual(10 - BURST - seconds);
     for (const { gateway, device } of tooMany) {
       expect(gateway).toBe(STRICT);
@@ -105,8 +108,8 @@ describe('20. the same device logs in again', () => {
   });
 });
 
-describe('18. a gateway freezes while its device logs in elsewhere', () => {
-  test('away too long it ends its sessions before it reads another frame, and nothing of what waited there counts', async () => {
+describe('a gateway that freezes while its device logs in elsewhere', () => {
+  test('for too long closes its sessions before it reads another frame, and pending frames have no effect', async () => {
     const [alice, carol] = [await cluster.device(cluster.name('alice')), cluster.name('carol')];
     const bob = cluster.name('bob');
     await cluster.known(bob, carol);
@@ -123,12 +126,12 @@ describe('18. a gateway freezes while its device logs in elsewhere', () => {
       bystander.text(alice.options.user, 'too late');
       again = await cluster.device(bob, 'first', silent);
       await again.sawMessages(3);
-      // The time that passes is what is tested.
+      // The elapsed time itself is under test.
       await delay(STALE_AFTER_MS + 500);
     } finally {
       service.resume();
     }
-    // Whichever it reads first, the news of the other login or the frames that wait.
+    // The close depends on which it reads first: the event of the other login or the pending frames.
     expect(['staleSession', 'kicked']).toContain(await closeOf(frozen));
     expect(await bystander.closed).toMatchObject({ name: 'staleSession', reconnect: true });
     expect([frozen, bystander].map((one) => one.find({ messageType: 'normalReceipt' }))).toEqual([
@@ -143,7 +146,7 @@ describe('18. a gateway freezes while its device logs in elsewhere', () => {
     expectWholeInbox([frozen, again], idsOf(receipts));
   });
 
-  test('away for a moment only: what its session writes is refused by the owner, and the new one is not disturbed', async () => {
+  test('for a moment cannot write for its stale session, and the new session is not disturbed', async () => {
     const [alice, bob] = [await cluster.device(cluster.name('alice')), cluster.name('bob')];
     await cluster.known(bob);
     const receipts = await sendTexts(alice, bob, 3);
@@ -169,7 +172,7 @@ describe('18. a gateway freezes while its device logs in elsewhere', () => {
   });
 });
 
-test('25. half-open: closed after missed heartbeats, and what was not receipted is delivered again', async () => {
+test('a half-open connection is closed after missed heartbeats, and unreceipted messages are redelivered', async () => {
   const [alice, bob] = [await cluster.device(cluster.name('alice')), cluster.name('bob')];
   await cluster.known(bob);
   const proxy = cluster.system.proxy('gateway.client', QUICK);
@@ -191,7 +194,7 @@ test('25. half-open: closed after missed heartbeats, and what was not receipted 
   }
 });
 
-test('300 devices are cut off at once: all come back through two gateways, and nothing is lost or doubled', async () => {
+test('300 devices that are cut off at once reconnect through two gateways without loss or duplicates', async () => {
   await Scenario.play(cluster, 'storm', async (scenario) => {
     const timings = { reconnect: { baseMs: 500, maxMs: 4_000 } };
     const crowd = await Crowd.of(scenario, { size: 300, word: 'storm', gateways: [0, 1], timings });
@@ -212,13 +215,13 @@ describe('tokens', () => {
     const env = { ...process.env, HZ_NATS_URL: cluster.system.natsUrl('admin') };
     return (await promisify(execFile)(process.execPath, [main, ...args], { env })).stdout;
   };
-  /** A token issued late enough to be good after a revocation: the leeway later, in whole seconds. */
+  /** Logs in with a token that is new enough after a revocation: issued after the leeway, in whole seconds. */
   const renewed = (user: string): Promise<Device> =>
     eventually('a token that is good again', () =>
       cluster.device(user, 'phone', { gateway: 1 }).catch(() => undefined),
     );
 
-  test('one that expires ends its session; the SDK asks for another and goes on', async () => {
+  test('an expired token closes its session, and the SDK logs in with a new one', async () => {
     const [alice, bob] = [await cluster.device(cluster.name('alice')), cluster.name('bob')];
     let asked = 0;
     const client = new HuizhiClient({
@@ -244,7 +247,7 @@ describe('tokens', () => {
     }
   });
 
-  test('revoked: every session ends on every gateway, older tokens are refused, a newer one gets what waits', async () => {
+  test('a revocation closes every session on every gateway and refuses older tokens but not newer ones', async () => {
     const [alice, bob] = [await cluster.device(cluster.name('alice')), cluster.name('bob')];
     const token = await cluster.system.token(bob);
     const sessions = [
@@ -267,7 +270,7 @@ describe('tokens', () => {
     expectWholeInbox([again], idsOf(receipts));
   });
 
-  test('revoked: a token whose issuer’s clock is ahead logs in no more, also once its time has come', async () => {
+  test('a revocation also refuses a token of an issuer with a fast clock, even after its `iat` has passed', async () => {
     const bob = cluster.name('bob');
     const tooFar = await cluster.system.token(bob, { aheadS: LEEWAY_S + 600 });
     const refused = await Device.connect(cluster.system.addressOf(0), { user: bob, deviceID: 'phone', token: tooFar });
@@ -277,13 +280,13 @@ describe('tokens', () => {
     expect(await hz('revoke', bob)).toContain(': 1 sessions ended');
     expect(await phone.closed).toMatchObject({ name: 'revoked' });
     const again = await renewed(bob);
-    // A newer token is good by now, so the time of this one has come.
+    // A newer token is valid by now, so the `iat` of this one has passed.
     const late = await Device.connect(cluster.system.addressOf(0), { user: bob, deviceID: 'tablet', token: ahead });
     expect(await late.login()).toMatchObject({ name: 'tokenRevoked' });
     await again.drop();
   });
 
-  test('revoked while their gateway is cut off from the bus: it ends them as soon as it is back', async () => {
+  test('a gateway that was cut off from the bus closes revoked sessions when it reconnects', async () => {
     const bob = cluster.name('bob');
     const phone = await cluster.device(bob, 'phone', { gateway: 1 });
     const proxy = cluster.system.proxy('gateway.nats', 1);
@@ -297,7 +300,7 @@ describe('tokens', () => {
     expect(await phone.closed).toMatchObject({ name: 'revoked', reconnect: false });
   });
 
-  test('hz says why it cannot', async () => {
+  test('hz prints the reason when it refuses an argument', async () => {
     const data = ['--data', cluster.system.dataDir];
     const rule = { stderr: expect.stringContaining('must not begin or end with a space') };
     for (const command of ['revoke', 'token']) await expect(hz(command, ' bob')).rejects.toMatchObject(rule);

@@ -8,19 +8,19 @@ jest.setTimeout(240_000);
 
 const MIB = 2 ** 20;
 const TEXT = 'x'.repeat(32 * 1024);
-/** 48 MiB: far more than the buffers on the way hold, and twelve seconds to read at this pace. */
+/** 48 MiB: far more than the buffers in between hold, and twelve seconds to read at this rate. */
 const LONG = 1_536;
-/** Devices of one user, each with all of it to read. */
+/** Devices of one user; each reads everything. */
 const READERS = ['slow-1', 'slow-2', 'slow-3', 'slow-4'];
 const BYTES = LONG * TEXT.length;
 const HZ_BYTES_PER_SECOND = 4 * MIB;
 /**
- * Less than it reads for. The kernel says that there is room when a third of its buffer is free, two megabytes at most: half a second here, and
- * still in time on a machine that is several times slower.
+ * Shorter than the reading time. The kernel reports free space when a third of its buffer is free, at most 2 MB. That
+ * takes half a second here, and machines that are several times slower still meet the limit.
  */
 const WRITE_STALL_MS = 8_000;
 const LATE = 20;
-/** On a machine that is several times slower. */
+/** In milliseconds, for machines that are several times slower. */
 const QUICK_MS = 1_000;
 const READ_WITHIN_MS = 120_000;
 
@@ -30,12 +30,12 @@ beforeAll(async () => {
     env: {
       gateway: {
         HZ_WRITE_STALL: `${WRITE_STALL_MS}ms`,
-        // Nothing but the full socket holds the gateway back, and nothing comes twice because it is slow.
+        // Only the full socket may slow the gateway down, and slowness must not cause redeliveries.
         HZ_WINDOW: '10000',
         HZ_FRAMES_PER_SECOND: '100000',
         HZ_REDELIVER_AFTER: '1h',
         HZ_REDELIVER_MAX: '1h',
-        // Nobody here beats.
+        // The devices here send no heartbeats.
         HZ_HEARTBEAT_MIN: '10m',
       },
     },
@@ -43,7 +43,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => cluster?.stop(), 60_000);
 
-/** Long texts, a few at a time. */
+/** Sends long texts, a few at a time. */
 async function sendLong(from: Device, to: string): Promise<Receipts> {
   const receipts: Receipts = [];
   while (receipts.length < LONG) {
@@ -54,7 +54,9 @@ async function sendLong(from: Device, to: string): Promise<Receipts> {
   return receipts;
 }
 
-/** What the gateway keeps, and what it has let go and not cleared away yet: the least of many looks is what it keeps. */
+/**
+ * The bytes that the gateway holds, including memory not yet collected; the minimum of many samples is what it keeps.
+ */
 async function heldBytes(): Promise<number> {
   const gateway = cluster.system.gateway();
   const [heap = 0, external = 0] = await Promise.all(
@@ -63,7 +65,7 @@ async function heldBytes(): Promise<number> {
   return heap + external;
 }
 
-/** Until it is over: the median of how long a message takes to be delivered, milliseconds. */
+/** Measures until `isOver` the median delivery time of a message in milliseconds. */
 async function trips(
   from: Device,
   to: Device,
@@ -81,12 +83,12 @@ async function trips(
   return took.sort((one, other) => one - other)[took.length >> 1] ?? Infinity;
 }
 
-test('24. who reads slowly but steadily gets everything once and in order, its gateway keeps little of it, and others are as quick as before', async () => {
+test('a slow reader gets every message in order while its gateway buffers little and others stay fast', async () => {
   const device = (name: string): Promise<Device> => cluster.device(cluster.name(name));
   const [alice, carol, dave] = [await device('alice'), await device('carol'), await device('dave')];
   const bob = cluster.name('bob');
   for (const deviceID of READERS) await (await cluster.device(bob, deviceID)).drop();
-  // What delivering all of it once takes of memory is taken before.
+  // Deliver everything once before, so that one-time memory costs are already paid.
   const tablet = await cluster.device(bob, 'tablet');
   const receipts = await sendLong(alice, bob);
   await tablet.confirmed(LONG);
@@ -113,14 +115,14 @@ test('24. who reads slowly but steadily gets everything once and in order, its g
       readers.map((reader) => reader.until('everything', () => reader.seen.length >= total, READ_WITHIN_MS)),
     ).finally(() => (isOver = true));
     const during = await trips(carol, dave, 'during', async () => {
-      // A gateway that took all there is would have done so after an eighth, and then have most of it still to write.
+      // A gateway that buffers without limit would have read everything after an eighth and still hold most of it.
       const looks = readers.every(({ seen }) => seen.length > LONG / 8 && seen.length < (LONG * 3) / 8);
       if (looks) held = Math.min(held, await heldBytes());
       return isOver;
     });
     await all;
     const tookMs = performance.now() - begun;
-    // As long as that the sockets did not take all there was.
+    // The sockets did not accept everything at once for at least this time.
     expect(tookMs).toBeGreaterThan(WRITE_STALL_MS);
     for (const reader of readers) {
       await reader.confirmed(total);

@@ -3,11 +3,11 @@ import type { Service } from '@huizhi/dev-env';
 import { Lanes, type Owners } from './support/lanes.js';
 import { TestCluster } from './support/test-cluster.js';
 
-/** An owner that lives, ticks, answers probes, and whose writer never comes back: nobody waits for it for ever. */
+/** An owner that ticks and answers probes, but whose writer never finishes, loses its lanes. */
 
 jest.setTimeout(90_000);
 
-/** After fifteen seconds it renews nothing, and a lease later another is the owner. */
+/** After 15 s the instance renews nothing, and one lease later another is the owner. */
 const OVERTAKEN_MS = 40_000;
 
 let cluster: TestCluster;
@@ -28,7 +28,7 @@ afterEach(() => cluster.mended(), 60_000);
 const livez = async (service: Service): Promise<number> => (await fetch(`${service.baseUrl}/livez`)).status;
 
 test.each(['message', 'offline'] as const)(
-  'the %s service: another takes its lanes, nothing is lost, and /livez asks for its end',
+  'a stuck instance of the %s service loses its lanes but no message, and its /livez fails',
   async (kind) => {
     const [alice, bob] = [await cluster.device(cluster.name('alice')), await cluster.device(cluster.name('bob'))];
     const [from, to] = [alice.options.user, bob.options.user];

@@ -6,12 +6,12 @@ import { eventually, signToken, type GatewayAddress } from '@huizhi/dev-env';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { newDataFolder, Up } from './support/up.js';
 
-/** `hz up` starts again what dies, and stops in every state it can be in. */
+/** `hz up` restarts processes that crash, and stops cleanly in every state. */
 
 jest.setTimeout(240_000);
 
 const PROCESSES = ['postgres', 'nats', 'message-1', 'offline-1', 'media-1', 'push-1', 'gateway-1'];
-/** For what happens within seconds on a machine with nothing else to do. */
+/** A bound in milliseconds for busy machines; an idle one needs seconds. */
 const WITHIN_MS = 60_000;
 
 const folders: string[] = [];
@@ -21,7 +21,7 @@ const dataFolder = (): string => {
   return folder;
 };
 
-/** Every start of this file, so that a test that fails leaves none behind. */
+/** All starts in this file, so that a failing test leaves no process behind. */
 const started: Up[] = [];
 const start = (dataDir: string, env?: Record<string, string>): Up => {
   const up = new Up(dataDir, env);
@@ -37,14 +37,14 @@ afterAll(async () => {
 const isAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0);
-    // A zombie is gone: only its parent has not asked yet.
+    // A zombie has ended; its parent has only not read the exit code yet.
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
   } catch {
     return false;
   }
 };
 
-/** Kills one process as a user would, and answers the line that says it is back, and its new pid. */
+/** Kills one process as a user would. Returns the line that reports the restart, and the new pid. */
 async function killed(up: Up, label: string, pid: number): Promise<{ line: string; pid: number }> {
   const from = up.lines.length;
   process.kill(pid, 'SIGKILL');
@@ -57,7 +57,7 @@ interface State {
   ports: Record<string, { client?: number }>;
 }
 
-/** Two users with the SDK as it comes, each of which writes to the other without end. */
+/** Two users with the SDK in its default configuration that continuously write to each other. */
 class Talk {
   readonly lines: string[] = [];
   receipted = { alice: 0, bob: 0 };
@@ -82,7 +82,7 @@ class Talk {
         deviceID: 'talk',
         token: () => signToken(state.jwtSecret, user),
         observer: (event) => talk.observe(user, event),
-        // What this test breaks is mended: no send gives up.
+        // The test ends every fault, so no send may time out.
         timings: { deadlineMs: 0, reconnect: { baseMs: 100, maxMs: 1_000 } },
       });
       talk.clients.push(client);
@@ -93,7 +93,7 @@ class Talk {
     return talk;
   }
 
-  /** Until both have so many more receipts. */
+  /** Resolves when both users have this many more receipts. */
   async more(count: number): Promise<void> {
     const { alice, bob } = this.receipted;
     await eventually(
@@ -103,7 +103,7 @@ class Talk {
     );
   }
 
-  /** Ends the talk, waits until everything has arrived and is confirmed, and has the history checker judge. */
+  /** Stops sending, waits until every message is delivered and confirmed, and runs the history checker. */
   async violations(): Promise<unknown[]> {
     this.stopping = true;
     await Promise.all(this.flows);
@@ -161,7 +161,7 @@ describe('hz up', () => {
   }, 180_000);
   afterAll(() => up?.stop(), 60_000);
 
-  test('lists every process with its pid and invites to kill one', () => {
+  test('lists every process with its pid and a kill command', () => {
     expect([...up.pids().keys()].sort()).toEqual([...PROCESSES].sort());
     expect([...up.pids().values()].filter(isAlive)).toHaveLength(PROCESSES.length);
     expect(up.output).toMatch(/kill -9 \d+/);
@@ -173,7 +173,7 @@ describe('hz up', () => {
     expect(second.output).toContain('running already');
   });
 
-  test('starts every process again when it is killed, and two clients that talk meanwhile lose nothing', async () => {
+  test('restarts every killed process, and two clients lose no message meanwhile', async () => {
     const talk = await Talk.start(up.dataDir);
     try {
       await talk.more(20);
@@ -190,7 +190,7 @@ describe('hz up', () => {
     }
   });
 
-  test('goes on trying when a service ends at each start, names its log, and has it back when the cause is gone', async () => {
+  test('retries a service that ends at each start, names its log, and recovers when the cause is removed', async () => {
     const certificate = join(up.dataDir, 'tls', 'gateway-cert.pem');
     const good = readFileSync(certificate);
     const pid = Number(readFileSync(join(up.dataDir, 'services', 'gateway-1.pid'), 'utf8').split(' ')[0]);
@@ -219,7 +219,7 @@ describe('hz up ends', () => {
       Number(readFileSync(join(dataDir, file), 'utf8').split(' ')[0]),
     );
 
-  test('at Ctrl-C while processes are being started again, and leaves none behind', async () => {
+  test('at Ctrl-C during restarts without leaving a process', async () => {
     const up = await start(dataFolder()).ready();
     for (const label of ['postgres', 'message-1']) process.kill(up.pids().get(label)!, 'SIGKILL');
     up.signal('SIGINT');
@@ -228,7 +228,7 @@ describe('hz up ends', () => {
     expect([...up.pids().values()].filter(isAlive)).toEqual([]);
   });
 
-  test('with all its processes when it is killed itself, and the next start finds everything again', async () => {
+  test('with all its processes when it is killed, and the next start continues with the same data', async () => {
     const folder = dataFolder();
     const first = await start(folder).ready();
     for (const label of ['message-1', 'postgres']) await killed(first, label, first.pids().get(label)!);
@@ -241,11 +241,11 @@ describe('hz up ends', () => {
     expect(await second.stop()).toBe(0);
   });
 
-  test('at once at the second Ctrl-C', async () => {
+  test('at once at a second Ctrl-C', async () => {
     const up = await start(dataFolder(), { HZ_DRAIN_DELAY: '1h' }).ready();
     const pids = [...up.pids().values()];
     up.signal('SIGINT');
-    // A terminal, npm and the start script may each pass the same Ctrl-C on: two in a row are one.
+    // A terminal, npm and the start script may each forward the same Ctrl-C: two in quick succession count as one.
     up.signal('SIGINT');
     await up.line(/Stopping/);
     await new Promise((resolve) => setTimeout(resolve, 1_500));

@@ -3,7 +3,9 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { Device } from './support/device.js';
 import { TestCluster } from './support/test-cluster.js';
 
-/** An instance that is not ready takes no work of the control plane, and an outage writes a bounded number of log lines. */
+/**
+ * An instance that is not ready handles no control-plane requests, and an outage writes a bounded number of log lines.
+ */
 
 jest.setTimeout(120_000);
 
@@ -20,7 +22,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => cluster?.stop(), 60_000);
 
-/** Logs in as many new users, so many at a time. Resolves with the login receipts. */
+/** Logs in `count` new users, `atOnce` at a time. Resolves with the login receipts. */
 async function logins(count: number, atOnce = 10): Promise<Record<string, unknown>[]> {
   const receipts: Record<string, unknown>[] = [];
   const names = Array.from({ length: count }, () => cluster.name('login'));
@@ -36,7 +38,7 @@ async function logins(count: number, atOnce = 10): Promise<Record<string, unknow
   return receipts;
 }
 
-/** Requests that the instance has begun. */
+/** The number of requests that the instance has started. */
 async function requests(service: Service): Promise<number> {
   const metric = (label?: string): Promise<number> => cluster.metric(service, 'hz_control_requests_total', label);
   return (await metric()) - (await metric('outcome="unready"'));
@@ -51,7 +53,7 @@ interface Line {
 const linesOf = (service: Service): Line[] =>
   service.logs.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Line);
 
-/** How often each warning and error was logged after the first `skip` lines. */
+/** The number of log lines per warning and error after the first `skip` lines. */
 function failures(service: Service, skip: number): Map<string, number> {
   const counts = new Map<string, number>();
   for (const { level, event, context = '' } of linesOf(service).slice(skip)) {
@@ -61,8 +63,8 @@ function failures(service: Service, skip: number): Map<string, number> {
   return counts;
 }
 
-describe('a message instance whose database is away while another one is healthy', () => {
-  test('takes no control-plane request until the database is back', async () => {
+describe('a message instance without its database, next to a healthy one,', () => {
+  test('handles no control-plane request until the database returns', async () => {
     const [first, second] = [cluster.system.message(0), cluster.system.message(1)];
     await logins(4);
     await cluster.system.proxy('message.postgres', 0).cut();
@@ -80,7 +82,7 @@ describe('a message instance whose database is away while another one is healthy
     });
   });
 
-  test('takes none either when it starts without its database', async () => {
+  test('handles no control-plane request when it starts without its database', async () => {
     const first = cluster.system.message(0);
     await cluster.system.proxy('message.postgres', 0).cut();
     await first.kill9();
@@ -94,7 +96,7 @@ describe('a message instance whose database is away while another one is healthy
   });
 });
 
-test('200 logins while the database is away write a bounded number of log lines and are refused as unavailable', async () => {
+test('200 logins without a database are refused as unavailable and write a bounded number of log lines', async () => {
   const services = cluster.services();
   const proxies = [0, 1].map((i) => cluster.system.proxy('message.postgres', i));
   const skips = services.map((service) => linesOf(service).length);
