@@ -76,7 +76,7 @@ const texts = async (from: Device, to: Device, ids: string[]): Promise<Record<st
 };
 
 describe('a wrong clock', () => {
-  test('of a sender affects neither `serverTime` nor the order', async () => {
+  test('a sender’s wrong clock affects neither `serverTime` nor the order', async () => {
     const [alice, bob] = [await cluster.device(cluster.name('clock-a')), await cluster.device(cluster.name('clock-b'))];
     const receipts = [];
     for (const [n, ahead] of [HOUR, -HOUR, 0, -1e15, 1e15].entries()) {
@@ -90,7 +90,7 @@ describe('a wrong clock', () => {
     expect(bob.seen.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
   });
 
-  test('of the message service, an hour behind its predecessor, neither disturbs `seq` nor moves `serverTime` back', async () => {
+  test('a message service with a clock an hour slow continues `seq` and does not move `serverTime` back', async () => {
     const [alice, bob] = [
       await cluster.device(cluster.name('behind-a')),
       await cluster.device(cluster.name('behind-b')),
@@ -120,7 +120,7 @@ describe('a wrong clock', () => {
   });
 
   test.each(['+3d', '-3d'] as const)(
-    'of the message service, off by %s, is replaced by the database’s time and logged',
+    'a message service whose clock is off by %s stores the database’s time and logs the offset',
     async (jump) => {
       const [alice, bob] = [await cluster.device(cluster.name('jump-a')), await cluster.device(cluster.name('jump-b'))];
       const clock = new SettableClock();
@@ -149,7 +149,7 @@ describe('a wrong clock', () => {
     },
   );
 
-  test('of an offline service that takes lanes over, an hour ahead, does not affect deliveries and confirms', async () => {
+  test('an offline service with a clock an hour fast takes lanes over, and delivers and confirms in order', async () => {
     const [alice, bob] = [await cluster.device(cluster.name('ahead-a')), await cluster.device(cluster.name('ahead-b'))];
     const first = cluster.system.offline();
     const receipts = await texts(alice, bob, ['m1', 'm2']);
@@ -163,7 +163,7 @@ describe('a wrong clock', () => {
     expect(later.find({ messageType: 'loginReceipt' })).toMatchObject({ inboxSeq: 4, waiting: 0 });
   });
 
-  test('of a gateway alone decides when a token has expired', async () => {
+  test('a gateway decides by its own clock whether a token has expired', async () => {
     const wrong = await cluster.system.add('gateway', off('+1h'));
     const i = cluster.system.instances('gateway').indexOf(wrong);
     const name = cluster.name('expiry');

@@ -72,7 +72,7 @@ async function unknown(alice: Device, bob: Device, clientMsgID: string): Promise
 }
 
 describe('a gateway that crashes', () => {
-  test('between delivery and receipt loses no message: another gateway delivers again', async () => {
+  test('another gateway redelivers when a gateway crashes between delivery and receipt', async () => {
     const { alice, bob } = await pair({ receipts: false });
     const receipts = await send(alice, bob, 3);
     await bob.sawMessages(3);
@@ -85,7 +85,7 @@ describe('a gateway that crashes', () => {
   });
 
   test.each(['gateway.before-delivery-write=crash@2', 'gateway.before-cursor=crash'])(
-    'at %s loses no message: another gateway delivers again',
+    'another gateway redelivers when a gateway crashes at %s',
     async (failpoint) => {
       const { alice, bob } = await pair();
       const gateway = cluster.system.gateway(0);
@@ -101,7 +101,7 @@ describe('a gateway that crashes', () => {
 });
 
 describe('an outage of the bus or a service', () => {
-  test('loses no message when NATS is killed twice under load', async () => {
+  test('no message is lost when NATS is killed twice under load', async () => {
     const { alice, bob } = await pair();
     const flow = new Flow(alice, bob.options.user);
     for (let time = 0; time < 2; time++) {
@@ -113,7 +113,7 @@ describe('an outage of the bus or a service', () => {
     await allDelivered([bob], await flow.stop());
   });
 
-  test('lets sends end as unknown when NATS freezes, and a resend settles them', async () => {
+  test('sends end as unknown when NATS freezes, and a resend settles them', async () => {
     const { alice, bob } = await pair();
     const receipts = await send(alice, bob, 10);
     cluster.system.nats?.freeze();
@@ -122,7 +122,7 @@ describe('an outage of the bus or a service', () => {
     await allDelivered([bob], receipts);
   });
 
-  test('delays only deliveries when the offline services are cut from the bus', async () => {
+  test('only deliveries are delayed when the offline services are cut from the bus', async () => {
     const { alice, bob } = await pair();
     const proxies = [0, 1].map((i) => cluster.system.proxy('offline.nats', i));
     const receipts = await send(alice, bob, 10);
@@ -134,7 +134,7 @@ describe('an outage of the bus or a service', () => {
     await allDelivered([bob], receipts);
   });
 
-  test('delivers the last message when its event on the bus is lost', async () => {
+  test('the last message is delivered when its event on the bus is lost', async () => {
     const { alice, bob } = await pair();
     const proxies = [0, 1].map((i) => cluster.system.proxy('offline.nats', i));
     const receipts = await send(alice, bob, 3);
@@ -145,7 +145,7 @@ describe('an outage of the bus or a service', () => {
     await allDelivered([bob], receipts);
   });
 
-  test('lets sends end as unknown when the message services are cut from the bus, and a resend settles them', async () => {
+  test('sends end as unknown when the message services are cut from the bus, and a resend settles them', async () => {
     const { alice, bob } = await pair();
     const proxies = [0, 1].map((i) => cluster.system.proxy('message.nats', i));
     const receipts = await send(alice, bob, 10);
@@ -156,7 +156,7 @@ describe('an outage of the bus or a service', () => {
     await allDelivered([bob], receipts);
   });
 
-  test('delays receipts and deliveries when the recipient’s gateway is cut from the bus', async () => {
+  test('receipts and deliveries are delayed when the recipient’s gateway is cut from the bus', async () => {
     const { alice, bob } = await pair({ receipts: false });
     const proxy = cluster.system.proxy('gateway.nats', 0);
     const receipts = await send(alice, bob, 5);
@@ -169,7 +169,7 @@ describe('an outage of the bus or a service', () => {
     await allDelivered([bob], receipts);
   });
 
-  test('delays only deliveries when both offline services are dead during 200 sends', async () => {
+  test('only deliveries are delayed when both offline services are dead during 200 sends', async () => {
     const { alice, bob } = await pair();
     const services = cluster.system.instances('offline');
     const receipts = await send(alice, bob, 10);
@@ -179,7 +179,7 @@ describe('an outage of the bus or a service', () => {
     await allDelivered([bob], receipts);
   });
 
-  test('loses no message when the offline services are restarted in turn under load', async () => {
+  test('no message is lost when the offline services are restarted in turn under load', async () => {
     const { alice, bob } = await pair();
     const flow = new Flow(alice, bob.options.user);
     for (const service of cluster.system.instances('offline')) {
@@ -204,7 +204,7 @@ describe('the owner of an inbox lane', () => {
     lanes.owner(alice.options.user, bob.options.user, ...except);
 
   test.each(['offline.before-commit', 'offline.after-commit', 'offline.after-delivery'])(
-    'killed at %s is replaced, and no entry is lost or numbered twice',
+    'another owner takes over when one is killed at %s, and no entry is lost or numbered twice',
     async (failpoint) => {
       const { alice, bob } = await pair();
       const flow = new Flow(alice, bob.options.user);
@@ -218,7 +218,7 @@ describe('the owner of an inbox lane', () => {
     },
   );
 
-  test('without an answer to its COMMIT loses no entry and numbers none twice', async () => {
+  test('an owner without an answer to its COMMIT loses no entry and numbers none twice', async () => {
     const { alice, bob } = await pair();
     const flow = new Flow(alice, bob.options.user);
     await flow.more(5);
@@ -227,7 +227,7 @@ describe('the owner of an inbox lane', () => {
     await allDelivered([bob], await flow.stop());
   });
 
-  test('frozen until another instance takes over has no effect after it resumes', async () => {
+  test('an owner that is frozen until another takes over has no effect after it resumes', async () => {
     const { alice, bob } = await pair();
     const flow = new Flow(alice, bob.options.user);
     await flow.more(5);

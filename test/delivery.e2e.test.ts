@@ -135,7 +135,7 @@ describe('lost receipts and confirms', () => {
 });
 
 describe('receipts in any order', () => {
-  test('move the cursor only forward, and only over contiguous receipts', async () => {
+  test('receipts in any order move the cursor only forward, and only over contiguous receipts', async () => {
     const { alice, bob } = await pair();
     const phone = await cluster.device(bob, 'phone', silent);
     const receipts = await sendTexts(alice, bob, 6);
@@ -162,7 +162,7 @@ describe('receipts in any order', () => {
 });
 
 describe('receipts for messages that were not delivered to the device', () => {
-  test('have no effect and get equal answers: foreign messages, unknown ids, numbers beyond the head', async () => {
+  test('receipts for foreign messages, unknown ids or numbers beyond the head get equal answers and no effect', async () => {
     const { alice, bob } = await pair();
     const mallory = await cluster.device(cluster.name('mallory'), 'phone', silent);
     const phone = await cluster.device(bob, 'phone', silent);
@@ -189,7 +189,7 @@ describe('receipts for messages that were not delivered to the device', () => {
     await takeRest(mallory.options.user, 'phone', [mallory], late);
   });
 
-  test('have no effect on pending entries, by id or by number', async () => {
+  test('receipts have no effect on pending entries, by id or by number', async () => {
     const { alice, bob } = await pair();
     const phone = await cluster.device(bob, 'phone', silent);
     const receipts = await sendTexts(alice, bob, WINDOW + 5);
@@ -205,7 +205,7 @@ describe('receipts for messages that were not delivered to the device', () => {
 });
 
 describe('devices', () => {
-  test('have separate cursors; the sender’s other device gets a copy, the sending device does not', async () => {
+  test('devices have separate cursors, and the sender’s other device gets a copy, the sending one none', async () => {
     const { alice, bob } = await pair();
     const aliceName = alice.options.user;
     const phone = await cluster.device(bob, 'phone');
@@ -231,7 +231,7 @@ describe('devices', () => {
     await takeRest(aliceName, 'phone', [alice], answer);
   });
 
-  test('start at the whole inbox for the first login, and at the highest cursor for a later device', async () => {
+  test('a first device starts with the whole inbox, and a later device at the highest cursor', async () => {
     const { alice, bob } = await pair();
     const receipts = await sendTexts(alice, bob, 7);
     await cluster.inboxHolds(bob, 7);
@@ -249,7 +249,7 @@ describe('devices', () => {
 });
 
 describe('offline batches', () => {
-  test('restart at the first unreceipted entry after a partly receipted batch and a lost connection', async () => {
+  test('batches restart at the first unreceipted entry after a lost connection', async () => {
     const { alice, bob } = await pair();
     const receipts = await sendTexts(alice, bob, 12);
     await cluster.inboxHolds(bob, 12);
@@ -272,7 +272,7 @@ describe('offline batches', () => {
     await takeRest(bob, 'phone', [first, second, third], receipts);
   });
 
-  test('precede messages that arrive during the batches, which are delivered exactly once', async () => {
+  test('messages that arrive during the batches follow them and are delivered exactly once', async () => {
     const { alice, bob } = await pair();
     const before = await sendTexts(alice, bob, 60, 'before');
     await cluster.inboxHolds(bob, 60);
@@ -291,7 +291,7 @@ describe('offline batches', () => {
 });
 
 describe('clients with bad receipts', () => {
-  test('without receipts, the client gets its window again and is closed, and no other client is affected', async () => {
+  test('a client without receipts gets its window again and is closed, and no other client is affected', async () => {
     const { alice, bob } = await pair();
     const other = cluster.name('carol');
     const carol = await cluster.device(other, 'phone', { gateway: HASTY });
@@ -312,7 +312,7 @@ describe('clients with bad receipts', () => {
     await takeRest(bob, 'phone', [phone], receipts);
   });
 
-  test('with shuffled and repeated receipts, the client gets every message once and all confirms', async () => {
+  test('a client with shuffled and repeated receipts gets every message once and all confirms', async () => {
     const { alice, bob } = await pair();
     const phone = await cluster.device(bob, 'phone', hasty);
     const receipts = await sendTexts(alice, bob, WINDOW);

@@ -96,7 +96,7 @@ async function isQuick(pace: Pace, boundMs: number): Promise<void> {
 }
 
 describe('a restart of every instance in turn under load', () => {
-  test('loses, duplicates and reorders no message, spreads the reconnects, and keeps the p99', async () => {
+  test('a restart of all services in turn loses no message, spreads the reconnects and keeps the p99', async () => {
     const play = async (scenario: Scenario): Promise<void> => {
       const crowd = await Crowd.of(scenario, { size: 40, word: 'load', gateways: [0, 1] });
       crowd.start(300);

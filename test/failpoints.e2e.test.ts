@@ -73,7 +73,7 @@ test('every declared failpoint except the seeded bugs has a row in this test', a
 describe.each(Object.entries(ROWS) as [Owner, Record<string, string[]>][])('%s', (owner, rows) => {
   const cases = Object.entries(rows).flatMap(([name, actions]) => actions.map((action) => [name, action] as const));
 
-  test.each(cases)('loses, duplicates and reorders no message at %s=%s', async (name, action) => {
+  test.each(cases)('no message is lost, duplicated or reordered at %s=%s', async (name, action) => {
     await Scenario.play(cluster, `${owner} ${name} ${action}`, async (scenario) => {
       const [alice, bob, carol] = await scenario.users('f', 3);
       const group = await scenario.group(alice!, [bob!, carol!]);

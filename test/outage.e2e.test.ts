@@ -96,7 +96,7 @@ describe('an instance that is cut off from the bus only', () => {
   const ways = kinds.flatMap((kind) => (['cut', 'blackhole'] as const).map((how) => [kind, how] as const));
 
   test.each(ways)(
-    'a %s (%s) does not stop the others, and every message is delivered afterwards',
+    'a %s without the bus (%s) does not stop the others, and every message is delivered afterwards',
     async (kind, how) => {
       await Scenario.play(cluster, `${kind} ${how}`, async (scenario) => {
         const [alice, bob, carol, dave] = (await crowd(scenario)) as [TestUser, TestUser, TestUser, TestUser];
@@ -123,7 +123,7 @@ describe('an instance that is cut off from the bus only', () => {
 });
 
 describe('an outage longer than every time-out', () => {
-  test('of the bus refuses sends temporarily, fails none and loses none', async () => {
+  test('an outage of the bus refuses sends temporarily, fails none and loses none', async () => {
     await Scenario.play(cluster, 'bus for an hour', async (scenario) => {
       await crowd(scenario);
       const raw = await getsIn(cluster.name('raw'));
@@ -141,7 +141,7 @@ describe('an outage longer than every time-out', () => {
     await cluster.noLag();
   });
 
-  test('of the offline services delays deliveries, but no receipts, of thousands of messages', async () => {
+  test('an outage of the offline services delays deliveries, but no receipts, of thousands of messages', async () => {
     await Scenario.play(cluster, 'offline for an hour', async (scenario) => {
       const [alice, bob] = await crowd(scenario);
       const services = cluster.system.instances('offline');
@@ -161,7 +161,7 @@ describe('an outage longer than every time-out', () => {
     await cluster.noLag();
   });
 
-  test('of the message services loses no accepted message', async () => {
+  test('an outage of the message services loses no accepted message', async () => {
     await Scenario.play(cluster, 'message for an hour', async (scenario) => {
       await crowd(scenario);
       const services = cluster.system.instances('message');
@@ -230,7 +230,7 @@ describe('a login during an outage behind the gateway', () => {
     );
 
   test.each(outages)(
-    'of %s is refused temporarily in bounded time; clients back off and log in afterwards',
+    'a login without %s is refused temporarily in bounded time, and clients back off until it works',
     async (what, begin, end) => {
       await Scenario.play(cluster, `login without ${what}`, async (scenario) => {
         const newcomer = cluster.name('new');

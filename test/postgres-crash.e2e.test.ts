@@ -67,7 +67,7 @@ describe('PostgreSQL under load', () => {
     ['killed with all its processes', () => server().kill9()],
     ['shut down at once, without a checkpoint', () => shutDownAtOnce()],
     ['stopped in order', () => server().stop()],
-  ])('%s and restarted, loses no receipted message', async (what, end) => {
+  ])('PostgreSQL, %s and restarted, loses no receipted message', async (what, end) => {
     await Scenario.play(cluster, what, async (scenario) => {
       const actors = await crowd(scenario);
       await scenario.fault(what, async () => {
@@ -81,7 +81,7 @@ describe('PostgreSQL under load', () => {
     await noHoles();
   });
 
-  test('frozen for longer than the statement time-outs, causes no second writer and no gap', async () => {
+  test('a freeze of PostgreSQL beyond the statement time-outs causes no second writer and no gap', async () => {
     await Scenario.play(cluster, 'frozen', async (scenario) => {
       await crowd(scenario);
       await scenario.fault('PostgreSQL is frozen', async () => {
@@ -128,7 +128,7 @@ describe('the answer to an owner’s commit', () => {
     ['offline', 'reset'],
     ['offline', 'silence'],
   ] as ['message' | 'offline', 'reset' | 'silence'][])(
-    'of the %s service, dropped (%s) at both instances, is replaced by reading the stored state',
+    'the %s service reads the stored state again when its commit answers are dropped (%s)',
     async (schema, then) => {
       await Scenario.play(cluster, `${schema} ${then}`, async (scenario) => {
         await crowd(scenario);

@@ -37,8 +37,8 @@ const identity = ({ messageID, conversationID, seq, serverTime }: Record<string,
 /** Checks that every message arrived once on the wire. */
 const cameOnce = (device: Device): void => expect(device.seen).toHaveLength(device.messageIDs.size);
 
-describe('a resend', () => {
-  test('on the same connection gets the same receipt, and the message is stored and delivered once', async () => {
+describe('resends', () => {
+  test('a resend on the same connection gets the same receipt, and the message is stored once', async () => {
     const [alice, bob] = await pair('again');
     alice.text(user(bob), 'm1');
     const first = await alice.answer('m1');
@@ -53,7 +53,7 @@ describe('a resend', () => {
     cameOnce(bob);
   });
 
-  test('of many messages at once, each sent twice in a row, stores each once and in order', async () => {
+  test('many messages that are each sent twice in a row are stored once and in order', async () => {
     const [alice, bob] = await pair('twice');
     const ids = named('m', 40);
     const doubled = ids.flatMap((id) => [id, id]);
@@ -64,7 +64,7 @@ describe('a resend', () => {
     cameOnce(bob);
   });
 
-  test('through another gateway is the same message', async () => {
+  test('a resend through another gateway is the same message', async () => {
     const [alice, bob] = await pair('elsewhere');
     alice.text(user(bob), 'm1');
     const first = await alice.answer('m1');
@@ -77,7 +77,7 @@ describe('a resend', () => {
     cameOnce(bob);
   });
 
-  test('of forty unanswered sends after a lost connection stores each once and in order', async () => {
+  test('forty unanswered sends that are resent after a lost connection are stored once and in order', async () => {
     const [alice, bob] = await pair('cut');
     const ids = named('m', 40);
     for (const id of ids) alice.text(user(bob), id);
@@ -90,7 +90,7 @@ describe('a resend', () => {
     await cluster.nothingLost(later, bob, receipts);
   });
 
-  test('of one client id through two gateways at once is one message with the same receipt', async () => {
+  test('one client id through two gateways at once is one message with the same receipt', async () => {
     const [alice, bob] = await pair('race');
     const tablet = await cluster.device(user(alice), 'tablet', { gateway: 1 });
     const ids = named('m', 30);
@@ -105,7 +105,7 @@ describe('a resend', () => {
     cameOnce(bob);
   });
 
-  test('of a client id with other content is refused, and the first message stays', async () => {
+  test('a client id with other content is refused, and the first message stays', async () => {
     const [alice, bob] = await pair('conflict');
     alice.text(user(bob), 'm1', 'the first');
     const first = await alice.answer('m1');
@@ -117,7 +117,7 @@ describe('a resend', () => {
     expect(bob.seen.map(({ content }) => content)).toEqual([{ text: 'the first' }]);
   });
 
-  test('with zero instead of minus zero is the same message, with and without a client id', async () => {
+  test('a resend with zero instead of minus zero is the same message, with and without a client id', async () => {
     const [alice, bob] = await pair('zero');
     const [clientMsgID, sendTime] = ['m1', String(Date.now())];
     const frame = {
@@ -141,7 +141,7 @@ describe('a resend', () => {
     expect(await cluster.history(alice, user(bob))).toHaveLength(2);
   });
 
-  test('of a client id by the other user of the conversation is a separate message', async () => {
+  test('the same client id of the other user of the conversation is a separate message', async () => {
     const [alice, bob] = await pair('own');
     const [carol] = await pair('third');
     alice.text(user(bob), 'm1', 'from one');
@@ -160,7 +160,7 @@ describe('a resend', () => {
     await bob.sawMessages(2);
   });
 
-  test('without client id is recognised; two different messages of one millisecond are both stored', async () => {
+  test('a resend without client id is recognised, and two messages of one millisecond are both stored', async () => {
     const [alice, bob] = await pair('nameless');
     const sendTime = String(Date.now());
     const frame = { messageType: 'normal', chatType: 'userChat', contenType: 'text', toUserID: user(bob), sendTime };
@@ -175,7 +175,7 @@ describe('a resend', () => {
   });
 });
 
-describe('a gateway that receives frames in pieces', () => {
+describe('frames in pieces', () => {
   const frame = (to: string, clientMsgID: string, text: string): string =>
     JSON.stringify({
       ...{ messageType: 'normal', chatType: 'userChat', contenType: 'text' },
@@ -185,7 +185,7 @@ describe('a gateway that receives frames in pieces', () => {
   const written = (device: Device, bytes: Buffer): Promise<void> =>
     new Promise((resolve, reject) => device.socket.write(bytes, (error) => (error ? reject(error) : resolve())));
 
-  test('closes a connection as `frameTimeout` after a partial frame and silence, and stores nothing', async () => {
+  test('the gateway closes a connection as `frameTimeout` after a partial frame and stores nothing', async () => {
     const [alice, bob] = await pair('half');
     const whole = await alice.settle(user(bob), 'whole');
     const half = await cluster.device(user(alice), 'tablet', { gateway: STRICT });
@@ -195,7 +195,7 @@ describe('a gateway that receives frames in pieces', () => {
     expect(await cluster.history(alice, user(bob))).toHaveLength(1);
   });
 
-  test('counts each frame once with two frames in one segment, CR LF and empty lines', async () => {
+  test('the gateway counts each frame once with two frames in one segment, CR LF and empty lines', async () => {
     const [alice, bob] = await pair('segments');
     const [a, b, c, d] = named('m', 4).map((id) => frame(user(bob), id, id));
     alice.raw(`${a}\n${b}\n${c}\r\n\r\n\n${d}\r\n`);
@@ -205,7 +205,7 @@ describe('a gateway that receives frames in pieces', () => {
     cameOnce(bob);
   });
 
-  test('reads the same text when it is split at every byte, also within four-byte characters', async () => {
+  test('the gateway reads the same text when it is split at every byte, also within characters', async () => {
     const [alice, bob] = await pair('bytes');
     const texts = ['回执 😀 é 𐍈', '\u2028 "quoted" \\ \t'];
     const receipts = [];
@@ -217,7 +217,7 @@ describe('a gateway that receives frames in pieces', () => {
     expect(bob.seen.map(({ content }) => content)).toEqual(texts.map((text) => ({ text })));
   });
 
-  test('reads the same text when it is cut in two at any offset', async () => {
+  test('the gateway reads the same text when it is cut in two at any offset', async () => {
     const [alice, bob] = await pair('offsets');
     const texts = Buffer.from(frame(user(bob), 'm', '回😀')).length;
     const receipts = [];
@@ -231,7 +231,7 @@ describe('a gateway that receives frames in pieces', () => {
     expect(new Set(bob.seen.map(({ content }) => content.text))).toEqual(new Set(['回😀']));
   });
 
-  test('reads and writes the same text over a network that forwards three bytes at a time', async () => {
+  test('texts stay the same over a network that forwards three bytes at a time', async () => {
     const proxy = cluster.system.proxy('gateway.client', 0);
     try {
       proxy.splitBytes(3);
@@ -245,7 +245,7 @@ describe('a gateway that receives frames in pieces', () => {
 });
 
 describe('after a restart of every service', () => {
-  test('a resend is the same message', async () => {
+  test('a resend after a restart of every service is the same message', async () => {
     const [alice, bob] = await pair('restarted');
     const receipts = await pipeline(alice, user(bob), named('m', 10));
     await bob.sawMessages(10);

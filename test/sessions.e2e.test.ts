@@ -46,7 +46,7 @@ const silent = { receipts: false };
 const closeOf = async (device: Device): Promise<unknown> => (await device.closed)?.name;
 
 describe('a second login of the same device', () => {
-  test('during a batch closes the old socket as kicked, and the new one gets all unreceipted entries in order', async () => {
+  test('a login during a batch kicks the old socket, and the new one gets all unreceipted entries in order', async () => {
     const [alice, bob] = [await cluster.device(cluster.name('alice')), cluster.name('bob')];
     await cluster.known(bob);
     const receipts = await sendTexts(alice, bob, 60);
@@ -62,7 +62,7 @@ describe('a second login of the same device', () => {
     expectWholeInbox([first, second], idsOf(receipts));
   });
 
-  test('ten times a second through two gateways is rate-limited and leaves one session', async () => {
+  test('ten logins a second through two gateways are rate-limited and leave one session', async () => {
     const [alice, bob] = [await cluster.device(cluster.name('alice')), cluster.name('bob')];
     await cluster.known(bob);
     const token = await cluster.system.token(bob);
@@ -109,7 +109,7 @@ describe('a second login of the same device', () => {
 });
 
 describe('a gateway that freezes while its device logs in elsewhere', () => {
-  test('for too long closes its sessions before it reads another frame, and pending frames have no effect', async () => {
+  test('a gateway frozen too long closes its sessions before it reads a frame; pending frames have no effect', async () => {
     const [alice, carol] = [await cluster.device(cluster.name('alice')), cluster.name('carol')];
     const bob = cluster.name('bob');
     await cluster.known(bob, carol);
@@ -146,7 +146,7 @@ describe('a gateway that freezes while its device logs in elsewhere', () => {
     expectWholeInbox([frozen, again], idsOf(receipts));
   });
 
-  test('for a moment cannot write for its stale session, and the new session is not disturbed', async () => {
+  test('a gateway frozen for a moment cannot write for its stale session or disturb the new one', async () => {
     const [alice, bob] = [await cluster.device(cluster.name('alice')), cluster.name('bob')];
     await cluster.known(bob);
     const receipts = await sendTexts(alice, bob, 3);
