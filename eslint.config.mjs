@@ -39,7 +39,6 @@ export default tseslint.config(
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       // An interface wants a promise where an implementation has nothing to wait for.
       '@typescript-eslint/require-await': 'off',
-
       'max-lines': ['error', { max: 400 }],
       'no-console': 'error',
       eqeqeq: 'error',

@@ -1,3 +1,8 @@
 export default {
-  projects: ['<rootDir>/apps/*/jest.config.mjs', '<rootDir>/libs/*/jest.config.mjs', '<rootDir>/tools/*/jest.config.mjs', '<rootDir>/test/jest.config.mjs'],
+  projects: [
+    '<rootDir>/apps/*/jest.config.mjs',
+    '<rootDir>/libs/*/jest.config.mjs',
+    '<rootDir>/tools/*/jest.config.mjs',
+    '<rootDir>/test/jest.config.mjs',
+  ],
 };

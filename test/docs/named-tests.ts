@@ -43,7 +43,7 @@ function nameOf(callee: ts.Expression): string {
   return ts.isCallExpression(callee) ? nameOf(callee.expression) : '';
 }
 
-const paths = ['apps', 'libs', 'test'].flatMap((folder) =>
+const paths = ['apps', 'libs', 'tools', 'test'].flatMap((folder) =>
   readdirSync(join(projectRoot(), folder), { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.test.ts'))
     .map((path) => join(folder, path)),

@@ -83,7 +83,7 @@ export const mutants: readonly Mutant[] = [
     name: "a sender's messages in reverse order",
     model: { shownBy: 'devices', says: /overtook/ },
     seed: () =>
-      instead<SessionSends, unknown[], Batch>(SessionSends, 'gather', (original) => {
+      instead<SessionSends, unknown[], Batch>(SessionSends, 'collectBatch', (original) => {
         return function (...args) {
           const batch = original.apply(this, args);
           return { ...batch, sends: [...batch.sends].reverse() };
