@@ -1,5 +1,5 @@
 import { Link, type Frame } from './link.js';
-import type { ModelScenario } from './model-scenario.js';
+import type { Spec } from './spec.js';
 import type { ConversationSpec, DeliveryFrame, DeviceSpec, LinkSpec, SendSpec } from './facts.js';
 
 /** Delay in milliseconds before a message with a temporary error is sent again. */
@@ -14,6 +14,18 @@ interface Connected {
   closed: string | undefined;
   /** The last entry that {@link Device.receiptAll} has receipted. */
   saidUpTo: number;
+}
+
+/** What a device needs of its scenario. */
+export interface DeviceContext {
+  readonly spec: Spec;
+  /** Answers to history requests, by request id. */
+  readonly answers: Map<string, Frame>;
+  newID(): string;
+  portOf(gateway: number): number;
+  notify(): void;
+  until(what: string, holds: () => boolean): Promise<void>;
+  pause(ms: number): Promise<void>;
 }
 
 /**
@@ -32,7 +44,7 @@ export class Device {
 
   constructor(
     readonly spec: DeviceSpec,
-    private readonly scenario: ModelScenario,
+    private readonly scenario: DeviceContext,
   ) {}
 
   get name(): string {

@@ -3,7 +3,7 @@ import { projectRoot, signToken } from '@huizhi/dev-env';
 import { Option, type Command } from 'commander';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DemoTarget } from './demo/run-demo.js';
+import type { DemoTarget } from './demo/target.js';
 
 /** State of `hz up` in its data folder, as far as other commands use it. */
 interface LocalState {

@@ -138,11 +138,10 @@ export class Gateway {
       upgrades: new Upgrades({ settings: config, proxies, log, now, isAccepting: () => !this.isStopping }),
       now,
       checkWatchdog: () => this.checkWatchdog(),
-      perform: (connection, up) => dispatch(services, connection, up),
+      perform: (socket, session, up) => dispatch(services, socket, session, up),
       opened: (session) => this.sessionOpened(session),
       drained: (session) => this.pump.drained(session),
       left: (session) => this.sessions.remove(session),
-      gone: (connection) => this.gone(connection),
     };
     this.server = new ClientServer({
       settings: config,
@@ -214,7 +213,7 @@ export class Gateway {
   }
 
   private accept(socket: Socket, arrival: Arrival): void {
-    const connection = new Connection(socket, this.context, arrival);
+    const connection: Connection = new Connection(socket, this.context, arrival, () => this.gone(connection));
     this.connections.add(connection);
     // The TLS handshake was in progress when the drain began.
     if (this.draining) connection.close('drain');

@@ -1,7 +1,7 @@
 import type { Delivery, ErrorFrame, HistoryReceipt } from '@huizhi/protocol/client';
 import { checkInteger, checkObject } from './checks.js';
 import { ClientClosedError, RequestRefusedError, RequestTimeoutError } from './errors.js';
-import type { Settings } from './options.js';
+import type { Settings } from './settings.js';
 import type { FrameRate } from './rate.js';
 
 export interface HistoryQuery {

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import type { ErrorFrame, NormalReceipt } from '@huizhi/protocol/client';
 import fc from 'fast-check';
-import { toSettings } from './options.js';
+import { toSettings } from './settings.js';
 import { Outbox } from './outbox.js';
 import { FrameRate } from './rate.js';
 

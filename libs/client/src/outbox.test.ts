@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { toSettings } from './options.js';
+import { toSettings } from './settings.js';
 import { Outbox } from './outbox.js';
 import { FrameRate } from './rate.js';
 import { HeldUpTimers } from './testing/clock.js';

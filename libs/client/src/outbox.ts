@@ -4,7 +4,7 @@ import { frameDigest } from './content-hash.js';
 import { ClientIdInUseError, OutboxFullError, SendRefusedError, SendUnknownError } from './errors.js';
 import { isLate } from './late.js';
 import type { Observer } from './observer.js';
-import type { Settings } from './options.js';
+import type { Settings } from './settings.js';
 import { Outgoing, OutLane, type Restored } from './outgoing.js';
 import type { FrameRate } from './rate.js';
 import type { UnsettledStore } from './store.js';

@@ -1,5 +1,5 @@
 import type { Receipt } from '@huizhi/protocol/client';
-import type { Settings } from './options.js';
+import type { Settings } from './settings.js';
 
 const MAX_IDS = 1000;
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { LoginReceipt } from '@huizhi/protocol/client';
-import { toSettings } from './options.js';
+import { toSettings } from './settings.js';
 import { Reconnector } from './reconnector.js';
 import { HeldUpTimers } from './testing/clock.js';
 import type { TransportHandlers } from './transport.js';

@@ -8,7 +8,7 @@ import {
   LoginRefusedError,
   RequestTimeoutError,
 } from './errors.js';
-import type { Settings } from './options.js';
+import type { Settings } from './settings.js';
 import { Session, type SessionEnd } from './session.js';
 import type { Transport } from './transport.js';
 import type { WakeSignals } from './wake.js';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
-import { toSettings } from './options.js';
+import { toSettings } from './settings.js';
 import { Session, type SessionEnd } from './session.js';
 import type { TransportHandlers } from './transport.js';
 

@@ -10,7 +10,7 @@ import { describe } from './checks.js';
 import { CertificateError, ConnectFailedError, UpgradeRefusedError } from './errors.js';
 import { Heartbeat } from './heartbeat.js';
 import { Deadline } from './late.js';
-import type { Settings } from './options.js';
+import type { Settings } from './settings.js';
 import type { Connection, Transport } from './transport.js';
 
 /** Why a connection ended. `code` is 0 without a close frame from the server. */

@@ -11,10 +11,8 @@ export {
   readConfig,
   type ConfigDefinition,
   type ConfigOf,
-  type ConfigProblem,
-  type Variable,
-  type Variables,
 } from './config/config.js';
+export type { ConfigProblem, Variable, Variables } from './config/variable.js';
 export { configTable, redactedConfig } from './config/describe.js';
 export { commonVariables, LOG_LEVELS, tokenLeeway, type CommonConfig, type LogLevel } from './config/common.js';
 export {

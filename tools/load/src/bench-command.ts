@@ -2,7 +2,8 @@ import { Command, InvalidArgumentError } from 'commander';
 import { chosen, printComparison } from './compare.js';
 import { gate, renewReference } from './regression.js';
 import { modes } from './modes.js';
-import type { BenchOptions, Mode } from './options.js';
+import type { Mode } from './mode.js';
+import type { BenchOptions } from './options.js';
 import { runBench } from './run-bench.js';
 
 const meanings: Readonly<Record<keyof BenchOptions, string>> = {

@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { cpuSnapshot, cpuUse, round } from './cpu.js';
 import { Latency } from './latency.js';
 import type { LoadConnection, LoadFrame } from './load-connection.js';
-import type { BenchOptions, Mode } from './options.js';
+import type { Mode } from './mode.js';
+import type { BenchOptions } from './options.js';
 import type { Run } from './result.js';
 import { inParallel, type LoadedSystem } from './system.js';
 

@@ -1,6 +1,6 @@
 import { StalledConnections } from './stalled.js';
 import { round } from './cpu.js';
-import type { Mode } from './options.js';
+import type { Mode } from './mode.js';
 import { PairLoad } from './pair-load.js';
 import { ASKED, LATE, REACHED } from './validity.js';
 

@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { keepBeating } from './heartbeats.js';
 import { cpuSnapshot, cpuUse, residentKiB, round } from './cpu.js';
 import type { LoadConnection } from './load-connection.js';
-import type { BenchOptions, Mode } from './options.js';
+import type { Mode } from './mode.js';
+import type { BenchOptions } from './options.js';
 import type { Run } from './result.js';
 import type { LoadedSystem } from './system.js';
 

@@ -1,6 +1,7 @@
 import { cpuSnapshot, cpuUse, round } from './cpu.js';
 import { Latency } from './latency.js';
-import type { BenchOptions, Mode } from './options.js';
+import type { Mode } from './mode.js';
+import type { BenchOptions } from './options.js';
 import type { Run } from './result.js';
 import { inParallel, type LoadedSystem } from './system.js';
 

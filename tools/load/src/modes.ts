@@ -4,7 +4,7 @@ import { growth } from './scaling.js';
 import { hostile } from './hostile.js';
 import { idle } from './idle.js';
 import { logins } from './logins.js';
-import type { Mode } from './options.js';
+import type { Mode } from './mode.js';
 import { soak } from './soak.js';
 import { throughput } from './throughput.js';
 

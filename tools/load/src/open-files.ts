@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import type { BenchOptions, Mode } from './options.js';
+import type { Mode } from './mode.js';
+import type { BenchOptions } from './options.js';
 
 /** A generous estimate of the open files of a process besides its clients' connections. */
 const OTHERS = 500;

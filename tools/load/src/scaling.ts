@@ -1,5 +1,5 @@
 import { round } from './cpu.js';
-import type { Mode } from './options.js';
+import type { Mode } from './mode.js';
 import { PairLoad, type Measured } from './pair-load.js';
 import { ASKED, LATE, REACHED } from './validity.js';
 

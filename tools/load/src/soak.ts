@@ -1,6 +1,6 @@
 import { GatewayMemory, judgeFlat, RSS } from './gateway-memory.js';
 import { HostileWaves } from './hostile-waves.js';
-import type { Mode } from './options.js';
+import type { Mode } from './mode.js';
 import { PairLoad } from './pair-load.js';
 import { ASKED, LATE, REACHED } from './validity.js';
 

@@ -1,5 +1,5 @@
 import { ASKED, LATE, REACHED } from './validity.js';
-import type { Mode } from './options.js';
+import type { Mode } from './mode.js';
 import { PairLoad } from './pair-load.js';
 
 /**

@@ -1,7 +1,7 @@
 import { ConnectFailedError, HuizhiClient, type Observed, type Target } from '@huizhi/client';
 import type { Delivery } from '@huizhi/protocol';
 import { addressOf } from '../demo/address.js';
-import type { DemoTarget } from '../demo/run-demo.js';
+import type { DemoTarget } from '../demo/target.js';
 import type { ChatModel, Entry } from './model.js';
 
 export interface ChatOptions {

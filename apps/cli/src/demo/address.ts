@@ -1,5 +1,5 @@
 import type { Address } from '@huizhi/client';
-import type { DemoTarget } from './run-demo.js';
+import type { DemoTarget } from './target.js';
 
 /** Address of a target for the SDK. */
 export const addressOf = ({ host, port, ca, mode }: DemoTarget): Address =>

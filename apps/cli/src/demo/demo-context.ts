@@ -2,7 +2,7 @@ import { HuizhiClient, type ClientOptions, type Observed, type OfflineBatch } fr
 import type { Delivery, LoginReceipt } from '@huizhi/protocol';
 import { randomBytes } from 'node:crypto';
 import { addressOf } from './address.js';
-import type { DemoTarget } from './run-demo.js';
+import type { DemoTarget } from './target.js';
 
 export interface Step {
   name: string;

@@ -1,6 +1,6 @@
-import type { Mode } from '@huizhi/client';
 import { isHopeless } from '../explain.js';
 import { DemoContext, type Step } from './demo-context.js';
+import type { DemoTarget } from './target.js';
 import { bothReceipts } from './steps/both-receipts.js';
 import { login } from './steps/login.js';
 import { offlineBatch } from './steps/offline-batch.js';
@@ -8,18 +8,6 @@ import { order } from './steps/order.js';
 import { resendIsIdempotent } from './steps/resend-is-idempotent.js';
 import { textBothWays } from './steps/text-both-ways.js';
 import { twoDevices } from './steps/two-devices.js';
-
-export interface DemoTarget {
-  host: string;
-  port: number;
-  /** PEM of the certificate to trust; empty if the server runs without TLS. */
-  ca: string;
-  /** Default: lines. */
-  mode?: Mode;
-  /** The system requires no tokens (`HZ_AUTH=open`), so the refusal of a wrong token is not checked. */
-  open?: boolean;
-  token(userID: string): Promise<string>;
-}
 
 const steps: readonly Step[] = [login, textBothWays, bothReceipts, resendIsIdempotent, offlineBatch, order, twoDevices];
 

@@ -1,17 +1,18 @@
 import { OLDEST_VERSION, ProtocolError, type Login, type LoginReceipt } from '@huizhi/protocol';
 import type { GatewayConfig } from '../config.js';
-import type { Connection } from '../connection/connection.js';
 import { loginRefused } from '../frames.js';
 import type { Opened } from '../login/session-opener.js';
 import { logins } from '../metrics.js';
+import { heartbeatOf } from '../sessions/heartbeat.js';
 import type { Identity } from '../sessions/session.js';
+import type { SessionSocket } from '../sessions/session-socket.js';
 import type { Outcome, Result } from './outcome.js';
 import type { Services } from './services.js';
 
 const DEFAULT_DEVICE = 'default';
 
 /** The first frame: verifies the user, then opens a session with the owner of the user's inbox lane. */
-export function login(services: Services, connection: Connection, frame: Login): Result {
+export function login(services: Services, socket: SessionSocket, frame: Login): Result {
   const { config } = services;
   if (frame.versionCode < OLDEST_VERSION) {
     logins.add('upgradeRequired');
@@ -19,18 +20,18 @@ export function login(services: Services, connection: Connection, frame: Login):
     const text = loginRefused('upgradeRequired', 'this version is no longer supported', more);
     return { frames: [text], close: 'upgradeRequired' };
   }
-  return open(services, connection, frame);
+  return open(services, socket, frame);
 }
 
 /** The token is verified first, so that failed logins of others cannot block a login with a valid token. */
-async function open(services: Services, connection: Connection, frame: Login): Promise<Outcome> {
+async function open(services: Services, socket: SessionSocket, frame: Login): Promise<Outcome> {
   const { opener, config, loginRateLimiter: attempts, authenticator, isDraining } = services;
   const began = services.now();
   try {
     const credentials = await authenticator(frame.fromUserID, frame.token);
     if (isDraining()) return { close: 'drain' };
-    if (!attempts.take(connection.origin, frame.fromUserID)) return tooMany();
-    const { session, reply } = await opener.open(identityOf(frame), credentials, connection, began);
+    if (!attempts.take(socket.clientNetwork, frame.fromUserID)) return tooMany();
+    const { session, reply } = await opener.open(identityOf(frame), credentials, socket, began);
     session.expiresAt = services.now() + credentials.expiresAt + config.HZ_TOKEN_LEEWAY - Date.now();
     logins.add('ok');
     return { session, frames: [welcome(session.identity, { session, reply }, config)] };
@@ -38,7 +39,7 @@ async function open(services: Services, connection: Connection, frame: Login): P
     if (!(error instanceof ProtocolError)) throw error;
     // An expired token does not count as a guess: its client must always get `tokenExpired`.
     const isGuess = error.error === 'badToken';
-    if (isGuess && !attempts.failed(connection.origin, frame.fromUserID, frame.token ?? '')) return tooMany();
+    if (isGuess && !attempts.failed(socket.clientNetwork, frame.fromUserID, frame.token ?? '')) return tooMany();
     logins.add(error.error);
     const text = loginRefused(error.error, error.message);
     return { frames: [text], close: error.error === 'unavailable' ? 'unavailable' : 'loginFailed' };
@@ -81,9 +82,3 @@ function welcome({ user, device, version }: Identity, { session, reply }: Opened
   };
   return JSON.stringify(receipt);
 }
-
-/** Version 1 clients send a heartbeat every second and ignore the interval in the login receipt. */
-export const heartbeatOf = (
-  version: number,
-  config: Pick<GatewayConfig, 'HZ_HEARTBEAT' | 'HZ_HEARTBEAT_V1'>,
-): number => (version < 2 ? config.HZ_HEARTBEAT_V1 : config.HZ_HEARTBEAT);

@@ -1,8 +1,8 @@
 import { clientCommands, commandOf, type FrameOf, type TypeOf, type Up } from '@huizhi/protocol';
 import { assertAllHandled } from '@huizhi/runtime';
-import type { Connection, ConnectionState } from '../connection/connection.js';
-import { errorFrame, loginRefused } from '../frames.js';
 import type { Session } from '../sessions/session.js';
+import type { ConnectionState, SessionSocket } from '../sessions/session-socket.js';
+import { errorFrame, loginRefused } from '../frames.js';
 import { composeChat } from './chat.js';
 import { composeGroup } from './create-group.js';
 import { heartbeat } from './heartbeat.js';
@@ -16,7 +16,7 @@ import type { Services } from './services.js';
 
 type SessionHandler<Type extends TypeOf<'session'>> = (
   services: Services,
-  actor: Type extends 'login' ? Connection : Session,
+  actor: Type extends 'login' ? SessionSocket : Session,
   frame: FrameOf<Type>,
 ) => Result;
 
@@ -61,10 +61,11 @@ const routes = Object.fromEntries(
   clientCommands.map(({ type, opensSession }) => [type, { opensSession: opensSession === true, run: runs.get(type) }]),
 ) as Record<Up['type'], Route>;
 
-export function dispatch(services: Services, connection: Connection, up: Up): Result {
+/** @param session the session of the connection; undefined before its login */
+export function dispatch(services: Services, socket: SessionSocket, session: Session | undefined, up: Up): Result {
   const { opensSession, run } = routes[up.type];
-  if ((connection.state === 'fresh') !== opensSession) return misplaced(connection.state);
-  const actor = opensSession ? connection : connection.session;
+  if ((socket.state === 'fresh') !== opensSession) return misplaced(socket.state);
+  const actor = opensSession ? socket : session;
   // The types of the tables above match each handler with its command.
   return run(services, actor as never, up.frame as never);
 }

@@ -7,21 +7,19 @@ import {
   type RefusedContentError,
   type Up,
 } from '@huizhi/protocol';
-import { heartbeatOf } from '../commands/login.js';
 import type { Outcome, Result } from '../commands/outcome.js';
 import { clientLeft, connectionClosed, connectionFailed } from '../events.js';
 import { closeFrame, echoOf, errorFrame, invalidReceipt, loginRefused } from '../frames.js';
 import { framesIn } from '../metrics.js';
+import { heartbeatOf } from '../sessions/heartbeat.js';
 import type { Session } from '../sessions/session.js';
+import type { ConnectionState, SessionSocket } from '../sessions/session-socket.js';
 import type { Timed } from '../timing/timing-wheel.js';
 import type { Arrival } from './connection-limiter.js';
 import type { ConnectionContext } from './context.js';
 import { FrameReader, type RawFrame } from './frame-reader.js';
 import { WebSocketCodec } from './web-socket.js';
 import { Writer } from './writer.js';
-
-/** No frame yet; login in progress; logged in; close frame written or client disconnected. */
-export type ConnectionState = 'fresh' | 'opening' | 'open' | 'closing';
 
 /** After the last frame the client has this many ms to read it and close the socket. */
 const LINGER_MS = 1_500;
@@ -47,7 +45,7 @@ const FATAL: Partial<Record<ErrorName, CloseName>> = {
 };
 
 /** State machine of one client connection, with its deadlines. FrameReader decodes bytes, and Writer buffers output. */
-export class Connection implements Timed {
+export class Connection implements Timed, SessionSocket {
   wheelAt = 0;
   state: ConnectionState = 'fresh';
   session: Session | undefined;
@@ -66,6 +64,7 @@ export class Connection implements Timed {
     private readonly socket: Socket,
     private readonly context: ConnectionContext,
     private readonly arrival: Arrival,
+    private readonly onGone: () => void,
   ) {
     const { config, flushScheduler, now, wheel } = context;
     this.receivedAt = now();
@@ -87,7 +86,7 @@ export class Connection implements Timed {
   }
 
   /** The client network that login limits count for. */
-  get origin(): string {
+  get clientNetwork(): string {
     return this.arrival.clientNetwork;
   }
 
@@ -276,7 +275,7 @@ export class Connection implements Timed {
       return this.refuse(raw, error);
     }
     framesIn.add(up.type);
-    this.carryOut(this.context.perform(this, up));
+    this.carryOut(this.context.perform(this, this.session, up));
   }
 
   private carryOut(result: Result): void {
@@ -381,6 +380,6 @@ export class Connection implements Timed {
     this.disconnected();
     this.reader.end();
     this.context.wheel.disarm(this);
-    this.context.gone(this);
+    this.onGone();
   };
 }

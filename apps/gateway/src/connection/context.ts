@@ -3,9 +3,9 @@ import type { Logger } from '@huizhi/runtime';
 import type { Result } from '../commands/outcome.js';
 import type { GatewayConfig } from '../config.js';
 import type { Session } from '../sessions/session.js';
+import type { SessionSocket } from '../sessions/session-socket.js';
 import type { FlushScheduler } from '../timing/flush-scheduler.js';
 import type { TimingWheel } from '../timing/timing-wheel.js';
-import type { Connection } from './connection.js';
 import type { Upgrades } from './upgrades.js';
 
 /** Dependencies of a Connection, provided by the Gateway. */
@@ -23,13 +23,11 @@ export interface ConnectionContext {
    * Must be called before bytes are processed; closes sessions after this process was paused or cut off for too long.
    */
   readonly checkWatchdog: () => void;
-  readonly perform: (connection: Connection, up: Up) => Result;
+  readonly perform: (socket: SessionSocket, session: Session | undefined, up: Up) => Result;
   /** The connection's session is open. */
   readonly opened: (session: Session) => void;
   /** The socket has room again. */
   readonly drained: (session: Session) => void;
   /** The session has ended. */
   readonly left: (session: Session) => void;
-  /** The socket has closed. */
-  readonly gone: (connection: Connection) => void;
 }

@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream';
 import type { AddressLimit } from './connection-limiter.js';
-import type { HandshakenSocket } from './upgrades.js';
+import type { HandshakenSocket } from './handshaken-socket.js';
 
 export interface TunnelEnds {
   /** A library wrote these bytes into the tunnel. */

@@ -2,12 +2,13 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { CloseName } from '@huizhi/protocol';
 import type { Logger } from '@huizhi/runtime';
-import { WebSocket, WebSocketServer } from 'ws';
+import { WebSocketServer } from 'ws';
 import { httpRefused } from '../events.js';
 import { OncePerInterval } from '../timing/once-per-interval.js';
 import { encodeAnswer, optionsAnswer, refusalAnswer, type HttpRefusal } from './http-answers.js';
 import { isAllowedOrigin } from './origins.js';
 import type { TrustedProxies } from './trusted-proxies.js';
+import { HandshakenSocket } from './handshaken-socket.js';
 import type { Tunnel } from './tunnel.js';
 
 export interface UpgradeSettings {
@@ -38,24 +39,12 @@ const REFUSAL_LOG_INTERVAL_MS = 10_000;
 const MAX_QUOTED = 200;
 /** Messages are small, so more fragments indicate abuse. */
 const MAX_FRAGMENTS = 64;
-/** Close codes of the `ws` library for invalid input: protocol error, not UTF-8, too many fragments, too large. */
-const VIOLATIONS = new Set([1002, 1007, 1008, 1009]);
 /** HTTP answers for connections that are closed before their upgrade is done. */
 const CLOSES: Partial<Record<CloseName, [refusal: HttpRefusal, text: string]>> = {
   loginTimeout: ['slow', 'The request did not come in time.'],
   frameTooLarge: ['tooLarge', 'The request is too large.'],
   drain: ['draining', 'This gateway is shutting down: connect to another one.'],
 };
-
-/** A WebSocket that reports violations to the gateway instead of closing itself, so that the close frame has a name. */
-export class HandshakenSocket extends WebSocket {
-  violated: (code: number) => void = (code) => super.close(code);
-
-  override close(code?: number, reason?: string | Buffer): void {
-    if (code !== undefined && VIOLATIONS.has(code)) this.violated(code);
-    else super.close(code, reason);
-  }
-}
 
 /**
  * The HTTP server of the client port: upgrades WebSockets, answers health checks and refuses other requests. It does

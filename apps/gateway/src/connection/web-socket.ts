@@ -12,7 +12,8 @@ import type { AddressLimit } from './connection-limiter.js';
 import type { Codec, Written } from './codec.js';
 import { MessageBounds } from './message-bounds.js';
 import { Tunnel } from './tunnel.js';
-import type { HandshakenSocket, Upgrades } from './upgrades.js';
+import type { HandshakenSocket } from './handshaken-socket.js';
+import type { Upgrades } from './upgrades.js';
 
 /** Actions of a WebSocket outside of frames, reported to its connection. */
 export interface WebSocketEvents {

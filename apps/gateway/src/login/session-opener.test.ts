@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { Bus } from '@huizhi/runtime';
-import type { Connection } from '../connection/connection.js';
+import type { SessionSocket } from '../sessions/session-socket.js';
 import { SendBudget } from '../sends/session-sends.js';
 import { Sessions } from '../sessions/sessions.js';
 import { TimingWheel } from '../timing/timing-wheel.js';
@@ -8,7 +8,7 @@ import { KnownUsers } from './known-users.js';
 import { SessionOpener, type OpenerSettings } from './session-opener.js';
 
 /** Expects the login to fail as `unavailable`. `ask` stands for both services; `asked` counts all requests. */
-async function open(connection: Connection, ask: () => Promise<object>): Promise<{ asked: number }> {
+async function open(connection: SessionSocket, ask: () => Promise<object>): Promise<{ asked: number }> {
   let asked = 0;
   const request = (): Promise<never> => {
     asked += 1;
@@ -26,8 +26,8 @@ async function open(connection: Connection, ask: () => Promise<object>): Promise
   return { asked };
 }
 
-const inState = (state: Connection['state']): Connection => ({ state }) as Connection;
-const hangUp = (connection: Connection): unknown => Object.assign(connection, { state: 'closing' });
+const inState = (state: SessionSocket['state']): SessionSocket => ({ state }) as SessionSocket;
+const hangUp = (connection: SessionSocket): unknown => Object.assign(connection, { state: 'closing' });
 
 test('the opener does not retry when the client disconnects during the pause', async () => {
   const connection = inState('opening');

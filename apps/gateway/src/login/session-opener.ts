@@ -8,7 +8,7 @@ import {
   type OpenRequest,
 } from '@huizhi/protocol';
 import { Backoff, pause, type Bus, type ControlClient } from '@huizhi/runtime';
-import type { Connection } from '../connection/connection.js';
+import type { SessionSocket } from '../sessions/session-socket.js';
 import type { Credentials } from './authenticator.js';
 import { Session, type SessionTask, type Identity, type SessionSettings } from '../sessions/session.js';
 import type { Sessions } from '../sessions/sessions.js';
@@ -53,11 +53,11 @@ export class SessionOpener {
    * @param began when the login frame arrived, gateway clock in ms
    * @throws ProtocolError `unavailable`, or the owner's error
    */
-  async open(identity: Identity, credentials: Credentials, connection: Connection, began: number): Promise<Opened> {
+  async open(identity: Identity, credentials: Credentials, socket: SessionSocket, began: number): Promise<Opened> {
     const until = this.now() + this.settings.HZ_LOGIN_BUDGET;
     const login = ++this.logins;
-    await this.retry(until, connection, () => this.ensureUser(identity.user));
-    return this.retry(until, connection, () => this.attempt(identity, credentials, connection, { login, began }));
+    await this.retry(until, socket, () => this.ensureUser(identity.user));
+    return this.retry(until, socket, () => this.attempt(identity, credentials, socket, { login, began }));
   }
 
   private async ensureUser(user: string): Promise<void> {
@@ -73,7 +73,7 @@ export class SessionOpener {
   private async attempt(
     identity: Identity,
     credentials: Credentials,
-    connection: Connection,
+    socket: SessionSocket,
     { login, began }: { login: number; began: number },
   ): Promise<Opened> {
     this.last += 1;
@@ -81,7 +81,7 @@ export class SessionOpener {
     const inboxLane = inboxLaneOf(user, this.settings.HZ_OFFLINE_LANES);
     const { settings, sessionTasks } = this;
     const { sendBudget } = this.sessions;
-    const session = new Session(this.last, identity, inboxLane, connection, settings, sessionTasks, sendBudget);
+    const session = new Session(this.last, identity, inboxLane, socket, settings, sessionTasks, sendBudget);
     const request: OpenRequest = {
       gateway: this.gateway,
       session: this.last,
@@ -109,11 +109,11 @@ export class SessionOpener {
     }
   }
 
-  private async retry<T>(until: number, connection: Connection, attempt: () => Promise<T>): Promise<T> {
+  private async retry<T>(until: number, socket: SessionSocket, attempt: () => Promise<T>): Promise<T> {
     const backoff = new Backoff(100, 1_000);
     for (;;) {
       // A client that has disconnected may have logged in elsewhere; another attempt would kick that session.
-      if (connection.state === 'closing') throw unavailable();
+      if (socket.state === 'closing') throw unavailable();
       try {
         return await attempt();
       } catch (error) {

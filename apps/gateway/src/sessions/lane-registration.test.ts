@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { Bus } from '@huizhi/runtime';
-import type { Connection } from '../connection/connection.js';
+import type { SessionSocket } from './session-socket.js';
 import { SendBudget } from '../sends/session-sends.js';
 import { FlushScheduler } from '../timing/flush-scheduler.js';
 import { TimingWheel } from '../timing/timing-wheel.js';
@@ -16,7 +16,7 @@ test('the registration attaches all sessions once, at the earliest of several re
   const budget = new SendBudget(Infinity);
   const sessions = new Sessions(wheel, () => undefined, budget);
   const identity = { user: 'alice', device: 'phone', deviceType: undefined, version: 2 };
-  const session = new Session(1, identity, 3, {} as Connection, {} as SessionSettings, [], budget);
+  const session = new Session(1, identity, 3, {} as SessionSocket, {} as SessionSettings, [], budget);
   session.opened({ epoch: 1, cursor: 0, head: 0, last: 0 });
   sessions.add(session);
   const published: string[] = [];

@@ -1,8 +1,8 @@
 import type { AttachBatch, OpenReply } from '@huizhi/protocol';
-import type { Connection } from '../connection/connection.js';
 import { Inbox, type InboxSettings } from '../delivery/inbox.js';
 import { SessionSends, type SendBudget, type SendTimings } from '../sends/session-sends.js';
 import type { Timed } from '../timing/timing-wheel.js';
+import type { SessionSocket } from './session-socket.js';
 
 /** The client of a session, from its login frame. */
 export interface Identity {
@@ -63,7 +63,7 @@ export class Session implements Timed {
     readonly number: number,
     readonly identity: Identity,
     readonly inboxLane: number,
-    readonly connection: Connection,
+    readonly connection: SessionSocket,
     private readonly settings: SessionSettings,
     private readonly sessionTasks: readonly SessionTask[],
     budget: SendBudget,

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Variable, Variables } from './config.js';
+import type { Variable, Variables } from './variable.js';
 import { choiceSetting, durationSetting, integerSetting, textSetting } from './settings.js';
 import { serverVariables } from './url.js';
 

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { ConfigProblem, Variable } from './config.js';
+import type { ConfigProblem, Variable } from './variable.js';
 import type { Environment } from './environment.js';
 
 /** The variable that names the file of a secret. */

@@ -1,6 +1,6 @@
 import { serverUrlOf, serverUrlProblem } from '@huizhi/protocol';
 import type { Environment } from './environment.js';
-import type { ConfigProblem, Variable } from './config.js';
+import type { ConfigProblem, Variable } from './variable.js';
 import { choiceSetting, integerSetting, parsed, textSetting, type Setting } from './settings.js';
 
 interface UrlOptions {
