@@ -1,5 +1,5 @@
-// Checks imports, those of types included: which package may import which is what its package.json declares, no import reaches into
-// another package's files, no declared dependency is unused, and no files import each other in a ring.
+// Checks imports, including those of types: a package imports only what its package.json declares, no import reaches
+// into another package's files, no declared dependency is unused, and no files import each other in a ring.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';

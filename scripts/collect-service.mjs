@@ -1,5 +1,5 @@
-// Copies what services need to run into a folder: the compiled code of their packages and of the packages they depend on, and their
-// package.json files. `npm install --omit=dev --workspace=apps/<service>` there installs their dependencies and no others.
+// Copies what services need to run into a folder: the compiled code of their packages and of the packages they depend
+// on, and their package.json files. There, `npm install --omit=dev --workspaces` installs no other dependencies.
 // Usage: node scripts/collect-service.mjs <folder> <service...>
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';

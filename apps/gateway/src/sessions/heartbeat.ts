@@ -1,8 +1,6 @@
 import type { GatewayConfig } from '../config.js';
 
-/**
- * Heartbeat interval in ms. Version 1 clients send a heartbeat every second and ignore the interval in the login receipt.
- */
+/** Heartbeat interval in ms. Version 1 clients send one every second and ignore the interval in the login receipt. */
 export const heartbeatOf = (
   version: number,
   config: Pick<GatewayConfig, 'HZ_HEARTBEAT' | 'HZ_HEARTBEAT_V1'>,

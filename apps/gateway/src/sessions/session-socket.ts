@@ -1,6 +1,6 @@
 import type { CloseName } from '@huizhi/protocol';
 
-/** `fresh`: no frame yet; `opening`: the login is in progress; `open`: logged in; `closing`: the last frame is written. */
+/** `fresh`: no frame yet; `opening`: login in progress; `open`: logged in; `closing`: the last frame is written. */
 export type ConnectionState = 'fresh' | 'opening' | 'open' | 'closing';
 
 /** What sessions and commands need of a client connection. */
