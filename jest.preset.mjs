@@ -14,6 +14,7 @@ export const project = (displayName, rootDir) => ({
   moduleNameMapper: {
     '^@huizhi/(protocol|runtime|database|client|testing)$': lib('$1'),
     '^@huizhi/(dev-env|history-checker)$': join(root, 'tools/$1/src/index.ts'),
+    '^@huizhi/client/browser$': join(root, 'libs/client/src/browser.ts'),
     '^@huizhi/protocol/client$': join(root, 'libs/protocol/src/client.ts'),
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },

@@ -115,7 +115,7 @@ describe('the history checker detects', () => {
       // The lane owner also announces its head periodically. An announcement between the two messages makes the reader
       // read the log, which hides the bug; then try again.
       for (let round = 1; round <= 10; round++) {
-        await cluster.arm(cluster.system.offline(), 'bug.cursor-reader=error,offline.before-news=error@1');
+        await cluster.arm(cluster.system.offline(), 'bug.cursor-reader=error,offline.before-events=error@1');
         const [lost, behind] = [`its event is lost ${round}`, `comes right behind ${round}`];
         for (const text of [lost, behind]) await alice.say(bob, text);
         await arrives(behind);

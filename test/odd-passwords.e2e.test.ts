@@ -42,7 +42,7 @@ async function composed(service: string): Promise<Record<string, string>> {
     merge: true,
   }) as Compose;
   const name = service.replace('migrate-', '') as (typeof SERVICES)[number];
-  const prefix = `${name.toUpperCase()}_DATABASE`;
+  const prefix = `HZ_${name.toUpperCase()}_DATABASE`;
   const { hostname, port, username } = new URL(urls[name]);
   const given: Record<string, string> = {
     [`${prefix}_HOST`]: hostname,
@@ -85,7 +85,7 @@ test.each(SERVICES)('%s migrates and is ready when its passwords hold @ # / : % 
 test.each(SERVICES)(
   '%s refuses an unencoded password in its URLs, names the variables and hides the password',
   async (name) => {
-    const prefix = `${name.toUpperCase()}_DATABASE`;
+    const prefix = `HZ_${name.toUpperCase()}_DATABASE`;
     const env = {
       HZ_HTTP_PORT: '0',
       [`${prefix}_URL`]: `postgresql://hz:${PASSWORD}@127.0.0.1:5432/huizhi`,

@@ -1,3 +1,4 @@
+import { HuizhiClient } from '@huizhi/client';
 import { DevEnv, eventually, freePort, Nats, projectRoot, requireBinary } from '@huizhi/dev-env';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { execFile, spawn } from 'node:child_process';
@@ -43,6 +44,12 @@ describe('the tarball of the SDK', () => {
   beforeAll(async () => {
     tarball = (await inRoot('pack-client.mjs', join(folder, 'tarball'))).stdout.trim();
     system = await DevEnv.start({ env: { gateway: { HZ_TLS: 'off', HZ_ALLOWED_ORIGINS: 'http://127.0.0.1:*' } } });
+    // Messages are accepted for users that have logged in once.
+    const { host, port } = system.address;
+    const bob = { user: 'bob', deviceID: 'd', token: await system.token('bob') };
+    const client = new HuizhiClient({ address: `tcp://${host}:${port}`, ...bob });
+    await client.connect();
+    await client.close();
   }, DEADLINE_MS);
   afterAll(() => system?.stop(), 60_000);
 
@@ -105,7 +112,7 @@ describe('the tarball of the SDK', () => {
         'index.html': '<!doctype html><title>waiting</title><script type="module" src="/page.ts"></script>',
         'main.ts': program('@huizhi/client'),
         'page.ts': `import { run } from './main.js';
-          const [address, token] = location.hash.slice(1).split(' ').map(decodeURIComponent);
+          const [address, token] = location.hash.slice(1).split('|').map(decodeURIComponent);
           run(address, token).then((seq) => (document.title = 'seq ' + seq), (error) => (document.title = String(error)));`,
       });
       await npm(path, tarball, VITE);
@@ -113,7 +120,7 @@ describe('the tarball of the SDK', () => {
       await exec(process.execPath, [join(path, 'node_modules/vite/bin/vite.js'), 'build'], { cwd: path });
       const { host, port } = system.address;
       const parts = [`ws://${host}:${port}`, await system.token('alice')];
-      expect(await titleOf(join(path, 'dist'), parts.map(encodeURIComponent).join('%20'))).toMatch(/^seq [1-9]\d*$/);
+      expect(await titleOf(join(path, 'dist'), parts.map(encodeURIComponent).join('|'))).toMatch(/^seq [1-9]\d*$/);
     },
     DEADLINE_MS,
   );

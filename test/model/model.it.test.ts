@@ -11,13 +11,13 @@ const PATH = process.env['HZ_PATH'];
 /** Shrinking a counterexample takes long, so it must be requested. */
 const HASTY = process.env['HZ_SHRINK'] !== 'on';
 /** Number of test clusters. Runs mostly wait, and clusters are not affected by each other's crashes. */
-const HOUSES = PATH === undefined ? 4 : 1;
+const CLUSTERS = PATH === undefined ? 4 : 1;
 
-let houses: ModelCluster[] = [];
+let clusters: ModelCluster[] = [];
 beforeAll(async () => {
-  houses = await Promise.all(Array.from({ length: HOUSES }, () => ModelCluster.start()));
+  clusters = await Promise.all(Array.from({ length: CLUSTERS }, () => ModelCluster.start()));
 }, 60_000);
-afterAll(() => Promise.all(houses.map((cluster) => cluster.stop())), 60_000);
+afterAll(() => Promise.all(clusters.map((cluster) => cluster.stop())), 60_000);
 
 /** Checks the tables: no lane has a gap, and the inboxes have applied all events. */
 async function judgeHouse(cluster: ModelCluster): Promise<void> {
@@ -35,9 +35,9 @@ test(
   'the invariants hold under random commands of devices and random faults',
   async () => {
     const started = Date.now();
-    const share = Math.ceil(RUNS / HOUSES);
+    const share = Math.ceil(RUNS / CLUSTERS);
     const details = await Promise.all(
-      houses.map((cluster, n) =>
+      clusters.map((cluster, n) =>
         checkRuns(cluster, {
           ...{ seed: SEED + n, runs: share, trouble: 12, hasty: HASTY },
           ...(PATH !== undefined && { path: PATH }),
@@ -45,11 +45,11 @@ test(
       ),
     );
     const done = details.reduce((sum, one) => sum + one.numRuns, 0);
-    process.stderr.write(`model: ${done} runs, seeds ${SEED} to ${SEED + HOUSES - 1}, ${Date.now() - started} ms\n`);
+    process.stderr.write(`model: ${done} runs, seeds ${SEED} to ${SEED + CLUSTERS - 1}, ${Date.now() - started} ms\n`);
     for (const one of details) {
       if (one.failed) throw new Error(`${await fc.asyncDefaultReportMessage(one)}\n${String(one.errorInstance)}`);
     }
-    for (const cluster of houses) await judgeHouse(cluster);
+    for (const cluster of clusters) await judgeHouse(cluster);
   },
   Math.max(120_000, RUNS * 500),
 );

@@ -1,3 +1,3 @@
 import { project } from '../../jest.preset.mjs';
 
-export default project('constellation', import.meta.dirname);
+export default project('dev-env', import.meta.dirname);

@@ -6,7 +6,7 @@ declareFailpoints(
   'offline.after-commit',
   'offline.after-delivery',
   'offline.commit-outcome-lost',
-  'offline.before-news',
+  'offline.before-events',
 );
 // Seeded bugs that the history checker must find; see docs/decisions/crashes.md.
 declareFailpoints('bug.confirm-unstored', 'bug.cursor-reader', 'bug.user-wide-cursor');

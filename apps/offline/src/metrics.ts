@@ -1,8 +1,8 @@
 import { counter, histogram } from '@huizhi/runtime';
 
 /** Counters and histograms of this service; OfflineService registers the gauges. */
-export const newsOutcomes = counter({
-  name: 'hz_offline_news_runs_total',
+export const committedRuns = counter({
+  name: 'hz_offline_committed_runs_total',
   help: 'Runs of events received from the bus: applied by all held inbox lanes, or behind (a gap, or a full queue)',
   labels: { outcome: ['applied', 'behind'] },
 });

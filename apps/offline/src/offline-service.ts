@@ -203,7 +203,7 @@ export class OfflineService {
   private hearMessages(): void {
     const { bus } = this.options;
     bus.subscribe(subjects.committed, (payload) => {
-      failpoint('offline.before-news');
+      failpoint('offline.before-events');
       const { head, bodies } = decodeLines<CommittedEvents>(payload);
       this.feed.committed(head, bodies);
     });

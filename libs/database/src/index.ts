@@ -1,4 +1,4 @@
-/** `@huizhi/runtime/database`: what services with tables use. */
+/** What services with tables use: PostgreSQL connections, migrations and lanes. */
 export { dataSourceOptions, type DatabaseOptions } from './options.js';
 export { assertMigrated, runMigrations, type MigrationOptions } from './migrations.js';
 export { assertDirectSession, type SessionCheckOptions } from './session.js';

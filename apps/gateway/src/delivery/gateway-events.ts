@@ -9,7 +9,7 @@ import { forVersion } from './for-version.js';
 import type { CatchUpPump } from './catch-up-pump.js';
 import { GapDetector } from './gap-detector.js';
 
-declareFailpoints('gateway.before-news', 'gateway.before-delivery-write');
+declareFailpoints('gateway.before-events', 'gateway.before-delivery-write');
 // A seeded bug that the history checker must find; see docs/decisions/crashes.md.
 declareFailpoints('bug.delivered-at-push');
 
@@ -26,7 +26,7 @@ export class GatewayEvents {
   ) {}
 
   receive(payload: Uint8Array): void {
-    failpoint('gateway.before-news');
+    failpoint('gateway.before-events');
     const { head: batch, bodies } = decodeLines<GatewayBatch>(payload);
     if (this.gaps.hasGap(batch.from, batch.n, batch.tick === true)) {
       resyncs.add('hole');

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { LaneEvent, CommittedEvents } from '@huizhi/protocol';
 import { seededBug } from '@huizhi/runtime';
 import type { InboxLane } from '../commit/inbox-lane.js';
-import { newsOutcomes } from '../metrics.js';
+import { committedRuns } from '../metrics.js';
 import { LaneQueue } from './lane-queue.js';
 import { LaneRepair, type ReadRange } from './lane-repair.js';
 import { Semaphore } from './semaphore.js';
@@ -77,7 +77,7 @@ export class Feed {
       const repair = this.repairs[lane];
       if (last && repair) {
         const whole = !this.queue(lane).full && this.take(lane, events, bodies, line);
-        newsOutcomes.inc({ outcome: whole ? 'applied' : 'behind' });
+        committedRuns.inc({ outcome: whole ? 'applied' : 'behind' });
         repair.headKnown(last.position);
       }
       line = end;
