@@ -33,7 +33,7 @@ await cli(async () => {
 
 async function jest(resultFile, postgresUrl) {
   const args = process.argv.slice(2);
-  const workers = args.some((arg) => /^(-i|-w|--runInBand|--maxWorkers)/.test(arg)) ? [] : ['--maxWorkers=2'];
+  const workers = args.some((arg) => /^(-i|-w|--runInBand|--maxWorkers)/.test(arg)) ? [] : ['--maxWorkers=3'];
   // A limit for tests that do not end; busy machines need much of it. Jest reads it from the command line only, not
   // from a project.
   const timeout = args.some((arg) => arg.startsWith('--testTimeout')) ? [] : ['--testTimeout=60000'];

@@ -5,7 +5,7 @@ import { carryOut, openWay, plan, type Way } from './faults.js';
 import { mutants } from './mutants.js';
 import { judgeLanes } from './stored.js';
 
-const RUNS = Number(process.env['HZ_FAULT_RUNS'] ?? 200);
+const RUNS = Number(process.env['HZ_FAULT_RUNS'] ?? 100);
 const SEED = Number(process.env['HZ_SEED'] ?? Date.now() % 1_000_000);
 const WAYS = 3;
 
