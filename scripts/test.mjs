@@ -36,7 +36,7 @@ async function jest(resultFile, postgresUrl) {
   const workers = args.some((arg) => /^(-i|-w|--runInBand|--maxWorkers)/.test(arg)) ? [] : ['--maxWorkers=3'];
   // A limit for tests that do not end; busy machines need much of it. Jest reads it from the command line only, not
   // from a project.
-  const timeout = args.some((arg) => arg.startsWith('--testTimeout')) ? [] : ['--testTimeout=60000'];
+  const timeout = args.some((arg) => arg.startsWith('--testTimeout')) ? [] : ['--testTimeout=180000'];
   const { code } = await run(
     process.execPath,
     [

@@ -58,8 +58,45 @@ async function cpuMs(...args: string[]): Promise<number> {
 test('hz --help lists the commands and uses at most 300 ms more CPU time than Node itself', async () => {
   const { code, out } = await hz('--help');
   expect(code).toBe(0);
-  expect(out).toMatch(/up[^]*demo[^]*chat <user>[^]*token <user>[^]*revoke <user>/);
+  expect(out).toMatch(/up[^]*demo[^]*chat <user>[^]*token <user>[^]*revoke <user>[^]*check-config/);
   expect((await cpuMs(HZ, '--help')) - (await cpuMs('-e', '0'))).toBeLessThan(HELP_MS);
+});
+
+describe('hz check-config', () => {
+  const good = {
+    HZ_NATS_URL: 'nats://gateway:hunter2@nats:4222',
+    HZ_HTTP_PORT: '8080',
+    HZ_TLS: 'off',
+    HZ_JWT_SECRET: 'hunter2'.repeat(5),
+  };
+  const check = async (variables: Record<string, string>, ...more: string[]): Promise<Ran> => {
+    const file = join(folder, 'variables.env');
+    const lines = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
+    writeFileSync(file, lines.join('\n'));
+    return hz('check-config', 'gateway', '--file', file, ...more);
+  };
+
+  test('explains each variable that is set, shows no secret, and ends with code 0 when the service would start', async () => {
+    const { code, out } = await check(good);
+    expect(out).toContain('gateway would start');
+    expect(out).toMatch(/HZ_NATS_URL {2}nats:\/\/\[secret\]@nats:4222 {2}\(set\)\n +\w+/);
+    expect(out).not.toContain('hunter2');
+    expect(out).not.toContain('HZ_WINDOW');
+    expect(code).toBe(0);
+  });
+
+  test('shows the defaults with --all', async () => {
+    expect((await check(good, '--all')).out).toMatch(/HZ_SEND_TIMEOUT {2}30s {2}\(default\)/);
+  });
+
+  test('names every wrong or unknown variable and ends with code 1 when the service would not start', async () => {
+    const { code, out } = await check({ ...good, HZ_WINDOW: '0', HZ_WINDW: '5', MESSAGE_LANES: '3' });
+    expect(out).toContain('gateway would not start');
+    expect(out).toContain('HZ_WINDOW: must be');
+    expect(out).toContain('HZ_WINDW is no variable of a service: did you mean HZ_WINDOW?');
+    expect(out).toContain('MESSAGE_LANES is no variable of a service: did you mean HZ_MESSAGE_LANES?');
+    expect(code).toBe(1);
+  });
 });
 
 describe('hz ends with code 1 and a hint when', () => {
@@ -77,6 +114,8 @@ describe('hz ends with code 1 and a hint when', () => {
       /cannot read \/nowhere\/state\.json: .*--data and --port/,
     ],
     ['there is no secret', ['token', 'alice', '--data', '/nowhere'], /\/nowhere.*--token-secret-file/],
+    ['a service is unknown', ['check-config', 'gatway'], /Allowed choices are gateway, message/],
+    ['the file of variables does not exist', ['check-config', '--file', '/nowhere'], /--file: cannot read \/nowhere/],
     [
       'the bus address is not a URL',
       ['revoke', 'alice', '--nats', 'nowhere'],

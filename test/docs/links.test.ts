@@ -48,7 +48,7 @@ function brokenLink(document: string, target: string): boolean {
  * name.
  */
 function isPath(span: string): boolean {
-  if (!/^[\w.*/-]+$/.test(span) || /^(dist|node_modules)\//.test(span)) return false;
+  if (!/^[\w.*/-]+$/.test(span) || /^(dist|node_modules|\.data)\//.test(span)) return false;
   return folders.some((folder) => span.startsWith(`${folder}/`)) || /^[^.].*\.(ts|mjs|md)$/.test(span);
 }
 

@@ -13,7 +13,7 @@ export {
   type ConfigOf,
 } from './config/config.js';
 export type { ConfigProblem, Variable, Variables } from './config/variable.js';
-export { configTable, redactedConfig } from './config/describe.js';
+export { configTable, explainConfig, redactedConfig, type ConfigRow } from './config/describe.js';
 export { commonVariables, LOG_LEVELS, tokenLeeway, type CommonConfig, type LogLevel } from './config/common.js';
 export {
   booleanSetting,

@@ -40,4 +40,10 @@ export const commands: readonly CommandEntry[] = [
     args: '<user>',
     load: async () => (await import('./revoke.js')).revokeCommand(),
   },
+  {
+    name: 'check-config',
+    description: 'check the environment variables of services, and explain each',
+    args: '[service...]',
+    load: async () => (await import('./check-config.js')).checkConfigCommand(),
+  },
 ];

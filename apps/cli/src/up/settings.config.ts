@@ -1,6 +1,6 @@
 import type { DevEnvOptions, ServiceName } from '@huizhi/dev-env';
 import type { ServiceConfigs } from './service-configs.js';
-import { similarTo } from './similar.js';
+import { unknownVariables } from './unknown-variables.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -14,10 +14,6 @@ const DECIDED = [
 ];
 /** Variables with the address of an existing server; they do not change the behaviour of a service. */
 const SERVER = /^HZ_(NATS|MESSAGE_DATABASE|OFFLINE_DATABASE)_(URL|HOST|PORT|USER|PASSWORD|NAME|SSLMODE)(_FILE)?$/;
-
-const PREFIX = 'HZ_';
-/** Variables of tests and scripts. */
-const NOT_OF_A_SERVICE = /^HZ_(TEST_|RUNS$|FAULT_RUNS$|SEED$|PATH$|SHRINK$)/;
 
 /** Default origins for web development: a dev server on this machine, on any port. */
 const LOCAL_ORIGINS = ['localhost', '127.0.0.1', '[::1]']
@@ -94,24 +90,11 @@ function notesOn(env: Environment, known: ReadonlySet<string>): string[] {
   const names = Object.keys(env).filter((name) => env[name]?.trim());
   const ignored = names.filter((name) => DECIDED.includes(name));
   const mode = env['NODE_ENV']?.trim();
-  const mistyped = names.flatMap((name) => {
-    const isOurs = name.toUpperCase().startsWith(PREFIX) && !NOT_OF_A_SERVICE.test(name);
-    if (known.has(name)) return [];
-    const similar = isOurs ? similarTo(name, known) : without(PREFIX, name, known);
-    if (similar !== undefined) return [`${name} is no variable of a service: did you mean ${similar}?`];
-    return isOurs ? [`${name} is no variable of a service and has no effect`] : [];
-  });
   return [
     ...(mode && mode !== 'development'
       ? [`NODE_ENV=${mode} has no effect: a local start is always development, with its own certificate and secrets`]
       : []),
     ...(ignored.length > 0 ? [`no effect, because a local start sets them itself: ${ignored.sort().join(', ')}`] : []),
-    ...mistyped,
+    ...unknownVariables(names, known),
   ];
-}
-
-/** The known variable that `name` becomes with the prefix. */
-function without(prefix: string, name: string, known: ReadonlySet<string>): string | undefined {
-  const full = `${prefix}${name.toUpperCase()}`;
-  return name.includes('_') && known.has(full) ? full : undefined;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { commonVariables } from './common.js';
 import { ConfigError, defineConfig, readConfig, type ConfigOf } from './config.js';
-import { configTable, redactedConfig } from './describe.js';
+import { configTable, explainConfig, redactedConfig } from './describe.js';
 import { booleanSetting, durationSetting, integerSetting, textSetting } from './settings.js';
 
 const definition = defineConfig(
@@ -102,4 +102,21 @@ test('the documentation table has one row per variable', () => {
     '| `ADMIN_KEY` | **required** | The key. Secret; `ADMIN_KEY_FILE` may name a file that holds it. |',
   );
   expect(table).toContain('`message-` and 8 random hex digits');
+});
+
+test('explainConfig names the source of each value and shows no secret', () => {
+  const env = {
+    HZ_NATS_URL: 'nats://u:hunt/er@2@h:4222',
+    HZ_HTTP_PORT: ' 80 ',
+    ADMIN_KEY_FILE: '/run/key',
+    LANES: 'x',
+  };
+  const rows = new Map(explainConfig(definition, env).map(({ name, source, value }) => [name, [source, value]]));
+  expect(rows.get('HZ_NATS_URL')).toEqual(['set', 'nats://[secret]@h:4222']);
+  expect(rows.get('HZ_HTTP_PORT')).toEqual(['set', '80']);
+  expect(rows.get('ADMIN_KEY')).toEqual(['file', '[secret]']);
+  expect(rows.get('LANES')).toEqual(['set', 'x']);
+  expect(rows.get('HZ_LOG_LEVEL')).toEqual(['default', 'info']);
+  expect(explainConfig(definition, {}).find(({ name }) => name === 'ADMIN_KEY')?.source).toBe('missing');
+  expect(JSON.stringify([...rows.values()])).not.toContain('hunt');
 });
