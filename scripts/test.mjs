@@ -1,5 +1,5 @@
-// Runs all tests on real servers: one PostgreSQL for the run, then jest. Arguments go to jest. The last line is the
-// count.
+// Runs all tests on real servers: one PostgreSQL for the run, then jest. Arguments go to jest. With --quick: only the
+// tests that need no servers. The last line is the count.
 import { mkdtempSync, chmodSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -9,6 +9,8 @@ import { cli, root, run } from './run.mjs';
 import { setup } from './setup.mjs';
 
 const SLOWEST = 40;
+
+const isQuick = process.argv.includes('--quick');
 
 await cli(async () => {
   // The tests always start their own servers, even if the shell names others. Variables of node-postgres are removed
@@ -23,8 +25,9 @@ await cli(async () => {
   const { Postgres } = await import(pathToFileURL(join(root, 'dist/tools/dev-env/src/index.js')).href);
   let postgres;
   try {
-    postgres = await Postgres.start({ dataDir: join(folder, 'postgres'), note: (text) => console.log(text) });
-    return await jest(join(folder, 'result.json'), postgres.url('postgres'));
+    const dataDir = join(folder, 'postgres');
+    if (!isQuick) postgres = await Postgres.start({ dataDir, note: (text) => console.log(text) });
+    return await jest(join(folder, 'result.json'), postgres?.url('postgres'));
   } finally {
     await postgres?.stop();
     rmSync(folder, { recursive: true, force: true });
@@ -32,7 +35,8 @@ await cli(async () => {
 });
 
 async function jest(resultFile, postgresUrl) {
-  const args = process.argv.slice(2);
+  const args = process.argv.slice(2).filter((arg) => arg !== '--quick');
+  const quick = isQuick ? ['--testPathIgnorePatterns=\\.(it|e2e)\\.test\\.ts$'] : [];
   const workers = args.some((arg) => /^(-i|-w|--runInBand|--maxWorkers)/.test(arg)) ? [] : ['--maxWorkers=3'];
   // A limit for tests that do not end; busy machines need much of it. Jest reads it from the command line only, not
   // from a project.
@@ -41,7 +45,7 @@ async function jest(resultFile, postgresUrl) {
     process.execPath,
     [
       ...['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'],
-      ...[...workers, ...timeout, '--json', `--outputFile=${resultFile}`, ...args],
+      ...[...workers, ...timeout, ...quick, '--json', `--outputFile=${resultFile}`, ...args],
     ],
     { env: testEnvironment(postgresUrl) },
   );
@@ -54,7 +58,7 @@ async function jest(resultFile, postgresUrl) {
 /** Jest uses NODE_ENV if it is set; without it, jest sets `test`. */
 function testEnvironment(postgresUrl) {
   const { NODE_ENV: _, ...env } = startEnvironment(process.env);
-  return { ...env, HZ_TEST_POSTGRES_URL: postgresUrl };
+  return { ...env, ...(postgresUrl && { HZ_TEST_POSTGRES_URL: postgresUrl }) };
 }
 
 /** A test file that cannot be loaded counts as one failed test. */
