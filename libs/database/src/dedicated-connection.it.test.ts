@@ -288,7 +288,8 @@ describe('a single statement', () => {
 
   test("rejects with the server's error also when that is not in English", async () => {
     const proxy = await PostgresProxy.before(schema.url);
-    const db = connection({ url: proxy.url });
+    const losses: unknown[] = [];
+    const db = connection({ url: proxy.url, onStatus: (_, error) => error && losses.push(error) });
     proxy.speaksVietnamese = true;
     const twice = 'insert into note values (1, 1), (2, 1)';
     await expect(db.single((client) => client.query(twice))).rejects.toMatchObject({
@@ -296,6 +297,7 @@ describe('a single statement', () => {
       severity: expect.not.stringContaining('ERROR'),
     });
     await expect(db.transaction((client) => client.query(twice))).rejects.toMatchObject({ code: '23505' });
+    expect(losses).toEqual([]);
     expect(db.connected).toBe(true);
     await db.close();
     await proxy.close();
