@@ -127,7 +127,7 @@ export class Tab {
     await this.tabs.call('Target.activateTarget', { targetId: this.targetId });
   }
 
-  /** Changes the network state that the page is told; open connections stay open. */
+  /** Changes the network state that the browser reports to the page; open connections stay open. */
   async setNetwork(state: 'online' | 'offline'): Promise<void> {
     const unlimited = { latency: 0, downloadThroughput: -1, uploadThroughput: -1 };
     await this.tabs.call('Network.enable', {}, this.sessionId);

@@ -111,7 +111,9 @@ export class ConnectionLimiter {
       this.perNetwork.set(network, there + 1);
     }
     this.uncount(arrival);
-    Object.assign(arrival, { clientNetwork: network, isFromProxy, isCounted: !isFromProxy });
+    arrival.clientNetwork = network;
+    arrival.isFromProxy = isFromProxy;
+    arrival.isCounted = !isFromProxy;
     return undefined;
   }
 

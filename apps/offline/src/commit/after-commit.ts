@@ -93,7 +93,8 @@ export class AfterCommit {
   }
 
   /**
-   * Updates the memory like the statement updated the rows. Sessions unknown to this owner are told when they attach.
+   * Updates the memory like the statement updated the rows. A session that this owner does not know is closed when it
+   * attaches.
    */
   private revoke({ revocation, lane, user }: RevocationPlan, tokensValidFrom: ReadonlyMap<string, number>): void {
     removeOne(lane.revocations, revocation);

@@ -27,12 +27,12 @@ async function expectWhole(fixture: OfflineFixture, texts: number): Promise<void
 describe('ownership of inbox lanes', () => {
   let fixture: OfflineFixture;
   let said = 0;
-  /** Stores one message for each user; without `heard` it is only in the log and not published. */
-  const say = (heard = true): void => {
+  /** Stores one message for each user; with `isPublished` false it is only in the log. */
+  const say = (isPublished = true): void => {
     said += 1;
     for (const user of users) {
       const run = fixture.message.store('sender', user, `${said}`);
-      if (heard) fixture.message.publish(run);
+      if (isPublished) fixture.message.publish(run);
     }
   };
   beforeEach(async () => {

@@ -16,8 +16,8 @@ export class Revoker {
   ) {}
 
   /**
-   * Resolves when the revocation is stored: older tokens open no session, and existing sessions are told to close. May
-   * be repeated.
+   * Resolves when the revocation is stored: older tokens open no session, and the gateways are asked to close the
+   * existing sessions. May be repeated.
    * @throws ProtocolError `unavailable`: it is unknown whether the revocation is stored; repeat it
    */
   async revoke(user: string): Promise<RevokeReply> {
